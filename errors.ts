@@ -1,0 +1,90 @@
+/**
+ * Every failure that a caller can act on carries a stable `code`. A message says what was expected, what came, where,
+ * and what to do; `facts` holds the same as data; `retryable` says whether doing it again, unchanged, can help.
+ */
+
+/** The stable codes of {@link PerdureError}. They are public: renaming one is a breaking change. */
+export type PerdureErrorCode =
+  // the store
+  | 'STORE_OWNED'
+  | 'STORE_UNOPENABLE'
+  | 'STORE_NOT_A_DATABASE'
+  | 'STORE_FOREIGN'
+  | 'STORE_NEWER'
+  | 'STORE_READ_ONLY'
+  | 'STORE_FAILED'
+  | 'STORE_CLOSED'
+  | 'STORE_STOLEN'
+  | 'SQLITE_TOO_OLD'
+  | 'ROW_CORRUPT'
+  // what cannot be made durable
+  | 'CODEC_REFUSED'
+  | 'INLINE_ACTOR'
+  | 'CHILD_ID_MISSING'
+  | 'CHILD_ID_DUPLICATE'
+  | 'XSTATE_UNSUPPORTED'
+  // restoring
+  | 'LOGIC_MISSING'
+  | 'MACHINE_CHANGED'
+  | 'SNAPSHOT_INVALID'
+  // sending
+  | 'ACTOR_NOT_FOUND'
+  | 'ACTOR_STOPPED'
+  | 'WAIT_FAILED'
+  | 'ABORTED'
+  // the supervisor
+  | 'NOT_PROVIDED'
+  | 'OPTIONS_INVALID'
+  | 'ACTION_UNKNOWN'
+  | 'ACTION_CONFLICT'
+  | 'ACTION_NOT_FOUND'
+  | 'ATTEMPT_TIMED_OUT'
+  | 'PLAN_INVALID'
+  | 'PLAN_CYCLE'
+  | 'PLAN_STEP_UNKNOWN'
+  | 'PLAN_CHANGED'
+  | 'COMMAND_FAILED'
+  | 'MODULE_UNLOADABLE';
+
+const BRAND = Symbol.for('perdure.error');
+
+/** What a {@link PerdureError} may carry beside its message. */
+export interface PerdureErrorOptions {
+  /** The error behind this one. */
+  readonly cause?: unknown;
+  /** The facts of the message as data, for programs. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+  /** Whether the same call may succeed later. Default: false. */
+  readonly retryable?: boolean;
+}
+
+/** The one error class of Perdure: read its `code`, not its message. */
+export class PerdureError extends Error {
+  override readonly name = 'PerdureError';
+  readonly code: PerdureErrorCode;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly retryable: boolean;
+  readonly [BRAND] = true;
+
+  constructor(code: PerdureErrorCode, message: string, options: PerdureErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.facts = options.facts ?? {};
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** Whether `error` is Perdure's (also one of another copy of the package), and of this `code` if one is given. */
+export function isPerdureError(error: unknown, code?: PerdureErrorCode): error is PerdureError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    BRAND in error &&
+    (code === undefined || (error as PerdureError).code === code)
+  );
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
