@@ -1,0 +1,276 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
+import type { PerdureErrorCode } from '../errors.ts';
+import { checkGraph } from '../machines/graph.ts';
+import type { GraphNode, UnknownDependency } from '../machines/graph.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { parseModuleReference } from './module-reference.ts';
+import { PlanDocument } from './plan-document.ts';
+import type { Path, PlanProblem } from './plan-document.ts';
+import { checkShape, isMapping } from './plan-schema.ts';
+import type { CheckedStep, Finding } from './plan-schema.ts';
+
+/**
+ * Reads a plan, in YAML or in JSON, into a value that needs no more checking: its shape is right, its graph can run to
+ * the end, its paths are absolute, its defaults are filled in. All that is wrong is said at once, each with its line.
+ * It runs nothing, and does not look whether the folders and modules that a plan names are there.
+ *
+ * F1 The code of the error is PLAN_STEP_UNKNOWN or PLAN_CYCLE only if that is all that is wrong; else PLAN_INVALID.
+ */
+
+/** A plan that was read and checked. */
+export interface PlanFile {
+  readonly name: string;
+  /** How many steps may run at a time; whoever runs the plan decides if it is left out. */
+  readonly concurrency?: number;
+  readonly policy: 'stop' | 'continue' | 'skip-dependants';
+  readonly steps: readonly PlanStep[];
+  /** Absolute. */
+  readonly file: string;
+}
+
+export interface PlanRetry {
+  /** Attempts in total, the first included. */
+  readonly attempts: number;
+  /** The first back-off. */
+  readonly delayMs: number;
+  /** The longest back-off. */
+  readonly capMs: number;
+}
+
+interface CommonStep {
+  readonly id: string;
+  /** Each id once, in the order of the file. */
+  readonly after: readonly string[];
+  readonly estimateMs: number;
+  readonly timeoutMs?: number;
+  readonly retry?: PlanRetry;
+  /** Shell text that is run when the step has failed for good. */
+  readonly fallback?: string;
+}
+
+export interface CommandStep extends CommonStep {
+  readonly kind: 'command';
+  readonly run: string;
+  /** Absolute. */
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+}
+
+export interface ModuleStep extends CommonStep {
+  readonly kind: 'module';
+  /** Absolute path of the file. */
+  readonly module: string;
+  readonly export: string;
+  readonly input?: unknown;
+}
+
+export type PlanStep = CommandStep | ModuleStep;
+
+const LARGEST_BYTES = 1024 * 1024;
+const LISTED_PROBLEMS = 50;
+
+/** As short as it can be and still be opened from here. */
+function shownFile(file: string): string {
+  const near = relative(process.cwd(), file);
+  return near === '' || near.startsWith('..') || isAbsolute(near) ? file : near;
+}
+
+function planError(file: string, code: PerdureErrorCode, problems: readonly PlanProblem[], facts = {}): PerdureError {
+  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const lines = sorted.slice(0, LISTED_PROBLEMS).map(({ line, column, path, message }) => {
+    return `${shownFile(file)}:${line}:${column}${path === '' ? '' : ` ${path}`}: ${message}`;
+  });
+  if (sorted.length > lines.length) lines.push(`and ${sorted.length - lines.length} more problems`);
+  return new PerdureError(code, lines.join('\n'), { facts: { file, problems: sorted, ...facts } });
+}
+
+function visibleNode(step: unknown): GraphNode | undefined {
+  if (!isMapping(step)) return undefined;
+  const { id, after } = step;
+  const ids = (Array.isArray(after) ? (after as unknown[]) : [after]).filter((item) => typeof item === 'string');
+  return typeof id === 'string' ? { id, after: ids, estimateMs: 0 } : undefined;
+}
+
+/** The steps as far as a graph can be seen in them, even if the plan has other faults; undefined if not every id can. */
+function visibleGraph(value: unknown): GraphNode[] | undefined {
+  const steps = isMapping(value) && Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
+  const nodes = steps.map(visibleNode);
+  return nodes.every((node) => node !== undefined) ? nodes : undefined;
+}
+
+function duplicates(nodes: readonly GraphNode[], document: PlanDocument): Finding[] {
+  const lines = new Map<string, number>();
+  return nodes.flatMap(({ id }, index) => {
+    const path = ['steps', index, 'id'];
+    const first = lines.get(id);
+    if (first !== undefined) return [{ path, message: `duplicate id "${id}", first given on line ${first}` }];
+    lines.set(id, document.problem(path, '').line);
+    return [];
+  });
+}
+
+/** One step for each id, so that the graph can be looked at although some ids are taken twice. */
+function firstOfEach(nodes: readonly GraphNode[]): readonly GraphNode[] {
+  const seen = new Set<string>();
+  return nodes.filter(({ id }) => !seen.has(id) && seen.add(id));
+}
+
+/** Where the step with this id names that dependency: in its list, or as its only one. */
+function placeOf(value: unknown, step: string, dependency: string): Path {
+  const { steps } = value as { readonly steps: readonly Readonly<Record<'id' | 'after', unknown>>[] };
+  const index = steps.findIndex(({ id }) => id === step);
+  const { after } = steps[index]!;
+  const path = ['steps', index, 'after'];
+  return Array.isArray(after) ? [...path, after.indexOf(dependency)] : path;
+}
+
+interface GraphFault {
+  readonly code: PerdureErrorCode;
+  readonly findings: readonly Finding[];
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+function graphFault(value: unknown, nodes: readonly GraphNode[]): GraphFault | undefined {
+  try {
+    checkGraph(nodes);
+    return undefined;
+  } catch (error) {
+    if (!isPerdureError(error)) throw error;
+    const { code, facts, message } = error;
+    if (code === 'PLAN_CYCLE') {
+      const [step, next] = facts['cycle'] as readonly string[];
+      return { code, facts, findings: [{ path: placeOf(value, step!, next ?? step!), message }] };
+    }
+    if (code !== 'PLAN_STEP_UNKNOWN') throw error;
+    const unknown = facts['unknown'] as readonly UnknownDependency[];
+    const findings = unknown.map((one) => ({
+      path: placeOf(value, one.step, one.dependency),
+      message: one.message,
+    }));
+    return { code, facts, findings };
+  }
+}
+
+/** A number is passed on as it is written: `1.10` is a version more often than it is 1.1. */
+function envOf(env: NonNullable<CheckedStep['env']>, path: Path, document: PlanDocument): Record<string, string> {
+  const entries = Object.entries(env).map(([name, value]) => {
+    const written = typeof value === 'number' ? document.sourceAt([...path, name]) : undefined;
+    return [name, written ?? String(value)];
+  });
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function commonOf({ id, after, estimate, timeout, retry, fallback }: CheckedStep): CommonStep {
+  return {
+    id,
+    after,
+    estimateMs: estimate,
+    ...(timeout !== undefined && { timeoutMs: timeout }),
+    ...(retry !== undefined && { retry }),
+    ...(fallback !== undefined && { fallback }),
+  };
+}
+
+function stepOf(step: CheckedStep, index: number, document: PlanDocument, folder: string): PlanStep {
+  const common = commonOf(step);
+  if (step.run !== undefined) {
+    return {
+      ...common,
+      kind: 'command',
+      run: step.run,
+      ...(step.cwd !== undefined && { cwd: resolve(folder, step.cwd) }),
+      ...(step.env !== undefined && { env: envOf(step.env, ['steps', index, 'env'], document) }),
+    };
+  }
+  const { path, export: name } = parseModuleReference(step.module!);
+  const called = { ...common, kind: 'module', module: resolve(folder, path), export: name } as const;
+  return step.input === undefined ? called : { ...called, input: step.input };
+}
+
+/** The plan in `text`, whose relative paths start from the folder of `file`. Throws as {@link readPlanFile} does. */
+export function parsePlan(text: string, file: string): PlanFile {
+  const absolute = resolve(file);
+  const document = new PlanDocument(text);
+  if (document.problems.length > 0) throw planError(absolute, 'PLAN_INVALID', document.problems);
+  if (document.value === null) {
+    throw planError(absolute, 'PLAN_INVALID', [document.problem([], 'expected a plan, got an empty file')]);
+  }
+  const nodes = visibleGraph(document.value) ?? [];
+  const repeated = duplicates(nodes, document);
+  const { plan, findings } = checkShape(document.value);
+  const fault = graphFault(document.value, firstOfEach(nodes));
+  const wrong = [...findings, ...repeated];
+  if (plan === undefined || wrong.length > 0 || fault !== undefined) {
+    const problems = [...wrong, ...(fault?.findings ?? [])].map(({ path, message }) => document.problem(path, message));
+    const code = fault !== undefined && wrong.length === 0 ? fault.code : 'PLAN_INVALID';
+    throw planError(absolute, code, problems, fault?.facts);
+  }
+  const { name, policy, concurrency, steps } = plan;
+  const folder = dirname(absolute);
+  return {
+    name,
+    policy,
+    ...(concurrency !== undefined && { concurrency }),
+    steps: steps.map((step, index) => stepOf(step, index, document, folder)),
+    file: absolute,
+  };
+}
+
+function unreadable(file: string, message: string, cause?: unknown): PerdureError {
+  return new PerdureError('PLAN_INVALID', message, { facts: { file }, ...(cause !== undefined && { cause }) });
+}
+
+function bytesOf(file: string): Buffer {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined)
+    throw unreadable(file, `expected a plan file at ${file}, got nothing: there is no such file`);
+  if (stats.isDirectory()) throw unreadable(file, `expected a plan file at ${file}, got a folder`);
+  if (!stats.isFile()) throw unreadable(file, `expected a plan file at ${file}, got something that is not a file`);
+  if (stats.size > LARGEST_BYTES) {
+    throw unreadable(
+      file,
+      `expected a plan file of at most 1 MB (${LARGEST_BYTES} bytes) at ${file}, got ${stats.size} bytes`,
+    );
+  }
+  return readFileSync(file);
+}
+
+function textOf(file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(file));
+  } catch (cause) {
+    if (isPerdureError(cause)) throw cause;
+    const isEncoding =
+      cause instanceof TypeError && (cause as { code?: unknown }).code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
+    const got = isEncoding ? 'bytes that are not UTF-8' : `an error: ${messageOf(cause)}`;
+    throw unreadable(file, `expected a plan file in UTF-8 at ${file}, got ${got}`, cause);
+  }
+}
+
+/**
+ * Reads the plan at `path`. Throws a {@link PerdureError}: `PLAN_STEP_UNKNOWN` or `PLAN_CYCLE` if only its graph is
+ * wrong, `PLAN_INVALID` for the rest. Its message has a line for each problem, `facts.problems` the same as data.
+ */
+export function readPlanFile(path: string): PlanFile {
+  const file = resolve(path);
+  return parsePlan(textOf(file), file);
+}
+
+/** A step without its timing: what its result depends on. */
+function essence(step: PlanStep): Readonly<Record<string, unknown>> {
+  const { kind, fallback } = step;
+  const after = step.after.toSorted();
+  return step.kind === 'command'
+    ? { kind, fallback, after, run: step.run, cwd: step.cwd, env: step.env }
+    : { kind, fallback, after, module: step.module, export: step.export, input: step.input };
+}
+
+/**
+ * What makes the step's result, as text that is equal for equal steps: how keys and `after` are ordered does not matter,
+ * nor do the id, the estimate, the timeout and the retries. A step whose text differs from an earlier run's has changed.
+ */
+export function definitionOf(step: PlanStep): string {
+  return canonicalJson(essence(step));
+}

@@ -1,0 +1,259 @@
+import * as v from 'valibot';
+import { nearest } from '../machines/nearest.ts';
+import { parseDuration } from './duration.ts';
+import { moduleReferenceProblem } from './module-reference.ts';
+import type { Path } from './plan-document.ts';
+
+/**
+ * The shape of a plan as it is written: which keys there are and what each may hold. It sees plain data and says what
+ * is wrong at which path, all of it at once; it resolves no path and looks at no graph. `${}` and the like mean nothing.
+ */
+
+/** Something wrong with the data, to be placed in its file. */
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+}
+
+const SHOWN_TEXT = 60;
+const DEEPEST_INPUT = 200;
+const DEFAULT_CAP_MS = 30_000;
+
+/** What was found, short enough for a message. */
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value !== 'string') return `the ${typeof value} ${String(value as number | boolean)}`;
+  return value.length > SHOWN_TEXT ? `${JSON.stringify(value.slice(0, SHOWN_TEXT))}…` : JSON.stringify(value);
+}
+
+function expected(what: string): (issue: { readonly input: unknown }) => string {
+  return ({ input }) => `expected ${what}, got ${shown(input)}`;
+}
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+export function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A mapping with these entries; keys that are not among them are for `keyFindings`. */
+function mapping<const E extends v.ObjectEntries>(noun: string, what: string, entries: E) {
+  const object = v.object(entries, (issue) => `${noun} needs ${issue.expected?.replaceAll('"', '`')}`);
+  return v.pipe(v.custom<v.InferInput<typeof object>>(isMapping, expected(what)), object);
+}
+
+/** Operating systems end a text at its first NUL, so a command would not be the one that was written. */
+function text(what: string) {
+  const message = expected(what);
+  return v.pipe(
+    v.string(message),
+    v.check((value) => value.trim() !== '', message),
+    v.check((value) => !value.includes('\0'), 'expected text without NUL characters'),
+  );
+}
+
+function duration(leastMs: 0 | 1) {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
+      const ms = parseDuration(dataset.value);
+      if (ms !== undefined && ms >= leastMs) return ms;
+      const range = ms === undefined ? ' (up to 596h)' : ' longer than 0';
+      addIssue({ message: `expected a duration such as 90s or 10m${range}, got ${shown(dataset.value)}` });
+      return NEVER;
+    }),
+  );
+}
+
+function count(what: string) {
+  const message = expected(`${what}, a whole number from 1`);
+  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(1, message));
+}
+
+const ID = 'an id of 1 to 100 letters, digits, ".", "_" or "-"';
+const id = v.pipe(v.string(expected(ID)), v.regex(/^[A-Za-z0-9._-]{1,100}$/, expected(ID)));
+
+const AFTER = 'the id of a step, or a list of ids';
+const afterList = v.pipe(
+  v.array(v.string(expected('the id of a step')), expected(AFTER)),
+  v.transform((ids) => [...new Set(ids)]),
+);
+const afterOne = v.pipe(
+  v.string(),
+  v.transform((one) => [one]),
+);
+/** Whether there are such steps is for the graph to say. */
+const after = v.lazy<typeof afterList | typeof afterOne>((input) => (typeof input === 'string' ? afterOne : afterList));
+
+const attempts = count('the total number of attempts');
+const retryObject = v.pipe(
+  mapping('a retry', 'the total number of attempts, or a mapping', {
+    attempts: v.optional(attempts, 1),
+    delay: v.optional(duration(0), '1s'),
+    cap: v.optional(duration(0)),
+  }),
+  v.forward(
+    v.check(
+      ({ delay, cap }) => cap === undefined || cap >= delay,
+      'expected the cap to be no shorter than the delay, since it is the longest delay',
+    ),
+    ['cap'],
+  ),
+  // A first delay beyond the default cap is meant: nobody wrote the cap.
+  v.transform(({ attempts, delay, cap }) => ({
+    attempts,
+    delayMs: delay,
+    capMs: cap ?? Math.max(DEFAULT_CAP_MS, delay),
+  })),
+);
+const retryCount = v.pipe(
+  attempts,
+  v.transform((attempts) => ({ attempts, delayMs: 1_000, capMs: DEFAULT_CAP_MS })),
+);
+const retry = v.lazy<typeof retryCount | typeof retryObject>((input) =>
+  typeof input === 'number' ? retryCount : retryObject,
+);
+
+const ENV_NAME = /^[^=\0]+$/;
+const ENV_VALUE = expected('text, a number or a boolean');
+
+function envProblem(name: string, value: unknown): string | undefined {
+  if (!ENV_NAME.test(name)) return 'expected a name without "=" and NUL characters';
+  if (!['string', 'number', 'boolean'].includes(typeof value)) return ENV_VALUE({ input: value });
+  return String(value).includes('\0') ? 'expected text without NUL characters' : undefined;
+}
+
+const env = v.pipe(
+  v.custom<Record<string, string | number | boolean>>(isMapping, expected('a mapping of names to values')),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const [key, value] of Object.entries<unknown>(dataset.value)) {
+      const message = envProblem(key, value);
+      const path: [v.ObjectPathItem] = [{ type: 'object', origin: 'value', input: dataset.value, key, value }];
+      if (message !== undefined) addIssue({ message, path });
+    }
+  }),
+);
+
+const MODULE = 'the path of a module such as ./resize.mjs#resize';
+const module = v.pipe(
+  text(MODULE),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.issues ? undefined : moduleReferenceProblem(dataset.value);
+    if (message !== undefined) addIssue({ message });
+  }),
+);
+
+/** Why `value` is not JSON, if it is not: YAML knows numbers that JSON does not. */
+function jsonProblem(value: unknown, depth = 0): string | undefined {
+  if (typeof value === 'number' && !Number.isFinite(value)) return `expected JSON data, got the number ${value}`;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth === DEEPEST_INPUT) return `expected JSON data nested no deeper than ${DEEPEST_INPUT}`;
+  for (const member of Object.values(value)) {
+    const problem = jsonProblem(member, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+const input = v.pipe(
+  v.unknown(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = jsonProblem(dataset.value);
+    if (message !== undefined) addIssue({ message });
+  }),
+);
+
+const COMMAND = 'a shell command as text (in quotes, if YAML takes it for something else)';
+const common = {
+  id,
+  after: v.optional(after, []),
+  estimate: v.optional(duration(0), '1s'),
+  timeout: v.optional(duration(1)),
+  retry: v.optional(retry),
+  fallback: v.optional(text(COMMAND)),
+};
+const command = { run: v.optional(text(COMMAND)), cwd: v.optional(text('the path of a folder')), env: v.optional(env) };
+const call = { module: v.optional(module), input: v.optional(input) };
+const step = mapping('a step', 'a step, which is a mapping', { ...common, ...command, ...call });
+
+const NAME = 'a name of 1 to 100 characters on one line';
+const name = v.pipe(
+  v.string(expected(NAME)),
+  v.regex(/^[^\p{Cc}]{1,100}$/u, expected(NAME)),
+  v.check((value) => value.trim() !== '', expected(NAME)),
+);
+
+const POLICIES = ['stop', 'continue', 'skip-dependants'] as const;
+const policy = v.picklist(POLICIES, ({ input }) => {
+  const [meant] = typeof input === 'string' ? nearest(input, POLICIES) : [];
+  const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+  return `expected stop, continue or skip-dependants, got ${shown(input)}${hint}`;
+});
+
+const planEntries = {
+  name,
+  policy: v.optional(policy, 'stop'),
+  concurrency: v.optional(count('the number of steps that may run at a time')),
+  steps: v.pipe(v.array(step, expected('a list of steps')), v.minLength(1, expected('at least one step'))),
+};
+const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `steps`', planEntries);
+
+/** A plan with its defaults filled in; paths are as written. */
+export type CheckedPlan = v.InferOutput<typeof plan>;
+export type CheckedStep = CheckedPlan['steps'][number];
+
+function strangers(value: Mapping, allowed: readonly string[], path: Path): Finding[] {
+  const unknown = Object.keys(value).filter((key) => !allowed.includes(key));
+  return unknown.map((key) => {
+    const [meant] = nearest(key, allowed);
+    const hint = meant === undefined ? `expected one of ${allowed.join(', ')}` : `did you mean "${meant}"?`;
+    return { path: [...path, key], message: `unknown key ${shown(key)}; ${hint}` };
+  });
+}
+
+/** A step is a command or a call of a module, and has no key of the other kind. */
+function kindFindings(value: Mapping, path: Path): Finding[] {
+  const runs = Object.hasOwn(value, 'run');
+  const calls = Object.hasOwn(value, 'module');
+  if (runs && calls) return [{ path: [...path, 'module'], message: 'a step has either `run` or `module`, not both' }];
+  if (!runs && !calls) {
+    return [{ path, message: 'a step needs either `run`, a shell command, or `module`, a file to call' }];
+  }
+  const [kind, foreign] = runs ? ['module', call] : ['run', command];
+  const misplaced = Object.keys(foreign).filter((key) => Object.hasOwn(value, key));
+  return misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` }));
+}
+
+function stepKeyFindings(value: unknown, path: Path): Finding[] {
+  if (!isMapping(value)) return [];
+  const allowed = Object.keys({ ...common, ...command, ...call });
+  const inRetry = isMapping(value['retry'])
+    ? strangers(value['retry'], ['attempts', 'delay', 'cap'], [...path, 'retry'])
+    : [];
+  return [...strangers(value, allowed, path), ...kindFindings(value, path), ...inRetry];
+}
+
+/** Every key that has no business where it is. Valibot would name one in each mapping, and miss `constructor`. */
+function keyFindings(value: unknown): Finding[] {
+  if (!isMapping(value)) return [];
+  const steps = Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
+  return [
+    ...strangers(value, Object.keys(planEntries), []),
+    ...steps.flatMap((item, index) => stepKeyFindings(item, ['steps', index])),
+  ];
+}
+
+function findingOf(issue: v.BaseIssue<unknown>): Finding {
+  return { path: (issue.path ?? []).map(({ key }) => key as string | number), message: issue.message };
+}
+
+/** The plan in `value`, if nothing is wrong with its shape, and everything that is. */
+export function checkShape(value: unknown): { readonly plan?: CheckedPlan; readonly findings: readonly Finding[] } {
+  // Of several checks on one value, the first that fails says enough.
+  const result = v.safeParse(plan, value, { abortPipeEarly: true });
+  const findings = [...keyFindings(value), ...(result.issues ?? []).map(findingOf)];
+  return result.success && findings.length === 0 ? { plan: result.output, findings } : { findings };
+}

@@ -1,0 +1,81 @@
+/**
+ * One row per live actor: what it is, whose child it is, and its own state as text, under a checksum, because SQLite
+ * has none. A parent's row does not list its children; ids grow, so the order of rows is the order of children.
+ */
+import { crc32 } from 'node:zlib';
+import { PerdureError } from '../errors.ts';
+import type { AnyRef, AnySnapshot } from './xstate-port.ts';
+import type { Statements } from './rows.ts';
+
+/** A row as it is read. */
+export interface ActorRow {
+  readonly id: number;
+  readonly tree: number;
+  readonly parent: number | null;
+  readonly key: string;
+  readonly src: string | null;
+  readonly system_id: string | null;
+  readonly synced: number | null;
+  readonly machine: string | null;
+  readonly attempt: number;
+  readonly snapshot: string;
+  readonly checksum: number;
+  readonly from_turn: number;
+}
+
+/** What is remembered of the row of a live actor. */
+export interface ActorRecord {
+  readonly id: number;
+  readonly parent: number | null;
+  /** Checksum of the cells that never change: the snapshot's goes on from it. */
+  readonly seed: number;
+  attempt: number;
+  /** The snapshot that the row holds; undefined before the first write. */
+  snapshot: AnySnapshot | undefined;
+  children: Readonly<Record<string, AnyRef | undefined>> | undefined;
+}
+
+/** The cells of a row that never change. */
+export type ActorIdentity = Pick<ActorRow, 'id' | 'tree' | 'parent' | 'key' | 'src' | 'system_id' | 'synced' | 'machine'>;
+
+export function seedOf(row: ActorIdentity): number {
+  const { id, tree, parent, key, src, system_id, synced, machine } = row;
+  return crc32(`${id}|${tree}|${parent}|${synced}|${JSON.stringify([key, src, system_id, machine])}`);
+}
+
+export function checksumOf(text: string, seed: number): number {
+  return crc32(text, seed);
+}
+
+/** Throws ROW_CORRUPT unless the row is as it was written. */
+export function verify(row: ActorRow): number {
+  const seed = seedOf(row);
+  if (checksumOf(row.snapshot, seed) === row.checksum) return seed;
+  throw new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${row.key}" (id ${row.id}) does not match its checksum: the file was damaged. ` +
+      'Nothing was changed; restore the store from a backup.',
+    { facts: { actor: row.key, id: row.id } },
+  );
+}
+
+export function insertActor(statements: Statements, identity: ActorIdentity, record: ActorRecord, text: string, turn: number): void {
+  const { id, tree, parent, key, src, system_id, synced, machine } = identity;
+  statements
+    .of('insert into actors values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(id, tree, parent, key, src, system_id, synced, machine, record.attempt, text, checksumOf(text, record.seed), turn);
+}
+
+export function updateActor(statements: Statements, record: ActorRecord, text: string, turn: number): void {
+  statements
+    .of('update actors set attempt = ?, snapshot = ?, checksum = ?, from_turn = ? where id = ?')
+    .run(record.attempt, text, checksumOf(text, record.seed), turn, record.id);
+}
+
+export function deleteActor(statements: Statements, id: number): void {
+  statements.of('delete from actors where id = ?').run(id);
+}
+
+export function readActors(statements: Statements, tree: number): IterableIterator<ActorRow> {
+  return statements.of('select * from actors where tree = ? order by id').iterate(tree) as IterableIterator<ActorRow>;
+}

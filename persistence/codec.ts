@@ -1,0 +1,255 @@
+/**
+ * Values to text and back. Text is plain JSON wherever the value is JSON-safe, so that rows stay readable and
+ * `json_extract` works; the rest is written with tags from a closed list. Nothing falls back to anything.
+ *
+ * C1  decode(encode(v)) equals v, or encode throws CODEC_REFUSED naming the path. Nothing is dropped in silence.
+ * C2  User data that looks like a tag (or like XState's own marker) comes back as data.
+ * C3  An actor reference is written as the row id of the actor; `resolve` turns it back when the row is read.
+ * C4  Functions, symbols, class instances and cycles are refused; so is nesting beyond MAX_DEPTH.
+ */
+import { PerdureError } from '../errors.ts';
+import { isActorRef, type AnyRef } from './xstate-port.ts';
+
+const TAG = '$perdure';
+/** Whether a text holds tagged values. */
+export const TAG_IN_TEXT = `"${TAG}"`;
+const MAX_DEPTH = 500;
+
+/** Where a codec gets the row id of a reference, and the reference of a row id. */
+export interface Refs {
+  /** The row id of an actor of this tree, or undefined when it is not one. */
+  idOf(ref: AnyRef): number | undefined;
+  /** The actor of a row id; for an actor that is gone, a tombstone that swallows what is sent to it. */
+  refOf(id: number): AnyRef;
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** The text of `value`. `where` names the actor and the part of it, for the error. */
+export function encode(value: unknown, refs: Refs, where: string): string {
+  if (isPlain(value, 0)) return JSON.stringify(value);
+  return JSON.stringify(tagged(value, { refs, where, path: [], ancestors: [] }));
+}
+
+/** The value of a text written by {@link encode}. */
+export function decode(text: string, refs: Refs): unknown {
+  const json = JSON.parse(text) as Json;
+  return text.includes(TAG_IN_TEXT) ? untagged(json, refs) : json;
+}
+
+/** Whether JSON.stringify keeps the value whole. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case 'object':
+      return value === null || (depth < MAX_DEPTH && isPlainObject(value, depth + 1));
+    default:
+      return false;
+  }
+}
+
+function isPlainObject(value: object, depth: number): boolean {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) if (!isPlain(value[index], depth)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const key in value) {
+    if (key === TAG || !isPlain((value as Record<string, unknown>)[key], depth)) return false;
+  }
+  return true;
+}
+
+interface Walk {
+  readonly refs: Refs;
+  readonly where: string;
+  readonly path: (string | number)[];
+  readonly ancestors: object[];
+}
+
+function refuse(walk: Walk, what: string, remedy: string): PerdureError {
+  const path = walk.path.length === 0 ? 'the value itself' : `"${walk.path.join('.')}"`;
+  return new PerdureError('CODEC_REFUSED', `Cannot persist ${what} at ${path} of ${walk.where}: ${remedy}`, {
+    facts: { where: walk.where, path: [...walk.path] },
+  });
+}
+
+function tag(name: string, value: Json): Json {
+  return { [TAG]: name, value };
+}
+
+function tagged(value: unknown, walk: Walk): Json {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      if (Object.is(value, -0)) return tag('number', '-0');
+      return Number.isFinite(value) ? value : tag('number', String(value));
+    case 'undefined':
+      return tag('undefined', null);
+    case 'bigint':
+      return tag('bigint', value.toString());
+    case 'function':
+      throw refuse(walk, 'a function', 'keep its name instead, and look it up in the machine’s implementations.');
+    case 'symbol':
+      throw refuse(walk, 'a symbol', 'use a string.');
+    default:
+      return value === null ? null : taggedObject(value as object, walk);
+  }
+}
+
+function taggedObject(value: object, walk: Walk): Json {
+  if (isActorRef(value)) return taggedRef(value, walk);
+  if (walk.ancestors.includes(value)) throw refuse(walk, 'a cycle', 'refer to the other value by an id.');
+  if (walk.ancestors.length >= MAX_DEPTH) throw refuse(walk, `more than ${MAX_DEPTH} levels`, 'flatten the value.');
+  walk.ancestors.push(value);
+  const json = taggedByKind(value, walk);
+  walk.ancestors.pop();
+  return json;
+}
+
+function taggedRef(ref: AnyRef, walk: Walk): Json {
+  const id = walk.refs.idOf(ref);
+  if (id === undefined) {
+    throw refuse(walk, `a reference to the actor "${ref.id}" of another tree`, 'keep its systemId or an address.');
+  }
+  return tag('actor', id);
+}
+
+function taggedByKind(value: object, walk: Walk): Json {
+  if (Array.isArray(value)) return Array.from(value, (item, index) => at(walk, index, item));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return taggedRecord(value, walk);
+  if (value instanceof Date) return tag('date', Number.isNaN(value.getTime()) ? null : value.getTime());
+  if (value instanceof Error) return taggedError(value, walk);
+  if (prototype === Map.prototype) return tag('map', taggedEntries([...(value as Map<unknown, unknown>)], walk));
+  if (prototype === Set.prototype) {
+    return tag('set', [...(value as Set<unknown>)].map((item, index) => at(walk, index, item)));
+  }
+  const bytes = taggedBytes(value);
+  if (bytes !== undefined) return bytes;
+  const name = (prototype as { constructor?: { name?: string } }).constructor?.name ?? 'an unnamed class';
+  throw refuse(walk, `an instance of ${name}`, 'keep its data as a plain object.');
+}
+
+function at(walk: Walk, step: string | number, value: unknown): Json {
+  walk.path.push(step);
+  const json = tagged(value, walk);
+  walk.path.pop();
+  return json;
+}
+
+function taggedRecord(value: object, walk: Walk): Json {
+  const entries = Object.keys(value).map((key): [string, Json] => [
+    key,
+    at(walk, key, (value as Record<string, unknown>)[key]),
+  ]);
+  return TAG in value ? tag('record', entries) : Object.fromEntries(entries);
+}
+
+function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {
+  return entries.map(([key, item], index) => [at(walk, `key ${index}`, key), at(walk, String(key), item)]);
+}
+
+/** The one place where an error becomes JSON: threads and disks drop `name`, `code` or `message`. */
+function taggedError(error: Error, walk: Walk): Json {
+  const own = Object.keys(error).filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
+  return tag('error', {
+    name: error.name,
+    message: error.message,
+    stack: error.stack ?? '',
+    own: own.map((key) => [key, at(walk, key, (error as unknown as Record<string, unknown>)[key])]),
+    ...('cause' in error ? { cause: at(walk, 'cause', error.cause) } : {}),
+  });
+}
+
+const BYTES = { Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array } as const;
+const ARRAYS = { ...BYTES, Float32Array, Float64Array, BigInt64Array, BigUint64Array, ArrayBuffer } as const;
+
+function taggedBytes(value: object): Json | undefined {
+  for (const [name, type] of Object.entries(ARRAYS)) {
+    if (Object.getPrototypeOf(value) !== type.prototype && !(name === 'Uint8Array' && Buffer.isBuffer(value))) continue;
+    const view = value as Uint8Array;
+    const bytes =
+      value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+    return tag(name, bytes.toString('base64'));
+  }
+  return undefined;
+}
+
+function untagged(json: Json, refs: Refs): unknown {
+  if (json === null || typeof json !== 'object') return json;
+  if (Array.isArray(json)) return json.map((item) => untagged(item, refs));
+  if (!(TAG in json)) return record(Object.entries(json), refs);
+  return untaggedByName(json[TAG] as string, json['value'] ?? null, refs);
+}
+
+function record(entries: [string, Json][], refs: Refs): Record<string, unknown> {
+  return Object.fromEntries(entries.map(([key, item]) => [key, untagged(item, refs)]));
+}
+
+function untaggedByName(name: string, value: Json, refs: Refs): unknown {
+  switch (name) {
+    case 'undefined':
+      return undefined;
+    case 'number':
+      return Number(value);
+    case 'bigint':
+      return BigInt(value as string);
+    case 'date':
+      return new Date(value === null ? Number.NaN : (value as number));
+    case 'actor':
+      return refs.refOf(value as number);
+    case 'map':
+      return new Map((value as [Json, Json][]).map(([key, item]) => [untagged(key, refs), untagged(item, refs)]));
+    case 'set':
+      return new Set((value as Json[]).map((item) => untagged(item, refs)));
+    case 'record':
+      return record(value as [string, Json][], refs);
+    case 'error':
+      return untaggedError(value as { [key: string]: Json }, refs);
+    default:
+      return untaggedBytes(name, value);
+  }
+}
+
+const ERRORS = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
+
+function untaggedError(json: { [key: string]: Json }, refs: Refs): Error {
+  const own = record(json['own'] as [string, Json][], refs);
+  const error = restoredError(json['name'] as string, json['message'] as string, own);
+  Object.defineProperty(error, 'stack', { value: json['stack'], configurable: true, writable: true });
+  if ('cause' in json) {
+    Object.defineProperty(error, 'cause', {
+      value: untagged(json['cause'] ?? null, refs),
+      configurable: true,
+      writable: true,
+    });
+  }
+  return error;
+}
+
+function restoredError(name: string, message: string, own: Record<string, unknown>): Error {
+  if (name === 'PerdureError') {
+    const { code, ...rest } = own as unknown as PerdureError;
+    return new PerdureError(code, message, { facts: rest.facts, retryable: rest.retryable });
+  }
+  const error = new (ERRORS[name as keyof typeof ERRORS] ?? Error)(message);
+  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+  return Object.assign(error, own);
+}
+
+function untaggedBytes(name: string, value: Json): unknown {
+  const type = ARRAYS[name as keyof typeof ARRAYS];
+  if (type === undefined) {
+    throw new PerdureError('ROW_CORRUPT', `Unknown tag "${name}" in a stored value: was it written by a newer version?`);
+  }
+  const bytes = Buffer.from(value as string, 'base64');
+  const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  return type === ArrayBuffer ? buffer : new (type as typeof Uint8Array)(buffer);
+}

@@ -1,0 +1,123 @@
+/**
+ * How a subsystem reads and writes rows of its own: in the transaction of the turn that caused them.
+ *
+ * R1  The first write of a batch opens its transaction; later turns of the batch read what earlier ones wrote.
+ * R2  A transition that throws undoes its rows, and only its own: it runs inside a savepoint, opened by its first write.
+ */
+import { createTable, type TableSpec } from './schema.ts';
+import Database from 'better-sqlite3';
+import type { Db, Statement } from './sqlite.ts';
+
+/** A value that SQLite can hold. */
+export type Cell = string | number | bigint | null | Buffer;
+
+/** Rows, read and written in the current turn. */
+export interface Rows {
+  /** The turn that is being built; what is written belongs to it. */
+  readonly turn: number;
+  get<T>(sql: string, ...cells: Cell[]): T | undefined;
+  all<T>(sql: string, ...cells: Cell[]): T[];
+  /** Writes, and says how many rows changed. */
+  run(sql: string, ...cells: Cell[]): number;
+  /** Runs `fn` when the turn is committed; never if it is not. */
+  afterCommit(fn: () => void): void;
+  /** Names the turn that is being built as a checkpoint, when it is committed. */
+  nameTurn(name: TurnName): void;
+}
+
+/** Why a committed turn is kept. */
+export interface TurnName {
+  readonly at: number;
+  readonly reason: string;
+  readonly label?: string;
+  /** JSON. */
+  readonly detail?: string;
+}
+
+/** Prepared statements, by their text. */
+export class Statements {
+  readonly #db: Db;
+  readonly #prepared = new Map<string, Statement>();
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  of(sql: string): Statement {
+    let statement = this.#prepared.get(sql);
+    if (statement === undefined) this.#prepared.set(sql, (statement = this.#db.prepare(sql) as Statement));
+    return statement;
+  }
+}
+
+/** What {@link TurnRows} needs of the batch it writes into. */
+export interface Batching {
+  readonly turn: number;
+  begin(): void;
+  afterCommit(fn: () => void): void;
+  nameTurn(name: TurnName): void;
+}
+
+/** Rows of a store: see R1 and R2. */
+export class TurnRows implements Rows {
+  readonly #statements: Statements;
+  readonly #batch: Batching;
+  #step: 'outside' | 'inside' | 'saved' = 'outside';
+
+  constructor(statements: Statements, batch: Batching) {
+    this.#statements = statements;
+    this.#batch = batch;
+  }
+
+  get turn(): number {
+    return this.#batch.turn;
+  }
+
+  get<T>(sql: string, ...cells: Cell[]): T | undefined {
+    return this.#statements.of(sql).get(...cells) as T | undefined;
+  }
+
+  all<T>(sql: string, ...cells: Cell[]): T[] {
+    return this.#statements.of(sql).all(...cells) as T[];
+  }
+
+  run(sql: string, ...cells: Cell[]): number {
+    this.#batch.begin();
+    if (this.#step === 'inside') {
+      this.#statements.of('savepoint step').run();
+      this.#step = 'saved';
+    }
+    return this.#statements.of(sql).run(...cells).changes;
+  }
+
+  afterCommit(fn: () => void): void {
+    this.#batch.afterCommit(fn);
+  }
+
+  nameTurn(name: TurnName): void {
+    this.#batch.nameTurn(name);
+  }
+
+  /** A transition begins. */
+  enterStep(): void {
+    this.#step = 'inside';
+  }
+
+  /** The transition ended; its rows stay unless it threw. */
+  leaveStep(threw: boolean): void {
+    if (this.#step === 'saved') {
+      if (threw) this.#statements.of('rollback to step').run();
+      this.#statements.of('release step').run();
+    }
+    this.#step = 'outside';
+  }
+}
+
+/** Rows for a machine that runs in memory, with a plain `createActor` and no store: the same SQL, kept nowhere. */
+export function memoryRows(tables: readonly TableSpec[]): Rows {
+  const db = new Database(':memory:');
+  db.exec('create table checkpoints(turn integer primary key)');
+  for (const table of tables) createTable(db, table);
+  const nothing = () => {};
+  return new TurnRows(new Statements(db), { turn: 1, begin: nothing, afterCommit: queueMicrotask, nameTurn: nothing });
+}

@@ -1,0 +1,132 @@
+/**
+ * The tables of a store, and the way from one schema to the next. `user_version` numbers the schema; a newer one than
+ * this build knows is refused, an older one is migrated in one transaction.
+ *
+ * A table that a tree owns is *versioned*: a row that a kept turn (a checkpoint) still sees is copied to `<table>_past`
+ * before it changes, by triggers, whoever changes it. A row is seen by the turns from `from_turn` up to, but not
+ * including, `to_turn`.
+ */
+import { PerdureError } from '../errors.ts';
+import type { Db } from './sqlite.ts';
+
+/** "PERD": tells our databases from others. */
+const APPLICATION_ID = 0x50455244;
+export const SCHEMA_VERSION = 1;
+
+/** A table of a subsystem, declared by whoever owns it. `from_turn` is added; the columns of the key come first. */
+export interface TableSpec {
+  readonly name: string;
+  /** Column definitions, the primary key's first. */
+  readonly columns: readonly string[];
+  readonly key: string;
+  /** Further statements, for indexes. They must be repeatable (`if not exists`). */
+  readonly indexes?: readonly string[];
+}
+
+const CORE = `
+create table meta(key text primary key, value any) strict, without rowid;
+create table trees(
+  tree integer primary key, name text not null unique, generation integer not null, created_at integer not null
+) strict;
+create table accepted(id text primary key, tree integer not null, turn integer not null, at integer not null)
+  strict, without rowid;
+create table commands(
+  id text primary key, at integer not null, tree text, actor text not null, event text not null,
+  answered_at integer, answer text
+) strict;
+create index commands_open on commands(at) where answered_at is null;
+create table checkpoints(
+  turn integer primary key, at integer not null, reason text not null, label text, detail text
+) strict;
+create table incidents(
+  id integer primary key, at integer not null, tree integer, actor text, kind text not null, detail text not null
+) strict;
+`;
+
+const TREE_TABLES: readonly TableSpec[] = [
+  {
+    name: 'actors',
+    key: 'id',
+    columns: [
+      'id integer primary key',
+      'tree integer not null',
+      'parent integer',
+      'key text not null',
+      'src text',
+      'system_id text',
+      'synced integer',
+      'machine text',
+      'attempt integer not null',
+      'snapshot text not null',
+      'checksum integer not null',
+    ],
+    indexes: ['create index if not exists actors_tree on actors(tree)'],
+  },
+  {
+    name: 'timers',
+    key: 'id',
+    columns: [
+      'id integer primary key',
+      'tree integer not null',
+      'source integer not null',
+      'target integer not null',
+      'key text not null',
+      'event text not null',
+      'due real not null',
+      'delay real not null',
+      'checksum integer not null',
+    ],
+    indexes: ['create index if not exists timers_due on timers(due)'],
+  },
+];
+
+/** Brings the file to this build's schema, or refuses it and leaves it as it is. */
+export function migrate(db: Db, path: string): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  const application = db.pragma('application_id', { simple: true }) as number;
+  if (version > SCHEMA_VERSION && application === APPLICATION_ID) {
+    throw new PerdureError(
+      'STORE_NEWER',
+      `The store ${path} has schema ${version}; this version of Perdure knows up to ${SCHEMA_VERSION}: update Perdure.`,
+      { facts: { path, found: version, known: SCHEMA_VERSION } },
+    );
+  }
+  if (application === APPLICATION_ID) return;
+  if (version !== 0 || db.prepare('select count(*) from sqlite_schema').pluck().get() !== 0) {
+    throw new PerdureError('STORE_FOREIGN', `${path} is an SQLite database of another program: give another path.`, {
+      facts: { path },
+    });
+  }
+  db.transaction(() => {
+    db.exec(CORE);
+    for (const table of TREE_TABLES) createTable(db, table);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  }).immediate();
+}
+
+/** Creates a versioned table, its past, and the triggers that fill it, where they do not exist yet. */
+export function createTable(db: Db, { name, columns, key, indexes = [] }: TableSpec): void {
+  const names = [...columns.map((column) => column.split(' ')[0]), 'from_turn'];
+  const past = [...columns.map((column) => column.replace(/ primary key| not null| unique/g, '')), 'from_turn integer'];
+  const kept = '(select max(turn) from checkpoints)';
+  const keep = (toTurn: string) =>
+    `insert into ${name}_past(${names.join(', ')}, to_turn) values (${names.map((n) => `old.${n}`).join(', ')}, ${toTurn});`;
+  db.exec(`
+    create table if not exists ${name}(${columns.join(', ')}, from_turn integer not null) strict;
+    create table if not exists ${name}_past(${past.join(', ')}, to_turn integer not null) strict;
+    create index if not exists ${name}_past_key on ${name}_past(${key}, from_turn);
+    create index if not exists ${name}_past_to on ${name}_past(to_turn);
+    create trigger if not exists ${name}_keep_changed before update on ${name}
+      when old.from_turn <= ${kept} begin ${keep('new.from_turn')} end;
+    create trigger if not exists ${name}_keep_removed before delete on ${name}
+      when old.from_turn <= ${kept} begin ${keep(`${kept} + 1`)} end;
+    ${indexes.join(';\n')}
+  `);
+}
+
+/** The names of all versioned tables of a store. */
+export function versionedTables(db: Db): string[] {
+  const rows = db.prepare(`select name from sqlite_schema where type = 'table' and name like '%\\_past' escape '\\'`);
+  return (rows.pluck().all() as string[]).map((name) => name.slice(0, -'_past'.length));
+}

@@ -1,0 +1,99 @@
+/**
+ * Opens the one file, and says what is wrong with it in words. Only SQLite may open the store's files in the owner's
+ * process: POSIX locks vanish when the process itself opens and closes such a file.
+ */
+import Database from 'better-sqlite3';
+import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
+
+export type Db = Database.Database;
+export type Statement = Database.Statement<unknown[], unknown>;
+
+/** What an acknowledged turn survives: a power cut too (FULL), or only the death of the process (NORMAL). */
+export type Durability = 'power-loss' | 'process-crash';
+
+const OLDEST_SQLITE = '3.51.3';
+const BUSY_TIMEOUT_MS = 5_000;
+const CACHE_KIB = 64 * 1024;
+
+/** Opens a database for its owner: WAL, and the synchronous level set by us and read back. */
+export function openDatabase(path: string, durability: Durability): Db {
+  const db = connect(path, {});
+  try {
+    refuseOldSqlite(db);
+    db.pragma('journal_mode = WAL');
+    const level = durability === 'power-loss' ? 2 : 1;
+    db.pragma(`synchronous = ${level}`);
+    const found = db.pragma('synchronous', { simple: true });
+    if (found !== level) {
+      throw new PerdureError('STORE_UNOPENABLE', `${path}: asked SQLite for synchronous=${level}, got ${String(found)}.`);
+    }
+    db.pragma(`cache_size = -${CACHE_KIB}`);
+    db.pragma('foreign_keys = OFF');
+    return db;
+  } catch (error) {
+    db.close();
+    throw sqliteError(error, path);
+  }
+}
+
+/** Opens a database beside its owner, for reading and for inserting commands. */
+export function openBeside(path: string, readonly: boolean): Db {
+  if (!existsSync(path)) {
+    throw new PerdureError('STORE_UNOPENABLE', `There is no store at ${path}.`, { facts: { path } });
+  }
+  return connect(path, { readonly, fileMustExist: true });
+}
+
+function connect(path: string, options: Database.Options): Db {
+  try {
+    const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
+    db.pragma('schema_version');
+    return db;
+  } catch (error) {
+    throw sqliteError(error, path);
+  }
+}
+
+function refuseOldSqlite(db: Db): void {
+  const version = db.prepare('select sqlite_version()').pluck().get() as string;
+  const [found, oldest] = [version, OLDEST_SQLITE].map((text) => text.split('.').map(Number)) as [number[], number[]];
+  const difference = oldest.map((part, index) => (found[index] ?? 0) - part).find((d) => d !== 0) ?? 0;
+  if (difference < 0) {
+    throw new PerdureError(
+      'SQLITE_TOO_OLD',
+      `SQLite ${version} may corrupt a WAL that is reset under load; ${OLDEST_SQLITE} or newer is needed: update better-sqlite3.`,
+    );
+  }
+}
+
+const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning: string])[] = [
+  ['SQLITE_NOTADB', 'STORE_NOT_A_DATABASE', 'is not an SQLite database: give another path, or move the file away'],
+  ['SQLITE_CORRUPT', 'STORE_NOT_A_DATABASE', 'is damaged: restore it from a backup'],
+  ['SQLITE_READONLY', 'STORE_READ_ONLY', 'cannot be written: check the permissions of the file and of its folder'],
+  ['SQLITE_CANTOPEN', 'STORE_UNOPENABLE', 'cannot be opened: check that it is a file in a folder that can be written'],
+  ['SQLITE_FULL', 'STORE_FAILED', 'could not be written: the disk is full'],
+  ['SQLITE_IOERR', 'STORE_FAILED', 'could not be read or written: the disk reported an error'],
+  ['SQLITE_BUSY', 'STORE_FAILED', `is locked by another program for more than ${BUSY_TIMEOUT_MS / 1000} s`],
+];
+
+/** Says an error of SQLite in our words, with its own as the cause. Errors of ours pass. */
+export function sqliteError(error: unknown, path: string): PerdureError {
+  if (error instanceof PerdureError) return error;
+  const sqlite = (error as { code?: string }).code ?? '';
+  const facts = { path, sqlite };
+  const known = CODES.find(([prefix]) => sqlite.startsWith(prefix));
+  if (known !== undefined) {
+    const [, code, meaning] = known;
+    const retryable = code === 'STORE_FAILED' || code === 'STORE_READ_ONLY';
+    return new PerdureError(code, `The store ${path} ${meaning} (${messageOf(error)}).`, { cause: error, facts, retryable });
+  }
+  if (error instanceof TypeError && !existsSync(dirname(path))) {
+    return new PerdureError('STORE_UNOPENABLE', `The folder of the store ${path} does not exist: create it first.`, {
+      cause: error,
+      facts,
+    });
+  }
+  return new PerdureError('STORE_FAILED', `The store ${path} failed: ${messageOf(error)}`, { cause: error, facts });
+}

@@ -1,0 +1,54 @@
+/** One row per delayed event that waits, under a checksum. */
+import { crc32 } from 'node:zlib';
+import { PerdureError } from '../errors.ts';
+import type { Statements } from './rows.ts';
+import type { Timer } from './timers.ts';
+
+/** A row as it is read. */
+export interface TimerRow {
+  readonly id: number;
+  readonly source: number;
+  readonly target: number;
+  readonly key: string;
+  readonly event: string;
+  readonly due: number;
+  readonly delay: number;
+  readonly checksum: number;
+}
+
+/** A timer, with its references as row ids and its event as text. */
+export interface StoredTimer {
+  readonly tree: number;
+  readonly source: number;
+  readonly target: number;
+  readonly timer: Timer;
+  readonly text: string;
+}
+
+function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRow, 'checksum'>): number {
+  return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
+}
+
+export function insertTimer(statements: Statements, { tree, source, target, timer, text }: StoredTimer, turn: number): void {
+  const { id, key, due, delay } = timer;
+  const checksum = checksumOf({ id, source, target, key, event: text, due, delay });
+  statements
+    .of('insert into timers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    .run(id, tree, source, target, key, text, due, delay, checksum, turn);
+}
+
+export function deleteTimer(statements: Statements, id: number): void {
+  statements.of('delete from timers where id = ?').run(id);
+}
+
+/** The timers of a tree, by due time. Throws ROW_CORRUPT. */
+export function readTimers(statements: Statements, tree: number): TimerRow[] {
+  const rows = statements.of('select * from timers where tree = ? order by due, id').all(tree) as TimerRow[];
+  for (const row of rows) {
+    if (checksumOf(row) === row.checksum) continue;
+    throw new PerdureError('ROW_CORRUPT', `The row of timer ${row.id} does not match its checksum: the file was damaged.`, {
+      facts: { timer: row.id },
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,211 @@
+/**
+ * The delayed events of one tree: XState's scheduler, with absolute due times that are rows.
+ *
+ * T1  A timer fires when the wall clock has reached its due time, checked again on firing, never before.
+ * T2  It fires once: the turn that it begins removes its row.
+ * T3  Those that are due fire in the order of their due times; late ones at restart, in the same order.
+ * T4  When the wall clock goes back, a timer waits no longer than its delay in monotonic time while the process lives.
+ * T5  One timeout of the clock is armed, for the earliest; at most RECHECK_MS ahead, so that a suspended machine and a
+ *     delay beyond 32 bits are seen.
+ */
+import type { Clock } from './clock.ts';
+import type { AnyEventObject, AnyRef, Scheduler } from './xstate-port.ts';
+
+const RECHECK_MS = 30_000;
+/** Timers fired in one go, before the loop gets its chance. */
+const BURST = 1_000;
+/** A difference between the two clocks that is no jump. */
+const JITTER_MS = 500;
+
+/** A delayed event that waits. */
+export interface Timer {
+  readonly id: number;
+  readonly source: AnyRef;
+  readonly target: AnyRef;
+  readonly key: string;
+  readonly event: AnyEventObject;
+  /** Wall-clock ms: what the row says. */
+  readonly due: number;
+  readonly delay: number;
+  /** When it fires as this process sees it: `due`, less what the wall clock went back meanwhile (T4). */
+  fireAt: number;
+  state: 'waiting' | 'gone';
+}
+
+/** What the timers need of their tree. */
+export interface TimerHost {
+  readonly clock: Clock;
+  nextId(): number;
+  /** Timers changed, so the batch has something to write. */
+  timersChanged(): void;
+  /** Begins a turn with a due timer. */
+  fire(timer: Timer): void;
+}
+
+export class Timers implements Scheduler {
+  readonly #host: TimerHost;
+  readonly #queue: Timer[] = [];
+  readonly #bySource = new Map<AnyRef, Map<string, Timer>>();
+  #gone = 0;
+  #armed: { at: number; handle: unknown } | undefined;
+  #offset: number;
+  #closed = false;
+  /** Not yet written. */
+  readonly added = new Set<Timer>();
+  /** Row ids not yet deleted. */
+  readonly removed = new Set<number>();
+
+  constructor(host: TimerHost) {
+    this.#host = host;
+    this.#offset = this.#offsetNow();
+  }
+
+  get size(): number {
+    return this.#queue.length - this.#gone;
+  }
+
+  schedule(source: AnyRef, target: AnyRef, event: AnyEventObject, delayMs: number, key?: string): void {
+    this.#followClock();
+    const id = this.#host.nextId();
+    const delay = Math.max(0, delayMs);
+    const due = this.#host.clock.now() + delay;
+    const timer: Timer = { id, source, target, key: key ?? `auto.${id}`, event, due, delay, fireAt: due, state: 'waiting' };
+    this.cancel(source, timer.key);
+    this.added.add(timer);
+    this.#host.timersChanged();
+    this.adopt(timer);
+    this.#arm();
+  }
+
+  /** Puts a timer in the queue, without arming the clock. */
+  adopt(timer: Timer): void {
+    let own = this.#bySource.get(timer.source);
+    if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
+    own.set(timer.key, timer);
+    push(this.#queue, timer);
+  }
+
+  cancel(source: AnyRef, key: string): void {
+    const timer = this.#bySource.get(source)?.get(key);
+    if (timer !== undefined) this.#remove(timer);
+  }
+
+  cancelAll(source: AnyRef): void {
+    for (const timer of [...(this.#bySource.get(source)?.values() ?? [])]) this.#remove(timer);
+  }
+
+  /** Takes a timer out for good, by its row id. */
+  discard(id: number): void {
+    const timer = this.#queue.find((candidate) => candidate.id === id && candidate.state === 'waiting');
+    if (timer !== undefined) this.#remove(timer);
+  }
+
+  /** Begins to fire: what is due at once, the rest in time. */
+  start(): void {
+    this.#arm();
+  }
+
+  /** How many are due. */
+  countDue(): number {
+    const now = this.#host.clock.now();
+    return this.#queue.filter((timer) => timer.state === 'waiting' && timer.due <= now).length;
+  }
+
+  /** Nothing fires any more. */
+  close(): void {
+    this.#closed = true;
+    if (this.#armed !== undefined) this.#host.clock.clearTimeout(this.#armed.handle);
+    this.#armed = undefined;
+  }
+
+  #remove(timer: Timer): void {
+    timer.state = 'gone';
+    this.#gone += 1;
+    const own = this.#bySource.get(timer.source);
+    if (own?.get(timer.key) === timer) own.delete(timer.key);
+    if (own?.size === 0) this.#bySource.delete(timer.source);
+    if (!this.added.delete(timer)) this.removed.add(timer.id);
+    this.#host.timersChanged();
+    if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
+  }
+
+  #compact(): void {
+    const waiting = this.#queue.filter((timer) => timer.state === 'waiting').sort(before);
+    this.#queue.length = 0;
+    this.#queue.push(...waiting);
+    this.#gone = 0;
+  }
+
+  #next(): Timer | undefined {
+    while (this.#queue[0]?.state === 'gone') {
+      pop(this.#queue);
+      this.#gone -= 1;
+    }
+    return this.#queue[0];
+  }
+
+  #arm(): void {
+    const next = this.#next();
+    if (this.#closed || next === undefined) return;
+    if (this.#armed !== undefined) {
+      if (this.#armed.at <= next.fireAt) return;
+      this.#host.clock.clearTimeout(this.#armed.handle);
+    }
+    const wait = Math.min(Math.max(0, next.fireAt - this.#host.clock.now()), RECHECK_MS);
+    this.#armed = { at: next.fireAt, handle: this.#host.clock.setTimeout(() => this.#wake(), wait) };
+  }
+
+  #wake(): void {
+    this.#armed = undefined;
+    this.#followClock();
+    for (let fired = 0; fired < BURST && !this.#closed; fired++) {
+      const timer = this.#next();
+      if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
+      this.#remove(timer);
+      this.#host.fire(timer);
+    }
+    this.#arm();
+  }
+
+  #offsetNow(): number {
+    const { clock } = this.#host;
+    return clock.now() - (clock.monotonic?.() ?? clock.now());
+  }
+
+  /** T4: what the wall clock lost, every waiting timer gains. A clock that goes ahead needs no mending (T1). */
+  #followClock(): void {
+    const offset = this.#offsetNow();
+    const back = this.#offset - offset;
+    this.#offset = offset;
+    if (back > JITTER_MS) for (const timer of this.#queue) timer.fireAt -= back;
+  }
+}
+
+function before(a: Timer, b: Timer): number {
+  return a.fireAt - b.fireAt || a.id - b.id;
+}
+
+function push(heap: Timer[], timer: Timer): void {
+  let index = heap.push(timer) - 1;
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    if (before(heap[parent] as Timer, timer) <= 0) break;
+    heap[index] = heap[parent] as Timer;
+    index = parent;
+  }
+  heap[index] = timer;
+}
+
+function pop(heap: Timer[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let index = 0;
+  for (;;) {
+    let child = 2 * index + 1;
+    if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer) < 0) child += 1;
+    if (child >= heap.length || before(last, heap[child] as Timer) <= 0) break;
+    heap[index] = heap[child] as Timer;
+    index = child;
+  }
+  heap[index] = last;
+}

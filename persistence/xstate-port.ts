@@ -1,0 +1,362 @@
+/**
+ * Everything that leans on the inside of XState 5, in one place: the hooks into transitions, the gate in front of
+ * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. Nothing else in the house may
+ * know more of XState than its documented API.
+ *
+ * A logic is rewritten once ({@link durable}) and asks, on every call, for the hooks of the actor system it runs in; so
+ * one rewritten machine serves any number of trees.
+ *
+ * P1  `touched` is called before every transition of every actor of the tree, so whoever changed is known.
+ * P2  An effect (a logic with `start`) starts only when the tree's `release` runs it: after the commit.
+ * P3  A child without a name in `setup({ actors })` or without an id of its own is refused before it starts.
+ * P4  Of a tree that was dropped, no transition runs and no effect speaks.
+ */
+import {
+  Actor,
+  StateMachine,
+  createActor,
+  type AnyActorLogic,
+  type AnyActorRef,
+  type AnyActorScope,
+  type ActorSystem,
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type InspectionEvent,
+  type Observer,
+  type Snapshot,
+} from 'xstate';
+import { PerdureError } from '../errors.ts';
+
+export type AnyRef = AnyActorRef;
+export type AnySnapshot = Snapshot<unknown>;
+export type Logic = AnyActorLogic;
+type AnyActorSystem = ActorSystem<any>;
+export type { AnyEventObject, AnyStateMachine };
+
+/** What a tree is told, and what it is asked, by the actors that run in it. */
+export interface TreeHooks {
+  /** The tree was dropped: its actors must not move any more. */
+  readonly dropped: boolean;
+  /** The tree is being restored: XState repeats snapshots to parents that have seen them before the crash. */
+  readonly starting: boolean;
+  /** An actor is about to take an event. */
+  touched(ref: AnyRef): void;
+  /** An actor was created. */
+  born(ref: AnyRef): void;
+  /** The transition that just ran ended, and how. */
+  stepped(threw: boolean): void;
+  /** Something that cannot be made durable appeared: the turn must not be committed. */
+  refused(error: PerdureError): void;
+  /** The outcome of an effect arrived: the beginning of a turn. */
+  resulted(ref: AnyRef, event: AnyEventObject): void;
+  /** Run `start` when the turn that created `ref` is committed, and `stop` when the effect is to end. */
+  effectCreated(ref: AnyRef, effect: Effect): void;
+  /** The effect of `ref` is no longer wanted; it ends when the turn that said so is committed. */
+  effectEnded(ref: AnyRef): void;
+}
+
+/** Work outside the tree: a promise, a callback, an observable. */
+export interface Effect {
+  start(): void;
+  stop(): void;
+}
+
+const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
+let opening: TreeHooks | undefined;
+
+function hooksFor(scope: AnyActorScope): TreeHooks {
+  const known = hooksOf.get(scope.system);
+  if (known !== undefined) return known;
+  if (opening === undefined) {
+    throw new PerdureError('XSTATE_UNSUPPORTED', 'A durable logic was started outside of createDurableActor().');
+  }
+  hooksOf.set(scope.system, opening);
+  return opening;
+}
+
+const rewritten = new WeakMap<Logic, Logic>();
+
+/** The same logic, every actor of which tells its tree what it does. */
+export function durable<TLogic extends Logic>(logic: TLogic): TLogic {
+  const known = rewritten.get(logic);
+  if (known !== undefined) return known as TLogic;
+  return (isMachine(logic) ? durableMachine(logic) : durableActorLogic(logic)) as TLogic;
+}
+
+export function isMachine(logic: unknown): logic is AnyStateMachine {
+  return logic instanceof StateMachine;
+}
+
+/** Whether the value is a live XState actor. */
+export function isActorRef(value: unknown): value is AnyRef {
+  return value instanceof Actor;
+}
+
+function durableMachine(machine: AnyStateMachine): AnyStateMachine {
+  const actors: Record<string, Logic> = {};
+  const copy: AnyStateMachine = new StateMachine(durableInvokes(machine.config as StateConfig) as never, {
+    ...(machine.implementations as object),
+    actors,
+  } as never);
+  rewritten.set(machine, copy);
+  for (const [src, logic] of Object.entries(machine.implementations.actors as Record<string, Logic>)) {
+    actors[src] = durable(logic);
+  }
+  hookTransition(copy, (snapshot: AnyMachineSnapshot, next: AnyMachineSnapshot, scope) =>
+    checkChildren(snapshot.children, next.children, scope.self),
+  );
+  return copy;
+}
+
+interface StateConfig {
+  readonly invoke?: unknown;
+  readonly states?: Readonly<Record<string, StateConfig>> | undefined;
+}
+
+/** Invoked logic may be written inline: XState names it after its state, so it can be found again. */
+function durableInvokes(config: StateConfig): StateConfig {
+  const invoke = (one: { src: unknown }) => (typeof one.src === 'string' ? one : { ...one, src: durable(one.src as Logic) });
+  return {
+    ...config,
+    ...(config.invoke === undefined ? {} : { invoke: [config.invoke].flat().map((one) => invoke(one as never)) }),
+    ...(config.states === undefined
+      ? {}
+      : { states: Object.fromEntries(Object.entries(config.states).map(([key, s]) => [key, durableInvokes(s)])) }),
+  };
+}
+
+function durableActorLogic(logic: Logic): Logic {
+  const copy: Logic = { ...logic };
+  rewritten.set(logic, copy);
+  if (logic.start !== undefined) gateEffect(copy, logic);
+  hookTransition(copy, () => {});
+  return copy;
+}
+
+type Check = (snapshot: never, next: never, scope: AnyActorScope) => void;
+
+function hookTransition(logic: Logic, check: Check): void {
+  const { transition, getInitialSnapshot } = logic;
+  logic.transition = (snapshot, event, scope) => {
+    const hooks = hooksFor(scope);
+    if (hooks.dropped || (hooks.starting && event.type.startsWith('xstate.snapshot.'))) return snapshot;
+    hooks.touched(scope.self);
+    let threw = true;
+    try {
+      const next = transition(snapshot, event, scope);
+      guarded(hooks, () => check(snapshot as never, next as never, scope));
+      threw = false;
+      return next;
+    } finally {
+      hooks.stepped(threw);
+    }
+  };
+  logic.getInitialSnapshot = (scope, input) => {
+    const hooks = hooksFor(scope);
+    hooks.born(scope.self);
+    const snapshot = getInitialSnapshot(scope, input);
+    guarded(hooks, () => check({ children: {} } as never, snapshot as never, scope));
+    return snapshot;
+  };
+}
+
+function guarded(hooks: TreeHooks, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    hooks.refused(error as PerdureError);
+    throw error;
+  }
+}
+
+type Children = Readonly<Record<string, AnyRef | undefined>>;
+
+function checkChildren(before: Children, after: Children, parent: AnyRef): void {
+  if (before === after) return;
+  for (const [key, child] of Object.entries(after)) {
+    if (child === undefined || before[key] === child) continue;
+    checkNamed(child, key, parent);
+  }
+}
+
+function checkNamed(child: AnyRef, key: string, parent: AnyRef): void {
+  const facts = { parent: pathOf(parent), child: key };
+  if (typeof child.src !== 'string') {
+    throw new PerdureError(
+      'INLINE_ACTOR',
+      `The actor "${key}" was spawned by "${facts.parent}" from inline logic, which cannot be found again after a restart: ` +
+        'name the logic in setup({ actors }) and spawn it by that name.',
+      { facts },
+    );
+  }
+  if (key === 'undefined' || child.id === child.sessionId) {
+    throw new PerdureError(
+      'CHILD_ID_MISSING',
+      `"${facts.parent}" spawned "${child.src}" without an id; ids that XState makes up start anew in every process: ` +
+        `pass { id } to spawn or spawnChild.`,
+      { facts },
+    );
+  }
+}
+
+/** The keys from the root down to an actor, joined by `/`; the root itself is its own id. */
+export function pathOf(ref: AnyRef): string {
+  const keys: string[] = [];
+  for (let actor: AnyRef = ref; actor._parent !== undefined; actor = actor._parent) keys.unshift(actor.id);
+  return keys.length === 0 ? ref.id : keys.join('/');
+}
+
+const RESULTS = /^xstate\.(promise|observable)\./;
+const STOP = 'xstate.stop';
+const FAILED_TO_START = 'perdure.effect.failedToStart';
+
+function gateEffect(copy: Logic, logic: Logic): void {
+  copy.start = (_snapshot, scope) => {
+    const { self } = scope;
+    hooksFor(scope).effectCreated(self, {
+      start: () => {
+        try {
+          logic.start?.(self.getSnapshot(), scope);
+        } catch (error) {
+          self.send({ type: FAILED_TO_START, error });
+        }
+      },
+      // Asked after the actor was stopped, and logic aborts only what it believes to be active.
+      stop: () => void logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope),
+    });
+  };
+  copy.transition = (snapshot, event, scope) => {
+    const hooks = hooksFor(scope);
+    if (event.type === FAILED_TO_START) throw event['error'];
+    if (event.type === STOP) {
+      hooks.effectEnded(scope.self);
+      return { ...snapshot, status: 'stopped', input: undefined };
+    }
+    if (RESULTS.test(event.type)) hooks.resulted(scope.self, event);
+    return logic.transition(snapshot, event, scope);
+  };
+}
+
+/** What XState calls when an actor delays an event to another or to itself. */
+export interface Scheduler {
+  schedule(source: AnyRef, target: AnyRef, event: AnyEventObject, delayMs: number, id: string | undefined): void;
+  cancel(source: AnyRef, id: string): void;
+  cancelAll(source: AnyRef): void;
+}
+
+/** How a tree is begun: its root, not started yet, with our hooks and our scheduler in it. */
+export interface RootOptions {
+  readonly id: string;
+  readonly input?: unknown;
+  readonly snapshot?: AnySnapshot;
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+  readonly logger?: (...args: unknown[]) => void;
+}
+
+export function createRoot(logic: Logic, options: RootOptions, hooks: TreeHooks, scheduler: Scheduler): AnyRef {
+  opening = hooks;
+  try {
+    const root = createActor(logic, options as never) as AnyRef;
+    hooksOf.set(root.system, hooks);
+    ownScheduler(root.system, scheduler);
+    // Without an observer of errors XState throws an unhandled error into the process.
+    root.subscribe({ error: () => {} });
+    return root;
+  } finally {
+    opening = undefined;
+  }
+}
+
+/** XState's scheduler forgets its timers with the process, so ours takes its place, before anything has started. */
+function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
+  const slot = system.scheduler as unknown as Scheduler;
+  Object.assign(slot, {
+    schedule: scheduler.schedule.bind(scheduler),
+    cancel: scheduler.cancel.bind(scheduler),
+    cancelAll: scheduler.cancelAll.bind(scheduler),
+  });
+  let asked = false;
+  const probe = { cancelAll: () => (asked = true) };
+  const { cancelAll } = slot;
+  slot.cancelAll = probe.cancelAll;
+  system.scheduler.cancelAll(undefined as never);
+  slot.cancelAll = cancelAll;
+  if (!asked) {
+    throw new PerdureError(
+      'XSTATE_UNSUPPORTED',
+      'This version of XState does not let its scheduler be replaced, so timers would not survive: use xstate 5.33.',
+    );
+  }
+}
+
+/** An actor's own state, without its children: what a row holds. O(1) in the number of children. */
+export function ownSnapshot(ref: AnyRef): Record<string, unknown> {
+  const snapshot = ref.getSnapshot() as AnyMachineSnapshot;
+  const persisted = isMachineSnapshot(snapshot)
+    ? persistedMachineSnapshot(snapshot)
+    : { ...(ref.getPersistedSnapshot() as unknown as Record<string, unknown>) };
+  for (const key of ['output', 'error', 'input', 'context']) if (persisted[key] === undefined) delete persisted[key];
+  return persisted;
+}
+
+function isMachineSnapshot(snapshot: AnySnapshot): snapshot is AnyMachineSnapshot {
+  return 'machine' in snapshot;
+}
+
+const NOTHING = Object.freeze({});
+
+function persistedMachineSnapshot(snapshot: AnyMachineSnapshot): Record<string, unknown> {
+  const persisted = snapshot.machine.getPersistedSnapshot({
+    ...snapshot,
+    children: NOTHING,
+    context: NOTHING,
+  } as never) as unknown as Record<string, unknown>;
+  delete persisted['children'];
+  persisted['context'] = snapshot.context;
+  return persisted;
+}
+
+/** The live children of an actor; undefined for an actor that cannot have any. */
+export function childrenOf(snapshot: AnySnapshot): Children | undefined {
+  return (snapshot as { children?: Children }).children;
+}
+
+/** Whether the parent is told every snapshot of this actor (`onSnapshot`): 1, 0, or null where XState was not told. */
+export function isSynced(ref: AnyRef): number | null {
+  const { syncSnapshot } = (ref as unknown as { options: { syncSnapshot?: boolean } }).options;
+  return syncSnapshot === undefined ? null : Number(syncSnapshot);
+}
+
+/** The name and version under which a machine's rows are stored; null for other logic. */
+export function machineName(logic: Logic): string | null {
+  if (!isMachine(logic)) return null;
+  return logic.version === undefined ? logic.id : `${logic.id}@${logic.version}`;
+}
+
+/** The logic that a machine knows by `src`, invoked inline ones included. */
+export function logicOf(parent: Logic, src: string): Logic | undefined {
+  if (!isMachine(parent)) return undefined;
+  const named = (parent.implementations.actors as Record<string, Logic>)[src];
+  if (named !== undefined) return named;
+  const inline = /^xstate\.invoke\.(\d+)\.(.*)$/s.exec(src);
+  if (inline === null) return undefined;
+  const node = parent.root.machine.getStateNodeById(inline[2] as string);
+  const logic: unknown = [node.config.invoke].flat()[Number(inline[1])]?.src;
+  return typeof logic === 'object' ? (logic as Logic) : undefined;
+}
+
+/** Gives a restored actor values that could not be there when it was created. Before it is started only. */
+export function putValues(ref: AnyRef, values: Readonly<Record<string, unknown>>): void {
+  Object.assign(ref.getSnapshot() as object, values);
+}
+
+/** Whether the actor was started and has not stopped, finished or failed. */
+export function isRunning(ref: AnyRef): boolean {
+  return (ref as unknown as { _processingStatus: number })._processingStatus === 1;
+}
+
+/** Whether the machine says anywhere that it wants this event. */
+export function listensTo(logic: Logic, type: string): boolean {
+  return isMachine(logic) && (logic.events as readonly string[]).includes(type);
+}
