@@ -1,9 +1,9 @@
-import { extname } from 'node:path';
-
 /**
  * What `module:` names in a plan: a file, and after its last `#` one of the file's exports. The file is a path, never a
  * package name or a URL, and is not looked at here. To name a file with `#` in its name, spell out `#default`.
  */
+
+import { extname } from 'node:path';
 
 export interface ModuleReference {
   /** As written: relative to the plan's folder, or absolute. */

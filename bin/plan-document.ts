@@ -1,6 +1,3 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import type { Alias, Document, Node, Pair, YAMLError, YAMLMap } from 'yaml';
-
 /**
  * A YAML or JSON text as a value whose parts can be traced back to line and column. It knows YAML and nothing of plans.
  *
@@ -8,6 +5,9 @@ import type { Alias, Document, Node, Pair, YAMLError, YAMLMap } from 'yaml';
  * D2 Keys are text, and each is unique in its mapping.
  * D3 Every problem has a place; there is a value only when there are no problems.
  */
+
+import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Alias, Document, Node, Pair, YAMLError, YAMLMap } from 'yaml';
 
 /** Where in a value: keys and, counted from 0, positions in lists. */
 export type Path = readonly (string | number)[];
@@ -55,41 +55,56 @@ function pathOf(ancestors: Ancestors): Path {
   });
 }
 
-/** yaml finds duplicates too, but compares each key with all before it and does not say where the first one is. */
-function checkKeys(map: YAMLMap, ancestors: Ancestors, lines: LineCounter, report: Report): void {
-  const seen = new Map<string, number>();
-  for (const pair of map.items) {
-    const key = keyOf(pair);
-    const first = seen.get(key);
-    const { line } = lines.linePos(offsetOf(pair.key) ?? 0);
-    if (key === '__proto__') report(pair.key, [...ancestors, map], '"__proto__" cannot be a key', key);
-    else if (first === undefined) seen.set(key, line);
-    else report(pair.key, [...ancestors, map], `duplicate key "${key}", first given on line ${first}`, key);
-  }
+/** What is found once and asked for often: yaml itself would look through everything each time. */
+interface Index {
+  /** What each alias stands for. */
+  readonly sources: ReadonlyMap<Alias, Node>;
+  readonly members: ReadonlyMap<YAMLMap, ReadonlyMap<string, Pair>>;
 }
 
-function checkAlias(alias: Alias, ancestors: Ancestors, anchors: ReadonlyMap<string, Node>, report: Report): void {
+/** The members of `map` by key. yaml finds duplicates too, but does not say where the first one is. */
+function membersOf(map: YAMLMap, ancestors: Ancestors, lines: LineCounter, report: Report): Map<string, Pair> {
+  const members = new Map<string, Pair>();
+  for (const pair of map.items) {
+    const key = keyOf(pair);
+    const first = members.get(key);
+    if (key === '__proto__') report(pair.key, [...ancestors, map], '"__proto__" cannot be a key', key);
+    else if (first === undefined) members.set(key, pair);
+    else {
+      const { line } = lines.linePos(offsetOf(first.key) ?? 0);
+      report(pair.key, [...ancestors, map], `duplicate key "${key}", first given on line ${line}`, key);
+    }
+  }
+  return members;
+}
+
+function checkAlias(alias: Alias, ancestors: Ancestors, source: Node | undefined, report: Report): void {
   const { source: name } = alias;
-  const source = anchors.get(name);
   const here = [...ancestors, alias];
   if (source === undefined) report(alias, here, `the alias *${name} has no anchor &${name} before it`);
   else if (ancestors.includes(source)) report(alias, here, `the alias *${name} is inside its own anchor`);
 }
 
-/** What the parser lets pass, and D1 and D2 do not. */
-function checkNodes(document: Read, lines: LineCounter, report: Report): void {
+/** Reports what the parser lets pass, and D1 and D2 do not. */
+function indexOf(document: Read, lines: LineCounter, report: Report): Index {
   const anchors = new Map<string, Node>();
+  const sources = new Map<Alias, Node>();
+  const members = new Map<YAMLMap, Map<string, Pair>>();
   visit(document, {
     Node: (_key, node, ancestors) => {
-      if (isAlias(node)) checkAlias(node, ancestors, anchors, report);
-      else if (node.anchor !== undefined) anchors.set(node.anchor, node);
-      if (isMap(node)) checkKeys(node, ancestors, lines, report);
+      if (isAlias(node)) {
+        const source = anchors.get(node.source);
+        checkAlias(node, ancestors, source, report);
+        if (source !== undefined) sources.set(node, source);
+      } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      if (isMap(node)) members.set(node, membersOf(node, ancestors, lines, report));
     },
   });
+  return { sources, members };
 }
 
 function syntaxMessage({ code, message }: YAMLError): string {
-  if (code === 'NON_STRING_KEY') return 'expected a key to be text, got a list or a mapping';
+  if (code === 'NON_STRING_KEY') return 'expected a key to be text, got an alias, a list or a mapping';
   if (code === 'RESOURCE_EXHAUSTION') return 'lists and mappings are nested too deeply to be read';
   if (code === 'MULTIPLE_DOCS') return 'expected one document, got a second one after "---"';
   return message;
@@ -108,6 +123,7 @@ export class PlanDocument {
   readonly value: unknown;
   readonly #document: Read;
   readonly #lines = new LineCounter();
+  readonly #index: Index = { sources: new Map(), members: new Map() };
 
   constructor(text: string) {
     this.#document = parseDocument<Node>(text, {
@@ -122,7 +138,7 @@ export class PlanDocument {
     }) as Read;
     const problems = syntaxErrors(this.#document).map((error) => this.#placed(error.pos[0], [], syntaxMessage(error)));
     if (problems.length === 0) {
-      checkNodes(this.#document, this.#lines, (node, ancestors, message, key) => {
+      this.#index = indexOf(this.#document, this.#lines, (node, ancestors, message, key) => {
         const path = [...pathOf(ancestors), ...(key === undefined ? [] : [key])];
         problems.push(this.#placed(offsetOf(node) ?? 0, path, message));
       });
@@ -161,7 +177,7 @@ export class PlanDocument {
   }
 
   #resolved(node: unknown): unknown {
-    return isAlias(node) ? node.resolve(this.#document) : node;
+    return isAlias(node) ? this.#index.sources.get(node) : node;
   }
 
   #find(path: Path): { readonly node: unknown; readonly offset: number } {
@@ -169,7 +185,7 @@ export class PlanDocument {
     let offset = offsetOf(node) ?? 0;
     for (const part of path) {
       const around = this.#resolved(node);
-      const pair = isMap(around) ? around.items.find((item) => keyOf(item) === part) : undefined;
+      const pair = isMap(around) ? this.#index.members.get(around)?.get(String(part)) : undefined;
       const item = isSeq(around) && typeof part === 'number' ? around.items[part] : undefined;
       node = pair ? pair.value : item;
       offset = offsetOf(pair ? pair.key : item) ?? offset;

@@ -1,3 +1,11 @@
+/**
+ * Reads a plan, in YAML or in JSON, into a value that needs no more checking: its shape is right, its graph can run to
+ * the end, its paths are absolute, its defaults are filled in. All that is wrong is said at once, each with its line.
+ * It runs nothing, and does not look whether the folders and modules that a plan names are there.
+ *
+ * F1 The code of the error is PLAN_STEP_UNKNOWN or PLAN_CYCLE only if that is all that is wrong; else PLAN_INVALID.
+ */
+
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
@@ -10,14 +18,6 @@ import { PlanDocument } from './plan-document.ts';
 import type { Path, PlanProblem } from './plan-document.ts';
 import { checkShape, isMapping } from './plan-schema.ts';
 import type { CheckedStep, Finding } from './plan-schema.ts';
-
-/**
- * Reads a plan, in YAML or in JSON, into a value that needs no more checking: its shape is right, its graph can run to
- * the end, its paths are absolute, its defaults are filled in. All that is wrong is said at once, each with its line.
- * It runs nothing, and does not look whether the folders and modules that a plan names are there.
- *
- * F1 The code of the error is PLAN_STEP_UNKNOWN or PLAN_CYCLE only if that is all that is wrong; else PLAN_INVALID.
- */
 
 /** A plan that was read and checked. */
 export interface PlanFile {

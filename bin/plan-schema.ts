@@ -1,13 +1,13 @@
+/**
+ * The shape of a plan as it is written: which keys there are and what each may hold. It sees plain data and says what
+ * is wrong at which path, all of it at once; it resolves no path and looks at no graph. `${}` and the like mean nothing.
+ */
+
 import * as v from 'valibot';
 import { nearest } from '../machines/nearest.ts';
 import { parseDuration } from './duration.ts';
 import { moduleReferenceProblem } from './module-reference.ts';
 import type { Path } from './plan-document.ts';
-
-/**
- * The shape of a plan as it is written: which keys there are and what each may hold. It sees plain data and says what
- * is wrong at which path, all of it at once; it resolves no path and looks at no graph. `${}` and the like mean nothing.
- */
 
 /** Something wrong with the data, to be placed in its file. */
 export interface Finding {

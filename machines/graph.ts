@@ -1,7 +1,3 @@
-import { PerdureError } from '../errors.ts';
-import { Heap } from './heap.ts';
-import { nearest } from './nearest.ts';
-
 /**
  * What a plan's dependency graph says before anything runs: whether it is one, which steps matter most, how long it
  * must take, and how long it takes on so many slots. Times are estimates, in milliseconds. Owns no clock and no step.
@@ -12,6 +8,10 @@ import { nearest } from './nearest.ts';
  * G3 Nothing recurses along the graph, so a chain of 100,000 steps is as safe as one of ten.
  * G4 Checking and ranking are linear in steps and dependencies; the simulation adds a logarithm for its heaps.
  */
+
+import { PerdureError } from '../errors.ts';
+import { Heap } from './heap.ts';
+import { nearest } from './nearest.ts';
 
 /** A step as the graph sees it: what it waits for, and how long it is expected to take. */
 export interface GraphNode {

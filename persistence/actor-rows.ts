@@ -36,7 +36,10 @@ export interface ActorRecord {
 }
 
 /** The cells of a row that never change. */
-export type ActorIdentity = Pick<ActorRow, 'id' | 'tree' | 'parent' | 'key' | 'src' | 'system_id' | 'synced' | 'machine'>;
+export type ActorIdentity = Pick<
+  ActorRow,
+  'id' | 'tree' | 'parent' | 'key' | 'src' | 'system_id' | 'synced' | 'machine'
+>;
 
 export function seedOf(row: ActorIdentity): number {
   const { id, tree, parent, key, src, system_id, synced, machine } = row;
@@ -59,11 +62,30 @@ export function verify(row: ActorRow): number {
   );
 }
 
-export function insertActor(statements: Statements, identity: ActorIdentity, record: ActorRecord, text: string, turn: number): void {
+export function insertActor(
+  statements: Statements,
+  identity: ActorIdentity,
+  record: ActorRecord,
+  text: string,
+  turn: number,
+): void {
   const { id, tree, parent, key, src, system_id, synced, machine } = identity;
   statements
     .of('insert into actors values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-    .run(id, tree, parent, key, src, system_id, synced, machine, record.attempt, text, checksumOf(text, record.seed), turn);
+    .run(
+      id,
+      tree,
+      parent,
+      key,
+      src,
+      system_id,
+      synced,
+      machine,
+      record.attempt,
+      text,
+      checksumOf(text, record.seed),
+      turn,
+    );
 }
 
 export function updateActor(statements: Statements, record: ActorRecord, text: string, turn: number): void {

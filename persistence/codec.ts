@@ -129,7 +129,10 @@ function taggedByKind(value: object, walk: Walk): Json {
   if (value instanceof Error) return taggedError(value, walk);
   if (prototype === Map.prototype) return tag('map', taggedEntries([...(value as Map<unknown, unknown>)], walk));
   if (prototype === Set.prototype) {
-    return tag('set', [...(value as Set<unknown>)].map((item, index) => at(walk, index, item)));
+    return tag(
+      'set',
+      [...(value as Set<unknown>)].map((item, index) => at(walk, index, item)),
+    );
   }
   const bytes = taggedBytes(value);
   if (bytes !== undefined) return bytes;
@@ -247,7 +250,10 @@ function restoredError(name: string, message: string, own: Record<string, unknow
 function untaggedBytes(name: string, value: Json): unknown {
   const type = ARRAYS[name as keyof typeof ARRAYS];
   if (type === undefined) {
-    throw new PerdureError('ROW_CORRUPT', `Unknown tag "${name}" in a stored value: was it written by a newer version?`);
+    throw new PerdureError(
+      'ROW_CORRUPT',
+      `Unknown tag "${name}" in a stored value: was it written by a newer version?`,
+    );
   }
   const bytes = Buffer.from(value as string, 'base64');
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);

@@ -78,13 +78,9 @@ async function applied({ id, actor, event }: CommandRow, send: Send): Promise<st
 export function postCommand(path: string, command: Command, at: number): void {
   const db = openBeside(path, false);
   try {
-    db.prepare('insert into commands(id, at, tree, actor, event) values (?, ?, ?, ?, ?) on conflict(id) do nothing').run(
-      command.id,
-      at,
-      command.tree ?? null,
-      command.actor,
-      JSON.stringify(command.event),
-    );
+    db.prepare(
+      'insert into commands(id, at, tree, actor, event) values (?, ?, ?, ?, ?) on conflict(id) do nothing',
+    ).run(command.id, at, command.tree ?? null, command.actor, JSON.stringify(command.event));
   } finally {
     db.close();
   }

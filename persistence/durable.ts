@@ -42,7 +42,9 @@ export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
   readonly migrate?: Migrate;
 }
 
-type InputOf<TLogic> = TLogic extends { getInitialSnapshot: (scope: never, input: infer TInput) => unknown } ? TInput : never;
+type InputOf<TLogic> = TLogic extends { getInitialSnapshot: (scope: never, input: infer TInput) => unknown }
+  ? TInput
+  : never;
 
 /** Options of {@link DurableActor.send}. */
 export interface SendOptions {
@@ -113,7 +115,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       ...this.#register(),
       name: this.id,
       logic,
-      root: { id: this.id, input, ...(inspect === undefined ? {} : { inspect }), ...(logger === undefined ? {} : { logger }) },
+      root: {
+        id: this.id,
+        input,
+        ...(inspect === undefined ? {} : { inspect }),
+        ...(logger === undefined ? {} : { logger }),
+      },
       migrate: options.migrate,
     };
     const began = performance.now();
@@ -157,6 +164,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       };
       this.#run({ deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
+  }
+
+  /** Resolves, with the reason, when nothing more will be committed: it was closed, or the store failed. */
+  get ended(): Promise<PerdureError> {
+    return this.#listeners.ended;
   }
 
   /** The root's committed states, from the next one on. */
@@ -264,7 +276,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const { root, restoredTurn } = this.#tree;
     root.on('*', (event) => this.store.afterCommit(() => this.#listeners.emit(event as AnyEventObject)));
     this.#tree.start();
-    if (restoredTurn !== undefined && root.getSnapshot().status === 'active' && listensTo(this.#options.logic, 'runtime.resumed')) {
+    if (
+      restoredTurn !== undefined &&
+      root.getSnapshot().status === 'active' &&
+      listensTo(this.#options.logic, 'runtime.resumed')
+    ) {
       root.send({ type: 'runtime.resumed', at: this.store.clock.now(), turn: restoredTurn });
     }
     this.#tree.timers.start();
@@ -285,9 +301,13 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #target(address: string | undefined): AnyRef {
     const target = address === undefined ? this.#tree.root : this.#tree.find(address);
     if (target === undefined) {
-      throw new PerdureError('ACTOR_NOT_FOUND', `No actor "${address}" in the tree "${this.id}": give a systemId or a path.`, {
-        facts: { to: address },
-      });
+      throw new PerdureError(
+        'ACTOR_NOT_FOUND',
+        `No actor "${address}" in the tree "${this.id}": give a systemId or a path.`,
+        {
+          facts: { to: address },
+        },
+      );
     }
     const { status } = target.getSnapshot() as AnySnapshot;
     if (status === 'active') return target;

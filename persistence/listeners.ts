@@ -14,6 +14,8 @@ export class Listeners<TSnapshot> {
   readonly #events = new Map<string, Set<OnEvent>>();
   readonly #waiting = new Set<(error: PerdureError) => void>();
   #ended: PerdureError | undefined;
+  #announceEnd = (_: PerdureError) => {};
+  readonly ended = new Promise<PerdureError>((resolve) => (this.#announceEnd = resolve));
 
   onSnapshot(listener: OnSnapshot<TSnapshot>): Subscription {
     this.#snapshots.add(listener);
@@ -32,7 +34,8 @@ export class Listeners<TSnapshot> {
   }
 
   emit(event: AnyEventObject): void {
-    for (const listener of [...(this.#events.get(event.type) ?? []), ...(this.#events.get('*') ?? [])]) call(listener, event);
+    for (const listener of [...(this.#events.get(event.type) ?? []), ...(this.#events.get('*') ?? [])])
+      call(listener, event);
   }
 
   waitFor(present: TSnapshot, predicate: (snapshot: TSnapshot) => boolean, signal?: AbortSignal): Promise<TSnapshot> {
@@ -48,7 +51,8 @@ export class Listeners<TSnapshot> {
         settle();
         reject(error);
       };
-      const abort = () => fail(new PerdureError('ABORTED', 'The wait was aborted by its signal.', { cause: signal?.reason }));
+      const abort = () =>
+        fail(new PerdureError('ABORTED', 'The wait was aborted by its signal.', { cause: signal?.reason }));
       const subscription = this.onSnapshot((snapshot) => {
         try {
           if (!predicate(snapshot)) return;
@@ -66,7 +70,8 @@ export class Listeners<TSnapshot> {
 
   /** Nothing more will be committed: whoever waits is told so. */
   end(error: PerdureError): void {
-    this.#ended = error;
+    this.#ended ??= error;
+    this.#announceEnd(error);
     for (const fail of [...this.#waiting]) fail(error);
     this.#snapshots.clear();
     this.#events.clear();

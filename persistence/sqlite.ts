@@ -27,7 +27,10 @@ export function openDatabase(path: string, durability: Durability): Db {
     db.pragma(`synchronous = ${level}`);
     const found = db.pragma('synchronous', { simple: true });
     if (found !== level) {
-      throw new PerdureError('STORE_UNOPENABLE', `${path}: asked SQLite for synchronous=${level}, got ${String(found)}.`);
+      throw new PerdureError(
+        'STORE_UNOPENABLE',
+        `${path}: asked SQLite for synchronous=${level}, got ${String(found)}.`,
+      );
     }
     db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma('foreign_keys = OFF');
@@ -87,7 +90,11 @@ export function sqliteError(error: unknown, path: string): PerdureError {
   if (known !== undefined) {
     const [, code, meaning] = known;
     const retryable = code === 'STORE_FAILED' || code === 'STORE_READ_ONLY';
-    return new PerdureError(code, `The store ${path} ${meaning} (${messageOf(error)}).`, { cause: error, facts, retryable });
+    return new PerdureError(code, `The store ${path} ${meaning} (${messageOf(error)}).`, {
+      cause: error,
+      facts,
+      retryable,
+    });
   }
   if (error instanceof TypeError && !existsSync(dirname(path))) {
     return new PerdureError('STORE_UNOPENABLE', `The folder of the store ${path} does not exist: create it first.`, {

@@ -75,9 +75,7 @@ class Batch {
 }
 
 type Status =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'failed'; readonly error: PerdureError }
-  | { readonly kind: 'closed' };
+  { readonly kind: 'open' } | { readonly kind: 'failed'; readonly error: PerdureError } | { readonly kind: 'closed' };
 
 export class Store implements Batching {
   readonly path: string;
@@ -271,7 +269,9 @@ export class Store implements Batching {
   }
 
   #takeOver(): { id: string; epoch: number; turnLimit: number; idLimit: number } {
-    const put = this.statements.of('insert into meta values (?, ?) on conflict(key) do update set value = excluded.value');
+    const put = this.statements.of(
+      'insert into meta values (?, ?) on conflict(key) do update set value = excluded.value',
+    );
     const get = this.statements.of('select value from meta where key = ?');
     const read = (key: string): unknown => (get.get(key) as { value: unknown } | undefined)?.value;
     return this.#db
@@ -311,7 +311,9 @@ export class Store implements Batching {
   }
 
   #saveLimits(turnLimit: number, idLimit: number): void {
-    const put = this.statements.of('insert into meta values (?, ?) on conflict(key) do update set value = excluded.value');
+    const put = this.statements.of(
+      'insert into meta values (?, ?) on conflict(key) do update set value = excluded.value',
+    );
     put.run('turn_limit', turnLimit);
     put.run('id_limit', idLimit);
   }
@@ -390,9 +392,7 @@ export class Store implements Batching {
   /** Notes what went wrong and was not told to anybody, with the next commit. */
   incident(kind: string, detail: string): void {
     this.begin();
-    this.statements
-      .of('insert into incidents(at, kind, detail) values (?, ?, ?)')
-      .run(this.clock.now(), kind, detail);
+    this.statements.of('insert into incidents(at, kind, detail) values (?, ?, ?)').run(this.clock.now(), kind, detail);
     this.#schedule();
   }
 

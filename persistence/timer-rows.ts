@@ -29,7 +29,11 @@ function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRo
   return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
 }
 
-export function insertTimer(statements: Statements, { tree, source, target, timer, text }: StoredTimer, turn: number): void {
+export function insertTimer(
+  statements: Statements,
+  { tree, source, target, timer, text }: StoredTimer,
+  turn: number,
+): void {
   const { id, key, due, delay } = timer;
   const checksum = checksumOf({ id, source, target, key, event: text, due, delay });
   statements
@@ -46,9 +50,13 @@ export function readTimers(statements: Statements, tree: number): TimerRow[] {
   const rows = statements.of('select * from timers where tree = ? order by due, id').all(tree) as TimerRow[];
   for (const row of rows) {
     if (checksumOf(row) === row.checksum) continue;
-    throw new PerdureError('ROW_CORRUPT', `The row of timer ${row.id} does not match its checksum: the file was damaged.`, {
-      facts: { timer: row.id },
-    });
+    throw new PerdureError(
+      'ROW_CORRUPT',
+      `The row of timer ${row.id} does not match its checksum: the file was damaged.`,
+      {
+        facts: { timer: row.id },
+      },
+    );
   }
   return rows;
 }

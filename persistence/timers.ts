@@ -69,7 +69,17 @@ export class Timers implements Scheduler {
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    const timer: Timer = { id, source, target, key: key ?? `auto.${id}`, event, due, delay, fireAt: due, state: 'waiting' };
+    const timer: Timer = {
+      id,
+      source,
+      target,
+      key: key ?? `auto.${id}`,
+      event,
+      due,
+      delay,
+      fireAt: due,
+      state: 'waiting',
+    };
     this.cancel(source, timer.key);
     this.added.add(timer);
     this.#host.timersChanged();

@@ -8,14 +8,7 @@
  */
 import { createActor, fromTransition } from 'xstate';
 import { PerdureError } from '../errors.ts';
-import {
-  deleteActor,
-  insertActor,
-  seedOf,
-  updateActor,
-  type ActorIdentity,
-  type ActorRecord,
-} from './actor-rows.ts';
+import { deleteActor, insertActor, seedOf, updateActor, type ActorIdentity, type ActorRecord } from './actor-rows.ts';
 import { decode, encode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import { restoreTree, type Migrate, type Restored } from './restore.ts';
@@ -367,7 +360,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   #adoptTimers(): void {
     const actors = new Map([...this.#records].map(([ref, { id }]) => [id, ref]));
     const refs: Refs = { idOf: (ref) => this.idOf(ref), refOf: (id) => actors.get(id) ?? this.refOf(id) };
-    for (const { id, source, target, key, event, due, delay } of readTimers(this.#store.statements, this.#options.tree)) {
+    for (const { id, source, target, key, event, due, delay } of readTimers(
+      this.#store.statements,
+      this.#options.tree,
+    )) {
       this.timers.adopt({
         id,
         source: refs.refOf(source),

@@ -95,10 +95,13 @@ export function isActorRef(value: unknown): value is AnyRef {
 
 function durableMachine(machine: AnyStateMachine): AnyStateMachine {
   const actors: Record<string, Logic> = {};
-  const copy: AnyStateMachine = new StateMachine(durableInvokes(machine.config as StateConfig) as never, {
-    ...(machine.implementations as object),
-    actors,
-  } as never);
+  const copy: AnyStateMachine = new StateMachine(
+    durableInvokes(machine.config as StateConfig) as never,
+    {
+      ...(machine.implementations as object),
+      actors,
+    } as never,
+  );
   rewritten.set(machine, copy);
   for (const [src, logic] of Object.entries(machine.implementations.actors as Record<string, Logic>)) {
     actors[src] = durable(logic);
@@ -116,7 +119,8 @@ interface StateConfig {
 
 /** Invoked logic may be written inline: XState names it after its state, so it can be found again. */
 function durableInvokes(config: StateConfig): StateConfig {
-  const invoke = (one: { src: unknown }) => (typeof one.src === 'string' ? one : { ...one, src: durable(one.src as Logic) });
+  const invoke = (one: { src: unknown }) =>
+    typeof one.src === 'string' ? one : { ...one, src: durable(one.src as Logic) };
   return {
     ...config,
     ...(config.invoke === undefined ? {} : { invoke: [config.invoke].flat().map((one) => invoke(one as never)) }),

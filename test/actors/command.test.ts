@@ -290,6 +290,11 @@ describe('a wrapper that is killed', () => {
   });
 });
 
+test('a command whose outcome cannot be recorded is an error, never a success', async () => {
+  const result = runCommand(specOf('rm -r "$(dirname "$PERDURE_INPUT")"'));
+  await expect(result).rejects.toMatchObject({ code: 'COMMAND_FAILED', message: expect.stringContaining('record') });
+});
+
 describe('after the owner was killed', () => {
   test('the command goes on, and its outcome is adopted instead of running it again', async () => {
     const spec = specOf(`echo x >> "${root}/runs"; sleep 0.5; echo printed; echo '"made"' > "$PERDURE_OUTPUT"; exit 3`);

@@ -322,7 +322,7 @@ steps:
     ['name: n\n---\nname: m', /^plan\.yaml:2:1: expected one document/],
     ['name: !js x\nsteps: []', /^plan\.yaml:1:7: Unresolved tag: !js$/],
     ['name: *x', /^plan\.yaml:1:7 name: the alias \*x has no anchor &x before it$/],
-    ['? [a]\n: b', /expected a key to be text, got a list or a mapping$/],
+    ['? [a]\n: b', /expected a key to be text, got an alias, a list or a mapping$/],
     ['['.repeat(20_000), /^plan\.yaml:1:\d+: lists and mappings are nested too deeply to be read$/],
     ['', /^plan\.yaml:1:1: expected a plan, got an empty file$/],
     ['# nothing\n', /^plan\.yaml:1:1: expected a plan, got an empty file$/],

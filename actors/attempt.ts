@@ -1,0 +1,126 @@
+/**
+ * Carries out the attempts of actions: calls the registered handler, and turns whatever comes of it into data.
+ *
+ * An attempt that was aborted may still be running, because JavaScript cannot be stopped from outside; its late result
+ * is nobody's. The `ender` waits for it, within a grace, so that the next attempt does not meet it.
+ */
+import { fromPromise } from 'xstate';
+import type { AttemptInput, AttemptResult } from '../machines/action.ts';
+import type { ErrorRecord } from '../machines/outcome.ts';
+import { messageOf } from '../errors.ts';
+import type { Clock } from '../persistence/clock.ts';
+import type { Rows } from '../persistence/rows.ts';
+import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
+import type { ActionRow } from './queue.ts';
+import { fromText, toText } from './values.ts';
+
+/** How long the end of an aborted attempt is waited for, ms. */
+export const ENDING_GRACE_MS = 10_000;
+const MESSAGE_LIMIT = 1_000;
+
+/** What attempts need of the world. */
+export interface AttemptWorld {
+  readonly rows: Pick<Rows, 'get' | 'all'>;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly onProgress: (id: string, value: unknown) => void;
+}
+
+/** The logic of `attempter` and `ender`. */
+export function attemptLogic(world: AttemptWorld) {
+  const running = new Map<string, Promise<unknown>>();
+  const attempter = fromPromise<AttemptResult, AttemptInput>(async ({ input, signal }) => {
+    await running.get(input.id);
+    const attempt = perform(world, input, signal);
+    running.set(input.id, attempt);
+    try {
+      return await attempt;
+    } finally {
+      if (running.get(input.id) === attempt) running.delete(input.id);
+    }
+  });
+  const ender = fromPromise<number, { id: string }>(async ({ input: { id } }) => {
+    const attempt = running.get(id);
+    if (attempt === undefined) await cleanUp(world, id);
+    else await withinGrace(world.clock, attempt);
+    return world.clock.now();
+  });
+  return { attempter, ender };
+}
+
+async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+  const { rows, registry, clock } = world;
+  const row = rows.get<ActionRow>('select * from actions where id = ?', input.id);
+  const definition = row === undefined ? undefined : registry.find(row.name, row.version);
+  if (row === undefined || definition === undefined) return { kind: 'unregistered', at: clock.now() };
+  try {
+    const context = contextOf(world, input, signal);
+    const value = await workOf(definition, input)(fromText(row.input), context);
+    return { kind: 'returned', value: toText(value, `the value of the action "${input.id}"`), at: clock.now() };
+  } catch (error) {
+    return {
+      kind: 'threw',
+      error: recordOf(error),
+      retryable: isRetryable(error),
+      at: clock.now(),
+      roll: world.random(),
+    };
+  }
+}
+
+type Work = (input: unknown, context: ActionContext) => unknown;
+
+function workOf(definition: ActionDefinition<unknown, unknown>, { work }: AttemptInput): Work {
+  return work === 'fallback' && definition.fallback !== undefined
+    ? (input, context) => definition.fallback?.(input, context)
+    : (input, context) => definition.run(input, context);
+}
+
+function contextOf(world: AttemptWorld, { id, attempt }: AttemptInput, signal: AbortSignal): ActionContext {
+  return { id, attempt, signal, results: resultsFor(world.rows, id), progress: (value) => world.onProgress(id, value) };
+}
+
+/** What the dependencies of a plan's step returned. */
+function resultsFor(rows: Pick<Rows, 'all'>, id: string): Record<string, unknown> {
+  const found = rows.all<{ step: string; value: string }>(
+    `select before.step as step, actions.value as value
+     from steps me, json_each(me.after) named
+     join steps before on before.id = me.plan || '/' || named.value
+     join actions on actions.id = before.action
+     where me.action = ? and actions.value is not null`,
+    id,
+  );
+  return Object.fromEntries(found.map(({ step, value }) => [step, fromText(value)]));
+}
+
+/** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
+async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
+  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
+  await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
+}
+
+async function withinGrace(clock: Clock, attempt: Promise<unknown>): Promise<void> {
+  let handle: unknown;
+  const grace = new Promise<void>((resolve) => {
+    handle = clock.setTimeout(resolve, ENDING_GRACE_MS);
+  });
+  await Promise.race([attempt.catch(() => undefined), grace]);
+  clock.clearTimeout(handle);
+}
+
+/** What is kept of anything thrown. */
+export function recordOf(error: unknown): ErrorRecord {
+  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  return {
+    name: error instanceof Error ? error.name : typeof error,
+    code: code === null || code === undefined ? null : String(code as string),
+    message: messageOf(error).slice(0, MESSAGE_LIMIT),
+  };
+}
+
+/** Everything is worth another attempt unless it says otherwise. */
+function isRetryable(error: unknown): boolean {
+  return !(typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false);
+}

@@ -1,0 +1,89 @@
+/** Reads what was queued, planned and settled, for the owner of a store and for whoever looks at it from beside. */
+import type { ErrorRecord, Outcome, OutcomeKind } from '../machines/outcome.ts';
+import type { PlanKind } from '../machines/tracks.ts';
+import type { Rows } from '../persistence/rows.ts';
+import type { PlanRow, StepRow } from './plans.ts';
+import type { ActionRow } from './queue.ts';
+import { fromText } from './values.ts';
+
+type Reader = Pick<Rows, 'get' | 'all'>;
+
+/** How a step of a plan ended. */
+export interface StepOutcome {
+  readonly kind: OutcomeKind;
+  /** Why it was skipped or cancelled without an attempt. */
+  readonly reason?: string;
+  /** Absent for a step that never became an action. */
+  readonly outcome?: Outcome;
+}
+
+/** How a plan ended. */
+export interface PlanOutcome {
+  readonly kind: PlanKind;
+  readonly steps: Readonly<Record<string, StepOutcome>>;
+  /** The sum of the times that its steps took, ms: T1. */
+  readonly workMs: number;
+  /** From the first start to the last end, ms. */
+  readonly makespanMs: number;
+  /** Measured: work over makespan. */
+  readonly speedUp: number;
+}
+
+export function readAction(rows: Reader, id: string): ActionRow | undefined {
+  return rows.get<ActionRow>('select * from actions where id = ?', id);
+}
+
+export function outcomeOf(row: ActionRow): Outcome | undefined {
+  if (row.state !== 'settled') return undefined;
+  return {
+    kind: row.kind as OutcomeKind,
+    ...(row.value === null ? {} : { value: fromText(row.value) }),
+    ...(row.error === null ? {} : { error: JSON.parse(row.error) as ErrorRecord }),
+    attempts: row.attempts,
+    qualityLoss: row.quality_loss,
+    submittedAt: row.submitted_at,
+    startedAt: row.started_at,
+    settledAt: row.settled_at as number,
+  };
+}
+
+export function readPlan(rows: Reader, id: string): PlanRow | undefined {
+  return rows.get<PlanRow>('select * from plans where id = ?', id);
+}
+
+/** The newest run of a plan of this name. */
+export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
+  return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);
+}
+
+export function readSteps(rows: Reader, plan: string): StepRow[] {
+  return rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
+}
+
+export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
+  const plan = readPlan(rows, id);
+  if (plan?.state !== 'settled') return undefined;
+  const steps: Record<string, StepOutcome> = {};
+  const spans: { from: number; to: number }[] = [];
+  for (const { step, kind, reason, action } of readSteps(rows, id)) {
+    const row = readAction(rows, action);
+    const outcome = row === undefined ? undefined : outcomeOf(row);
+    steps[step] = {
+      kind: kind as OutcomeKind,
+      ...(reason === null ? {} : { reason }),
+      ...(outcome === undefined ? {} : { outcome }),
+    };
+    if (row?.started_at != null && row.settled_at !== null) spans.push({ from: row.started_at, to: row.settled_at });
+  }
+  return { kind: plan.kind as PlanKind, steps, ...measure(spans) };
+}
+
+function measure(
+  spans: readonly { from: number; to: number }[],
+): Pick<PlanOutcome, 'workMs' | 'makespanMs' | 'speedUp'> {
+  const workMs = spans.reduce((sum, { from, to }) => sum + to - from, 0);
+  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
+  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
+  const makespanMs = spans.length === 0 ? 0 : last - first;
+  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs };
+}

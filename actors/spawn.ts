@@ -1,0 +1,133 @@
+/**
+ * What a host app starts: the supervisor machine, its effects and a store. There is nothing here that a host could not do
+ * with a machine of its own and `createDurableActor`.
+ */
+import { availableParallelism } from 'node:os';
+import type { InspectionEvent, Observer } from 'xstate';
+import { v7 as uuidv7 } from 'uuid';
+import { PerdureError } from '../errors.ts';
+import { actionMachine } from '../machines/action.ts';
+import { checkpointMachine } from '../machines/checkpoint.ts';
+import { executorMachine } from '../machines/executor.ts';
+import { supervisorMachine, type SupervisorCommand } from '../machines/supervisor.ts';
+import { tracksMachine } from '../machines/tracks.ts';
+import { createDurableActor, type DurableActor } from '../persistence/durable.ts';
+import type { Rows, TurnName } from '../persistence/rows.ts';
+import { Store, type StoreOptions } from '../persistence/store.ts';
+import type { Clock } from '../persistence/clock.ts';
+import { Registry, type Actions } from './actions.ts';
+import { attemptLogic } from './attempt.ts';
+import { PLAN_TABLES, planActions } from './plans.ts';
+import { Progress } from './progress.ts';
+import { QUEUE_TABLES, queueActions, unpark } from './queue.ts';
+import { Supervisor } from './supervisor.ts';
+
+/** Options of {@link spawnSupervisor}. */
+export interface SupervisorOptions<TActions extends Actions> extends StoreOptions {
+  /** The path of the SQLite file, or a store that is open already. */
+  readonly store: string | Store;
+  /** What can be executed, by name. */
+  readonly actions: TActions;
+  /** The tree's id in the store. Default: `main`. */
+  readonly id?: string;
+  /** How many actions run at once. Default: the number of processors, at least 2. */
+  readonly concurrency?: number;
+  /** A turn is named every so many settled actions (default 10) and every so many ms (default 300,000). */
+  readonly checkpoint?: { readonly everyActions?: number; readonly everyMs?: number };
+  /** Uniform in [0, 1). Default: Math.random. */
+  readonly random?: () => number;
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
+  readonly logger?: (...args: unknown[]) => void;
+  /** Closes the supervisor when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** Starts a supervisor, or brings it back with everything it was doing. Throws what {@link createDurableActor} throws. */
+export async function spawnSupervisor<TActions extends Actions>(
+  options: SupervisorOptions<TActions>,
+): Promise<Supervisor<TActions>> {
+  const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
+  const registry = new Registry(options.actions);
+  const newId = options.newId ?? uuidv7;
+  const owns = typeof options.store === 'string';
+  const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
+  try {
+    store.declare([...QUEUE_TABLES, ...PLAN_TABLES]);
+    unpark(store.rows, registry);
+    const progress = new Progress();
+    const { clock, rows } = store;
+    const random = options.random ?? Math.random;
+    const world = {
+      rows,
+      registry,
+      clock,
+      random,
+      onProgress: (id: string, value: unknown) => progress.tell(id, value),
+    };
+    const durable = await openTree(options, store, machineOf(world), concurrency);
+    await configure(durable, concurrency);
+    return new Supervisor<TActions>({ durable, registry, newId, progress, closeStore: owns }, options.signal);
+  } catch (error) {
+    if (owns) store.drop(error as PerdureError);
+    throw error;
+  }
+}
+
+function checkedConcurrency(concurrency: number): number {
+  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 1_000) return concurrency;
+  throw new PerdureError('OPTIONS_INVALID', `concurrency must be a whole number from 1 to 1000, got ${concurrency}.`, {
+    facts: { concurrency },
+  });
+}
+
+/** What the supervisor's tree does to the world. */
+export interface SupervisorWorld {
+  readonly rows: Rows;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onProgress: (id: string, value: unknown) => void;
+}
+
+/** The supervisor machine with everything that it needs provided. */
+export function machineOf(world: SupervisorWorld): typeof supervisorMachine {
+  const { rows, clock } = world;
+  const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
+  return supervisorMachine.provide({
+    actors: {
+      executor: executorMachine.provide({
+        actions: queueActions(world),
+        actors: { action: actionMachine.provide({ actors: attemptLogic(world) }) },
+      }),
+      tracks: tracksMachine.provide({ actions: planActions(world) }),
+      checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
+    },
+  });
+}
+
+type Tree = DurableActor<typeof supervisorMachine>;
+
+function openTree<TActions extends Actions>(
+  { id, checkpoint, inspect, logger }: SupervisorOptions<TActions>,
+  store: Store,
+  machine: typeof supervisorMachine,
+  concurrency: number,
+): Promise<Tree> {
+  return createDurableActor(machine, {
+    store,
+    ...(id === undefined ? {} : { id }),
+    input: {
+      concurrency,
+      checkpoint: { everyActions: checkpoint?.everyActions ?? 10, everyMs: checkpoint?.everyMs ?? 300_000 },
+    },
+    ...(inspect === undefined ? {} : { inspect }),
+    ...(logger === undefined ? {} : { logger }),
+  });
+}
+
+/** A host that starts again may ask for another concurrency than the one that was stored. */
+async function configure(durable: Tree, concurrency: number): Promise<void> {
+  if (durable.getSnapshot().context.concurrency === concurrency) return;
+  const event: SupervisorCommand = { type: 'supervisor.configure', concurrency };
+  await durable.send(event);
+}

@@ -1,0 +1,385 @@
+/** The host's side of a running supervisor: typed calls in, outcomes out. It decides nothing; it sends events and reads rows. */
+import { PerdureError } from '../errors.ts';
+import { checkGraph, ranks } from '../machines/graph.ts';
+import type { Outcome } from '../machines/outcome.ts';
+import type { RetryPolicy } from '../machines/retry.ts';
+import type { Submission } from '../machines/executor.ts';
+import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
+import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
+import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { versionOf, type ActionDefinition, type Actions, type Registry } from './actions.ts';
+import { outcomeOf, planOutcome, readAction, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
+import type { Progress } from './progress.ts';
+import { sameText, toText } from './values.ts';
+
+type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
+type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
+
+/** Options of {@link Supervisor.submit}. */
+export interface SubmitOptions {
+  /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
+  readonly id?: string;
+  /** Cancels the action when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** Greater goes first. Default: 0. */
+  readonly rank?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  /** ms. */
+  readonly timeoutMs?: number;
+}
+
+/** An action that was submitted. */
+export interface ActionHandle<TValue> {
+  readonly id: string;
+  /** Resolves with the one outcome, also of a failure. Rejects only when the supervisor is closed or its store fails. */
+  readonly outcome: Promise<Outcome<TValue>>;
+  /** What the work tells while it runs: telemetry, from now on. */
+  readonly progress: AsyncIterable<unknown>;
+  /** Resolves once the request is durable; the outcome tells what came of it. */
+  cancel(): Promise<void>;
+}
+
+/** A step of a plan, as a host writes it. */
+export interface StepOptions {
+  readonly id: string;
+  /** The name of a registered action. */
+  readonly action: string;
+  readonly input?: unknown;
+  /** Ids of the steps that must succeed before. */
+  readonly after?: readonly string[];
+  /** Expected duration, ms: decides what is critical. Default: 1,000. */
+  readonly estimateMs?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly timeoutMs?: number;
+}
+
+/** A plan, as a host writes it. */
+export interface PlanOptions {
+  /** Makes the call repeatable. Default: a new UUID v7. */
+  readonly id?: string;
+  /** What runs of the same plan have in common. Default: the id. */
+  readonly name?: string;
+  readonly steps: readonly StepOptions[];
+  /** What a failure means. Default: `stop`. */
+  readonly policy?: FailurePolicy;
+  /** How many of its steps run at once. Default: as many as the supervisor allows. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A plan that was submitted. */
+export interface PlanHandle {
+  readonly id: string;
+  readonly outcome: Promise<PlanOutcome>;
+  cancel(): Promise<void>;
+}
+
+/** What the supervisor is made of. */
+export interface SupervisorParts {
+  readonly durable: DurableActor<typeof supervisorMachine>;
+  readonly registry: Registry;
+  readonly newId: () => string;
+  readonly progress: Progress;
+  readonly closeStore: boolean;
+}
+
+const STEP_ID = /^[\w.-]{1,100}$/;
+
+/** A running supervisor. Made by `spawnSupervisor`. */
+export class Supervisor<TActions extends Actions> implements AsyncDisposable {
+  readonly #parts: SupervisorParts;
+  readonly #settled = new Map<string, Set<() => void>>();
+  #ended: PerdureError | undefined;
+  readonly #onEnd = new Set<(error: PerdureError) => void>();
+
+  constructor(parts: SupervisorParts, signal?: AbortSignal) {
+    this.#parts = parts;
+    const { durable } = parts;
+    durable.on('action.settled', ({ id }) => this.#wake(id as string));
+    durable.on('plan.settled', ({ plan }) => this.#wake(`plan ${plan as string}`));
+    void durable.ended.then((error) => this.#end(error));
+    if (signal?.aborted === true) void this.close();
+    else signal?.addEventListener('abort', () => void this.close(), { once: true });
+  }
+
+  /** The durable tree behind it. */
+  get durable(): DurableActor<typeof supervisorMachine> {
+    return this.#parts.durable;
+  }
+
+  /** What came back from an earlier life; undefined on the first run. */
+  get resumed(): Resumption | undefined {
+    return this.durable.resumed;
+  }
+
+  /** Runs an action and waits for its outcome. See {@link submit}. */
+  async execute<TName extends keyof TActions & string>(
+    name: TName,
+    input: InputOf<TActions[TName]>,
+    options: SubmitOptions = {},
+  ): Promise<Outcome<ValueOf<TActions[TName]>>> {
+    return (await this.submit(name, input, options)).outcome;
+  }
+
+  /**
+   * Queues an action; resolves once that is durable. Throws ACTION_UNKNOWN, ACTION_CONFLICT when the id was used for
+   * something else, CODEC_REFUSED for an input that is not plain data.
+   */
+  async submit<TName extends keyof TActions & string>(
+    name: TName,
+    input: InputOf<TActions[TName]>,
+    options: SubmitOptions = {},
+  ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
+    options.signal?.throwIfAborted();
+    const submission = this.#submission(name, input, options);
+    if (!this.#isKnown(submission)) await this.#send({ type: 'supervisor.submit', submissions: [submission] });
+    const { id } = submission;
+    const outcome = this.#settlement(id, () => {
+      const row = readAction(this.#rows, id);
+      return row === undefined ? undefined : outcomeOf(row);
+    });
+    const cancel = () => this.cancel(id);
+    cancelOn(options.signal, cancel, outcome);
+    return {
+      id,
+      outcome: outcome as Promise<Outcome<ValueOf<TActions[TName]>>>,
+      progress: this.#parts.progress.stream(id, outcome),
+      cancel,
+    };
+  }
+
+  /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
+  async plan(options: PlanOptions): Promise<PlanHandle> {
+    options.signal?.throwIfAborted();
+    const plan = this.preparePlan(options);
+    if (readPlan(this.#rows, plan.id) === undefined) await this.#send({ type: 'supervisor.plan', plan });
+    else this.#refuseChanges(plan);
+    return this.joinPlan(plan.id, options.signal);
+  }
+
+  /** The handle of a plan that was submitted before. Throws ACTION_NOT_FOUND. */
+  joinPlan(id: string, signal?: AbortSignal): PlanHandle {
+    if (readPlan(this.#rows, id) === undefined) {
+      throw new PerdureError('ACTION_NOT_FOUND', `There is no plan "${id}" in ${this.durable.store.path}.`, {
+        facts: { id },
+      });
+    }
+    const outcome = this.#settlement(`plan ${id}`, () => planOutcome(this.#rows, id));
+    const cancel = async () => void (await this.#send({ type: 'supervisor.cancelPlan', plan: id, at: this.#now() }));
+    cancelOn(signal, cancel, outcome);
+    return { id, outcome, cancel };
+  }
+
+  /** Puts other definitions into a plan that goes on: new steps, changed ones that have no outcome yet, and removals. */
+  async amendPlan(plan: Plan, removed: readonly string[]): Promise<void> {
+    await this.#send({ type: 'supervisor.amendPlan', plan, removed });
+  }
+
+  /** Gives the failed, skipped and cancelled steps of a plan another round. */
+  async retryPlan(id: string): Promise<void> {
+    await this.#send({ type: 'supervisor.retryPlan', plan: id, at: this.#now() });
+  }
+
+  /** A plan as it will be stored: checked, ranked, its actions known. */
+  preparePlan(options: PlanOptions): Plan {
+    const nodes = options.steps.map(({ id, after = [], estimateMs = 1_000 }) => ({ id, after, estimateMs }));
+    checkGraph(nodes);
+    checkPlan(options);
+    const rank = ranks(nodes);
+    const id = options.id ?? this.#parts.newId();
+    return {
+      id,
+      name: options.name ?? id,
+      policy: options.policy ?? 'stop',
+      concurrency: options.concurrency ?? null,
+      steps: options.steps.map((step) => this.#plannedStep(step, rank.get(step.id) ?? 0)),
+      at: this.#now(),
+    };
+  }
+
+  /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */
+  async cancel(id: string): Promise<void> {
+    if (readAction(this.#rows, id) === undefined) {
+      throw new PerdureError('ACTION_NOT_FOUND', `There is no action "${id}" in ${this.durable.store.path}.`, {
+        facts: { id },
+      });
+    }
+    await this.#send({ type: 'supervisor.cancel', ids: [id], at: this.#now() });
+  }
+
+  /** Admits nothing more; resolves when what was running has ended. */
+  async pause(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#send({ type: 'supervisor.pause' });
+    await this.durable.waitFor((snapshot) => !snapshot.matches('pausing'), options);
+  }
+
+  /** Admits again. */
+  async resume(): Promise<void> {
+    await this.#send({ type: 'supervisor.resume' });
+  }
+
+  /** Names the present turn. */
+  async checkpoint(label?: string): Promise<void> {
+    await this.#send({ type: 'supervisor.checkpoint', reason: 'request', ...(label === undefined ? {} : { label }) });
+  }
+
+  /** Hears what the supervisor says of committed turns. */
+  on<TType extends SupervisorEmitted['type']>(
+    type: TType,
+    listener: (event: Extract<SupervisorEmitted, { type: TType }>) => void,
+  ): { unsubscribe(): void } {
+    return this.durable.on(type, listener as never);
+  }
+
+  /** Commits what is pending, aborts what runs, and lets go of the store. Everything goes on at the next start. */
+  async close(): Promise<void> {
+    const { durable, closeStore } = this.#parts;
+    await durable.close();
+    if (closeStore) durable.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #rows() {
+    return this.durable.store.rows;
+  }
+
+  #now(): number {
+    return this.durable.store.clock.now();
+  }
+
+  #send(event: SupervisorCommand, options?: SendOptions): Promise<Receipt> {
+    return this.durable.send(event, options);
+  }
+
+  #submission(name: string, input: unknown, options: SubmitOptions): Submission {
+    const { registry, newId } = this.#parts;
+    const id = options.id ?? newId();
+    return {
+      id,
+      name,
+      version: versionOf(registry.get(name)),
+      input: toText(input, `the input of the action "${id}"`),
+      policy: registry.policyOf(name, options),
+      rank: options.rank ?? 0,
+      plan: null,
+      at: this.#now(),
+    };
+  }
+
+  /** Whether the id is in the store already, for the same work. */
+  #isKnown({ id, name, version, input }: Submission): boolean {
+    const row = readAction(this.#rows, id);
+    if (row === undefined) return false;
+    if (row.name === name && row.version === version && sameText(row.input, input)) return true;
+    const was =
+      row.name === name ? (row.version === version ? 'other input' : `version ${row.version}`) : `"${row.name}"`;
+    throw new PerdureError(
+      'ACTION_CONFLICT',
+      `The id "${id}" was used for ${was} before; now it came with "${name}", version ${version}: give this one another id.`,
+      { facts: { id, name, version, was: { name: row.name, version: row.version } } },
+    );
+  }
+
+  #plannedStep(
+    { id, action, input, after = [], estimateMs = 1_000, ...overrides }: StepOptions,
+    rank: number,
+  ): PlannedStep {
+    const { registry } = this.#parts;
+    return {
+      id,
+      name: action,
+      version: versionOf(registry.get(action)),
+      input: toText(input, `the input of the step "${id}"`),
+      after: [...after],
+      policy: registry.policyOf(action, overrides),
+      rank,
+      estimateMs,
+    };
+  }
+
+  #refuseChanges(plan: Plan): void {
+    const stored = new Map(readSteps(this.#rows, plan.id).map((row) => [row.step, row]));
+    const changed = plan.steps.filter(({ id, name, version, input, after }) => {
+      const row = stored.get(id);
+      return (
+        row === undefined ||
+        row.name !== name ||
+        row.version !== version ||
+        !sameText(row.input, input) ||
+        row.after !== JSON.stringify(after)
+      );
+    });
+    const removed = [...stored.keys()].filter((step) => !plan.steps.some(({ id }) => id === step));
+    const differences = [...changed.map(({ id }) => id), ...removed];
+    if (differences.length === 0) return;
+    throw new PerdureError(
+      'PLAN_CHANGED',
+      `The plan "${plan.id}" is in the store with other steps (${differences.join(', ')}): give the changed plan another id.`,
+      { facts: { plan: plan.id, steps: differences } },
+    );
+  }
+
+  /** What `read` gives, as soon as it gives something. */
+  #settlement<T>(key: string, read: () => T | undefined): Promise<T> {
+    const promise = new Promise<T>((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended);
+      const present = read();
+      if (present !== undefined) return resolve(present);
+      const done = () => {
+        const value = read();
+        if (value === undefined) return;
+        this.#onEnd.delete(reject);
+        this.#settled.get(key)?.delete(done);
+        resolve(value);
+      };
+      let waiting = this.#settled.get(key);
+      if (waiting === undefined) this.#settled.set(key, (waiting = new Set()));
+      waiting.add(done);
+      this.#onEnd.add(reject);
+    });
+    // Whoever asks hears of a rejection; whoever does not must not crash the process.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  #wake(key: string): void {
+    const waiting = this.#settled.get(key);
+    if (waiting === undefined) return;
+    for (const done of [...waiting]) done();
+    if (waiting.size === 0) this.#settled.delete(key);
+  }
+
+  #end(error: PerdureError): void {
+    this.#ended = error;
+    for (const reject of this.#onEnd) reject(error);
+    this.#onEnd.clear();
+    this.#settled.clear();
+  }
+}
+
+function checkPlan({ steps, concurrency, id }: PlanOptions): void {
+  const bad = steps.find((step) => !STEP_ID.test(step.id));
+  const wrong =
+    steps.length === 0
+      ? 'it has no steps'
+      : bad !== undefined
+        ? `the step id ${JSON.stringify(bad.id)} must be 1 to 100 letters, digits, ".", "_" or "-"`
+        : concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)
+          ? `concurrency must be a whole number from 1, got ${concurrency}`
+          : undefined;
+  if (wrong !== undefined)
+    throw new PerdureError('PLAN_INVALID', `The plan${id === undefined ? '' : ` "${id}"`}: ${wrong}.`);
+}
+
+function cancelOn(signal: AbortSignal | undefined, cancel: () => Promise<void>, ended: Promise<unknown>): void {
+  if (signal === undefined) return;
+  // A cancel that cannot be sent finds a closed supervisor, and then the outcome rejects with the reason.
+  const abort = () => void cancel().catch(() => {});
+  if (signal.aborted) return abort();
+  signal.addEventListener('abort', abort, { once: true });
+  const forget = () => signal.removeEventListener('abort', abort);
+  ended.then(forget, forget);
+}

@@ -1,0 +1,317 @@
+/**
+ * One admitted action, from its first attempt to its one outcome.
+ *
+ *   attempting ──returned──────────────────────────────────────────────> settled (ok, recovered)
+ *       │ threw ──canRetry──> backingOff ──backOff──> attempting
+ *       │      └─hasFallback─> fallingBack ──returned/threw────────────> settled (degraded, failed)
+ *       │      └──────────────────────────────────────────────────────> settled (failed)
+ *       │ action.timedOut ──> ending ──ended──> as if it had thrown
+ *       └ action.cancel ────> ending ──ended──────────────────────────> settled (cancelled)
+ *
+ * Its input and its value never enter the context: they are in its row.
+ */
+import { assign, cancel, fromPromise, raise, sendParent, setup, type PromiseActorLogic } from 'xstate';
+import { PerdureError } from '../errors.ts';
+import type { ErrorRecord, OutcomeKind } from './outcome.ts';
+import { backOffMs, type RetryPolicy } from './retry.ts';
+
+/** What the action machine must know of an action. Plain data, stored with it. */
+export interface ActionPolicy {
+  readonly retry: RetryPolicy;
+  /** Longest duration of one attempt, ms; null for no limit. */
+  readonly timeoutMs: number | null;
+  readonly hasFallback: boolean;
+}
+
+export interface ActionInput {
+  readonly id: string;
+  readonly slot: number;
+  readonly policy: ActionPolicy;
+}
+
+/** How an attempt ended. It never rejects: what was thrown is data. `roll` is uniform in [0, 1), for the back-off. */
+export type AttemptResult =
+  /** `value` is JSON, by the codec. */
+  | { readonly kind: 'returned'; readonly value: string; readonly at: number }
+  | {
+      readonly kind: 'threw';
+      readonly error: ErrorRecord;
+      readonly retryable: boolean;
+      readonly at: number;
+      readonly roll: number;
+    }
+  | { readonly kind: 'unregistered'; readonly at: number };
+
+export interface AttemptInput {
+  readonly id: string;
+  readonly attempt: number;
+  readonly work: 'run' | 'fallback';
+}
+
+/** What survives a restart. */
+export interface ActionContext extends ActionInput {
+  readonly attempt: number;
+  readonly backOffMs: number;
+  readonly error: ErrorRecord | null;
+  readonly retryable: boolean;
+  readonly endingFor: 'timeout' | 'cancel';
+  readonly roll: number;
+  /** When the last attempt ended. */
+  readonly at: number;
+}
+
+export type ActionEvent =
+  { readonly type: 'action.cancel'; readonly at: number } | { readonly type: 'action.timedOut' };
+
+/** What an action tells the executor. */
+export type ActionNotice =
+  | { readonly type: 'action.attempting'; readonly id: string; readonly slot: number; readonly attempt: number }
+  | {
+      readonly type: 'action.backingOff';
+      readonly id: string;
+      readonly slot: number;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly error: ErrorRecord | null;
+    }
+  | {
+      readonly type: 'action.ended';
+      readonly id: string;
+      readonly slot: number;
+      readonly at: number;
+      readonly result: ActionResult;
+    }
+  | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };
+
+/** The part of an outcome that the action itself knows. */
+export interface ActionResult {
+  readonly kind: OutcomeKind;
+  /** JSON, by the codec. */
+  readonly value?: string;
+  readonly error?: ErrorRecord;
+  readonly attempts: number;
+  readonly qualityLoss: number;
+}
+
+type Args = { readonly context: ActionContext };
+type Settled = { readonly event: { readonly output: AttemptResult } };
+
+function timeoutOf({ context }: Args): ErrorRecord {
+  const { timeoutMs } = context.policy;
+  return { name: 'TimeoutError', code: 'ATTEMPT_TIMED_OUT', message: `The attempt took longer than ${timeoutMs} ms.` };
+}
+
+function noteFailure(_: Args, { result }: { readonly result: AttemptResult }): Partial<ActionContext> {
+  if (result.kind !== 'threw') return {};
+  return { error: result.error, retryable: result.retryable, roll: result.roll, at: result.at };
+}
+
+function planBackOff({ context }: Args): Partial<ActionContext> {
+  const previous = context.backOffMs || context.policy.retry.delayMs;
+  return { attempt: context.attempt + 1, backOffMs: backOffMs(context.policy.retry, previous, context.roll) };
+}
+
+function canRetry({ context }: Args): boolean {
+  return context.retryable && context.attempt < context.policy.retry.attempts;
+}
+
+function valueOf(result: AttemptResult): string {
+  return result.kind === 'returned' ? result.value : 'null';
+}
+
+function returned({ context }: Args, value: string): ActionResult {
+  const { attempt, error } = context;
+  if (error === null) return { kind: 'ok', value, attempts: attempt, qualityLoss: 0 };
+  return { kind: 'recovered', value, error, attempts: attempt, qualityLoss: 0 };
+}
+
+function fellBack({ context }: Args, value: string): ActionResult {
+  const { attempt, error } = context;
+  return { kind: 'degraded', value, ...(error === null ? {} : { error }), attempts: attempt, qualityLoss: 0.5 };
+}
+
+function ended({ context }: Args, kind: 'failed' | 'cancelled'): ActionResult {
+  const { attempt, error } = context;
+  return { kind, ...(error === null ? {} : { error }), attempts: attempt, qualityLoss: 1 };
+}
+
+function notPerformed(): never {
+  throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
+}
+
+/** Tries an action, backs off, falls back, ends what must end, and settles once. */
+export const actionMachine = setup({
+  types: {} as { input: ActionInput; context: ActionContext; events: ActionEvent },
+  actors: {
+    attempter: fromPromise<AttemptResult, AttemptInput>(notPerformed) as PromiseActorLogic<AttemptResult, AttemptInput>,
+    ender: fromPromise<number, { id: string }>(notPerformed) as PromiseActorLogic<number, { id: string }>,
+  },
+  delays: { backOff: ({ context }) => context.backOffMs },
+  guards: {
+    canRetry,
+    hasFallback: ({ context }) => context.policy.hasFallback,
+    endsForTimeout: ({ context }) => context.endingFor === 'timeout',
+  },
+  actions: {
+    noteFailure: assign(noteFailure),
+    noteTimeout: assign((args) => ({ error: timeoutOf(args), retryable: true, endingFor: 'timeout' as const })),
+    noteCancel: assign({ endingFor: 'cancel' }),
+    planBackOff: assign(planBackOff),
+    startTimeout: raise(
+      { type: 'action.timedOut' },
+      { id: 'timeout', delay: ({ context }) => context.policy.timeoutMs ?? 0 },
+    ),
+    stopTimeout: cancel('timeout'),
+    announceAttempt: sendParent(({ context: { id, slot, attempt } }): ActionNotice => ({
+      type: 'action.attempting',
+      id,
+      slot,
+      attempt,
+    })),
+    announceBackOff: sendParent(({ context: { id, slot, attempt, backOffMs, error } }): ActionNotice => ({
+      type: 'action.backingOff',
+      id,
+      slot,
+      attempt,
+      delayMs: backOffMs,
+      error,
+    })),
+    settle: sendParent(
+      ({ context: { id, slot } }, { at, result }: { at: number; result: ActionResult }): ActionNotice => ({
+        type: 'action.ended',
+        id,
+        slot,
+        at,
+        result,
+      }),
+    ),
+    orphan: sendParent(({ context: { id, slot } }): ActionNotice => ({ type: 'action.orphaned', id, slot })),
+  },
+}).createMachine({
+  id: 'action',
+  version: '1',
+  context: ({ input }) => ({
+    ...input,
+    attempt: 1,
+    backOffMs: 0,
+    error: null,
+    retryable: false,
+    endingFor: 'cancel',
+    roll: 0,
+    at: 0,
+  }),
+  initial: 'attempting',
+  states: {
+    attempting: {
+      entry: ['announceAttempt'],
+      on: {
+        'action.cancel': { target: 'ending', actions: 'noteCancel' },
+        'action.timedOut': { target: 'ending', actions: 'noteTimeout' },
+      },
+      initial: 'choosing',
+      states: {
+        choosing: {
+          always: [
+            { guard: ({ context }) => context.policy.timeoutMs !== null, target: 'limited' },
+            { target: 'unlimited' },
+          ],
+        },
+        limited: { entry: 'startTimeout', exit: 'stopTimeout' },
+        unlimited: {},
+      },
+      invoke: {
+        id: 'attempter',
+        src: 'attempter',
+        input: ({ context: { id, attempt } }) => ({ id, attempt, work: 'run' as const }),
+        onDone: [
+          {
+            guard: ({ event }: Settled) => event.output.kind === 'returned',
+            target: 'settled',
+            actions: {
+              type: 'settle',
+              params: ({ context, event }) => ({
+                at: event.output.at,
+                result: returned({ context }, valueOf(event.output)),
+              }),
+            },
+          },
+          { guard: ({ event }: Settled) => event.output.kind === 'unregistered', target: 'settled', actions: 'orphan' },
+          { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) } },
+        ],
+      },
+    },
+    failed: {
+      always: [
+        { guard: 'canRetry', target: 'backingOff', actions: 'planBackOff' },
+        { guard: 'hasFallback', target: 'fallingBack' },
+        {
+          target: 'settled',
+          actions: {
+            type: 'settle',
+            params: ({ context }) => ({ at: context.at, result: ended({ context }, 'failed') }),
+          },
+        },
+      ],
+    },
+    backingOff: {
+      entry: 'announceBackOff',
+      after: { backOff: 'attempting' },
+      on: {
+        'action.cancel': {
+          target: 'settled',
+          actions: {
+            type: 'settle',
+            params: ({ context, event }) => ({ at: event.at, result: ended({ context }, 'cancelled') }),
+          },
+        },
+      },
+    },
+    fallingBack: {
+      on: { 'action.cancel': { target: 'ending', actions: 'noteCancel' } },
+      invoke: {
+        id: 'fallback',
+        src: 'attempter',
+        input: ({ context: { id, attempt } }) => ({ id, attempt, work: 'fallback' as const }),
+        onDone: [
+          {
+            guard: ({ event }: Settled) => event.output.kind === 'returned',
+            target: 'settled',
+            actions: {
+              type: 'settle',
+              params: ({ context, event }) => ({
+                at: event.output.at,
+                result: fellBack({ context }, valueOf(event.output)),
+              }),
+            },
+          },
+          {
+            target: 'settled',
+            actions: {
+              type: 'settle',
+              params: ({ context, event }) => ({ at: event.output.at, result: ended({ context }, 'failed') }),
+            },
+          },
+        ],
+      },
+    },
+    ending: {
+      invoke: {
+        id: 'ender',
+        src: 'ender',
+        input: ({ context: { id } }) => ({ id }),
+        onDone: [
+          { guard: 'endsForTimeout', target: 'failed', actions: assign({ at: ({ event }) => event.output }) },
+          {
+            target: 'settled',
+            actions: {
+              type: 'settle',
+              params: ({ context, event }) => ({ at: event.output, result: ended({ context }, 'cancelled') }),
+            },
+          },
+        ],
+      },
+      on: { 'action.cancel': { actions: 'noteCancel' } },
+    },
+    settled: {},
+  },
+});

@@ -1,0 +1,8 @@
+/** The charts, for whoever runs, draws or tests them alone. */
+export { supervisorMachine } from './supervisor.ts';
+export { executorMachine } from './executor.ts';
+export { actionMachine } from './action.ts';
+export { tracksMachine } from './tracks.ts';
+export { checkpointMachine } from './checkpoint.ts';
+export { DEFAULT_RETRY, backOffMs, type RetryPolicy } from './retry.ts';
+export type { Outcome, OutcomeKind, ErrorRecord } from './outcome.ts';

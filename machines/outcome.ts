@@ -1,0 +1,31 @@
+/** How an action ended. Exactly one outcome per action; counts always add up. */
+export type OutcomeKind = 'ok' | 'recovered' | 'degraded' | 'skipped' | 'failed' | 'denied' | 'cancelled';
+
+/** What is kept of an error: enough to tell, to count and to act on, small enough for a context. */
+export interface ErrorRecord {
+  readonly name: string;
+  readonly code: string | null;
+  readonly message: string;
+}
+
+/** The one typed outcome of an action. */
+export interface Outcome<TValue = unknown> {
+  /** `recovered`: ok, but not at the first attempt. `degraded`: the fallback's value. */
+  readonly kind: OutcomeKind;
+  /** What the work, or its fallback, returned. */
+  readonly value?: TValue;
+  /** Why it is not ok; for `recovered` and `degraded`, the last error before. */
+  readonly error?: ErrorRecord;
+  readonly attempts: number;
+  /** 0 for the real thing, 1 for nothing at all. */
+  readonly qualityLoss: number;
+  /** Wall-clock ms since 1970. */
+  readonly submittedAt: number;
+  readonly startedAt: number | null;
+  readonly settledAt: number;
+}
+
+/** Whether what depends on an action of this outcome may go on. */
+export function isSuccess(kind: OutcomeKind): boolean {
+  return kind === 'ok' || kind === 'recovered' || kind === 'degraded';
+}

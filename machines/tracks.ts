@@ -1,0 +1,108 @@
+/**
+ * The dependency graphs of plans. The graph is rows: a step is dispatched when the last of its dependencies has
+ * succeeded, the critical path first, as many at once as the plan allows. What a failure means is the plan's policy:
+ *
+ *   stop              nothing new is dispatched; what runs may end; what waits is skipped
+ *   skip-dependants   whatever depends on the failed step, directly or not, is skipped; the rest goes on
+ *   continue          dependants run all the same
+ */
+import { sendParent, setup } from 'xstate';
+import type { Settled, Submission } from './executor.ts';
+import { notProvided } from './not-provided.ts';
+import type { OutcomeKind } from './outcome.ts';
+import type { ActionPolicy } from './action.ts';
+
+export type FailurePolicy = 'stop' | 'continue' | 'skip-dependants';
+
+/** A step of a plan, checked. */
+export interface PlannedStep {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  /** JSON, by the codec. */
+  readonly input: string;
+  readonly after: readonly string[];
+  readonly policy: ActionPolicy;
+  /** Upward rank, ms: the longest estimated way from the start of this step to the end of the plan. */
+  readonly rank: number;
+  readonly estimateMs: number;
+}
+
+/** A plan, its graph checked and ranked. */
+export interface Plan {
+  readonly id: string;
+  readonly name: string;
+  readonly policy: FailurePolicy;
+  /** How many of its steps run at once; null for as many as the executor allows. */
+  readonly concurrency: number | null;
+  readonly steps: readonly PlannedStep[];
+  readonly at: number;
+}
+
+export type TracksEvent =
+  | { readonly type: 'tracks.submit'; readonly plan: Plan }
+  /** Puts new steps, and other definitions of steps that have no outcome yet, into a plan that is not settled. */
+  | { readonly type: 'tracks.amend'; readonly plan: Plan; readonly removed: readonly string[] }
+  /** Gives the failed, skipped and cancelled steps of a plan another round. */
+  | { readonly type: 'tracks.retry'; readonly plan: string; readonly at: number }
+  | { readonly type: 'tracks.cancel'; readonly plan: string; readonly at: number }
+  | { readonly type: 'tracks.settled'; readonly settled: readonly Settled[] }
+  | { readonly type: 'tracks.dispatched'; readonly submissions: readonly Submission[] }
+  | { readonly type: 'tracks.withdrawn'; readonly ids: readonly string[]; readonly at: number }
+  | { readonly type: 'tracks.finished'; readonly plan: string; readonly kind: PlanKind };
+
+export type PlanKind = Extract<OutcomeKind, 'ok' | 'failed' | 'cancelled'>;
+
+/** What tracks tell their parent. */
+export type TracksNotice =
+  | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
+  | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind };
+
+/** Dispatches the steps of plans in the order of their dependencies. */
+export const tracksMachine = setup({
+  types: {} as { context: object; events: TracksEvent },
+  actions: {
+    /** Inserts a plan, or amends it; answers `tracks.dispatched` or `tracks.finished`. */
+    putPlan: notProvided('tracks', 'putPlan') as (_: unknown, p: { plan: Plan; removed: readonly string[] }) => void,
+    /** Notes outcomes of steps, frees or skips their dependants; answers as `putPlan`. */
+    noteSettled: notProvided('tracks', 'noteSettled') as (_: unknown, p: { settled: readonly Settled[] }) => void,
+    /** Makes unsuccessful steps wait again; answers as `putPlan`. */
+    renew: notProvided('tracks', 'renew') as (_: unknown, p: { plan: string; at: number }) => void,
+    /** Skips what waits; answers `tracks.withdrawn` with the actions that were dispatched, or `tracks.finished`. */
+    withdraw: notProvided('tracks', 'withdraw') as (_: unknown, p: { plan: string; at: number }) => void,
+    submit: sendParent(({ event }): TracksNotice => ({
+      type: 'executor.submit',
+      submissions: event.type === 'tracks.dispatched' ? event.submissions : [],
+    })),
+    cancel: sendParent((_, { ids, at }: { ids: readonly string[]; at: number }): TracksNotice => ({
+      type: 'executor.cancel',
+      ids,
+      at,
+    })),
+    announce: sendParent((_, { plan, kind }: { plan: string; kind: PlanKind }): TracksNotice => ({
+      type: 'plan.settled',
+      plan,
+      kind,
+    })),
+  },
+}).createMachine({
+  id: 'tracks',
+  version: '1',
+  context: {},
+  initial: 'open',
+  states: {
+    open: {
+      on: {
+        'tracks.submit': { actions: { type: 'putPlan', params: ({ event }) => ({ plan: event.plan, removed: [] }) } },
+        'tracks.amend': { actions: { type: 'putPlan', params: ({ event }) => event } },
+        'tracks.retry': { actions: { type: 'renew', params: ({ event }) => event } },
+        'tracks.cancel': { actions: { type: 'withdraw', params: ({ event }) => event } },
+        'tracks.settled': { actions: { type: 'noteSettled', params: ({ event }) => event } },
+        'tracks.dispatched': { actions: 'submit' },
+        'tracks.withdrawn': { actions: { type: 'cancel', params: ({ event }) => event } },
+        'tracks.finished': { actions: { type: 'announce', params: ({ event }) => event } },
+      },
+    },
+  },
+});
