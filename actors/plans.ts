@@ -107,7 +107,12 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
     rows.run(
       `insert into plans(id, name, policy, concurrency, state, submitted_at, from_turn) values (?, ?, ?, ?, 'running', ?, ?)
        on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, from_turn = excluded.from_turn`,
-      ...[plan.id, plan.name, plan.policy, plan.concurrency, plan.at, rows.turn],
+      plan.id,
+      plan.name,
+      plan.policy,
+      plan.concurrency,
+      plan.at,
+      rows.turn,
     );
     for (const step of removed) rows.run('delete from steps where id = ?', stepKey(plan.id, step));
     rows.run('delete from edges where plan = ?', plan.id);
@@ -127,25 +132,28 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
        on conflict(id) do update set name = excluded.name, version = excluded.version, input = excluded.input,
          after = excluded.after, policy = excluded.policy, rank = excluded.rank, estimate_ms = excluded.estimate_ms,
          from_turn = excluded.from_turn`,
-      ...[
-        id,
-        plan,
-        step,
-        name,
-        version,
-        input,
-        JSON.stringify(after),
-        JSON.stringify(policy),
-        rank,
-        estimateMs,
-        id,
-        rows.turn,
-      ],
+
+      id,
+      plan,
+      step,
+      name,
+      version,
+      input,
+      JSON.stringify(after),
+      JSON.stringify(policy),
+      rank,
+      estimateMs,
+      id,
+      rows.turn,
     );
     for (const before of after) {
       rows.run(
         'insert into edges(id, plan, step, dependant, from_turn) values (?, ?, ?, ?, ?)',
-        ...[`${plan}/${before}>${step}`, plan, before, step, rows.turn],
+        `${plan}/${before}>${step}`,
+        plan,
+        before,
+        step,
+        rows.turn,
       );
     }
   }
@@ -201,7 +209,10 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
     const kind = kindOf(id);
     rows.run(
       `update plans set state = 'settled', kind = ?, settled_at = ?, from_turn = ? where id = ?`,
-      ...[kind, clock.now(), rows.turn, id],
+      kind,
+      clock.now(),
+      rows.turn,
+      id,
     );
     answer(args, { type: 'tracks.finished', plan: id, kind });
   }
@@ -228,7 +239,10 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
   function closeStep(id: string, kind: OutcomeKind, reason: string | null): void {
     rows.run(
       `update steps set state = 'settled', kind = ?, reason = ?, from_turn = ? where id = ?`,
-      ...[kind, reason, rows.turn, id],
+      kind,
+      reason,
+      rows.turn,
+      id,
     );
   }
 
@@ -252,7 +266,10 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
       if (state !== 'waiting') continue;
       rows.run(
         'update steps set missing = ?, state = ?, from_turn = ? where id = ?',
-        ...[missing - 1, missing === 1 ? 'ready' : 'waiting', rows.turn, id],
+        missing - 1,
+        missing === 1 ? 'ready' : 'waiting',
+        rows.turn,
+        id,
       );
     }
   }
@@ -271,7 +288,9 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
   function skipWaiting(plan: string, reason: string): void {
     rows.run(
       `update steps set state = 'settled', kind = 'skipped', reason = ?, from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
-      ...[reason, rows.turn, plan],
+      reason,
+      rows.turn,
+      plan,
     );
   }
 
@@ -286,7 +305,10 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
       const next = kind === 'skipped' ? round : round + 1;
       rows.run(
         `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
-        ...[next, next === 1 ? id : `${id}#${next}`, rows.turn, id],
+        next,
+        next === 1 ? id : `${id}#${next}`,
+        rows.turn,
+        id,
       );
     }
     rows.run(

@@ -84,7 +84,15 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
       rows.run(
         `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, from_turn)
          values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?) on conflict(id) do nothing`,
-        ...[id, name, version, input, JSON.stringify(policy), rank, plan, at, rows.turn],
+        id,
+        name,
+        version,
+        input,
+        JSON.stringify(policy),
+        rank,
+        plan,
+        at,
+        rows.turn,
       );
     }
   }
@@ -116,7 +124,10 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
   function take({ id, policy }: ActionRow, slot: number): Claimed {
     rows.run(
       `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
-      ...[slot, clock.now(), rows.turn, id],
+      slot,
+      clock.now(),
+      rows.turn,
+      id,
     );
     return { id, slot, policy: JSON.parse(policy) as ActionPolicy };
   }
@@ -135,16 +146,15 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
     const changed = rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
          quality_loss = ?, from_turn = ? where id = ? and state <> 'settled'`,
-      ...[
-        at,
-        kind,
-        value ?? null,
-        error === undefined ? null : JSON.stringify(error),
-        attempts,
-        qualityLoss,
-        rows.turn,
-        id,
-      ],
+
+      at,
+      kind,
+      value ?? null,
+      error === undefined ? null : JSON.stringify(error),
+      attempts,
+      qualityLoss,
+      rows.turn,
+      id,
     );
     if (changed === 0) return undefined;
     const { plan } = rows.get<{ plan: string | null }>('select plan from actions where id = ?', id) ?? { plan: null };
@@ -173,7 +183,9 @@ export function unpark(rows: Rows, registry: Registry): number {
       count +
       rows.run(
         `update actions set state = 'waiting', from_turn = ? where state = 'parked' and name = ? and version = ?`,
-        ...[rows.turn, name, version],
+        rows.turn,
+        name,
+        version,
       ),
     0,
   );

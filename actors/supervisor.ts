@@ -348,7 +348,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   #wake(key: string): void {
     const waiting = this.#settled.get(key);
     if (waiting === undefined) return;
-    for (const done of [...waiting]) done();
+    for (const done of waiting) done();
     if (waiting.size === 0) this.#settled.delete(key);
   }
 

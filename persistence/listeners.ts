@@ -30,7 +30,7 @@ export class Listeners<TSnapshot> {
   }
 
   snapshot(snapshot: TSnapshot): void {
-    for (const listener of [...this.#snapshots]) call(listener, snapshot);
+    for (const listener of this.#snapshots) call(listener, snapshot);
   }
 
   emit(event: AnyEventObject): void {
@@ -72,7 +72,7 @@ export class Listeners<TSnapshot> {
   end(error: PerdureError): void {
     this.#ended ??= error;
     this.#announceEnd(error);
-    for (const fail of [...this.#waiting]) fail(error);
+    for (const fail of this.#waiting) fail(error);
     this.#snapshots.clear();
     this.#events.clear();
   }

@@ -101,7 +101,7 @@ export class Timers implements Scheduler {
   }
 
   cancelAll(source: AnyRef): void {
-    for (const timer of [...(this.#bySource.get(source)?.values() ?? [])]) this.#remove(timer);
+    for (const timer of this.#bySource.get(source)?.values() ?? []) this.#remove(timer);
   }
 
   /** Takes a timer out for good, by its row id. */

@@ -18,7 +18,6 @@ import {
   type AnyActorLogic,
   type AnyActorRef,
   type AnyActorScope,
-  type ActorSystem,
   type AnyEventObject,
   type AnyMachineSnapshot,
   type AnyStateMachine,
@@ -31,7 +30,7 @@ import { PerdureError } from '../errors.ts';
 export type AnyRef = AnyActorRef;
 export type AnySnapshot = Snapshot<unknown>;
 export type Logic = AnyActorLogic;
-type AnyActorSystem = ActorSystem<any>;
+type AnyActorSystem = AnyActorRef['system'];
 export type { AnyEventObject, AnyStateMachine };
 
 /** What a tree is told, and what it is asked, by the actors that run in it. */
@@ -281,11 +280,10 @@ function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
     cancelAll: scheduler.cancelAll.bind(scheduler),
   });
   let asked = false;
-  const probe = { cancelAll: () => (asked = true) };
-  const { cancelAll } = slot;
-  slot.cancelAll = probe.cancelAll;
+  const own = slot.cancelAll;
+  slot.cancelAll = () => void (asked = true);
   system.scheduler.cancelAll(undefined as never);
-  slot.cancelAll = cancelAll;
+  slot.cancelAll = own;
   if (!asked) {
     throw new PerdureError(
       'XSTATE_UNSUPPORTED',
