@@ -3,14 +3,14 @@
  * with a machine of its own and `createDurableActor`.
  */
 import { availableParallelism } from 'node:os';
-import type { InspectionEvent, Observer } from 'xstate';
+import { sendParent, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError } from '../errors.ts';
-import { actionMachine } from '../machines/action.ts';
+import { actionMachine, type ActionNotice } from '../machines/action.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
-import { executorMachine } from '../machines/executor.ts';
+import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
 import { supervisorMachine, type SupervisorCommand } from '../machines/supervisor.ts';
-import { tracksMachine } from '../machines/tracks.ts';
+import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor, type DurableActor } from '../persistence/durable.ts';
 import type { Rows, TurnName } from '../persistence/rows.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
@@ -93,13 +93,22 @@ export interface SupervisorWorld {
 export function machineOf(world: SupervisorWorld): typeof supervisorMachine {
   const { rows, clock } = world;
   const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
+  const action = actionMachine.provide({
+    actors: attemptLogic(world),
+    actions: { announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice) },
+  });
   return supervisorMachine.provide({
     actors: {
       executor: executorMachine.provide({
-        actions: queueActions(world),
-        actors: { action: actionMachine.provide({ actors: attemptLogic(world) }) },
+        actions: {
+          ...queueActions(world),
+          announce: sendParent((_, { notice }: { notice: ExecutorNotice }) => notice),
+        },
+        actors: { action },
       }),
-      tracks: tracksMachine.provide({ actions: planActions(world) }),
+      tracks: tracksMachine.provide({
+        actions: { ...planActions(world), announce: sendParent((_, { notice }: { notice: TracksNotice }) => notice) },
+      }),
       checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
     },
   });

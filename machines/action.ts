@@ -10,8 +10,9 @@
  *
  * Its input and its value never enter the context: they are in its row.
  */
-import { assign, cancel, fromPromise, raise, sendParent, setup, type PromiseActorLogic } from 'xstate';
+import { assign, cancel, fromPromise, raise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError } from '../errors.ts';
+import { notProvided } from './not-provided.ts';
 import type { ErrorRecord, OutcomeKind } from './outcome.ts';
 import { backOffMs, type RetryPolicy } from './retry.ts';
 
@@ -135,6 +136,24 @@ function ended({ context }: Args, kind: 'failed' | 'cancelled'): ActionResult {
   return { kind, ...(error === null ? {} : { error }), attempts: attempt, qualityLoss: 1 };
 }
 
+type Notified = { readonly notice: ActionNotice };
+
+function attempting({ context: { id, slot, attempt } }: Args): Notified {
+  return { notice: { type: 'action.attempting', id, slot, attempt } };
+}
+
+function backingOff({ context: { id, slot, attempt, backOffMs: delayMs, error } }: Args): Notified {
+  return { notice: { type: 'action.backingOff', id, slot, attempt, delayMs, error } };
+}
+
+function orphaned({ context: { id, slot } }: Args): Notified {
+  return { notice: { type: 'action.orphaned', id, slot } };
+}
+
+function settling({ context: { id, slot } }: Args, at: number, result: ActionResult): Notified {
+  return { notice: { type: 'action.ended', id, slot, at, result } };
+}
+
 function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
@@ -162,30 +181,8 @@ export const actionMachine = setup({
       { id: 'timeout', delay: ({ context }) => context.policy.timeoutMs ?? 0 },
     ),
     stopTimeout: cancel('timeout'),
-    announceAttempt: sendParent(({ context: { id, slot, attempt } }): ActionNotice => ({
-      type: 'action.attempting',
-      id,
-      slot,
-      attempt,
-    })),
-    announceBackOff: sendParent(({ context: { id, slot, attempt, backOffMs, error } }): ActionNotice => ({
-      type: 'action.backingOff',
-      id,
-      slot,
-      attempt,
-      delayMs: backOffMs,
-      error,
-    })),
-    settle: sendParent(
-      ({ context: { id, slot } }, { at, result }: { at: number; result: ActionResult }): ActionNotice => ({
-        type: 'action.ended',
-        id,
-        slot,
-        at,
-        result,
-      }),
-    ),
-    orphan: sendParent(({ context: { id, slot } }): ActionNotice => ({ type: 'action.orphaned', id, slot })),
+    /** Tells the executor. Named and not done here, so that the machine can be stepped alone. */
+    announce: notProvided('action', 'announce') as (_: unknown, p: { notice: ActionNotice }) => void,
   },
 }).createMachine({
   id: 'action',
@@ -203,7 +200,7 @@ export const actionMachine = setup({
   initial: 'attempting',
   states: {
     attempting: {
-      entry: ['announceAttempt'],
+      entry: { type: 'announce', params: attempting },
       on: {
         'action.cancel': { target: 'ending', actions: 'noteCancel' },
         'action.timedOut': { target: 'ending', actions: 'noteTimeout' },
@@ -228,14 +225,16 @@ export const actionMachine = setup({
             guard: ({ event }: Settled) => event.output.kind === 'returned',
             target: 'settled',
             actions: {
-              type: 'settle',
-              params: ({ context, event }) => ({
-                at: event.output.at,
-                result: returned({ context }, valueOf(event.output)),
-              }),
+              type: 'announce',
+              params: ({ context, event }) =>
+                settling({ context }, event.output.at, returned({ context }, valueOf(event.output))),
             },
           },
-          { guard: ({ event }: Settled) => event.output.kind === 'unregistered', target: 'settled', actions: 'orphan' },
+          {
+            guard: ({ event }: Settled) => event.output.kind === 'unregistered',
+            target: 'settled',
+            actions: { type: 'announce', params: orphaned },
+          },
           { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) } },
         ],
       },
@@ -247,21 +246,21 @@ export const actionMachine = setup({
         {
           target: 'settled',
           actions: {
-            type: 'settle',
-            params: ({ context }) => ({ at: context.at, result: ended({ context }, 'failed') }),
+            type: 'announce',
+            params: ({ context }) => settling({ context }, context.at, ended({ context }, 'failed')),
           },
         },
       ],
     },
     backingOff: {
-      entry: 'announceBackOff',
+      entry: { type: 'announce', params: backingOff },
       after: { backOff: 'attempting' },
       on: {
         'action.cancel': {
           target: 'settled',
           actions: {
-            type: 'settle',
-            params: ({ context, event }) => ({ at: event.at, result: ended({ context }, 'cancelled') }),
+            type: 'announce',
+            params: ({ context, event }) => settling({ context }, event.at, ended({ context }, 'cancelled')),
           },
         },
       },
@@ -277,18 +276,16 @@ export const actionMachine = setup({
             guard: ({ event }: Settled) => event.output.kind === 'returned',
             target: 'settled',
             actions: {
-              type: 'settle',
-              params: ({ context, event }) => ({
-                at: event.output.at,
-                result: fellBack({ context }, valueOf(event.output)),
-              }),
+              type: 'announce',
+              params: ({ context, event }) =>
+                settling({ context }, event.output.at, fellBack({ context }, valueOf(event.output))),
             },
           },
           {
             target: 'settled',
             actions: {
-              type: 'settle',
-              params: ({ context, event }) => ({ at: event.output.at, result: ended({ context }, 'failed') }),
+              type: 'announce',
+              params: ({ context, event }) => settling({ context }, event.output.at, ended({ context }, 'failed')),
             },
           },
         ],
@@ -304,8 +301,8 @@ export const actionMachine = setup({
           {
             target: 'settled',
             actions: {
-              type: 'settle',
-              params: ({ context, event }) => ({ at: event.output, result: ended({ context }, 'cancelled') }),
+              type: 'announce',
+              params: ({ context, event }) => settling({ context }, event.output, ended({ context }, 'cancelled')),
             },
           },
         ],

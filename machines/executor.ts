@@ -3,7 +3,7 @@
  * context; slots, not action ids, name the children, because XState remembers every event type it has ever seen and a
  * child's id is part of some.
  */
-import { assign, sendParent, sendTo, setup, stopChild } from 'xstate';
+import { assign, sendTo, setup, stopChild } from 'xstate';
 import { actionMachine, type ActionNotice, type ActionPolicy, type ActionResult } from './action.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
@@ -103,8 +103,8 @@ export const executorMachine = setup({
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
     ),
-    forward: sendParent(({ event }) => event),
-    announceIdle: sendParent((): ExecutorNotice => ({ type: 'executor.idle' })),
+    /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
+    announce: notProvided('executor', 'announce') as (_: unknown, p: { notice: ExecutorNotice }) => void,
   },
 }).createMachine({
   id: 'executor',
@@ -119,9 +119,9 @@ export const executorMachine = setup({
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
     'executor.claimed': { actions: { type: 'admit', params: ({ event }) => event } },
-    'executor.settled': { actions: 'forward' },
-    'action.attempting': { actions: 'forward' },
-    'action.backingOff': { actions: 'forward' },
+    'executor.settled': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'action.attempting': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'action.backingOff': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
   },
   states: {
     admitting: {
@@ -184,7 +184,7 @@ export const executorMachine = setup({
       },
       states: {
         emptying: { always: { guard: 'isIdle', target: 'empty' } },
-        empty: { entry: 'announceIdle' },
+        empty: { entry: { type: 'announce', params: { notice: { type: 'executor.idle' } } } },
       },
     },
   },

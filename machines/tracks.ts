@@ -6,7 +6,7 @@
  *   skip-dependants   whatever depends on the failed step, directly or not, is skipped; the rest goes on
  *   continue          dependants run all the same
  */
-import { sendParent, setup } from 'xstate';
+import { setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
@@ -71,20 +71,8 @@ export const tracksMachine = setup({
     renew: notProvided('tracks', 'renew') as (_: unknown, p: { plan: string; at: number }) => void,
     /** Skips what waits; answers `tracks.withdrawn` with the actions that were dispatched, or `tracks.finished`. */
     withdraw: notProvided('tracks', 'withdraw') as (_: unknown, p: { plan: string; at: number }) => void,
-    submit: sendParent(({ event }): TracksNotice => ({
-      type: 'executor.submit',
-      submissions: event.type === 'tracks.dispatched' ? event.submissions : [],
-    })),
-    cancel: sendParent((_, { ids, at }: { ids: readonly string[]; at: number }): TracksNotice => ({
-      type: 'executor.cancel',
-      ids,
-      at,
-    })),
-    announce: sendParent((_, { plan, kind }: { plan: string; kind: PlanKind }): TracksNotice => ({
-      type: 'plan.settled',
-      plan,
-      kind,
-    })),
+    /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
+    announce: notProvided('tracks', 'announce') as (_: unknown, p: { notice: TracksNotice }) => void,
   },
 }).createMachine({
   id: 'tracks',
@@ -99,9 +87,24 @@ export const tracksMachine = setup({
         'tracks.retry': { actions: { type: 'renew', params: ({ event }) => event } },
         'tracks.cancel': { actions: { type: 'withdraw', params: ({ event }) => event } },
         'tracks.settled': { actions: { type: 'noteSettled', params: ({ event }) => event } },
-        'tracks.dispatched': { actions: 'submit' },
-        'tracks.withdrawn': { actions: { type: 'cancel', params: ({ event }) => event } },
-        'tracks.finished': { actions: { type: 'announce', params: ({ event }) => event } },
+        'tracks.dispatched': {
+          actions: {
+            type: 'announce',
+            params: ({ event }) => ({ notice: { ...event, type: 'executor.submit' as const } }),
+          },
+        },
+        'tracks.withdrawn': {
+          actions: {
+            type: 'announce',
+            params: ({ event }) => ({ notice: { ...event, type: 'executor.cancel' as const } }),
+          },
+        },
+        'tracks.finished': {
+          actions: {
+            type: 'announce',
+            params: ({ event }) => ({ notice: { ...event, type: 'plan.settled' as const } }),
+          },
+        },
       },
     },
   },
