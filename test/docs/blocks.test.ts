@@ -34,17 +34,18 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const javascript = blocksOf('README.md').filter(({ language }) => language === 'js');
-
-test.each(javascript.map(({ text }, index) => [index + 1, text] as const))(
-  'JavaScript block %i of the README runs and prints what its comments say',
-  (index, text) => {
-    const file = join(folder, `block-${index}.mjs`);
-    writeFileSync(file, forNode20(text));
-    const printed = execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' });
-    expect(printed.trim().split('\n')).toEqual(promisedOutput(text));
-  },
+const javascript = ['README.md', 'docs/guide.md'].flatMap((file) =>
+  blocksOf(file)
+    .filter(({ language }) => language === 'js')
+    .map(({ text }, index) => [index + 1, file, text] as const),
 );
+
+test.each(javascript)('JavaScript block %i of %s runs and prints what its comments say', (index, document, text) => {
+  const file = join(folder, `${document.replace(/\W/g, '-')}-${index}.mjs`);
+  writeFileSync(file, forNode20(text));
+  const printed = execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' });
+  expect(printed.trim().split('\n')).toEqual(promisedOutput(text));
+});
 
 test('the plan of the README runs with the command under it', () => {
   const blocks = blocksOf('README.md');

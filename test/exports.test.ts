@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import * as perdure from '../index.ts';
+import * as machines from '../machines/index.ts';
+import * as testing from '../testing.ts';
+
+test('the public names are these, and a change of them is meant', () => {
+  expect({
+    perdure: Object.keys(perdure).sort(),
+    machines: Object.keys(machines).sort(),
+    testing: Object.keys(testing).sort(),
+  }).toEqual({
+    perdure: [
+      'PerdureError',
+      'Store',
+      'Supervisor',
+      'createDurableActor',
+      'defineAction',
+      'effectOf',
+      'isPerdureError',
+      'spawnSupervisor',
+    ],
+    machines: [
+      'DEFAULT_RETRY',
+      'actionMachine',
+      'backOffMs',
+      'checkpointMachine',
+      'executorMachine',
+      'supervisorMachine',
+      'tracksMachine',
+    ],
+    testing: ['SimulatedClock', 'crash'],
+  });
+});

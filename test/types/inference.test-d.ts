@@ -1,0 +1,36 @@
+/** What the types promise. Checked by `npm run typecheck`; a wrong inference is an error there. */
+import { expectTypeOf } from 'vitest';
+import { assign, setup } from 'xstate';
+import { createDurableActor, defineAction, spawnSupervisor, type Outcome } from '../../index.ts';
+
+const build = defineAction({ run: async ({ target }: { target: string }) => ({ bytes: target.length }) });
+const now = defineAction({ run: () => 5 });
+
+const supervisor = await spawnSupervisor({ store: 'types.db', actions: { build, now } });
+
+expectTypeOf(await supervisor.execute('build', { target: 'web' })).toEqualTypeOf<Outcome<{ bytes: number }>>();
+expectTypeOf((await supervisor.submit('build', { target: 'web' })).outcome).resolves.toEqualTypeOf<
+  Outcome<{ bytes: number }>
+>();
+
+// @ts-expect-error no such action
+await supervisor.execute('bild', { target: 'web' });
+// @ts-expect-error other input
+await supervisor.execute('build', { target: 5 });
+
+const counter = setup({
+  types: {} as { context: { n: number }; events: { type: 'add'; by: number }; input: { from: number }; output: number },
+}).createMachine({
+  context: ({ input }) => ({ n: input.from }),
+  on: { add: { actions: assign({ n: ({ context, event }) => context.n + event.by }) } },
+});
+
+const durable = await createDurableActor(counter, { store: 'types.db', input: { from: 1 } });
+await durable.send({ type: 'add', by: 1 }, { id: 'm1' });
+expectTypeOf(durable.getSnapshot().context).toEqualTypeOf<{ n: number }>();
+expectTypeOf(durable.output).resolves.toEqualTypeOf<number>();
+
+// @ts-expect-error no such event
+await durable.send({ type: 'subtract' });
+// @ts-expect-error other input
+await createDurableActor(counter, { store: 'types.db', input: { from: 'x' } });
