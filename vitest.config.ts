@@ -1,7 +1,19 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type Plugin } from 'vitest/config';
 
-/** XState ships two builds; Node takes the production one unless the `development` condition is set. */
-const development = { resolve: { conditions: ['development'] }, ssr: { resolve: { conditions: ['development'] } } };
+/**
+ * XState ships two builds. Vitest passes `--conditions development` to its processes; Node, and so our users, load the
+ * production build. Vite merges lists of conditions, so the unwanted one is taken out of the merged list.
+ * `xstate-build.test.ts` proves which build is there.
+ */
+const productionBuild: Plugin = {
+  name: 'xstate-production-build',
+  configResolved({ ssr, environments }) {
+    for (const { resolve } of [ssr, ...Object.values(environments)]) {
+      if (resolve?.conditions === undefined) continue;
+      resolve.conditions = resolve.conditions.filter((condition) => !condition.includes('development'));
+    }
+  },
+};
 
 export default defineConfig({
   test: {
@@ -10,19 +22,31 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/recovery/**'] },
+        plugins: [productionBuild],
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/recovery/**'],
+          env: { PERDURE_XSTATE_BUILD: 'production' },
+        },
       },
       {
         extends: true,
-        test: { name: 'recovery', include: ['test/recovery/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 120_000 },
+        plugins: [productionBuild],
+        test: {
+          name: 'recovery',
+          include: ['test/recovery/**/*.test.ts'],
+          globalSetup: ['test/recovery/compile.ts'],
+          env: { PERDURE_XSTATE_BUILD: 'production' },
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+        },
       },
       {
         extends: true,
-        ...development,
         test: {
           name: 'xstate-development',
           include: ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'],
-          server: { deps: { inline: ['xstate'] } },
           env: { PERDURE_XSTATE_BUILD: 'development' },
         },
       },

@@ -98,6 +98,39 @@ export function deleteActor(statements: Statements, id: number): void {
   statements.of('delete from actors where id = ?').run(id);
 }
 
-export function readActors(statements: Statements, tree: number): IterableIterator<ActorRow> {
-  return statements.of('select * from actors where tree = ? order by id').iterate(tree) as IterableIterator<ActorRow>;
+/** Rows read in one go: few enough to be young garbage, enough to make the call's own cost vanish. */
+const READ_AT_ONCE = 1_000;
+/** The columns in the order of the table. */
+type Cells = [
+  number,
+  number,
+  number | null,
+  string,
+  string | null,
+  string | null,
+  number | null,
+  string | null,
+  number,
+  string,
+  number,
+  number,
+];
+
+/** The rows of a tree by id. SQLite gives arrays, not objects: less garbage in a large tree. */
+export function* readActors(statements: Statements, tree: number): IterableIterator<ActorRow> {
+  const columns = 'id, tree, parent, key, src, system_id, synced, machine, attempt, snapshot, checksum, from_turn';
+  const read = statements
+    .of(`select ${columns} from actors where tree = ? and id > ? order by id limit ${READ_AT_ONCE}`)
+    .raw();
+  for (let last = 0, more = true; more;) {
+    const rows = read.all(tree, last) as Cells[];
+    for (const row of rows) yield rowOf(row);
+    last = rows.at(-1)?.[0] ?? last;
+    more = rows.length === READ_AT_ONCE;
+  }
+}
+
+function rowOf(cells: Cells): ActorRow {
+  const [id, tree, parent, key, src, system_id, synced, machine, attempt, snapshot, checksum, from_turn] = cells;
+  return { id, tree, parent, key, src, system_id, synced, machine, attempt, snapshot, checksum, from_turn };
 }

@@ -26,9 +26,16 @@ export interface Refs {
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** The text of `value`. `where` names the actor and the part of it, for the error. */
-export function encode(value: unknown, refs: Refs, where: string): string {
+export function encode(value: unknown, refs: Refs, where: string | (() => string)): string {
   if (isPlain(value, 0)) return JSON.stringify(value);
-  return JSON.stringify(tagged(value, { refs, where, path: [], ancestors: [] }));
+  return JSON.stringify(
+    tagged(value, {
+      refs,
+      where: typeof where === 'string' ? where : where(),
+      path: [],
+      ancestors: [],
+    }),
+  );
 }
 
 /** The value of a text written by {@link encode}. */
@@ -54,6 +61,7 @@ function isPlain(value: unknown, depth: number): boolean {
 
 function isPlainObject(value: object, depth: number): boolean {
   if (Array.isArray(value)) {
+    if (!isPlainArray(value)) return false;
     for (let index = 0; index < value.length; index++) if (!isPlain(value[index], depth)) return false;
     return true;
   }
@@ -61,7 +69,12 @@ function isPlainObject(value: object, depth: number): boolean {
   for (const key in value) {
     if (key === TAG || !isPlain((value as Record<string, unknown>)[key], depth)) return false;
   }
-  return true;
+  return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+/** An array of no subclass, with nothing but its items. */
+function isPlainArray(value: unknown[]): boolean {
+  return Object.getPrototypeOf(value) === Array.prototype && Object.keys(value).length === value.length;
 }
 
 interface Walk {
@@ -122,10 +135,10 @@ function taggedRef(ref: AnyRef, walk: Walk): Json {
 }
 
 function taggedByKind(value: object, walk: Walk): Json {
-  if (Array.isArray(value)) return Array.from(value, (item, index) => at(walk, index, item));
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return taggedRecord(value, walk);
-  if (value instanceof Date) return tag('date', Number.isNaN(value.getTime()) ? null : value.getTime());
+  if (prototype === Array.prototype) return taggedArray(value as unknown[], walk);
+  if (prototype === Object.prototype || prototype === null) return taggedRecord(value, prototype, walk);
+  if (prototype === Date.prototype) return taggedDate(value as Date);
   if (value instanceof Error) return taggedError(value, walk);
   if (prototype === Map.prototype) return tag('map', taggedEntries([...(value as Map<unknown, unknown>)], walk));
   if (prototype === Set.prototype) {
@@ -147,21 +160,46 @@ function at(walk: Walk, step: string | number, value: unknown): Json {
   return json;
 }
 
-function taggedRecord(value: object, walk: Walk): Json {
+function taggedDate(date: Date): Json {
+  return tag('date', Number.isNaN(date.getTime()) ? null : date.getTime());
+}
+
+/** Where items are missing, those that are there are written with their places. */
+function taggedArray(value: unknown[], walk: Walk): Json {
+  const keys = Object.keys(value);
+  const named = keys.find((key) => String(Number(key) >>> 0) !== key);
+  if (named !== undefined) throw refuse(walk, `an array with the property "${named}"`, 'keep it in an object.');
+  refuseSymbols(value, walk);
+  if (keys.length === value.length) return value.map((item, index) => at(walk, index, item));
+  return tag('sparse', [value.length, ...keys.map((key): Json => [Number(key), at(walk, key, value[Number(key)])])]);
+}
+
+function taggedRecord(value: object, prototype: unknown, walk: Walk): Json {
+  refuseSymbols(value, walk);
   const entries = Object.keys(value).map((key): [string, Json] => [
     key,
     at(walk, key, (value as Record<string, unknown>)[key]),
   ]);
-  return TAG in value ? tag('record', entries) : Object.fromEntries(entries);
+  if (prototype === null) return tag('dictionary', entries);
+  return Object.hasOwn(value, TAG) ? tag('record', entries) : Object.fromEntries(entries);
+}
+
+function refuseSymbols(value: object, walk: Walk): void {
+  const [symbol] = Object.getOwnPropertySymbols(value);
+  if (symbol !== undefined) throw refuse(walk, `a property named by a symbol, ${String(symbol)},`, 'use a string.');
 }
 
 function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {
-  return entries.map(([key, item], index) => [at(walk, `key ${index}`, key), at(walk, String(key), item)]);
+  return entries.map(([key, item], index) => [
+    at(walk, `key ${index}`, key),
+    at(walk, typeof key === 'string' || typeof key === 'number' ? key : `value ${index}`, item),
+  ]);
 }
 
 /** The one place where an error becomes JSON: threads and disks drop `name`, `code` or `message`. */
 function taggedError(error: Error, walk: Walk): Json {
-  const own = Object.keys(error).filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
+  const keys = [...Object.keys(error), ...(error instanceof AggregateError ? ['errors'] : [])];
+  const own = keys.filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
   return tag('error', {
     name: error.name,
     message: error.message,
@@ -172,11 +210,11 @@ function taggedError(error: Error, walk: Walk): Json {
 }
 
 const BYTES = { Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array } as const;
-const ARRAYS = { ...BYTES, Float32Array, Float64Array, BigInt64Array, BigUint64Array, ArrayBuffer } as const;
+const ARRAYS = { ...BYTES, Float32Array, Float64Array, BigInt64Array, BigUint64Array, ArrayBuffer, Buffer } as const;
 
 function taggedBytes(value: object): Json | undefined {
   for (const [name, type] of Object.entries(ARRAYS)) {
-    if (Object.getPrototypeOf(value) !== type.prototype && !(name === 'Uint8Array' && Buffer.isBuffer(value))) continue;
+    if (Object.getPrototypeOf(value) !== type.prototype) continue;
     const view = value as Uint8Array;
     const bytes =
       value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(view.buffer, view.byteOffset, view.byteLength);
@@ -212,6 +250,10 @@ function untaggedByName(name: string, value: Json, refs: Refs): unknown {
       return new Map((value as [Json, Json][]).map(([key, item]) => [untagged(key, refs), untagged(item, refs)]));
     case 'set':
       return new Set((value as Json[]).map((item) => untagged(item, refs)));
+    case 'sparse':
+      return sparseArray(value as Json[], refs);
+    case 'dictionary':
+      return Object.setPrototypeOf(record(value as [string, Json][], refs), null);
     case 'record':
       return record(value as [string, Json][], refs);
     case 'error':
@@ -219,6 +261,13 @@ function untaggedByName(name: string, value: Json, refs: Refs): unknown {
     default:
       return untaggedBytes(name, value);
   }
+}
+
+function sparseArray([length, ...items]: Json[], refs: Refs): unknown[] {
+  const array: unknown[] = [];
+  array.length = length as number;
+  for (const [index, item] of items as [number, Json][]) array[index] = untagged(item, refs);
+  return array;
 }
 
 const ERRORS = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
@@ -242,13 +291,21 @@ function restoredError(name: string, message: string, own: Record<string, unknow
     const { code, ...rest } = own as unknown as PerdureError;
     return new PerdureError(code, message, { facts: rest.facts, retryable: rest.retryable });
   }
-  const error = new (ERRORS[name as keyof typeof ERRORS] ?? Error)(message);
+  const { errors, ...rest } = own;
+  const isAggregate = name === 'AggregateError';
+  const error = isAggregate
+    ? new AggregateError(errors as unknown[], message)
+    : new ((Object.hasOwn(ERRORS, name) ? ERRORS[name as keyof typeof ERRORS] : undefined) ?? Error)(message);
   if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
-  return Object.assign(error, own);
+  // Not by assignment, which would take an own `__proto__` for the prototype.
+  for (const [key, value] of Object.entries(isAggregate ? rest : own)) {
+    Object.defineProperty(error, key, { value, configurable: true, enumerable: true, writable: true });
+  }
+  return error;
 }
 
 function untaggedBytes(name: string, value: Json): unknown {
-  const type = ARRAYS[name as keyof typeof ARRAYS];
+  const type = Object.hasOwn(ARRAYS, name) ? ARRAYS[name as keyof typeof ARRAYS] : undefined;
   if (type === undefined) {
     throw new PerdureError(
       'ROW_CORRUPT',
@@ -257,5 +314,6 @@ function untaggedBytes(name: string, value: Json): unknown {
   }
   const bytes = Buffer.from(value as string, 'base64');
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  return type === ArrayBuffer ? buffer : new (type as typeof Uint8Array)(buffer);
+  if (type === ArrayBuffer) return buffer;
+  return type === Buffer ? Buffer.from(buffer) : new (type as typeof Uint8Array)(buffer);
 }

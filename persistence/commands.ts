@@ -31,7 +31,7 @@ type Send = (event: AnyEventObject, options: { id: string; to?: string }) => Pro
 /** Applies the commands for a tree, those that waited first. Gives the function that stops it. */
 export function watchCommands(store: Store, tree: string, send: Send): () => void {
   let seen: unknown;
-  let handle: unknown;
+  let handle: NodeJS.Timeout | undefined;
   const underway = new Set<string>();
   const look = () => {
     if (!store.isOpen) return;
@@ -41,11 +41,11 @@ export function watchCommands(store: Store, tree: string, send: Send): () => voi
       seen = changed;
       for (const row of openCommands(store, tree)) void apply(store, row, send, underway);
     }
-    handle = store.clock.setTimeout(look, POLL_MS);
-    (handle as { unref?: () => void } | undefined)?.unref?.();
+    // Other processes live in real time, also when the tree's clock is moved by hand.
+    handle = setTimeout(look, POLL_MS).unref();
   };
   look();
-  return () => store.clock.clearTimeout(handle);
+  return () => clearTimeout(handle);
 }
 
 function openCommands(store: Store, tree: string): CommandRow[] {

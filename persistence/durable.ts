@@ -17,7 +17,7 @@ import type { Clock } from './clock.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrate } from './restore.ts';
 import { Store, type CommitReport, type Participant, type StoreOptions } from './store.ts';
-import type { Durability } from './sqlite.ts';
+import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import { listensTo, pathOf, type AnyEventObject, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
@@ -80,13 +80,17 @@ export async function createDurableActor<TLogic extends Logic>(
 ): Promise<DurableActor<TLogic>> {
   const store = typeof options.store === 'string' ? Store.open(options.store, options) : options.store;
   const owns = typeof options.store === 'string';
+  let durable: DurableActor<TLogic> | undefined;
   try {
-    const durable = new DurableActor(logic, store, owns, options);
+    durable = new DurableActor(logic, store, owns, options);
+    store.join(durable);
     await durable.opened();
     return durable;
   } catch (error) {
-    if (owns) store.drop(error as PerdureError);
-    throw error;
+    const reason = isSqliteError(error) ? sqliteError(error, store.path) : error;
+    durable?.discard();
+    if (owns) store.drop(reason as PerdureError);
+    throw reason;
   }
 }
 
@@ -101,7 +105,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   readonly #listeners = new Listeners<SnapshotFrom<TLogic>>();
   readonly #refusals = new Map<number, number>();
   #tree: LiveTree;
+  /** The root's state as of the last committed turn, and as of the last written one. */
   #snapshot: AnySnapshot;
+  #written: AnySnapshot;
   #unwatch = () => {};
   #started = false;
   #closed = false;
@@ -125,7 +131,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     };
     const began = performance.now();
     this.#tree = this.#load();
-    this.#snapshot = this.#tree.root.getSnapshot() as AnySnapshot;
+    this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     this.resumed = this.#resumption(began);
   }
 
@@ -158,9 +164,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return new Promise((resolve, reject) => {
       let applied = true;
       const deliver = () => {
-        const target = this.#target(options.to);
-        applied = options.id === undefined || this.store.accept(options.id, this.#options.tree);
-        if (applied) target.send(event);
+        const target = this.#target(options);
+        applied =
+          target !== undefined && (options.id === undefined || this.store.accept(options.id, this.#options.tree));
+        if (applied) target?.send(event);
       };
       this.#run({ deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
@@ -216,17 +223,23 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#closed = true;
     this.#unwatch();
     this.#tree.drop();
-    this.#listeners.end(new PerdureError('STORE_CLOSED', `The tree "${this.id}" was closed.`));
+    this.store.leave(this);
+    this.#listeners.end(this.#closedError());
+  }
+
+  #closedError(): PerdureError {
+    return new PerdureError('STORE_CLOSED', `The tree "${this.id}" was closed: open it again.`);
   }
 
   // The store asks.
 
   write(turn: number): void {
     this.#tree.write(turn);
+    this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
   }
 
   committed(): void {
-    const snapshot = this.#tree.root.getSnapshot() as AnySnapshot;
+    const snapshot = this.#written;
     const changed = snapshot !== this.#snapshot;
     this.#snapshot = snapshot;
     this.#tree.committed();
@@ -237,7 +250,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#tree.drop();
     this.#started = false;
     this.#tree = this.#load();
-    this.#snapshot = this.#tree.root.getSnapshot() as AnySnapshot;
+    this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     if (this.#tree.restoredTurn === undefined) return;
     this.#start();
     this.#listeners.emit({ type: 'reopened' });
@@ -252,7 +265,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   // The tree asks.
 
   fire(timer: Timer): void {
-    const deliver = () => timer.target.send(timer.event);
+    const tree = this.#tree;
+    const deliver = () => {
+      // After a refusal in its batch the timer is in its row again, and in the queue of a new tree.
+      const due = this.#tree === tree ? timer : this.#tree.timers.take(timer.id);
+      due?.target.send(due.event);
+    };
     this.#run({ deliver, resolve: () => {}, reject: (error) => this.#timerRefused(timer, error) });
   }
 
@@ -292,14 +310,18 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       if (!this.#tree.condemned) stimulus.deliver();
     };
     try {
+      if (this.#closed) throw this.#closedError();
       this.store.run({ participant: this, ...stimulus, deliver });
     } catch (error) {
       stimulus.reject(error as PerdureError);
     }
   }
 
-  #target(address: string | undefined): AnyRef {
+  /** Who is to get the event; undefined for a repeat whose actor has ended since, perhaps by that very event. */
+  #target({ to: address, id }: SendOptions): AnyRef | undefined {
     const target = address === undefined ? this.#tree.root : this.#tree.find(address);
+    if (target?.getSnapshot().status === 'active') return target;
+    if (id !== undefined && this.store.hasAccepted(id, this.#options.tree)) return undefined;
     if (target === undefined) {
       throw new PerdureError(
         'ACTOR_NOT_FOUND',
@@ -310,7 +332,6 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       );
     }
     const { status } = target.getSnapshot() as AnySnapshot;
-    if (status === 'active') return target;
     throw new PerdureError('ACTOR_STOPPED', `The actor "${pathOf(target)}" is ${status} and takes no events.`, {
       facts: { to: address, status },
     });
@@ -346,6 +367,6 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     if (times < 3) return;
     this.#refusals.delete(timer.id);
     this.store.incident('timer.deadLettered', `${timer.event.type}: ${error.message}`);
-    this.#tree.timers.discard(timer.id);
+    this.#tree.timers.take(timer.id);
   }
 }

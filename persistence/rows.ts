@@ -2,7 +2,8 @@
  * How a subsystem reads and writes rows of its own: in the transaction of the turn that caused them.
  *
  * R1  The first write of a batch opens its transaction; later turns of the batch read what earlier ones wrote.
- * R2  A transition that throws undoes its rows, and only its own: it runs inside a savepoint, opened by its first write.
+ * R2  A transition that throws undoes its rows: it runs inside a savepoint, opened by its first write. Those of earlier
+ *     transitions stay; those of a transition that an action of its own ran meanwhile go with it.
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
@@ -62,7 +63,8 @@ export interface Batching {
 export class TurnRows implements Rows {
   readonly #statements: Statements;
   readonly #batch: Batching;
-  #step: 'outside' | 'inside' | 'saved' = 'outside';
+  /** The transitions that are running, the innermost last: an action may send to an actor that runs at once. */
+  readonly #steps: ('clean' | 'saved')[] = [];
 
   constructor(statements: Statements, batch: Batching) {
     this.#statements = statements;
@@ -83,9 +85,9 @@ export class TurnRows implements Rows {
 
   run(sql: string, ...cells: Cell[]): number {
     this.#batch.begin();
-    if (this.#step === 'inside') {
+    if (this.#steps.at(-1) === 'clean') {
       this.#statements.of('savepoint step').run();
-      this.#step = 'saved';
+      this.#steps[this.#steps.length - 1] = 'saved';
     }
     return this.#statements.of(sql).run(...cells).changes;
   }
@@ -100,16 +102,14 @@ export class TurnRows implements Rows {
 
   /** A transition begins. */
   enterStep(): void {
-    this.#step = 'inside';
+    this.#steps.push('clean');
   }
 
   /** The transition ended; its rows stay unless it threw. */
   leaveStep(threw: boolean): void {
-    if (this.#step === 'saved') {
-      if (threw) this.#statements.of('rollback to step').run();
-      this.#statements.of('release step').run();
-    }
-    this.#step = 'outside';
+    if (this.#steps.pop() !== 'saved') return;
+    if (threw) this.#statements.of('rollback to step').run();
+    this.#statements.of('release step').run();
   }
 }
 

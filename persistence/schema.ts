@@ -10,7 +10,7 @@ import { PerdureError } from '../errors.ts';
 import type { Db } from './sqlite.ts';
 
 /** "PERD": tells our databases from others. */
-const APPLICATION_ID = 0x50455244;
+export const APPLICATION_ID = 0x50455244;
 export const SCHEMA_VERSION = 1;
 
 /** A table of a subsystem, declared by whoever owns it. `from_turn` is added; the columns of the key come first. */
@@ -28,8 +28,9 @@ create table meta(key text primary key, value any) strict, without rowid;
 create table trees(
   tree integer primary key, name text not null unique, generation integer not null, created_at integer not null
 ) strict;
-create table accepted(id text primary key, tree integer not null, turn integer not null, at integer not null)
-  strict, without rowid;
+create table accepted(
+  id text not null, tree integer not null, turn integer not null, at integer not null, primary key(id, tree)
+) strict, without rowid;
 create table commands(
   id text primary key, at integer not null, tree text, actor text not null, event text not null,
   answered_at integer, answer text
@@ -80,8 +81,8 @@ const TREE_TABLES: readonly TableSpec[] = [
   },
 ];
 
-/** Brings the file to this build's schema, or refuses it and leaves it as it is. */
-export function migrate(db: Db, path: string): void {
+/** Throws unless the file is empty, or a store that this build knows. Changes nothing, not even the journal mode. */
+export function refuseUnknown(db: Db, path: string): void {
   const version = db.pragma('user_version', { simple: true }) as number;
   const application = db.pragma('application_id', { simple: true }) as number;
   if (version > SCHEMA_VERSION && application === APPLICATION_ID) {
@@ -91,12 +92,20 @@ export function migrate(db: Db, path: string): void {
       { facts: { path, found: version, known: SCHEMA_VERSION } },
     );
   }
-  if (application === APPLICATION_ID) return;
-  if (version !== 0 || db.prepare('select count(*) from sqlite_schema').pluck().get() !== 0) {
+  if (application !== APPLICATION_ID && !isEmpty(db, version)) {
     throw new PerdureError('STORE_FOREIGN', `${path} is an SQLite database of another program: give another path.`, {
       facts: { path },
     });
   }
+}
+
+function isEmpty(db: Db, version: number): boolean {
+  return version === 0 && db.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
+}
+
+/** Brings the file, which is empty or an older store, to this build's schema. */
+export function migrate(db: Db): void {
+  if (db.pragma('application_id', { simple: true }) === APPLICATION_ID) return;
   db.transaction(() => {
     db.exec(CORE);
     for (const table of TREE_TABLES) createTable(db, table);

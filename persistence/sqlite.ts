@@ -4,7 +4,8 @@
  */
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { refuseUnknown } from './schema.ts';
 import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 
 export type Db = Database.Database;
@@ -15,6 +16,7 @@ export type Durability = 'power-loss' | 'process-crash';
 
 const OLDEST_SQLITE = '3.51.3';
 const BUSY_TIMEOUT_MS = 5_000;
+const SMALLEST_PAGE = 512;
 const CACHE_KIB = 64 * 1024;
 
 /** Opens a database for its owner: WAL, and the synchronous level set by us and read back. */
@@ -22,7 +24,15 @@ export function openDatabase(path: string, durability: Durability): Db {
   const db = connect(path, {});
   try {
     refuseOldSqlite(db);
-    db.pragma('journal_mode = WAL');
+    refuseUnknown(db, path);
+    const mode = db.pragma('journal_mode = WAL', { simple: true });
+    if (mode !== 'wal') {
+      throw new PerdureError(
+        'STORE_UNOPENABLE',
+        `The store "${path}" cannot have a write-ahead log (its journal mode stays "${String(mode)}"): give the path of a file on a local disk.`,
+        { facts: { path, mode } },
+      );
+    }
     const level = durability === 'power-loss' ? 2 : 1;
     db.pragma(`synchronous = ${level}`);
     const found = db.pragma('synchronous', { simple: true });
@@ -50,13 +60,25 @@ export function openBeside(path: string, readonly: boolean): Db {
 }
 
 function connect(path: string, options: Database.Options): Db {
+  refuseFragment(path);
+  let db: Db | undefined;
   try {
-    const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
+    db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
     db.pragma('schema_version');
     return db;
   } catch (error) {
+    db?.close();
     throw sqliteError(error, path);
   }
+}
+
+/** SQLite takes a file that is shorter than its smallest page for an empty one, and would write over it. */
+function refuseFragment(path: string): void {
+  const size = existsSync(path) ? statSync(path).size : 0;
+  if (size === 0 || size >= SMALLEST_PAGE || existsSync(`${path}-journal`)) return;
+  throw new PerdureError('STORE_NOT_A_DATABASE', `The store ${path} is not an SQLite database: give another path.`, {
+    facts: { path, size },
+  });
 }
 
 function refuseOldSqlite(db: Db): void {
@@ -80,6 +102,11 @@ const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning
   ['SQLITE_IOERR', 'STORE_FAILED', 'could not be read or written: the disk reported an error'],
   ['SQLITE_BUSY', 'STORE_FAILED', `is locked by another program for more than ${BUSY_TIMEOUT_MS / 1000} s`],
 ];
+
+/** Whether SQLite itself failed, and not somebody's code around it. */
+export function isSqliteError(error: unknown): boolean {
+  return error instanceof Database.SqliteError;
+}
 
 /** Says an error of SQLite in our words, with its own as the cause. Errors of ours pass. */
 export function sqliteError(error: unknown, path: string): PerdureError {

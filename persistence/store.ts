@@ -18,6 +18,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { acquireLock, type Lock } from './lock.ts';
 import { Statements, TurnRows, type Batching, type TurnName } from './rows.ts';
 import { createTable, migrate, versionedTables, type TableSpec } from './schema.ts';
+import { isStorable } from './xstate-port.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
 
 const TURN_BLOCK = 1_024;
@@ -26,6 +27,8 @@ const ID_BLOCK = 65_536;
 const BATCH_LIMIT = 2_048;
 const KEPT_CHECKPOINTS = 10;
 const PRUNED_AT_ONCE = 1_000;
+/** SQLite orders text by its UTF-8 bytes, JavaScript by UTF-16 units: beside ASCII they agree. */
+const ASCII = /^[\x20-\x7e]*$/;
 const WEEK_MS = 7 * 86_400_000;
 
 /** What every commit tells. */
@@ -48,6 +51,8 @@ export interface StoreOptions {
 
 /** A tree, as the store sees it. */
 export interface Participant {
+  /** The name of the tree. */
+  readonly id: string;
   /** Writes what changed. Throws what cannot be made durable. */
   write(turn: number): void;
   /** The turn is on disk. */
@@ -87,8 +92,11 @@ export class Store implements Batching {
   readonly #lock: Lock;
   readonly #options: StoreOptions;
   readonly #epoch: number;
+  readonly #participants = new Set<Participant>();
   #status: Status = { kind: 'open' };
   #batch = new Batch();
+  /** What is sent while turns are run again alone; it comes after them. */
+  #postponed: Stimulus[] | undefined;
   #scheduled: NodeJS.Immediate | undefined;
   #begun = false;
   #turn: number;
@@ -98,7 +106,13 @@ export class Store implements Batching {
   #limitsChanged = false;
   #written = { rows: 0, bytes: 0 };
   #acceptedCount = 0;
+  /** Ids taken in this batch, by tree: written when it is. */
+  readonly #accepting = new Map<number, Set<string>>();
+  #highestId: string | undefined;
   #prunedUpTo = '';
+  /** Nothing kept is older than this, as far as the walk over the ids has seen; and when it need walk again. */
+  #oldestSeen = Number.POSITIVE_INFINITY;
+  #pruneAfter = 0;
 
   /** Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER and their like. */
   static open(path: string, options: StoreOptions = {}): Store {
@@ -106,7 +120,7 @@ export class Store implements Batching {
     let db: Db | undefined;
     try {
       db = openDatabase(path, options.durability ?? 'power-loss');
-      migrate(db, path);
+      migrate(db);
       return new Store(path, db, lock, options);
     } catch (error) {
       db?.close();
@@ -141,7 +155,31 @@ export class Store implements Batching {
 
   /** Creates the tables of a subsystem where they do not exist yet. */
   declare(tables: readonly TableSpec[]): void {
-    this.#db.transaction(() => tables.forEach((table) => createTable(this.#db, table))).immediate();
+    try {
+      this.#db.transaction(() => tables.forEach((table) => createTable(this.#db, table))).immediate();
+    } catch (error) {
+      throw sqliteError(error, this.path);
+    }
+  }
+
+  /** Makes the tree this participant's. Throws STORE_OWNED while another has it: two live copies would undo each other. */
+  join(participant: Participant): void {
+    for (const { id } of this.#participants) {
+      if (id !== participant.id) continue;
+      throw new PerdureError(
+        'STORE_OWNED',
+        `The tree "${id}" of the store ${this.path} is live already: close it first.`,
+        {
+          facts: { path: this.path, tree: id },
+          retryable: true,
+        },
+      );
+    }
+    this.#participants.add(participant);
+  }
+
+  leave(participant: Participant): void {
+    this.#participants.delete(participant);
   }
 
   nextId(): number {
@@ -155,10 +193,19 @@ export class Store implements Batching {
   /** Runs a turn now; its stimulus is settled when it is committed. */
   run(stimulus: Stimulus): void {
     this.assertOpen();
-    this.touch(stimulus.participant);
-    stimulus.deliver();
-    this.#batch.stimuli.push(stimulus);
+    if (this.#postponed !== undefined) return void this.#postponed.push(stimulus);
+    this.#deliver(stimulus);
     if (this.#batch.stimuli.length >= BATCH_LIMIT) this.flush();
+  }
+
+  #deliver(stimulus: Stimulus): void {
+    this.touch(stimulus.participant);
+    try {
+      stimulus.deliver();
+    } catch (error) {
+      throw sqliteError(error, this.path);
+    }
+    this.#batch.stimuli.push(stimulus);
   }
 
   /** Notes a stimulus that has been delivered already. */
@@ -178,7 +225,13 @@ export class Store implements Batching {
   }
 
   begin(): void {
-    if (this.#begun) return;
+    if (this.#begun && this.#db.inTransaction) return;
+    if (this.#begun) {
+      throw new PerdureError(
+        'STORE_FAILED',
+        `The store ${this.path}: SQLite undid the open transaction after an error.`,
+      );
+    }
     this.assertOpen();
     this.statements.of('begin immediate').run();
     this.#begun = true;
@@ -220,7 +273,12 @@ export class Store implements Batching {
   close(): void {
     if (this.#status.kind === 'closed') return;
     this.flush();
-    if (this.isOpen) this.#saveLimits(this.#turn, this.#nextId);
+    try {
+      if (this.isOpen) this.#giveBack();
+    } catch (error) {
+      this.drop(sqliteError(error, this.path));
+      throw sqliteError(error, this.path);
+    }
     this.drop(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed.`));
   }
 
@@ -249,23 +307,85 @@ export class Store implements Batching {
 
   /** Takes a message id for a tree; false if it was taken before. Ids are kept for `dedupeFor`. */
   accept(id: string, tree: number): boolean {
+    if (!isStorable(id)) {
+      throw new PerdureError('CODEC_REFUSED', `The message id ${JSON.stringify(id)} holds half of a surrogate pair.`);
+    }
+    const fresh = this.#isHighest(id) ? this.#acceptLater(id, tree) : this.#acceptNow(id, tree);
+    if (!fresh) return false;
+    this.#acceptedCount += 1;
+    this.wrote(1, id.length);
+    return true;
+  }
+
+  /** An id above all that were ever taken (a UUID v7 mostly is) is new without a look at the table. */
+  #isHighest(id: string): boolean {
+    this.#highestId ??= this.#readHighestId();
+    if (id <= this.#highestId || !ASCII.test(id)) return false;
+    this.#highestId = id;
+    return true;
+  }
+
+  #readHighestId(): string {
+    return (this.statements.of('select max(id) as id from accepted').get() as { id: string | null }).id ?? '';
+  }
+
+  #acceptLater(id: string, tree: number): true {
+    const ids = this.#accepting.get(tree);
+    if (ids === undefined) this.#accepting.set(tree, new Set([id]));
+    else ids.add(id);
+    return true;
+  }
+
+  #acceptNow(id: string, tree: number): boolean {
+    if (this.#accepting.get(tree)?.has(id) === true) return false;
     this.begin();
-    const insert = this.statements.of('insert into accepted values (?, ?, ?, ?) on conflict(id) do nothing');
-    const fresh = insert.run(id, tree, this.#turn, this.clock.now()).changes === 1;
-    if (fresh) this.wrote(1, id.length);
-    if (++this.#acceptedCount % (PRUNED_AT_ONCE / 2) === 0) this.#forgetOldIds();
-    return fresh;
+    const insert = this.statements.of('insert into accepted values (?, ?, ?, ?) on conflict(id, tree) do nothing');
+    return insert.run(id, tree, this.#turn, this.clock.now()).changes === 1;
+  }
+
+  /** One statement for all ids of a batch. */
+  #writeAccepted(): void {
+    const at = this.clock.now();
+    for (const [tree, ids] of this.#accepting) {
+      if (ids.size === 1) {
+        this.statements.of('insert into accepted values (?, ?, ?, ?)').run(...ids, tree, this.#turn, at);
+      } else {
+        this.statements
+          .of('insert into accepted select value, ?, ?, ? from json_each(?)')
+          .run(tree, this.#turn, at, JSON.stringify([...ids]));
+      }
+    }
+    this.#accepting.clear();
+    if (this.#acceptedCount < PRUNED_AT_ONCE / 2) return;
+    this.#acceptedCount = 0;
+    this.#forgetOldIds();
+  }
+
+  /** Whether a tree took this message id before. */
+  hasAccepted(id: string, tree: number): boolean {
+    if (this.#accepting.get(tree)?.has(id) === true) return true;
+    return this.statements.of('select 1 from accepted where id = ? and tree = ?').get(id, tree) !== undefined;
   }
 
   /** Forgets old message ids: looks at two for every one accepted, so that it keeps up and never stalls a turn. */
   #forgetOldIds(): void {
-    const oldest = this.clock.now() - (this.#options.dedupeForMs ?? WEEK_MS);
+    const now = this.clock.now();
+    if (now < this.#pruneAfter) return;
+    const dedupeForMs = this.#options.dedupeForMs ?? WEEK_MS;
+    const oldest = now - dedupeForMs;
     const chunk = this.statements
       .of('select id, at from accepted where id > ? order by id limit ?')
       .all(this.#prunedUpTo, PRUNED_AT_ONCE) as { id: string; at: number }[];
-    const forget = this.statements.of('delete from accepted where id = ?');
-    for (const { id, at } of chunk) if (at < oldest) forget.run(id);
+    const forget = this.statements.of('delete from accepted where id = ? and at < ?');
+    for (const { id, at } of chunk) {
+      if (at < oldest) forget.run(id, oldest);
+      else this.#oldestSeen = Math.min(this.#oldestSeen, at);
+    }
     this.#prunedUpTo = chunk.length < PRUNED_AT_ONCE ? '' : (chunk.at(-1)?.id ?? '');
+    if (this.#prunedUpTo !== '') return;
+    // The walk is over: the next is due when the oldest id that it left expires.
+    this.#pruneAfter = Math.min(this.#oldestSeen, now) + dedupeForMs;
+    this.#oldestSeen = Number.POSITIVE_INFINITY;
   }
 
   #takeOver(): { id: string; epoch: number; turnLimit: number; idLimit: number } {
@@ -294,6 +414,7 @@ export class Store implements Batching {
     const started = this.clock.monotonic?.() ?? this.clock.now();
     this.begin();
     for (const participant of batch.participants) participant.write(this.#turn);
+    this.#writeAccepted();
     this.#nameTurn(batch.names);
     if (this.#turn >= this.#turnLimit) {
       this.#turnLimit = this.#turn + TURN_BLOCK;
@@ -308,6 +429,15 @@ export class Store implements Batching {
     batch.report = { turn: this.#turn, ...this.#written, ms };
     this.#written = { rows: 0, bytes: 0 };
     this.#turn += 1;
+  }
+
+  /** The turns and ids that were reserved and not used: they are given back, unless the store is somebody else's by now. */
+  #giveBack(): void {
+    this.begin();
+    this.#assertOwner();
+    this.#saveLimits(this.#turn, this.#nextId);
+    this.statements.of('commit').run();
+    this.#begun = false;
   }
 
   #saveLimits(turnLimit: number, idLimit: number): void {
@@ -357,36 +487,49 @@ export class Store implements Batching {
 
   /** S2: nobody has heard of these turns yet, so each may be run again, alone, on what is on disk. */
   #isolate(batch: Batch, refusal: PerdureError): void {
+    const outer = this.#postponed;
+    this.#postponed ??= [];
     for (const participant of batch.participants) participant.reload();
     let refused = 0;
     for (const stimulus of batch.stimuli) if (!this.#runAlone(stimulus)) refused += 1;
     // An event that came past `send` (a callback's, or one sent to the live actor) has nobody to be rejected to.
     if (refused === 0) this.incident('turn.refused', refusal.message);
+    if (outer === undefined) this.#runPostponed();
   }
 
   #runAlone(stimulus: Stimulus): boolean {
-    if (!this.isOpen) {
-      stimulus.reject(this.#closedError());
-      return false;
-    }
+    // What the release of the turn before began is a batch of its own. What a reload began is not: it is undone with the turn.
+    if (this.#begun || this.#batch.stimuli.length > 0) this.flush();
     const batch = this.#batch;
     try {
-      this.run(stimulus);
+      this.assertOpen();
+      this.#deliver(stimulus);
       this.#batch = new Batch();
       this.#write(batch);
     } catch (error) {
       this.#rollback();
       this.#batch = new Batch();
       if (isRefusal(error)) {
+        this.#postponed?.push(...batch.stimuli.filter((other) => other !== stimulus));
         stimulus.participant.reload();
-        stimulus.reject(error);
-      } else {
-        this.#failStop(batch, sqliteError(error, this.path));
-      }
+      } else if (this.isOpen) this.#failStop(batch, sqliteError(error, this.path));
+      stimulus.reject(sqliteError(error, this.path));
       return false;
     }
     this.#release(batch);
     return true;
+  }
+
+  #runPostponed(): void {
+    const postponed = this.#postponed ?? [];
+    this.#postponed = undefined;
+    for (const stimulus of postponed) {
+      try {
+        this.run(stimulus);
+      } catch (error) {
+        stimulus.reject(error as PerdureError);
+      }
+    }
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. */
@@ -397,6 +540,7 @@ export class Store implements Batching {
   }
 
   #rollback(): void {
+    this.#accepting.clear();
     if (this.#begun && this.#db.inTransaction) this.statements.of('rollback').run();
     this.#begun = false;
     this.#written = { rows: 0, bytes: 0 };
@@ -405,7 +549,7 @@ export class Store implements Batching {
   #failStop(batch: Batch, error: PerdureError): void {
     this.#status = { kind: 'failed', error };
     for (const stimulus of [...batch.stimuli, ...this.#batch.stimuli]) stimulus.reject(error);
-    for (const participant of batch.participants) participant.failed(error);
+    for (const participant of this.#participants) participant.failed(error);
     this.#batch = new Batch();
   }
 }

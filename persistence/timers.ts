@@ -9,7 +9,8 @@
  *     delay beyond 32 bits are seen.
  */
 import type { Clock } from './clock.ts';
-import type { AnyEventObject, AnyRef, Scheduler } from './xstate-port.ts';
+import { PerdureError } from '../errors.ts';
+import { pathOf, type AnyEventObject, type AnyRef, type Scheduler } from './xstate-port.ts';
 
 const RECHECK_MS = 30_000;
 /** Timers fired in one go, before the loop gets its chance. */
@@ -17,8 +18,8 @@ const BURST = 1_000;
 /** A difference between the two clocks that is no jump. */
 const JITTER_MS = 500;
 
-/** A delayed event that waits. */
-export interface Timer {
+/** A delayed event. */
+export interface DelayedEvent {
   readonly id: number;
   readonly source: AnyRef;
   readonly target: AnyRef;
@@ -27,7 +28,13 @@ export interface Timer {
   /** Wall-clock ms: what the row says. */
   readonly due: number;
   readonly delay: number;
-  /** When it fires as this process sees it: `due`, less what the wall clock went back meanwhile (T4). */
+}
+
+/** A delayed event that waits in this process. */
+export interface Timer extends DelayedEvent {
+  /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
+  readonly offset: number;
+  /** When it fires as this process sees it: `due`, less what the wall clock went back since it began to wait (T4). */
   fireAt: number;
   state: 'waiting' | 'gone';
 }
@@ -36,6 +43,8 @@ export interface Timer {
 export interface TimerHost {
   readonly clock: Clock;
   nextId(): number;
+  /** A delayed event cannot be kept: the turn must not be committed. */
+  refused(error: PerdureError): void;
   /** Timers changed, so the batch has something to write. */
   timersChanged(): void;
   /** Begins a turn with a due timer. */
@@ -65,34 +74,28 @@ export class Timers implements Scheduler {
   }
 
   schedule(source: AnyRef, target: AnyRef, event: AnyEventObject, delayMs: number, key?: string): void {
+    if (Number.isNaN(delayMs) || (key !== undefined && typeof key !== 'string')) {
+      return this.#host.refused(unusable(source, event, delayMs, key));
+    }
     this.#followClock();
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    const timer: Timer = {
-      id,
-      source,
-      target,
-      key: key ?? `auto.${id}`,
-      event,
-      due,
-      delay,
-      fireAt: due,
-      state: 'waiting',
-    };
-    this.cancel(source, timer.key);
-    this.added.add(timer);
+    const timerKey = key ?? `auto.${id}`;
+    this.cancel(source, timerKey);
+    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay }));
     this.#host.timersChanged();
-    this.adopt(timer);
     this.#arm();
   }
 
   /** Puts a timer in the queue, without arming the clock. */
-  adopt(timer: Timer): void {
+  adopt(delayed: DelayedEvent): Timer {
+    const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
     own.set(timer.key, timer);
     push(this.#queue, timer);
+    return timer;
   }
 
   cancel(source: AnyRef, key: string): void {
@@ -105,9 +108,10 @@ export class Timers implements Scheduler {
   }
 
   /** Takes a timer out for good, by its row id. */
-  discard(id: number): void {
+  take(id: number): Timer | undefined {
     const timer = this.#queue.find((candidate) => candidate.id === id && candidate.state === 'waiting');
     if (timer !== undefined) this.#remove(timer);
+    return timer;
   }
 
   /** Begins to fire: what is due at once, the rest in time. */
@@ -182,13 +186,23 @@ export class Timers implements Scheduler {
     return clock.now() - (clock.monotonic?.() ?? clock.now());
   }
 
-  /** T4: what the wall clock lost, every waiting timer gains. A clock that goes ahead needs no mending (T1). */
+  /** T4: what the wall clock lost since a timer began to wait, the timer gains. What it won needs no mending (T1). */
   #followClock(): void {
     const offset = this.#offsetNow();
-    const back = this.#offset - offset;
+    const jumped = Math.abs(offset - this.#offset) > JITTER_MS;
     this.#offset = offset;
-    if (back > JITTER_MS) for (const timer of this.#queue) timer.fireAt -= back;
+    if (!jumped) return;
+    for (const timer of this.#queue) timer.fireAt = timer.due - Math.max(0, timer.offset - offset);
+    this.#compact();
   }
+}
+
+function unusable(source: AnyRef, event: AnyEventObject, delay: number, key: unknown): PerdureError {
+  return new PerdureError(
+    'CODEC_REFUSED',
+    `"${pathOf(source)}" delayed "${event.type}" by ${delay} ms under the id ${String(key)}: the delay must be a number, and the id a string.`,
+    { facts: { actor: pathOf(source), event: event.type, delay } },
+  );
 }
 
 function before(a: Timer, b: Timer): number {

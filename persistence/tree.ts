@@ -81,11 +81,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.timers = new Timers(this);
     const logic = durable(options.logic);
     const restore = { ...options, logic, hooks: this, scheduler: this.timers };
-    const restored = restoreTree(store.statements, restore);
-    this.root = restored?.[0]?.ref ?? createRoot(logic, options.root, this, this.timers);
-    if (restored === undefined) this.#attach(this.root, null, options.root.id);
-    else this.#adopt(restored);
-    this.restoredTurn = restored?.reduce((turn, { row }) => Math.max(turn, row.from_turn), 0);
+    let turn = 0;
+    const root = restoreTree(store.statements, restore, (restored) => {
+      turn = Math.max(turn, restored.turn);
+      this.#adopt(restored);
+    });
+    this.root = root ?? createRoot(logic, options.root, this, this.timers);
+    if (root === undefined) this.#attach(this.root, null, options.root.id);
+    else this.#newborn.length = 0;
+    this.restoredTurn = root === undefined ? undefined : turn;
   }
 
   get clock(): Clock {
@@ -156,6 +160,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.effects.ended(ref);
   }
 
+  effectTold(ref: AnyRef, tell: () => void): void {
+    this.effects.told(ref, tell);
+  }
+
   nextId(): number {
     return this.#store.nextId();
   }
@@ -212,16 +220,25 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     for (const [ref, record] of changed) if (this.#records.has(ref)) this.#writeActor(ref, record, turn);
     this.#writeEffects(turn);
     this.#writeTimers(turn);
+    this.#forgetWritten();
   }
 
-  /** The turn is on disk: remembers it as the state of the rows, and releases its effects. */
+  /** The turn is on disk: releases its effects. */
   committed(): void {
+    this.effects.release((ref) => this.#identityOf(ref));
+  }
+
+  /**
+   * What happens from here on belongs to the next turn, also what listeners of this commit do. Before the commit it is
+   * safe to forget, because a tree whose commit failed is never used again (A3).
+   */
+  #forgetWritten(): void {
     this.#dirty.clear();
     this.#newborn.length = 0;
     this.#removed = [];
     this.timers.added.clear();
     this.timers.removed.clear();
-    this.effects.release((ref) => this.#identityOf(ref));
+    this.effects.seal();
   }
 
   #collect(): Map<AnyRef, ActorRecord> {
@@ -297,7 +314,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   #writeActor(ref: AnyRef, record: ActorRecord, turn: number): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
-    const text = encode(ownSnapshot(ref), this, `the actor "${pathOf(ref)}"`);
+    const text = encode(ownSnapshot(ref), this, () => `the actor "${pathOf(ref)}"`);
     if (this.effects.isWaiting(ref)) record.attempt += 1;
     if (snapshot.status !== 'active') this.effects.settled(ref);
     if (record.snapshot === undefined) {
@@ -330,10 +347,11 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     const { statements } = this.#store;
     for (const id of this.timers.removed) deleteTimer(statements, id);
     for (const timer of this.timers.added) {
+      if (timer.target.system !== this.root.system) throw strangeTarget(timer);
       const source = this.#records.get(timer.source);
       const target = this.#records.get(timer.target);
       if (source === undefined || target === undefined) continue;
-      const text = encode(timer.event, this, `a delayed event of "${pathOf(timer.source)}"`);
+      const text = encode(timer.event, this, () => `a delayed event of "${pathOf(timer.source)}"`);
       insertTimer(statements, { tree: this.#options.tree, source: source.id, target: target.id, timer, text }, turn);
       this.#store.wrote(1, text.length);
     }
@@ -347,23 +365,18 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   // Restoring.
 
-  #adopt(restored: readonly Restored[]): void {
-    for (const { ref, row, seed } of restored) {
-      const snapshot = ref.getSnapshot() as AnySnapshot;
-      const { id, parent, attempt } = row;
-      this.#records.set(ref, { id, parent, seed, attempt, snapshot, children: childrenOf(snapshot) });
-      if (snapshot.status === 'active' && row.attempt > 0) this.#restarts.add(ref);
-    }
-    this.#newborn.length = 0;
+  #adopt({ ref, id, parent, attempt, seed }: Restored): void {
+    const snapshot = ref.getSnapshot() as AnySnapshot;
+    this.#records.set(ref, { id, parent, seed, attempt, snapshot, children: childrenOf(snapshot) });
+    if (snapshot.status === 'active' && attempt > 0) this.#restarts.add(ref);
   }
 
   #adoptTimers(): void {
+    const timers = readTimers(this.#store.statements, this.#options.tree);
+    if (timers.length === 0) return;
     const actors = new Map([...this.#records].map(([ref, { id }]) => [id, ref]));
     const refs: Refs = { idOf: (ref) => this.idOf(ref), refOf: (id) => actors.get(id) ?? this.refOf(id) };
-    for (const { id, source, target, key, event, due, delay } of readTimers(
-      this.#store.statements,
-      this.#options.tree,
-    )) {
+    for (const { id, source, target, key, event, due, delay } of timers) {
       this.timers.adopt({
         id,
         source: refs.refOf(source),
@@ -372,11 +385,19 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
         event: decode(event, refs) as AnyEventObject,
         due,
         delay,
-        fireAt: due,
-        state: 'waiting',
       });
     }
   }
+}
+
+function strangeTarget({ source, target, event }: Timer): PerdureError {
+  const facts = { source: pathOf(source), target: target.id, event: event.type };
+  return new PerdureError(
+    'CODEC_REFUSED',
+    `"${facts.source}" delayed "${event.type}" for the actor "${target.id}" of another tree, which could not be found again ` +
+      'after a restart: delay an event to itself, and send from there.',
+    { facts },
+  );
 }
 
 function duplicateChild(ref: AnyRef, parent: AnyRef): PerdureError {

@@ -51,6 +51,8 @@ export interface TreeHooks {
   resulted(ref: AnyRef, event: AnyEventObject): void;
   /** Run `start` when the turn that created `ref` is committed, and `stop` when the effect is to end. */
   effectCreated(ref: AnyRef, effect: Effect): void;
+  /** An event was sent to the effect of `ref`; run `tell` when the turn that sent it is committed. */
+  effectTold(ref: AnyRef, tell: () => void): void;
   /** The effect of `ref` is no longer wanted; it ends when the turn that said so is committed. */
   effectEnded(ref: AnyRef): void;
 }
@@ -137,6 +139,7 @@ function durableActorLogic(logic: Logic): Logic {
   return copy;
 }
 
+type Childed = { children?: unknown };
 type Check = (snapshot: never, next: never, scope: AnyActorScope) => void;
 
 function hookTransition(logic: Logic, check: Check): void {
@@ -148,7 +151,8 @@ function hookTransition(logic: Logic, check: Check): void {
     let threw = true;
     try {
       const next = transition(snapshot, event, scope);
-      guarded(hooks, () => check(snapshot as never, next as never, scope));
+      if ((snapshot as Childed).children !== (next as Childed).children)
+        guarded(hooks, () => check(snapshot as never, next as never, scope));
       threw = false;
       return next;
     } finally {
@@ -193,6 +197,15 @@ function checkNamed(child: AnyRef, key: string, parent: AnyRef): void {
       { facts },
     );
   }
+  const systemId = (child as { systemId?: string }).systemId ?? '';
+  if (key === '__proto__' || !isStorable(key) || !isStorable(systemId)) {
+    throw new PerdureError(
+      'CODEC_REFUSED',
+      `"${facts.parent}" spawned "${child.src}" under the id ${JSON.stringify(key)} and the systemId ${JSON.stringify(systemId)}: ` +
+        'neither may be "__proto__" or hold half of a surrogate pair.',
+      { facts },
+    );
+  }
   if (key === 'undefined' || child.id === child.sessionId) {
     throw new PerdureError(
       'CHILD_ID_MISSING',
@@ -201,6 +214,11 @@ function checkNamed(child: AnyRef, key: string, parent: AnyRef): void {
       { facts },
     );
   }
+}
+
+/** Whether SQLite gives the text back as it was: half of a surrogate pair would become another character. */
+export function isStorable(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
 }
 
 /** The keys from the root down to an actor, joined by `/`; the root itself is its own id. */
@@ -212,33 +230,68 @@ export function pathOf(ref: AnyRef): string {
 
 const RESULTS = /^xstate\.(promise|observable)\./;
 const STOP = 'xstate.stop';
-const FAILED_TO_START = 'perdure.effect.failedToStart';
+const FAILED = 'perdure.effect.failed';
 
 function gateEffect(copy: Logic, logic: Logic): void {
   copy.start = (_snapshot, scope) => {
     const { self } = scope;
     hooksFor(scope).effectCreated(self, {
-      start: () => {
-        try {
-          logic.start?.(self.getSnapshot(), scope);
-        } catch (error) {
-          self.send({ type: FAILED_TO_START, error });
-        }
-      },
+      start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
-      stop: () => void logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope),
+      stop: () => orReport(() => logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope)),
     });
   };
   copy.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
-    if (event.type === FAILED_TO_START) throw event['error'];
+    if (event.type === FAILED) throw event['error'];
     if (event.type === STOP) {
       hooks.effectEnded(scope.self);
       return { ...snapshot, status: 'stopped', input: undefined };
     }
     if (RESULTS.test(event.type)) hooks.resulted(scope.self, event);
+    else if (keepsNoState(logic)) {
+      hooks.effectTold(scope.self, () =>
+        orFail(scope.self, () => logic.transition(scope.self.getSnapshot(), event, scope)),
+      );
+      return snapshot;
+    }
     return logic.transition(snapshot, event, scope);
   };
+}
+
+/** XState's promises, callbacks and observables change with their own results only; what they are sent is for outside. */
+function keepsNoState(logic: Logic): boolean {
+  return typeof logic['config'] === 'function';
+}
+
+/** As when XState starts an actor: what it is sent meanwhile is taken when `step` is done. */
+function afterwards(self: AnyRef, step: () => unknown): void {
+  const { mailbox } = self as unknown as { mailbox: { _active: boolean; start(): void } };
+  mailbox._active = false;
+  try {
+    step();
+  } finally {
+    mailbox.start();
+  }
+}
+
+function orFail(self: AnyRef, step: () => unknown): void {
+  try {
+    step();
+  } catch (error) {
+    self.send({ type: FAILED, error });
+  }
+}
+
+/** A cleanup of the host that throws has no actor left to fail: it is reported as an uncaught error, after our own work. */
+function orReport(step: () => unknown): void {
+  try {
+    step();
+  } catch (error) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
 }
 
 /** What XState calls when an actor delays an event to another or to itself. */
@@ -292,13 +345,15 @@ function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
   }
 }
 
+const OPTIONAL = ['output', 'error', 'input', 'context'];
+
 /** An actor's own state, without its children: what a row holds. O(1) in the number of children. */
 export function ownSnapshot(ref: AnyRef): Record<string, unknown> {
   const snapshot = ref.getSnapshot() as AnyMachineSnapshot;
   const persisted = isMachineSnapshot(snapshot)
     ? persistedMachineSnapshot(snapshot)
     : { ...(ref.getPersistedSnapshot() as unknown as Record<string, unknown>) };
-  for (const key of ['output', 'error', 'input', 'context']) if (persisted[key] === undefined) delete persisted[key];
+  for (const key of OPTIONAL) if (key in persisted && persisted[key] === undefined) delete persisted[key];
   return persisted;
 }
 
@@ -307,16 +362,41 @@ function isMachineSnapshot(snapshot: AnySnapshot): snapshot is AnyMachineSnapsho
 }
 
 const NOTHING = Object.freeze({});
+const ownGetPersistedSnapshot = StateMachine.prototype.getPersistedSnapshot;
 
 function persistedMachineSnapshot(snapshot: AnyMachineSnapshot): Record<string, unknown> {
-  const persisted = snapshot.machine.getPersistedSnapshot({
+  const { machine, status, output, error, value, historyValue, context } = snapshot as AnyMachineSnapshot & Fields;
+  // What XState would give, without its copies of a dozen fields: all but the writing of history, which is rare.
+  if (machine.getPersistedSnapshot === ownGetPersistedSnapshot && isEmpty(historyValue)) {
+    const persisted: Record<string, unknown> = {
+      status,
+      value,
+      historyValue: NOTHING,
+      context,
+    };
+    if (output !== undefined) persisted['output'] = output;
+    if (error !== undefined) persisted['error'] = error;
+    return persisted;
+  }
+  const persisted = machine.getPersistedSnapshot({
     ...snapshot,
     children: NOTHING,
     context: NOTHING,
   } as never) as unknown as Record<string, unknown>;
   delete persisted['children'];
-  persisted['context'] = snapshot.context;
+  persisted['context'] = context;
   return persisted;
+}
+
+interface Fields {
+  readonly output: unknown;
+  readonly error: unknown;
+  readonly historyValue: object;
+}
+
+function isEmpty(value: object): boolean {
+  for (const _key in value) return false;
+  return true;
 }
 
 /** The live children of an actor; undefined for an actor that cannot have any. */
@@ -351,6 +431,11 @@ export function logicOf(parent: Logic, src: string): Logic | undefined {
 /** Gives a restored actor values that could not be there when it was created. Before it is started only. */
 export function putValues(ref: AnyRef, values: Readonly<Record<string, unknown>>): void {
   Object.assign(ref.getSnapshot() as object, values);
+}
+
+/** XState keeps, for ever, the stored snapshot that an actor was restored from. */
+export function forgetStored(ref: AnyRef): void {
+  (ref as unknown as { options: { snapshot?: unknown } }).options.snapshot = undefined;
 }
 
 /** Whether the actor was started and has not stopped, finished or failed. */

@@ -6,7 +6,11 @@ import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { tempStore } from '../support/temp.ts';
 
 const child = setup({
-  types: {} as { context: { n: number; boss?: AnyActorRef }; input: { boss?: AnyActorRef }; events: { type: 'inc' } | { type: 'late' } },
+  types: {} as {
+    context: { n: number; boss?: AnyActorRef };
+    input: { boss?: AnyActorRef };
+    events: { type: 'inc' } | { type: 'late' };
+  },
 }).createMachine({
   id: 'child',
   context: ({ input }) => ({ n: 0, ...input }),
@@ -39,14 +43,21 @@ const parent = setup({
     spawn: {
       actions: assign({
         seen: ({ context, event, spawn, self }) =>
-          new Map(context.seen).set(event.id, spawn('child', { id: event.id, input: { boss: self }, systemId: `sys-${event.id}` })),
+          new Map(context.seen).set(
+            event.id,
+            spawn('child', { id: event.id, input: { boss: self }, systemId: `sys-${event.id}` }),
+          ),
       }),
     },
     stop: { actions: stopChild(({ event }) => event.id) },
     count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
     bad: { actions: assign({ count: () => (() => 1) as never }) },
     noid: { actions: assign(({ spawn }) => void spawn('child', { input: {} }) as never) },
-    poke: { actions: sendTo(({ context, event }) => context.seen.get(event.id) as ActorRefFrom<typeof child>, { type: 'inc' }) },
+    poke: {
+      actions: sendTo(({ context, event }) => context.seen.get(event.id) as ActorRefFrom<typeof child>, {
+        type: 'inc',
+      }),
+    },
   },
   states: {
     idle: { on: { work: 'working' } },
@@ -55,7 +66,10 @@ const parent = setup({
         src: 'work',
         id: 'work',
         input: ({ event }) => ({ n: (event as { n: number }).n }),
-        onDone: { target: 'idle', actions: assign({ doubled: ({ context, event }) => [...context.doubled, event.output] }) },
+        onDone: {
+          target: 'idle',
+          actions: assign({ doubled: ({ context, event }) => [...context.doubled, event.output] }),
+        },
       },
     },
   },

@@ -1,0 +1,122 @@
+/** Rows of a subsystem, written in the turn that causes them. */
+import { assign, sendTo, setup, spawnChild } from 'xstate';
+import { expect, test } from 'vitest';
+import { crash } from '../../persistence/crash.ts';
+import { createDurableActor } from '../../persistence/durable.ts';
+import { memoryRows, type Rows } from '../../persistence/rows.ts';
+import type { TableSpec } from '../../persistence/schema.ts';
+import { Store } from '../../persistence/store.ts';
+import { tempStore } from '../support/temp.ts';
+
+const notes: TableSpec = { name: 'notes', columns: ['note text primary key'], key: 'note' };
+
+/** Two actors that write rows, one from inside the transition of the other. */
+function machineWith(rows: () => Rows) {
+  const write = (note: string) => rows().run('insert into notes values (?, ?)', note, rows().turn);
+  const inner = setup({ types: {} as { events: { type: 'write'; note: string } } }).createMachine({
+    id: 'inner',
+    on: { write: { actions: ({ event }) => void write(event.note) } },
+  });
+  return setup({
+    types: {} as {
+      context: { box?: unknown };
+      events:
+        | { type: 'write' | 'nested' | 'bad'; note: string }
+        | { type: 'throws'; note: string }
+        | { type: 'nestedThrows'; note: string };
+    },
+    actors: { inner },
+  }).createMachine({
+    id: 'outer',
+    context: {},
+    entry: [spawnChild('inner', { id: 'inner' }), spawnChild('inner', { id: 'other' })],
+    on: {
+      write: { actions: ({ event }) => void write(event.note) },
+      bad: { actions: [({ event }) => void write(event.note), assign({ box: () => () => 1 })] },
+      throws: {
+        actions: [
+          ({ event }) => void write(event.note),
+          () => {
+            throw new Error('after writing');
+          },
+        ],
+      },
+      nested: {
+        actions: [
+          ({ event }) => void write(`${event.note}.before`),
+          ({ event, self }) =>
+            self.getSnapshot().children['inner']?.send({ type: 'write', note: `${event.note}.inside` }),
+          ({ event }) => void write(`${event.note}.after`),
+          sendTo('other', ({ event }) => ({ type: 'write', note: `${event.note}.later` })),
+        ],
+      },
+      nestedThrows: {
+        actions: [
+          ({ event }) => void write(`${event.note}.before`),
+          ({ event, self }) =>
+            self.getSnapshot().children['inner']?.send({ type: 'write', note: `${event.note}.inside` }),
+          ({ event }) => void write(`${event.note}.after`),
+          () => {
+            throw new Error('after writing');
+          },
+        ],
+      },
+    },
+  });
+}
+
+function notesOf(rows: Rows): string[] {
+  return rows.all<{ note: string }>('select note from notes order by note').map(({ note }) => note);
+}
+
+async function opened(path: string) {
+  const store = Store.open(path);
+  store.declare([notes]);
+  return createDurableActor(
+    machineWith(() => store.rows),
+    { store },
+  );
+}
+
+test('rows come and go with their turn: kept when it is acknowledged, gone when it is refused or lost', async () => {
+  const path = tempStore();
+  const a = await opened(path);
+  const results = await Promise.allSettled([
+    a.send({ type: 'write', note: 'a' }),
+    a.send({ type: 'bad', note: 'b' }),
+    a.send({ type: 'write', note: 'c' }),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(notesOf(a.store.rows)).toEqual(['a', 'c']);
+  const lost = a.send({ type: 'write', note: 'd' });
+  expect(notesOf(a.store.rows)).toEqual(['a', 'c', 'd']);
+  crash(a);
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  const b = await opened(path);
+  expect(notesOf(b.store.rows)).toEqual(['a', 'c']);
+  b.store.close();
+});
+
+test('a transition that throws undoes its rows, and those of the turn before stay', async () => {
+  const a = await opened(tempStore());
+  await Promise.allSettled([a.send({ type: 'write', note: 'a' }), a.send({ type: 'throws', note: 'b' })]);
+  expect(notesOf(a.store.rows)).toEqual(['a']);
+  expect(a.getSnapshot().status).toBe('error');
+  a.store.close();
+});
+
+test('rows are whole when an actor writes inside the transition of another', async () => {
+  const a = await opened(tempStore());
+  await a.send({ type: 'nested', note: 'a' });
+  expect(notesOf(a.store.rows)).toEqual(['a.after', 'a.before', 'a.inside', 'a.later']);
+  await a.send({ type: 'nestedThrows', note: 'b' });
+  expect(notesOf(a.store.rows).filter((note) => note === 'b.before' || note === 'b.after')).toEqual([]);
+  expect(a.getSnapshot().status).toBe('error');
+  a.store.close();
+});
+
+test('rows in memory take the same statements', () => {
+  const rows = memoryRows([notes]);
+  expect(rows.run('insert into notes values (?, ?)', 'a', rows.turn)).toBe(1);
+  expect(notesOf(rows)).toEqual(['a']);
+});

@@ -1,0 +1,272 @@
+/** Adversarial turns: what breaks if A lands before B, and who is told what, when. */
+import { assign, fromCallback, fromPromise, raise, sendTo, setup, spawnChild, emit, stopChild } from 'xstate';
+import { expect, test } from 'vitest';
+import { createDurableActor } from '../../persistence/durable.ts';
+import { crash } from '../../persistence/crash.ts';
+import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { Store } from '../../persistence/store.ts';
+import { tempStore } from '../support/temp.ts';
+
+const counter = setup({
+  types: {} as {
+    context: { count: number; x?: unknown };
+    events: { type: 'count' } | { type: 'say' } | { type: 'bad' } | { type: 'end' };
+    emitted: { type: 'said' };
+  },
+}).createMachine({
+  id: 'counter',
+  context: { count: 0 },
+  initial: 'open',
+  states: {
+    open: {
+      on: {
+        count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+        say: { actions: emit({ type: 'said' }) },
+        bad: { actions: assign({ x: () => () => 1 }) },
+        end: 'ended',
+      },
+    },
+    ended: { type: 'final' },
+  },
+});
+
+const COUNT = { type: 'count' } as const;
+
+/** Remembers a promise that may reject before somebody waits for it. */
+function note(promises: Promise<unknown>[], promise: Promise<unknown>): void {
+  promise.catch(() => {});
+  promises.push(promise);
+}
+
+function codeOf(result: PromiseSettledResult<unknown>): string {
+  return result.status === 'fulfilled' ? 'ok' : (result.reason as { code: string }).code;
+}
+
+test.each(['onCommit', 'on', 'subscribe'] as const)(
+  'keeps what a listener sends from inside a commit: %s',
+  async (kind) => {
+    const store = tempStore();
+    const sends: Promise<unknown>[] = [];
+    let listening = false;
+    const send = (a: { send(event: typeof COUNT): Promise<unknown> }) => {
+      if (listening) sends.push(a.send(COUNT));
+      listening = false;
+    };
+    const a = await createDurableActor(counter, {
+      store,
+      onCommit: () => void (kind === 'onCommit' && listening && send(a)),
+    });
+    if (kind === 'on') a.on('said', () => send(a));
+    if (kind === 'subscribe') a.subscribe(() => send(a));
+    listening = true;
+    await a.send(kind === 'on' ? { type: 'say' } : COUNT);
+    await sends[0];
+    expect(sends).toHaveLength(1);
+    crash(a);
+    const b = await createDurableActor(counter, { store });
+    expect(b.getSnapshot().context.count).toBe(kind === 'on' ? 1 : 2);
+    await b.close();
+  },
+);
+
+test('starts no effect of a turn that a listener began in the commit before it', async () => {
+  const store = tempStore();
+  const seen: unknown[] = [];
+  const machine = setup({
+    types: {} as { events: { type: 'go' } | { type: 'first' } },
+    actors: {
+      work: fromPromise(async () => void seen.push(await countTurns())),
+    },
+  }).createMachine({ id: 'm', on: { go: { actions: spawnChild('work', { id: 'work' }) } } });
+  let commits = 0;
+  let commitsWhenStarted = 0;
+  const countTurns = async () => (commitsWhenStarted = commits);
+  let begin = false;
+  const a = await createDurableActor(machine, {
+    store,
+    onCommit: () => {
+      commits += 1;
+      if (begin) void a.send({ type: 'go' });
+      begin = false;
+    },
+  });
+  begin = true;
+  const before = commits;
+  await a.send({ type: 'first' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(commitsWhenStarted - before).toBe(2);
+  await a.close();
+});
+
+test('shows only committed state to a subscriber, also while a later turn is pending', async () => {
+  let more = 0;
+  const a = await createDurableActor(counter, {
+    store: tempStore(),
+    onCommit: () => void (more-- > 0 && a.send(COUNT)),
+  });
+  more = 1;
+  const seen: number[] = [];
+  a.subscribe(({ context }) => void seen.push(context.count));
+  await a.send(COUNT);
+  await a.send(COUNT);
+  expect(seen).toEqual([1, 3]);
+  await a.close();
+});
+
+test('puts a timer aside whose turn can never be stored, says so, and goes on', async () => {
+  const store = tempStore();
+  const clock = new SimulatedClock(1_000);
+  const machine = setup({
+    types: {} as {
+      context: { count: number; x?: unknown };
+      events: { type: 'count' } | { type: 'poison' } | { type: 'set' };
+    },
+  }).createMachine({
+    id: 'm',
+    context: { count: 0 },
+    on: {
+      set: { actions: [raise({ type: 'poison' }, { delay: 10 }), raise({ type: 'count' }, { delay: 10 })] },
+      poison: { actions: assign({ x: () => () => 1 }) },
+      count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+    },
+  });
+  const a = await createDurableActor(machine, { store, clock });
+  await a.send({ type: 'set' });
+  await clock.advance(2_000);
+  expect(a.getSnapshot().context).toEqual({ count: 1 });
+  const { statements } = a.store;
+  expect(statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
+  expect(statements.of(`select kind from incidents`).all()).toEqual([{ kind: 'timer.deadLettered' }]);
+  await a.send(COUNT);
+  await a.close();
+});
+
+test('gives a callback actor what it was sent in the turn that created it, and before it started again', async () => {
+  const store = tempStore();
+  const heard: string[] = [];
+  const machine = setup({
+    types: {} as { events: { type: 'go' } | { type: 'tell' } },
+    actors: { line: fromCallback(({ receive }) => receive((event) => void heard.push(event.type))) },
+  }).createMachine({
+    id: 'm',
+    on: {
+      go: {
+        actions: [
+          spawnChild('line', { id: 'line' }),
+          sendTo('line', { type: 'hello' }),
+          sendTo('line', { type: 'again' }),
+        ],
+      },
+      tell: { actions: sendTo('line', { type: 'told' }) },
+      'runtime.resumed': { actions: sendTo('line', { type: 'resumed' }) },
+    } as never,
+  });
+  const a = await createDurableActor(machine, { store });
+  await a.send({ type: 'go' });
+  expect(heard).toEqual(['hello', 'again']);
+  await a.send({ type: 'tell' });
+  expect(heard).toEqual(['hello', 'again', 'told']);
+  crash(a);
+  heard.length = 0;
+  const b = await createDurableActor(machine, { store });
+  await b.send({ type: 'tell' });
+  expect(heard).toEqual(['resumed', 'told']);
+  expect(b.getSnapshot().status).toBe('active');
+  await b.close();
+});
+
+test('acknowledges a repeated id although the actor it went to is gone meanwhile', async () => {
+  const store = tempStore();
+  const a = await createDurableActor(counter, { store });
+  await a.send({ type: 'end' }, { id: 'c:1' });
+  expect(await a.send({ type: 'end' }, { id: 'c:1' })).toMatchObject({ applied: false });
+  crash(a);
+  const b = await createDurableActor(counter, { store });
+  expect(await b.send({ type: 'end' }, { id: 'c:1' })).toMatchObject({ applied: false });
+  await expect(b.send({ type: 'end' }, { id: 'c:2' })).rejects.toMatchObject({ code: 'ACTOR_STOPPED' });
+  await b.close();
+});
+
+test('keeps the message ids of one tree from those of another', async () => {
+  const store = Store.open(tempStore());
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  const b = await createDurableActor(counter, { store, id: 'b' });
+  expect(await a.send(COUNT, { id: 'm1' })).toMatchObject({ applied: true });
+  expect(await b.send(COUNT, { id: 'm1' })).toMatchObject({ applied: true });
+  expect(await b.send(COUNT, { id: 'm1' })).toMatchObject({ applied: false });
+  expect([a.getSnapshot().context.count, b.getSnapshot().context.count]).toEqual([1, 1]);
+  store.close();
+});
+
+test('takes nothing for a tree that was closed while its store is still open', async () => {
+  const store = Store.open(tempStore());
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  await a.close();
+  await expect(a.send(COUNT, { id: 'm1' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  const again = await createDurableActor(counter, { store, id: 'a' });
+  expect(await again.send(COUNT, { id: 'm1' })).toMatchObject({ applied: true });
+  store.close();
+});
+
+test('refuses a second live copy of one tree in one store', async () => {
+  const store = Store.open(tempStore());
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  await expect(createDurableActor(counter, { store, id: 'a' })).rejects.toMatchObject({ code: 'STORE_OWNED' });
+  await a.send(COUNT);
+  expect(a.getSnapshot().context.count).toBe(1);
+  store.close();
+});
+
+test('settles every send when turns are run again alone while listeners send more', async () => {
+  const store = tempStore();
+  const more: Promise<unknown>[] = [];
+  let listening = false;
+  const a = await createDurableActor(counter, {
+    store,
+    onCommit: () =>
+      void (listening && more.length < 3 && note(more, a.send(more.length === 1 ? { type: 'bad' } : COUNT))),
+  });
+  listening = true;
+  const events = [COUNT, { type: 'bad' }, COUNT, { type: 'bad' }, COUNT] as const;
+  const sending = Promise.allSettled(events.map((event) => a.send(event)));
+  const settling = sending.then(() => Promise.allSettled(more));
+  const results = await sending;
+  expect(results.map(codeOf)).toEqual(['ok', 'CODEC_REFUSED', 'ok', 'CODEC_REFUSED', 'ok']);
+  const moreResults = await settling;
+  expect(moreResults.map(codeOf)).toEqual(['ok', 'CODEC_REFUSED', 'ok']);
+  crash(a);
+  const b = await createDurableActor(counter, { store });
+  expect(b.getSnapshot().context.count).toBe(5);
+  await b.close();
+});
+
+test('tells every tree of a store that the store failed', async () => {
+  const store = Store.open(tempStore());
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  const b = await createDurableActor(counter, { store, id: 'b' });
+  const waiting = b.waitFor(({ context }) => context.count > 0);
+  const sending = a.send(COUNT);
+  store.statements.of(`update meta set value = value + 1 where key = 'epoch'`).run();
+  await expect(sending).rejects.toMatchObject({ code: 'STORE_STOLEN' });
+  await expect(waiting).rejects.toMatchObject({ code: 'STORE_STOLEN' });
+  await expect(b.send(COUNT)).rejects.toMatchObject({ code: 'STORE_STOLEN' });
+  store.close();
+});
+
+test('brings back an actor whose own children were stopped and spawned anew under the same ids', async () => {
+  const machine = setup({ types: {} as { events: { type: 'swap' } }, actors: { counter } }).createMachine({
+    id: 'm',
+    entry: spawnChild('counter', { id: 'kid' }),
+    on: { swap: { actions: [stopChild('kid'), spawnChild('counter', { id: 'kid' })] } },
+  });
+  const store = tempStore();
+  const a = await createDurableActor(machine, { store });
+  await a.send(COUNT as never, { to: 'kid' });
+  await a.send({ type: 'swap' });
+  await a.send(COUNT as never, { to: 'kid' });
+  crash(a);
+  const b = await createDurableActor(machine, { store });
+  expect(b.getSnapshot().children['kid']?.getSnapshot()).toMatchObject({ context: { count: 1 } });
+  expect(b.resumed?.actors).toBe(2);
+  await b.close();
+});
