@@ -47,6 +47,8 @@ export type Actions = Readonly<Record<string, ActionDefinition<never, unknown>>>
 export interface PolicyOverrides {
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
+  /** Whether the action's fallback is used, if it has one. Default: true. */
+  readonly fallback?: boolean;
 }
 
 /** The registered actions. */
@@ -85,7 +87,7 @@ export class Registry {
     const retry = { ...DEFAULT_RETRY, ...definition.retry, ...overrides.retry };
     const timeoutMs = overrides.timeoutMs ?? definition.timeoutMs ?? null;
     checkPolicy(name, retry, timeoutMs);
-    return { retry, timeoutMs, hasFallback: definition.fallback !== undefined };
+    return { retry, timeoutMs, hasFallback: definition.fallback !== undefined && overrides.fallback !== false };
   }
 }
 

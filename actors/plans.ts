@@ -9,6 +9,7 @@ import type { ActionPolicy } from '../machines/action.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
+import { sameText } from './values.ts';
 
 export interface PlanRow {
   readonly id: string;
@@ -19,6 +20,8 @@ export interface PlanRow {
   readonly kind: PlanKind | null;
   readonly submitted_at: number;
   readonly settled_at: number | null;
+  /** When whoever had it run was told how it ended. */
+  readonly reported_at: number | null;
 }
 
 export interface StepRow {
@@ -55,6 +58,7 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'kind text',
       'submitted_at real not null',
       'settled_at real',
+      'reported_at real',
     ],
     indexes: ['create index if not exists plans_name on plans(name, seq)'],
   },
@@ -99,6 +103,16 @@ export function stepKey(plan: string, step: string): string {
   return `${plan}/${step}`;
 }
 
+/** The id of a step's action in a round. */
+function actionKey(step: string, round: number): string {
+  return round === 1 ? step : `${step}#${round}`;
+}
+
+/** Notes, for the next commit, that the outcome of a plan was told. */
+export function noteReported(rows: Rows, plan: string, at: number): void {
+  rows.run('update plans set reported_at = ?, from_turn = ? where id = ?', at, rows.turn, plan);
+}
+
 /** The tracks' actions, on rows. */
 export function planActions({ rows, clock }: { readonly rows: Rows; readonly clock: Clock }) {
   const answer = ({ self }: Self, event: TracksEvent) => self.send(event);
@@ -114,11 +128,31 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
       plan.at,
       rows.turn,
     );
-    for (const step of removed) rows.run('delete from steps where id = ?', stepKey(plan.id, step));
+    const outdated = removed.flatMap((step) => removeStep(stepKey(plan.id, step)));
     rows.run('delete from edges where plan = ?', plan.id);
-    for (const step of plan.steps) putStep(plan.id, step);
+    for (const step of plan.steps) {
+      outdated.push(...redefine(stepKey(plan.id, step.id), step));
+      putStep(plan.id, step);
+    }
     recount(plan.id);
+    if (outdated.length > 0) answer(args, { type: 'tracks.withdrawn', ids: outdated, at: plan.at });
     proceed(args, plan.id);
+  }
+
+  /** Gives the action that nobody waits for any more. */
+  function removeStep(id: string): string[] {
+    const step = rows.get<StepRow>('select * from steps where id = ?', id);
+    rows.run('delete from steps where id = ?', id);
+    return step?.state === 'dispatched' ? [step.action] : [];
+  }
+
+  /** A dispatched step with another definition gets another round, once the action of this one, which is given, has ended. */
+  function redefine(id: string, { name, version, input }: PlannedStep): string[] {
+    const step = rows.get<StepRow>('select * from steps where id = ?', id);
+    if (step?.state !== 'dispatched') return [];
+    if (step.name === name && step.version === version && sameText(step.input, input)) return [];
+    rows.run('update steps set round = round + 1, from_turn = ? where id = ?', rows.turn, id);
+    return [step.action];
   }
 
   function putStep(
@@ -230,10 +264,29 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
       if (plan === null) continue;
       const step = rows.get<StepRow>('select * from steps where action = ?', id);
       if (step === undefined || step.state === 'settled') continue;
-      closeStep(step.id, kind, null);
-      afterStep(step, kind);
+      if (isOutdated(step)) renewStep(step);
+      else {
+        closeStep(step.id, kind, null);
+        afterStep(step, kind);
+      }
       proceed(args, plan);
     }
+  }
+
+  /** Whether the step was redefined while the action that has settled was under way, in a plan that goes on. */
+  function isOutdated({ id, plan, action, round }: StepRow): boolean {
+    if (action === actionKey(id, round)) return false;
+    return rows.get<PlanRow>('select * from plans where id = ?', plan)?.state === 'running';
+  }
+
+  function renewStep({ id, plan, round }: StepRow): void {
+    rows.run(
+      `update steps set state = 'waiting', action = ?, from_turn = ? where id = ?`,
+      actionKey(id, round),
+      rows.turn,
+      id,
+    );
+    recount(plan);
   }
 
   function closeStep(id: string, kind: OutcomeKind, reason: string | null): void {
@@ -306,13 +359,13 @@ export function planActions({ rows, clock }: { readonly rows: Rows; readonly clo
       rows.run(
         `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
         next,
-        next === 1 ? id : `${id}#${next}`,
+        actionKey(id, next),
         rows.turn,
         id,
       );
     }
     rows.run(
-      `update plans set state = 'running', kind = null, settled_at = null, from_turn = ? where id = ?`,
+      `update plans set state = 'running', kind = null, settled_at = null, reported_at = null, from_turn = ? where id = ?`,
       rows.turn,
       plan,
     );

@@ -4,6 +4,7 @@
  */
 import type { ActionPolicy, ActionResult } from '../machines/action.ts';
 import type { Claimed, ExecutorEvent, Settled, Submission } from '../machines/executor.ts';
+import type { ErrorRecord } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
@@ -28,7 +29,10 @@ export interface ActionRow {
   readonly kind: Settled['kind'] | null;
   readonly value: string | null;
   readonly error: string | null;
+  /** Begun so far. */
   readonly attempts: number;
+  /** While it backs off: when the next attempt is due. `error` then says what the last one failed of. */
+  readonly retry_at: number | null;
   readonly quality_loss: number;
 }
 
@@ -54,6 +58,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'value text',
       'error text',
       'attempts integer not null',
+      'retry_at real',
       'quality_loss real not null',
     ],
     indexes: [
@@ -67,6 +72,8 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
 
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
+
+type BackOff = { readonly id: string; readonly delayMs: number; readonly error: ErrorRecord | null };
 
 /** What the executor's actions need of the world. */
 export interface QueueWorld {
@@ -132,6 +139,25 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
     return { id, slot, policy: JSON.parse(policy) as ActionPolicy };
   }
 
+  function noteAttempt(_: unknown, { id, attempt }: { id: string; attempt: number }): void {
+    rows.run(
+      `update actions set attempts = ?, retry_at = null, from_turn = ? where id = ? and state = 'running'`,
+      attempt,
+      rows.turn,
+      id,
+    );
+  }
+
+  function noteBackOff(_: unknown, { id, delayMs, error }: BackOff): void {
+    rows.run(
+      `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      clock.now() + delayMs,
+      error === null ? null : JSON.stringify(error),
+      rows.turn,
+      id,
+    );
+  }
+
   function park(_: unknown, { id }: { id: string }): void {
     rows.run(`update actions set state = 'parked', slot = null, from_turn = ? where id = ?`, rows.turn, id);
   }
@@ -145,7 +171,7 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
     const { kind, value, error, attempts, qualityLoss } = result;
     const changed = rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
-         quality_loss = ?, from_turn = ? where id = ? and state <> 'settled'`,
+         retry_at = null, quality_loss = ?, from_turn = ? where id = ? and state <> 'settled'`,
 
       at,
       kind,
@@ -173,7 +199,7 @@ export function queueActions({ rows, registry, clock }: QueueWorld) {
     if (settled.length > 0) answer(args, { type: 'executor.settled', settled });
   }
 
-  return { putQueued, claim, park, putOutcome, cancelQueued };
+  return { putQueued, claim, noteAttempt, noteBackOff, park, putOutcome, cancelQueued };
 }
 
 /** Lets actions wait again whose handlers have come back. Gives how many. */

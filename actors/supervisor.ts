@@ -26,6 +26,8 @@ export interface SubmitOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** ms. */
   readonly timeoutMs?: number;
+  /** Whether the action's fallback is used, if it has one. Default: true. */
+  readonly fallback?: boolean;
 }
 
 /** An action that was submitted. */
@@ -51,6 +53,8 @@ export interface StepOptions {
   readonly estimateMs?: number;
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
+  /** Whether the action's fallback is used, if it has one. Default: true. */
+  readonly fallback?: boolean;
 }
 
 /** A plan, as a host writes it. */
@@ -243,6 +247,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 
   get #rows() {
+    this.durable.store.assertOpen();
     return this.durable.store.rows;
   }
 

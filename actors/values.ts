@@ -1,5 +1,4 @@
 /** Inputs and values of actions, as text. They hold no references to actors. */
-import { createHash } from 'node:crypto';
 import { PerdureError } from '../errors.ts';
 import { decode, encode, type Refs } from '../persistence/codec.ts';
 
@@ -29,9 +28,4 @@ function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
-}
-
-/** A short name for a text. */
-export function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -6,7 +6,7 @@
 import { assign, sendTo, setup, stopChild } from 'xstate';
 import { actionMachine, type ActionNotice, type ActionPolicy, type ActionResult } from './action.ts';
 import { notProvided } from './not-provided.ts';
-import type { OutcomeKind } from './outcome.ts';
+import type { ErrorRecord, OutcomeKind } from './outcome.ts';
 
 /** An action as it is queued. */
 export interface Submission {
@@ -88,6 +88,13 @@ export const executorMachine = setup({
       _: unknown,
       p: { ids: readonly string[]; at: number },
     ) => void,
+    /** Notes in the row that an attempt began. */
+    noteAttempt: notProvided('executor', 'noteAttempt') as (_: unknown, p: { id: string; attempt: number }) => void,
+    /** Notes in the row what an attempt failed of, and when the next one is due. */
+    noteBackOff: notProvided('executor', 'noteBackOff') as (
+      _: unknown,
+      p: { id: string; delayMs: number; error: ErrorRecord | null },
+    ) => void,
     /** Puts an action aside whose handler is not registered. */
     park: notProvided('executor', 'park') as (_: unknown, p: { id: string }) => void,
     admit: assign(({ context, spawn }, { claimed }: { claimed: readonly Claimed[] }) => {
@@ -120,8 +127,18 @@ export const executorMachine = setup({
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
     'executor.claimed': { actions: { type: 'admit', params: ({ event }) => event } },
     'executor.settled': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    'action.attempting': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    'action.backingOff': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'action.attempting': {
+      actions: [
+        { type: 'noteAttempt', params: ({ event }) => event },
+        { type: 'announce', params: ({ event }) => ({ notice: event }) },
+      ],
+    },
+    'action.backingOff': {
+      actions: [
+        { type: 'noteBackOff', params: ({ event }) => event },
+        { type: 'announce', params: ({ event }) => ({ notice: event }) },
+      ],
+    },
   },
   states: {
     admitting: {

@@ -1,0 +1,84 @@
+/**
+ * Runs the commands of the steps of a store: gives each its key and its folder, and turns how it ended into a value or an
+ * error. It owns no process: `command.ts` does.
+ */
+import { PerdureError } from '../errors.ts';
+import type { ActionContext } from './actions.ts';
+import { endLeftovers, runCommand, type CommandResult } from './command.ts';
+import { actionFolder, actionPath } from './step-files.ts';
+
+/** What all commands of a store have in common. */
+export interface CommandSettings {
+  /** The store's id: it tells the processes of one store from those of another. */
+  readonly store: string;
+  /** The folder for the files of all actions. */
+  readonly files: string;
+  /** From SIGTERM to SIGKILL, ms. */
+  readonly graceMs?: number;
+  /** Bytes of output kept for each attempt. */
+  readonly outputLimit?: number;
+}
+
+/** A shell command and where it runs. */
+export interface ShellCommand {
+  readonly run: string;
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class CommandRunner {
+  readonly #settings: CommandSettings;
+
+  constructor(settings: CommandSettings) {
+    this.#settings = settings;
+  }
+
+  /** Runs one attempt of an action; gives what it wrote to `$PERDURE_OUTPUT`. Throws COMMAND_FAILED. */
+  run(command: ShellCommand, context: ActionContext): Promise<unknown> {
+    return this.#perform(command, context, this.#keyOf(context.id), actionFolder(this.#settings.files, context.id));
+  }
+
+  /** Runs the fallback of an action, whose files must not be taken for those of the action itself. */
+  runFallback(command: ShellCommand, context: ActionContext): Promise<unknown> {
+    const folder = `${actionFolder(this.#settings.files, context.id)}/fallback`;
+    return this.#perform(command, context, fallbackKey(this.#keyOf(context.id)), folder);
+  }
+
+  /** Ends what an earlier life of this process left running of an action. */
+  async cleanUp(id: string): Promise<void> {
+    const key = this.#keyOf(id);
+    await endLeftovers(key, this.#settings.graceMs);
+    await endLeftovers(fallbackKey(key), this.#settings.graceMs);
+  }
+
+  #keyOf(id: string): string {
+    return `${this.#settings.store}/${actionPath(id)}`;
+  }
+
+  async #perform(command: ShellCommand, context: ActionContext, key: string, directory: string): Promise<unknown> {
+    const { attempt, signal, results, progress } = context;
+    const { graceMs, outputLimit } = this.#settings;
+    const result = await runCommand({
+      ...command,
+      key,
+      attempt,
+      directory,
+      input: results,
+      signal,
+      onOutput: progress,
+      ...(graceMs === undefined ? {} : { graceMs }),
+      ...(outputLimit === undefined ? {} : { outputLimit }),
+    });
+    if (result.exitCode !== 0) throw failureOf(result);
+    return result.value;
+  }
+}
+
+function fallbackKey(key: string): string {
+  return `${key}/fallback`;
+}
+
+function failureOf({ exitCode, signal, outputFile }: CommandResult): PerdureError {
+  const how = signal === null ? `exited with ${exitCode}` : `was ended by ${signal}`;
+  return new PerdureError('COMMAND_FAILED', how, { facts: { exitCode, signal, outputFile }, retryable: true });
+}

@@ -1,0 +1,58 @@
+/** The step of a plan that is a function of a module, as an action. It runs in this process. */
+import { pathToFileURL } from 'node:url';
+import { messageOf, PerdureError } from '../errors.ts';
+import { defineAction, type ActionContext, type ActionDefinition } from './actions.ts';
+import type { CommandRunner } from './command-runner.ts';
+
+/** What a `module` is given: plain data, stored with the action. */
+export interface ModuleInput {
+  /** Absolute path of the file. */
+  readonly module: string;
+  readonly export: string;
+  readonly input?: unknown;
+  /** A shell command, run when the function has failed for good. */
+  readonly fallback?: string;
+  /** Where the fallback runs. */
+  readonly folder: string;
+}
+
+/** What the function of a step is called with. */
+export interface StepCall extends ActionContext {
+  /** The step's `input` in the plan. */
+  readonly input: unknown;
+}
+
+type StepFunction = (call: StepCall) => unknown;
+
+/** Calls an export of a module; its value is what the function returned. */
+export function moduleAction(runner: CommandRunner): ActionDefinition<ModuleInput, unknown> {
+  return defineAction({
+    run: async (step: ModuleInput, context) => {
+      const call = await load(step);
+      return call({ ...context, input: step.input });
+    },
+    fallback: ({ fallback = '', folder }, context) => runner.runFallback({ run: fallback, cwd: folder }, context),
+    cleanUp: (id) => runner.cleanUp(id),
+  });
+}
+
+async function load({ module, export: name }: ModuleInput): Promise<StepFunction> {
+  const found = (await imported(module))[name];
+  if (typeof found === 'function') return found as StepFunction;
+  throw new PerdureError(
+    'MODULE_UNLOADABLE',
+    `expected ${module} to export a function "${name}", got ${found === undefined ? 'no such export' : typeof found}`,
+    { facts: { module, export: name } },
+  );
+}
+
+async function imported(module: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(pathToFileURL(module).href)) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw new PerdureError('MODULE_UNLOADABLE', `the module ${module} could not be loaded: ${messageOf(cause)}`, {
+      cause,
+      facts: { module },
+    });
+  }
+}
