@@ -1,0 +1,119 @@
+/** The commands and options of `perdure`, and what each calls. Its functions give exit codes and throw errors. */
+import { createRequire } from 'node:module';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from './duration.ts';
+import { listStore, type ListOptions } from './list.ts';
+import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
+import { runPlan, type RunOptions } from './run.ts';
+import { show, type ShowOptions } from './show.ts';
+
+const STORE = 'the store; default: the only one in this folder';
+
+/** The program; `exit` is told the exit code of the command that was run. */
+export function commandLine(exit: (code: number) => void): Command {
+  const program = new Command('perdure')
+    .description('Runs plans of real work that survive kill -9, and looks into the stores they live in.')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'perdure: ')) })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  perdure run plan.yaml                  run a plan, or go on where it was
+  perdure ls                             what is in the store of this folder
+  perdure show nightly:1/test            a step: its outcome, and what it printed
+
+Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 3 not found, 4 the store is owned by another process`,
+    );
+  declareRun(program, exit);
+  declareReading(program, exit);
+  declareRemote(program, exit);
+  return program;
+}
+
+function declareRun(program: Command, exit: (code: number) => void): void {
+  program
+    .command('run')
+    .description("run a plan: resumes the plan's unfinished run, else starts a new one")
+    .argument('<plan>', 'a file in YAML or JSON')
+    .option('--store <file>', 'the store; default: beside the plan, <plan>.db')
+    .option('--concurrency <n>', "how many steps run at once; default: the plan's, else the processors", wholeNumber)
+    .option('--json', 'put one JSON document on stdout, at the end')
+    .option('--dry-run', 'only show tracks, critical path and estimated speed-up')
+    .addOption(new Option('--retry', 'go on with the newest run although it failed').conflicts('fresh'))
+    .option('--fresh', 'abandon the unfinished run, and start a new one')
+    .option('--accept-changes', 'keep the results of finished steps that are defined otherwise now')
+    .option('--grace <duration>', 'from SIGTERM to SIGKILL for what must end; default: 5s', duration)
+    .option('--output-limit <bytes>', 'output kept for each attempt; default: 1048576', wholeNumber)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  perdure run plan.yaml                  start, or resume after any crash
+  perdure run plan.yaml --retry          give what failed another try
+  perdure run plan.yaml --fresh          start over
+  perdure run plan.yaml --dry-run        look first
+  perdure run plan.yaml --json > out.json`,
+    )
+    .action(async (plan: string, { grace, ...options }: RunOptions & { grace?: number }) => {
+      exit(await runPlan(plan, { ...options, ...(grace === undefined ? {} : { graceMs: grace }) }));
+    });
+}
+
+function declareReading(program: Command, exit: (code: number) => void): void {
+  program
+    .command('ls')
+    .description('list the plans and actions of a store, also while it is in use')
+    .option('--store <file>', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExamples:\n  perdure ls\n  perdure ls --store work.db --json')
+    .action((options: ListOptions) => exit(listStore(options)));
+  program
+    .command('show')
+    .description('show a plan, a step or an action, also while the store is in use')
+    .argument('<id>', 'such as nightly:1, nightly:1/test, or the id of an action')
+    .option('--store <file>', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExamples:\n  perdure show nightly:1\n  perdure show nightly:1/test --store work.db')
+    .action((id: string, options: ShowOptions) => exit(show(id, options)));
+}
+
+function declareRemote(program: Command, exit: (code: number) => void): void {
+  program
+    .command('pause')
+    .description('start nothing more; what runs may end')
+    .option('--store <file>', STORE)
+    .addHelpText('after', '\nExample:\n  perdure pause --store work.db')
+    .action(async (options: RemoteOptions) => exit(await pause(options)));
+  program
+    .command('resume')
+    .description('start again what waits')
+    .option('--store <file>', STORE)
+    .addHelpText('after', '\nExample:\n  perdure resume --store work.db')
+    .action(async (options: RemoteOptions) => exit(await resume(options)));
+  program
+    .command('cancel')
+    .description('cancel a run, a step or an action')
+    .argument('<id>', 'such as nightly:1, nightly:1/test, or the id of an action')
+    .option('--store <file>', STORE)
+    .addHelpText('after', '\nExamples:\n  perdure cancel nightly:1\n  perdure cancel nightly:1/test --store work.db')
+    .action(async (id: string, options: RemoteOptions) => exit(await cancel(id, options)));
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError('Expected a whole number from 1.');
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('Expected a duration such as 500ms, 90s or 10m.');
+}
+
+/** The package finds itself by its name, wherever it was compiled to. */
+function packageVersion(): string {
+  return (createRequire(import.meta.url)('perdure/package.json') as { readonly version: string }).version;
+}

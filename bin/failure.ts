@@ -1,0 +1,27 @@
+/** How the command line says that something went wrong, and with which exit code. */
+import { existsSync } from 'node:fs';
+import { isPerdureError, messageOf } from '../errors.ts';
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, owned: 4 } as const;
+
+/** 1, or what the error says more exactly. */
+export function exitCodeOf(error: unknown): number {
+  if (!isPerdureError(error)) return EXIT.failed;
+  if (error.code === 'STORE_OWNED') return EXIT.owned;
+  if (error.code === 'OPTIONS_INVALID') return EXIT.usage;
+  if (error.code === 'ACTION_NOT_FOUND' || namesMissingFile(error.facts)) return EXIT.notFound;
+  return EXIT.failed;
+}
+
+/** The plan or the store that was named is not there. */
+function namesMissingFile({ file, path }: Readonly<Record<string, unknown>>): boolean {
+  const named = file ?? path;
+  return typeof named === 'string' && !existsSync(named);
+}
+
+/** One line (more if the message has more), without a stack unless `DEBUG=perdure`. */
+export function failureText(error: unknown): string {
+  const code = isPerdureError(error) ? ` [${error.code}]` : '';
+  const stack = process.env['DEBUG'] === 'perdure' && error instanceof Error ? `\n${error.stack ?? ''}` : '';
+  return `perdure: ${messageOf(error)}${code}${stack}\n`;
+}

@@ -1,0 +1,149 @@
+/** What is known of a run of a plan: the document of `--json`, and what every text about a run is made from. */
+import { existsSync } from 'node:fs';
+import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
+import type { PlanKind } from '../machines/tracks.ts';
+import { readPlan, readSteps } from '../actors/ledger.ts';
+import type { PlanRow, StepRow } from '../actors/plans.ts';
+import type { ActionRow } from '../actors/queue.ts';
+import { fallbackOutputFileOf, filesBeside, outputFileOf } from '../actors/step-files.ts';
+import { fromText } from '../actors/values.ts';
+import type { StoreReader } from './store-reader.ts';
+
+export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'parked' | 'settled';
+
+export interface StepReport {
+  readonly id: string;
+  readonly action: string;
+  readonly state: StepState;
+  readonly kind?: OutcomeKind;
+  readonly attempts: number;
+  /** Wall-clock ms since 1970. */
+  readonly startedAt?: number;
+  readonly settledAt?: number;
+  /** From the first start to the end: waits between attempts, which hold the slot, and interruptions included. */
+  readonly ms?: number;
+  readonly value?: unknown;
+  /** Why it was skipped or cancelled without an attempt. */
+  readonly reason?: string;
+  readonly error?: ErrorRecord;
+  /** While it backs off: when the next attempt is due. */
+  readonly retryAt?: number;
+  /** What the last attempt printed. */
+  readonly outputFile?: string;
+}
+
+export interface PlanReport {
+  readonly plan: string;
+  readonly name: string;
+  readonly state: PlanRow['state'];
+  readonly kind?: PlanKind;
+  readonly submittedAt: number;
+  readonly settledAt?: number;
+  readonly steps: readonly StepReport[];
+  /** The sum of the steps' `ms`: T1, as measured. */
+  readonly workMs: number;
+  /** From the first start to the last end. */
+  readonly makespanMs: number;
+  readonly speedUp: number;
+  /** The most steps that ran at one time. */
+  readonly atOnce: number;
+}
+
+/** A run as it stands; undefined if the store has none of this id. */
+export function planReport(rows: StoreReader, store: string, id: string): PlanReport | undefined {
+  const plan = readPlan(rows, id);
+  if (plan === undefined) return undefined;
+  const actions = actionsOf(rows, id);
+  const steps = readSteps(rows, id).map((step) => stepReport(step, actions.get(step.action), store));
+  return {
+    plan: id,
+    name: plan.name,
+    state: plan.state,
+    ...(plan.kind === null ? {} : { kind: plan.kind }),
+    submittedAt: plan.submitted_at,
+    ...(plan.settled_at === null ? {} : { settledAt: plan.settled_at }),
+    steps: steps.toSorted((a, b) => (a.startedAt ?? Infinity) - (b.startedAt ?? Infinity) || 0),
+    ...measured(steps),
+  };
+}
+
+function actionsOf(rows: StoreReader, plan: string): Map<string, ActionRow> {
+  const found = rows.all<ActionRow>(
+    'select actions.* from steps join actions on actions.id = steps.action where steps.plan = ?',
+    plan,
+  );
+  return new Map(found.map((row) => [row.id, row]));
+}
+
+function stepReport(step: StepRow, row: ActionRow | undefined, store: string): StepReport {
+  const { kind, reason } = step;
+  const about = { id: step.step, state: stateOf(step, row), ...(kind === null ? {} : { kind }) };
+  if (row === undefined) {
+    return { ...about, action: step.action, attempts: 0, ...(reason === null ? {} : { reason }) };
+  }
+  return { ...about, ...actionReport(row, store), ...(reason === null ? {} : { reason }) };
+}
+
+function stateOf(step: StepRow, row: ActionRow | undefined): StepState {
+  if (step.state === 'settled') return 'settled';
+  if (row === undefined || step.state !== 'dispatched') return 'waiting';
+  return actionState(row);
+}
+
+/** What an action is doing. */
+export function actionState({ state, retry_at: retryAt }: ActionRow): StepState {
+  if (state === 'running') return retryAt === null ? 'running' : 'retrying';
+  return state === 'waiting' ? 'queued' : state;
+}
+
+/** What is known of an action, with or without a plan. */
+export function actionReport(row: ActionRow, store: string): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
+  const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
+  const outputFile = outputFileIn(store, row);
+  return {
+    action: row.id,
+    attempts: row.attempts,
+    ...(startedAt === null ? {} : { startedAt }),
+    ...(settledAt === null ? {} : { settledAt }),
+    ...(startedAt === null || settledAt === null ? {} : { ms: settledAt - startedAt }),
+    ...(value === null ? {} : { value: fromText(value) }),
+    ...(error === null ? {} : { error: JSON.parse(error) as ErrorRecord }),
+    ...(retryAt === null ? {} : { retryAt }),
+    ...(outputFile === undefined ? {} : { outputFile }),
+  };
+}
+
+/** The output of the fallback, if it came to that, or else of the last attempt that printed. */
+function outputFileIn(store: string, { id, attempts }: ActionRow): string | undefined {
+  const files = filesBeside(store);
+  const candidates = [fallbackOutputFileOf(files, id, attempts), outputFileOf(files, id, attempts)];
+  if (attempts > 1) candidates.push(outputFileOf(files, id, attempts - 1));
+  return candidates.find((file) => existsSync(file));
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+function measured(steps: readonly StepReport[]): Pick<PlanReport, 'workMs' | 'makespanMs' | 'speedUp' | 'atOnce'> {
+  const spans = steps.flatMap(({ startedAt: from, settledAt: to }): Span[] =>
+    from === undefined || to === undefined ? [] : [{ from, to }],
+  );
+  const workMs = steps.reduce((sum, { ms = 0 }) => sum + ms, 0);
+  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
+  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
+  const makespanMs = spans.length === 0 ? 0 : last - first;
+  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs, atOnce: mostAtOnce(spans) };
+}
+
+function mostAtOnce(spans: readonly Span[]): number {
+  const moments = spans.flatMap(({ from, to }) => [
+    { at: from, by: 1 },
+    { at: to, by: -1 },
+  ]);
+  let most = 0;
+  let now = 0;
+  for (const { by } of moments.toSorted((a, b) => a.at - b.at || a.by - b.by)) most = Math.max(most, (now += by));
+  return most;
+}

@@ -1,0 +1,84 @@
+/** What is printed when a run has ended: each step with its place in time, what was retried, and the speed-up. */
+import { isSuccess } from '../machines/outcome.ts';
+import { shownDuration } from './duration.ts';
+import type { PlanReport, StepReport } from './plan-report.ts';
+import { textTable, type Column } from './text-table.ts';
+import type { Paint } from './terminal.ts';
+
+const CHART_WIDTH = 32;
+
+/** The summary, as lines. */
+export function planSummary(report: PlanReport, paint: Paint): string[] {
+  return [
+    headline(report, paint),
+    '',
+    ...textTable(report.steps, stepColumns(report, paint)),
+    '',
+    ...retried(report),
+    speedUp(report),
+  ];
+}
+
+function headline({ plan, kind, state, steps }: PlanReport, paint: Paint): string {
+  const counts = countsOf(steps);
+  if (kind === 'ok') return paint.good(`${plan} went well`) + `: ${counts}`;
+  return paint.bad(`${plan} ${kind ?? `is ${state}`}`) + `: ${counts}`;
+}
+
+/** Such as `9 ok, 1 failed, 2 skipped`. */
+export function countsOf(steps: readonly StepReport[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind, state } of steps) counts.set(kind ?? state, (counts.get(kind ?? state) ?? 0) + 1);
+  return [...counts].map(([what, count]) => `${count} ${what}`).join(', ');
+}
+
+/** The table of a run's steps. */
+export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport>[] {
+  return [
+    { title: 'step', of: ({ id }) => id },
+    { title: 'outcome', of: ({ kind, state }) => kind ?? state, paint: (text, { kind }) => painted(text, kind, paint) },
+    { title: 'attempts', of: ({ attempts }) => String(attempts), align: 'right' },
+    { title: 'time', of: ({ ms }) => (ms === undefined ? '' : shownDuration(ms)), align: 'right' },
+    { title: 'when', of: (step) => bar(step, report), paint: (text) => paint.dim(text) },
+    { title: '', of: why },
+  ];
+}
+
+function painted(text: string, kind: StepReport['kind'], paint: Paint): string {
+  if (kind === undefined) return text;
+  if (!isSuccess(kind)) return kind === 'skipped' ? paint.dim(text) : paint.bad(text);
+  return kind === 'ok' ? paint.good(text) : paint.warn(text);
+}
+
+/** Where in the run's time the step ran: steps that ran at the same time are one above the other. */
+function bar({ startedAt, settledAt }: StepReport, { steps, makespanMs }: PlanReport): string {
+  if (startedAt === undefined || settledAt === undefined || makespanMs === 0) return '';
+  const first = steps.reduce((least, step) => Math.min(least, step.startedAt ?? Infinity), Infinity);
+  const at = (moment: number) => Math.round(((moment - first) / makespanMs) * CHART_WIDTH);
+  const from = Math.min(at(startedAt), CHART_WIDTH - 1);
+  const to = Math.max(at(settledAt), from + 1);
+  return '·'.repeat(from) + '█'.repeat(to - from) + '·'.repeat(CHART_WIDTH - to);
+}
+
+function why({ reason, error, kind }: StepReport): string {
+  if (kind === 'ok' || kind === 'recovered') return '';
+  const [line = ''] = (reason ?? error?.message ?? '').split('\n');
+  return kind === 'degraded' ? `fallback after: ${line}` : line;
+}
+
+function retried({ steps }: PlanReport): string[] {
+  const again = steps.filter(({ attempts }) => attempts > 1);
+  if (again.length === 0) return [];
+  const told = again.map(
+    ({ id, attempts, error }) => `${id} (${attempts} attempts${error ? `; ${error.message}` : ''})`,
+  );
+  return [`retried: ${told.join(', ')}`];
+}
+
+function speedUp({ workMs, makespanMs, speedUp: times, atOnce }: PlanReport): string {
+  if (makespanMs === 0) return 'nothing ran';
+  return (
+    `${shownDuration(makespanMs)} for ${shownDuration(workMs)} of work, up to ${atOnce} at once: ` +
+    `${times.toFixed(2)} times as fast as one after the other`
+  );
+}

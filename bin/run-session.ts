@@ -1,0 +1,170 @@
+/**
+ * One `perdure run` from the opened store to the outcome: what is in the store, what is to be done about it, and doing it.
+ *
+ *   open ── decide (may refuse) ── spawn, gate shut ── enact ── gate opens ── outcome | stop ── close, wait, let go
+ */
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Actions } from '../actors/actions.ts';
+import { commandAction } from '../actors/command-action.ts';
+import { CommandRunner } from '../actors/command-runner.ts';
+import { DEFAULT_GRACE_MS } from '../actors/leftovers.ts';
+import { newestPlan, readSteps } from '../actors/ledger.ts';
+import { moduleAction } from '../actors/module-action.ts';
+import { PLAN_TABLES, type PlanRow, type StepRow } from '../actors/plans.ts';
+import { QUEUE_TABLES } from '../actors/queue.ts';
+import { spawnSupervisor } from '../actors/spawn.ts';
+import { filesBeside } from '../actors/step-files.ts';
+import type { PlanHandle, PlanOptions, Supervisor } from '../actors/supervisor.ts';
+import { isSuccess } from '../machines/outcome.ts';
+import { Store } from '../persistence/store.ts';
+import { planChanges, refuseFinished, type PlanChanges } from './plan-changes.ts';
+import type { PlanFile } from './plan-file.ts';
+import { stepOptions } from './plan-steps.ts';
+import { decideRun, type RunDecision, type RunWish } from './run-decision.ts';
+import { WorkGate } from './work-gate.ts';
+
+export interface SessionOptions extends RunWish {
+  readonly concurrency?: number;
+  readonly acceptChanges?: boolean;
+  readonly graceMs?: number;
+  readonly outputLimit?: number;
+}
+
+/** How much longer than the grace the end of what runs is waited for: a function of a module cannot be stopped. */
+const LINGER_MS = 2_000;
+const NO_CHANGES: PlanChanges = { finished: [], unfinished: [], added: [], removed: [] };
+
+/** How many steps may run at once. */
+export function slotsOf(plan: PlanFile, asked: number | undefined): number {
+  return asked ?? plan.concurrency ?? Math.max(2, availableParallelism());
+}
+
+export class RunSession {
+  readonly store: Store;
+  readonly decision: RunDecision;
+  readonly changes: PlanChanges;
+  readonly supervisor: Supervisor<Actions>;
+  /** What the resumed run was doing, before anything of it goes on. */
+  readonly found: readonly StepRow[];
+  readonly #plan: PlanFile;
+  readonly #gate: WorkGate;
+  readonly #lingerMs: number;
+
+  /** Throws PLAN_CHANGED, and what opening a store throws; then nothing was started. */
+  static async open(plan: PlanFile, path: string, options: SessionOptions): Promise<RunSession> {
+    const file = resolve(path);
+    mkdirSync(dirname(file), { recursive: true });
+    const store = Store.open(file);
+    try {
+      store.declare([...QUEUE_TABLES, ...PLAN_TABLES]);
+      const newest = newestPlan(store.rows, plan.name);
+      const decision = decideRun(plan.name, newest, options);
+      const found = foundSteps(store, decision);
+      const changes = decision.kind === 'resume' ? planChanges(plan, found) : NO_CHANGES;
+      if (options.acceptChanges !== true) refuseFinished(decision.id, changes);
+      const gate = new WorkGate();
+      const actions = guardedActions(gate, store, options);
+      const supervisor = await spawnSupervisor({ store, actions, concurrency: slotsOf(plan, options.concurrency) });
+      return new RunSession({
+        store,
+        decision,
+        changes,
+        supervisor,
+        found,
+        plan,
+        gate,
+        graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
+      });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  private constructor(parts: {
+    store: Store;
+    decision: RunDecision;
+    changes: PlanChanges;
+    supervisor: Supervisor<Actions>;
+    found: readonly StepRow[];
+    plan: PlanFile;
+    gate: WorkGate;
+    graceMs: number;
+  }) {
+    this.store = parts.store;
+    this.decision = parts.decision;
+    this.changes = parts.changes;
+    this.supervisor = parts.supervisor;
+    this.found = parts.found;
+    this.#plan = parts.plan;
+    this.#gate = parts.gate;
+    this.#lingerMs = parts.graceMs + LINGER_MS;
+  }
+
+  /** Does what was decided, and only then lets work begin. */
+  async enact(): Promise<PlanHandle> {
+    const { decision, supervisor } = this;
+    if (decision.kind === 'resume') await this.#resume(decision.id, decision.retry);
+    if (decision.kind === 'start') await this.#start(decision.id, decision.abandon);
+    this.#gate.open();
+    return supervisor.joinPlan(decision.id);
+  }
+
+  async #start(id: string, abandon: string | undefined): Promise<void> {
+    if (abandon !== undefined) {
+      const old = this.supervisor.joinPlan(abandon);
+      await old.cancel();
+      await old.outcome;
+    }
+    await this.supervisor.plan(this.#planOptions(id));
+  }
+
+  async #resume(id: string, retry: boolean): Promise<void> {
+    await this.supervisor.amendPlan(this.supervisor.preparePlan(this.#planOptions(id)), this.changes.removed);
+    if (retry) await this.supervisor.retryPlan(id);
+  }
+
+  #planOptions(id: string): PlanOptions {
+    const { name, policy } = this.#plan;
+    return { id, name, policy, steps: stepOptions(this.#plan) };
+  }
+
+  /** Commits, asks what runs to end, waits until it has, and lets go of the store. */
+  async close(): Promise<void> {
+    await this.supervisor.close();
+    await Promise.race([this.#gate.idle(), sleep(this.#lingerMs, undefined, { ref: false })]);
+    this.store.close();
+  }
+}
+
+function foundSteps(store: Store, decision: RunDecision): StepRow[] {
+  return decision.kind === 'resume' ? readSteps(store.rows, decision.id) : [];
+}
+
+function guardedActions(gate: WorkGate, store: Store, { graceMs, outputLimit }: SessionOptions): Actions {
+  const runner = new CommandRunner({
+    store: store.id,
+    files: filesBeside(store.path),
+    ...(graceMs === undefined ? {} : { graceMs }),
+    ...(outputLimit === undefined ? {} : { outputLimit }),
+  });
+  return { command: gate.guard(commandAction(runner)), module: gate.guard(moduleAction(runner)) } as Actions;
+}
+
+/** What a resumed run starts from, such as `9 done, 2 running again, 5 waiting`. */
+export function resumedCounts(steps: readonly StepRow[], isRunning: (action: string) => boolean): string {
+  const done = steps.filter(({ kind }) => kind !== null && isSuccess(kind)).length;
+  const failed = steps.filter(({ kind }) => kind !== null && !isSuccess(kind)).length;
+  const running = steps.filter(({ state, action }) => state === 'dispatched' && isRunning(action)).length;
+  const waiting = steps.length - done - failed - running;
+  const parts = [`${done} done`, `${running} running again`, `${waiting} waiting`];
+  return (failed === 0 ? parts : [...parts, `${failed} without success`]).join(', ');
+}
+
+/** Runs of other plans in the store that go on too. */
+export function otherRuns(store: Store, run: string): string[] {
+  return store.rows.all<PlanRow>(`select * from plans where state <> 'settled' and id <> ?`, run).map(({ id }) => id);
+}

@@ -1,0 +1,30 @@
+/** SIGINT and SIGTERM while a plan runs: the first asks to stop, the second does not ask. */
+
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+type StopSignal = keyof typeof EXIT_CODES;
+
+/** Listens from its making until it is forgotten. */
+export class StopRequest {
+  /** Resolves, with the exit code it asks for, at the first signal. */
+  readonly received: Promise<{ readonly signal: StopSignal; readonly exitCode: number }>;
+  #count = 0;
+  #receive: (stop: { signal: StopSignal; exitCode: number }) => void = () => {};
+
+  constructor() {
+    this.received = new Promise((resolve) => (this.#receive = resolve));
+    process.on('SIGINT', this.#handle).on('SIGTERM', this.#handle);
+  }
+
+  forget(): void {
+    process.off('SIGINT', this.#handle).off('SIGTERM', this.#handle);
+  }
+
+  readonly #handle = (name: NodeJS.Signals): void => {
+    const signal = name as StopSignal;
+    const exitCode = EXIT_CODES[signal];
+    this.#count += 1;
+    if (this.#count > 1) process.exit(exitCode);
+    this.#receive({ signal, exitCode });
+  };
+}

@@ -1,0 +1,78 @@
+/** Reads a store from beside, also while another process owns it; it writes nothing and holds nobody up. */
+import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isPerdureError, PerdureError } from '../errors.ts';
+import type { Cell } from '../persistence/rows.ts';
+import { APPLICATION_ID, SCHEMA_VERSION } from '../persistence/schema.ts';
+import { openBeside, sqliteError, type Db } from '../persistence/sqlite.ts';
+
+/** What the functions of the ledger read from. */
+export interface StoreReader {
+  get<T>(sql: string, ...cells: Cell[]): T | undefined;
+  all<T>(sql: string, ...cells: Cell[]): T[];
+}
+
+/** Calls `read` with one consistent view of the store. Throws what is wrong with the file. */
+export function readStore<T>(path: string, read: (rows: StoreReader) => T): T {
+  const db = openBeside(path, true);
+  try {
+    checkStore(db, path);
+    return db.transaction(() => read(readerOf(db)))();
+  } catch (error) {
+    throw (error as { code?: string }).code?.startsWith('SQLITE_') === true ? sqliteError(error, path) : error;
+  } finally {
+    db.close();
+  }
+}
+
+function readerOf(db: Db): StoreReader {
+  return {
+    get: <T>(sql: string, ...cells: Cell[]) => db.prepare(sql).get(...cells) as T | undefined,
+    all: <T>(sql: string, ...cells: Cell[]) => db.prepare(sql).all(...cells) as T[],
+  };
+}
+
+function checkStore(db: Db, path: string): void {
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    throw new PerdureError('STORE_FOREIGN', `${path} is an SQLite database of another program: give another path.`, {
+      facts: { path },
+    });
+  }
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version > SCHEMA_VERSION) {
+    throw new PerdureError(
+      'STORE_NEWER',
+      `The store ${path} has schema ${version}; this version of Perdure knows up to ${SCHEMA_VERSION}: update Perdure.`,
+      { facts: { path, found: version, known: SCHEMA_VERSION } },
+    );
+  }
+}
+
+/** Whether a supervisor has ever used the store: others have no plans and no actions. */
+export function hasSupervisor(rows: StoreReader): boolean {
+  return rows.get(`select 1 from sqlite_schema where name = 'plans'`) !== undefined;
+}
+
+/** The store that was named, or the only one in the folder; absolute. */
+export function storeOf(named: string | undefined, folder = '.'): string {
+  if (named !== undefined) return resolve(named);
+  const found = readdirSync(folder)
+    .filter((name) => name.endsWith('.db'))
+    .filter((name) => isStore(resolve(folder, name)))
+    .toSorted();
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return resolve(folder, only);
+  const what = found.length === 0 ? 'there is no store in this folder' : `there are several (${found.join(', ')})`;
+  throw new PerdureError('OPTIONS_INVALID', `expected to know which store is meant, but ${what}: give --store <file>`, {
+    facts: { found },
+  });
+}
+
+function isStore(path: string): boolean {
+  try {
+    return readStore(path, () => true);
+  } catch (error) {
+    if (isPerdureError(error)) return isPerdureError(error, 'STORE_NEWER');
+    throw error;
+  }
+}

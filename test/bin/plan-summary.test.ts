@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { forecast, forecastText } from '../../bin/dry-run.ts';
+import { parsePlan } from '../../bin/plan-file.ts';
+import type { PlanReport, StepReport } from '../../bin/plan-report.ts';
+import { countsOf, planSummary } from '../../bin/plan-summary.ts';
+import { NO_PAINT, paintFor } from '../../bin/terminal.ts';
+
+function step(
+  id: string,
+  from: number | undefined,
+  to: number | undefined,
+  rest: Partial<StepReport> = {},
+): StepReport {
+  const times = from === undefined || to === undefined ? {} : { startedAt: from, settledAt: to, ms: to - from };
+  return { id, action: `n:1/${id}`, state: 'settled', kind: 'ok', attempts: 1, ...times, ...rest };
+}
+
+const REPORT: PlanReport = {
+  plan: 'n:1',
+  name: 'n',
+  state: 'settled',
+  kind: 'failed',
+  submittedAt: 0,
+  settledAt: 4_000,
+  steps: [
+    step('one', 0, 2_000),
+    step('two', 0, 4_000, {
+      kind: 'recovered',
+      attempts: 2,
+      error: { name: 'E', code: null, message: 'exited with 1' },
+    }),
+    step('three', 2_000, 3_000, { kind: 'failed', error: { name: 'E', code: null, message: 'exited with 2\nmore' } }),
+    step('four', undefined, undefined, { kind: 'skipped', attempts: 0, reason: 'it depends on "three", which failed' }),
+  ],
+  workMs: 7_000,
+  makespanMs: 4_000,
+  speedUp: 1.75,
+  atOnce: 2,
+};
+
+test('a summary shows what ran beside what, what was retried, why the rest did not, and the speed-up', () => {
+  expect(planSummary(REPORT, NO_PAINT)).toEqual([
+    'n:1 failed: 1 ok, 1 recovered, 1 failed, 1 skipped',
+    '',
+    'step   outcome    attempts  time  when',
+    'one    ok                1  2.0s  ████████████████················',
+    'two    recovered         2  4.0s  ████████████████████████████████',
+    'three  failed            1  1.0s  ················████████········  exited with 2',
+    'four   skipped           0                                          it depends on "three", which failed',
+    '',
+    'retried: two (2 attempts; exited with 1)',
+    '4.0s for 7.0s of work, up to 2 at once: 1.75 times as fast as one after the other',
+  ]);
+});
+
+test('steps without an outcome are counted by their state', () => {
+  const { kind: _, ...waiting } = step('five', undefined, undefined, { state: 'waiting' });
+  expect(countsOf([...REPORT.steps, waiting])).toBe('1 ok, 1 recovered, 1 failed, 1 skipped, 1 waiting');
+});
+
+test('a forecast shows tracks, the critical path, T1, T-infinity and the estimated speed-up', () => {
+  const plan = parsePlan(
+    'name: n\nsteps:\n  - { id: a, run: a, estimate: 2s }\n  - { id: b, run: b, estimate: 2s }\n  - { id: c, run: c, after: [a] }\n',
+    'plan.yaml',
+  );
+  expect(forecastText(forecast(plan, 2))).toEqual([
+    'n: 3 steps, at most 2 at once (nothing was run)',
+    'tracks:',
+    '  1  a, c',
+    '  2  b',
+    'critical path: a -> c',
+    'one after the other (T1): 5.0s',
+    'however many at once (T-infinity): 3.0s',
+    'estimated: 3.0s, 1.67 times as fast',
+  ]);
+});
+
+test('colours are for terminals, and NO_COLOR is honoured', () => {
+  const write = () => true;
+  expect(paintFor({ write, isTTY: true }, {}).bad('x')).toBe('\u001b[31mx\u001b[39m');
+  expect(paintFor({ write, isTTY: true }, { NO_COLOR: '1' }).bad('x')).toBe('x');
+  expect(paintFor({ write }, {}).bad('x')).toBe('x');
+});

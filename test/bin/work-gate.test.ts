@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import type { ActionContext } from '../../actors/actions.ts';
+import { WorkGate } from '../../bin/work-gate.ts';
+
+function contextOf(signal: AbortSignal): ActionContext {
+  return { id: 'x', attempt: 1, signal, results: {}, progress: () => {} };
+}
+
+test('nothing begins before the gate opens', async () => {
+  const gate = new WorkGate();
+  const log: string[] = [];
+  const { run } = gate.guard({ run: (word: string) => log.push(word) });
+  const pending = run('a', contextOf(new AbortController().signal));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(log).toEqual([]);
+  gate.open();
+  await pending;
+  expect(log).toEqual(['a']);
+});
+
+test('what is aborted at the gate never begins, and what an earlier life left of it is ended', async () => {
+  const gate = new WorkGate();
+  const log: string[] = [];
+  const { run } = gate.guard({
+    run: (word: string) => log.push(word),
+    cleanUp: async (id) => void log.push(`cleaned ${id}`),
+  });
+  const abort = new AbortController();
+  const pending = run('a', contextOf(abort.signal));
+  abort.abort(new Error('cancelled'));
+  await expect(pending).rejects.toThrow('cancelled');
+  gate.open();
+  await gate.idle();
+  expect(log).toEqual(['cleaned x']);
+});
+
+test('it is idle when all that came through has ended, well or not', async () => {
+  const gate = new WorkGate();
+  gate.open();
+  let end = () => {};
+  const { run } = gate.guard({ run: () => new Promise<void>((_, reject) => (end = () => reject(new Error('no')))) });
+  const pending = Promise.resolve(run(undefined, contextOf(new AbortController().signal))).catch(() => 'failed');
+  let idle = false;
+  const waiting = gate.idle().then(() => (idle = true));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(idle).toBe(false);
+  end();
+  await waiting;
+  expect(await pending).toBe('failed');
+});
