@@ -133,9 +133,3 @@ export function createTable(db: Db, { name, columns, key, indexes = [] }: TableS
     ${indexes.join(';\n')}
   `);
 }
-
-/** The names of all versioned tables of a store. */
-export function versionedTables(db: Db): string[] {
-  const rows = db.prepare(`select name from sqlite_schema where type = 'table' and name like '%\\_past' escape '\\'`);
-  return (rows.pluck().all() as string[]).map((name) => name.slice(0, -'_past'.length));
-}

@@ -14,22 +14,18 @@
  * S5  A commit of an owner whose store was taken over fails.
  */
 import { PerdureError, isPerdureError } from '../errors.ts';
+import { AcceptedIds } from './accepted-ids.ts';
+import { nameTurn } from './checkpoints.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { acquireLock, type Lock } from './lock.ts';
 import { Statements, TurnRows, type Batching, type TurnName } from './rows.ts';
-import { createTable, migrate, versionedTables, type TableSpec } from './schema.ts';
-import { isStorable } from './xstate-port.ts';
+import { createTable, migrate, type TableSpec } from './schema.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
 
 const TURN_BLOCK = 1_024;
 const ID_BLOCK = 65_536;
 /** Turns in one commit; a larger batch is committed at once, so that its age and its size stay bounded. */
 const BATCH_LIMIT = 2_048;
-const KEPT_CHECKPOINTS = 10;
-const PRUNED_AT_ONCE = 1_000;
-/** SQLite orders text by its UTF-8 bytes, JavaScript by UTF-16 units: beside ASCII they agree. */
-const ASCII = /^[\x20-\x7e]*$/;
-const WEEK_MS = 7 * 86_400_000;
 
 /** What every commit tells. */
 export interface CommitReport {
@@ -93,6 +89,7 @@ export class Store implements Batching {
   readonly #options: StoreOptions;
   readonly #epoch: number;
   readonly #participants = new Set<Participant>();
+  readonly #ids: AcceptedIds;
   #status: Status = { kind: 'open' };
   #batch = new Batch();
   /** What is sent while turns are run again alone; it comes after them. */
@@ -105,14 +102,6 @@ export class Store implements Batching {
   #idLimit: number;
   #limitsChanged = false;
   #written = { rows: 0, bytes: 0 };
-  #acceptedCount = 0;
-  /** Ids taken in this batch, by tree: written when it is. */
-  readonly #accepting = new Map<number, Set<string>>();
-  #highestId: string | undefined;
-  #prunedUpTo = '';
-  /** Nothing kept is older than this, as far as the walk over the ids has seen; and when it need walk again. */
-  #oldestSeen = Number.POSITIVE_INFINITY;
-  #pruneAfter = 0;
 
   /** Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER and their like. */
   static open(path: string, options: StoreOptions = {}): Store {
@@ -137,6 +126,7 @@ export class Store implements Batching {
     this.#options = options;
     this.statements = new Statements(db);
     this.rows = new TurnRows(this.statements, this);
+    this.#ids = new AcceptedIds(this.statements, this, options.dedupeForMs);
     const { id, epoch, turnLimit, idLimit } = this.#takeOver();
     this.id = id;
     this.#epoch = epoch;
@@ -305,87 +295,16 @@ export class Store implements Batching {
     return new PerdureError('STORE_CLOSED', `The store ${this.path} is closed: open it again.`);
   }
 
-  /** Takes a message id for a tree; false if it was taken before. Ids are kept for `dedupeFor`. */
+  /** Takes a message id for a tree; false if it was taken before. Ids are kept for `dedupeForMs`. */
   accept(id: string, tree: number): boolean {
-    if (!isStorable(id)) {
-      throw new PerdureError('CODEC_REFUSED', `The message id ${JSON.stringify(id)} holds half of a surrogate pair.`);
-    }
-    const fresh = this.#isHighest(id) ? this.#acceptLater(id, tree) : this.#acceptNow(id, tree);
-    if (!fresh) return false;
-    this.#acceptedCount += 1;
-    this.wrote(1, id.length);
-    return true;
-  }
-
-  /** An id above all that were ever taken (a UUID v7 mostly is) is new without a look at the table. */
-  #isHighest(id: string): boolean {
-    this.#highestId ??= this.#readHighestId();
-    if (id <= this.#highestId || !ASCII.test(id)) return false;
-    this.#highestId = id;
-    return true;
-  }
-
-  #readHighestId(): string {
-    return (this.statements.of('select max(id) as id from accepted').get() as { id: string | null }).id ?? '';
-  }
-
-  #acceptLater(id: string, tree: number): true {
-    const ids = this.#accepting.get(tree);
-    if (ids === undefined) this.#accepting.set(tree, new Set([id]));
-    else ids.add(id);
-    return true;
-  }
-
-  #acceptNow(id: string, tree: number): boolean {
-    if (this.#accepting.get(tree)?.has(id) === true) return false;
-    this.begin();
-    const insert = this.statements.of('insert into accepted values (?, ?, ?, ?) on conflict(id, tree) do nothing');
-    return insert.run(id, tree, this.#turn, this.clock.now()).changes === 1;
-  }
-
-  /** One statement for all ids of a batch. */
-  #writeAccepted(): void {
-    const at = this.clock.now();
-    for (const [tree, ids] of this.#accepting) {
-      if (ids.size === 1) {
-        this.statements.of('insert into accepted values (?, ?, ?, ?)').run(...ids, tree, this.#turn, at);
-      } else {
-        this.statements
-          .of('insert into accepted select value, ?, ?, ? from json_each(?)')
-          .run(tree, this.#turn, at, JSON.stringify([...ids]));
-      }
-    }
-    this.#accepting.clear();
-    if (this.#acceptedCount < PRUNED_AT_ONCE / 2) return;
-    this.#acceptedCount = 0;
-    this.#forgetOldIds();
+    const fresh = this.#ids.accept(id, tree);
+    if (fresh) this.wrote(1, id.length);
+    return fresh;
   }
 
   /** Whether a tree took this message id before. */
   hasAccepted(id: string, tree: number): boolean {
-    if (this.#accepting.get(tree)?.has(id) === true) return true;
-    return this.statements.of('select 1 from accepted where id = ? and tree = ?').get(id, tree) !== undefined;
-  }
-
-  /** Forgets old message ids: looks at two for every one accepted, so that it keeps up and never stalls a turn. */
-  #forgetOldIds(): void {
-    const now = this.clock.now();
-    if (now < this.#pruneAfter) return;
-    const dedupeForMs = this.#options.dedupeForMs ?? WEEK_MS;
-    const oldest = now - dedupeForMs;
-    const chunk = this.statements
-      .of('select id, at from accepted where id > ? order by id limit ?')
-      .all(this.#prunedUpTo, PRUNED_AT_ONCE) as { id: string; at: number }[];
-    const forget = this.statements.of('delete from accepted where id = ? and at < ?');
-    for (const { id, at } of chunk) {
-      if (at < oldest) forget.run(id, oldest);
-      else this.#oldestSeen = Math.min(this.#oldestSeen, at);
-    }
-    this.#prunedUpTo = chunk.length < PRUNED_AT_ONCE ? '' : (chunk.at(-1)?.id ?? '');
-    if (this.#prunedUpTo !== '') return;
-    // The walk is over: the next is due when the oldest id that it left expires.
-    this.#pruneAfter = Math.min(this.#oldestSeen, now) + dedupeForMs;
-    this.#oldestSeen = Number.POSITIVE_INFINITY;
+    return this.#ids.has(id, tree);
   }
 
   #takeOver(): { id: string; epoch: number; turnLimit: number; idLimit: number } {
@@ -414,8 +333,8 @@ export class Store implements Batching {
     const started = this.clock.monotonic?.() ?? this.clock.now();
     this.begin();
     for (const participant of batch.participants) participant.write(this.#turn);
-    this.#writeAccepted();
-    this.#nameTurn(batch.names);
+    this.#ids.write();
+    nameTurn(this.statements, this.#turn, batch.names);
     if (this.#turn >= this.#turnLimit) {
       this.#turnLimit = this.#turn + TURN_BLOCK;
       this.#limitsChanged = true;
@@ -455,26 +374,6 @@ export class Store implements Batching {
       'STORE_STOLEN',
       `The store ${this.path} was taken over by another runtime (epoch ${value}, ours is ${this.#epoch}): nothing was committed.`,
     );
-  }
-
-  #nameTurn(names: readonly TurnName[]): void {
-    if (names.length === 0) return;
-    const put = this.statements.of('insert into checkpoints values (?, ?, ?, ?, ?) on conflict(turn) do nothing');
-    for (const { at, reason, label, detail } of names) put.run(this.#turn, at, reason, label ?? null, detail ?? null);
-    this.#forgetOldCheckpoints();
-  }
-
-  #forgetOldCheckpoints(): void {
-    const oldest = this.statements
-      .of('select turn from checkpoints order by turn desc limit 1 offset ?')
-      .get(KEPT_CHECKPOINTS - 1) as { turn: number } | undefined;
-    if (oldest === undefined) return;
-    this.statements.of('delete from checkpoints where turn < ?').run(oldest.turn);
-    for (const table of versionedTables(this.#db)) {
-      this.statements
-        .of(`delete from ${table}_past where rowid in (select rowid from ${table}_past where to_turn <= ? limit ?)`)
-        .run(oldest.turn, PRUNED_AT_ONCE);
-    }
   }
 
   #release(batch: Batch): void {
@@ -540,7 +439,7 @@ export class Store implements Batching {
   }
 
   #rollback(): void {
-    this.#accepting.clear();
+    this.#ids.rollback();
     if (this.#begun && this.#db.inTransaction) this.statements.of('rollback').run();
     this.#begun = false;
     this.#written = { rows: 0, bytes: 0 };
