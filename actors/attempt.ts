@@ -8,7 +8,7 @@ import { fromPromise } from 'xstate';
 import type { AttemptInput, AttemptResult } from '../machines/action.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import { messageOf } from '../errors.ts';
-import type { Clock } from '../persistence/clock.ts';
+import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
 import type { ActionRow } from './queue.ts';
@@ -28,26 +28,42 @@ export interface AttemptWorld {
   readonly onProgress: (id: string, value: unknown) => void;
 }
 
-/** The logic of `attempter` and `ender`. */
-export function attemptLogic(world: AttemptWorld) {
-  const running = new Map<string, Promise<unknown>>();
-  const attempter = fromPromise<AttemptResult, AttemptInput>(async ({ input, signal }) => {
-    await running.get(input.id);
-    const attempt = perform(world, input, signal);
-    running.set(input.id, attempt);
+/** The attempts of one supervisor: the logic of its `attempter` and its `ender`. */
+export class Attempts {
+  readonly #world: AttemptWorld;
+  readonly #running = new Map<string, Promise<unknown>>();
+  readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal }) => this.#attempt(input, signal));
+  readonly ender = fromPromise<number, { id: string }>(({ input }) => this.#end(input.id));
+
+  constructor(world: AttemptWorld) {
+    this.#world = world;
+  }
+
+  /** Resolves when no attempt is running any more, or after `graceMs`. */
+  async idle(graceMs: number): Promise<void> {
+    // Shutting down is a matter of the process: a simulated clock that stands still must not keep it.
+    await within(systemClock, graceMs, Promise.allSettled([...this.#running.values()]));
+  }
+
+  async #attempt(input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+    await this.#running.get(input.id);
+    signal.throwIfAborted();
+    const attempt = perform(this.#world, input, signal);
+    this.#running.set(input.id, attempt);
     try {
       return await attempt;
     } finally {
-      if (running.get(input.id) === attempt) running.delete(input.id);
+      if (this.#running.get(input.id) === attempt) this.#running.delete(input.id);
     }
-  });
-  const ender = fromPromise<number, { id: string }>(async ({ input: { id } }) => {
-    const attempt = running.get(id);
-    if (attempt === undefined) await cleanUp(world, id);
-    else await withinGrace(world.clock, attempt);
-    return world.clock.now();
-  });
-  return { attempter, ender };
+  }
+
+  async #end(id: string): Promise<number> {
+    const { clock } = this.#world;
+    const attempt = this.#running.get(id);
+    if (attempt === undefined) await cleanUp(this.#world, id);
+    else await within(clock, ENDING_GRACE_MS, attempt);
+    return clock.now();
+  }
 }
 
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
@@ -101,12 +117,13 @@ async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<vo
   await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
 }
 
-async function withinGrace(clock: Clock, attempt: Promise<unknown>): Promise<void> {
+async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   let handle: unknown;
   const grace = new Promise<void>((resolve) => {
-    handle = clock.setTimeout(resolve, ENDING_GRACE_MS);
+    handle = clock.setTimeout(resolve, ms);
   });
-  await Promise.race([attempt.catch(() => undefined), grace]);
+  // However the work ends, its attempt has told so itself.
+  await Promise.race([work.catch(() => undefined), grace]);
   clock.clearTimeout(handle);
 }
 

@@ -16,7 +16,7 @@ import type { Rows, TurnName } from '../persistence/rows.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { Registry, type Actions } from './actions.ts';
-import { attemptLogic } from './attempt.ts';
+import { Attempts } from './attempt.ts';
 import { PLAN_TABLES, planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES, queueActions, unpark } from './queue.ts';
@@ -64,9 +64,10 @@ export async function spawnSupervisor<TActions extends Actions>(
       random,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
-    const durable = await openTree(options, store, machineOf(world), concurrency);
+    const attempts = new Attempts(world);
+    const durable = await openTree(options, store, machineOf(world, attempts), concurrency);
     await configure(durable, concurrency);
-    return new Supervisor<TActions>({ durable, registry, newId, progress, closeStore: owns }, options.signal);
+    return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
   } catch (error) {
     if (owns) store.drop(error as PerdureError);
     throw error;
@@ -90,11 +91,11 @@ export interface SupervisorWorld {
 }
 
 /** The supervisor machine with everything that it needs provided. */
-export function machineOf(world: SupervisorWorld): typeof supervisorMachine {
+export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)): typeof supervisorMachine {
   const { rows, clock } = world;
   const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
   const action = actionMachine.provide({
-    actors: attemptLogic(world),
+    actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: { announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice) },
   });
   return supervisorMachine.provide({

@@ -7,6 +7,7 @@ import type { Submission } from '../machines/executor.ts';
 import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import { versionOf, type ActionDefinition, type Actions, type Registry } from './actions.ts';
 import { outcomeOf, planOutcome, readAction, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { Progress } from './progress.ts';
@@ -84,6 +85,7 @@ export interface SupervisorParts {
   readonly registry: Registry;
   readonly newId: () => string;
   readonly progress: Progress;
+  readonly attempts: Attempts;
   readonly closeStore: boolean;
 }
 
@@ -235,10 +237,14 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return this.durable.on(type, listener as never);
   }
 
-  /** Commits what is pending, aborts what runs, and lets go of the store. Everything goes on at the next start. */
-  async close(): Promise<void> {
-    const { durable, closeStore } = this.#parts;
+  /**
+   * Commits what is pending, aborts what runs, waits until it has ended (at most `graceMs`, default 10,000), and lets go
+   * of the store. Everything goes on at the next start.
+   */
+  async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
+    const { durable, attempts, closeStore } = this.#parts;
     await durable.close();
+    await attempts.idle(graceMs);
     if (closeStore) durable.store.close();
   }
 

@@ -6,7 +6,6 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actions } from '../actors/actions.ts';
 import { commandAction } from '../actors/command-action.ts';
 import { CommandRunner } from '../actors/command-runner.ts';
@@ -134,8 +133,7 @@ export class RunSession {
 
   /** Commits, asks what runs to end, waits until it has, and lets go of the store. */
   async close(): Promise<void> {
-    await this.supervisor.close();
-    await Promise.race([this.#gate.idle(), sleep(this.#lingerMs, undefined, { ref: false })]);
+    await this.supervisor.close({ graceMs: this.#lingerMs });
     this.store.close();
   }
 }

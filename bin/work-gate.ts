@@ -1,5 +1,5 @@
 /**
- * Holds back the work of a store until it is decided what the run shall do, and knows what is still under way.
+ * Holds back the work of a store until it is decided what the run shall do.
  *
  * A restored supervisor goes on at once; the gate keeps that from starting what the next command line abandons or changes.
  */
@@ -8,7 +8,6 @@ import type { ActionContext, ActionDefinition } from '../actors/actions.ts';
 export class WorkGate {
   readonly #opened: Promise<void>;
   #open = (): void => {};
-  readonly #underway = new Set<Promise<unknown>>();
 
   constructor() {
     this.#opened = new Promise((resolve) => (this.#open = resolve));
@@ -17,11 +16,6 @@ export class WorkGate {
   /** Lets everything through, from now on. */
   open(): void {
     this.#open();
-  }
-
-  /** Resolves when nothing that came through is running any more. */
-  async idle(): Promise<void> {
-    while (this.#underway.size > 0) await Promise.allSettled(this.#underway);
   }
 
   /** The same action, behind this gate. */
@@ -35,7 +29,7 @@ export class WorkGate {
     { cleanUp }: ActionDefinition<TInput, TValue>,
     work: (input: TInput, context: ActionContext) => Promise<TValue> | TValue,
   ): (input: TInput, context: ActionContext) => Promise<TValue> {
-    const pass = async (input: TInput, context: ActionContext): Promise<TValue> => {
+    return async (input, context) => {
       try {
         await Promise.race([this.#opened, abortOf(context.signal)]);
         return await work(input, context);
@@ -44,14 +38,6 @@ export class WorkGate {
         if (context.signal.aborted) await cleanUp?.(context.id);
       }
     };
-    return (input, context) => this.#noted(pass(input, context));
-  }
-
-  #noted<T>(work: Promise<T>): Promise<T> {
-    this.#underway.add(work);
-    const forget = () => void this.#underway.delete(work);
-    work.then(forget, forget);
-    return work;
   }
 }
 

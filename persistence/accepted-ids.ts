@@ -43,10 +43,11 @@ export class AcceptedIds {
 
   /** Takes a message id for a tree; false if it was taken before. Throws CODEC_REFUSED for an id that is no text. */
   accept(id: string, tree: number): boolean {
-    if (!isStorable(id)) {
+    const ascii = ASCII.test(id);
+    if (!ascii && !isStorable(id)) {
       throw new PerdureError('CODEC_REFUSED', `The message id ${JSON.stringify(id)} holds half of a surrogate pair.`);
     }
-    const fresh = this.#isHighest(id) ? this.#acceptLater(id, tree) : this.#acceptNow(id, tree);
+    const fresh = ascii && this.#isHighest(id) ? this.#acceptLater(id, tree) : this.#acceptNow(id, tree);
     if (fresh) this.#sinceForgetting += 1;
     return fresh;
   }
@@ -81,10 +82,10 @@ export class AcceptedIds {
     this.#unwritten.clear();
   }
 
-  /** An id above all that were ever taken (a UUID v7 mostly is) is new without a look at the table. */
+  /** An id of ASCII above all that were ever taken (a UUID v7 mostly is) is new without a look at the table. */
   #isHighest(id: string): boolean {
     this.#highest ??= this.#readHighest();
-    if (id <= this.#highest || !ASCII.test(id)) return false;
+    if (id <= this.#highest) return false;
     this.#highest = id;
     return true;
   }

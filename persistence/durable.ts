@@ -16,7 +16,7 @@ import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrate } from './restore.ts';
-import { Store, type CommitReport, type Participant, type StoreOptions } from './store.ts';
+import { Store, type CommitReport, type Participant, type Stimulus, type StoreOptions } from './store.ts';
 import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
@@ -151,7 +151,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       const deliver = () => {
         if (!this.#started) this.#start();
       };
-      this.#run({ deliver, resolve: () => resolve(), reject });
+      this.#run({ participant: this, deliver, resolve: () => resolve(), reject });
     });
     this.#unwatch = watchCommands(this.store, this.id, (event, sending) => this.send(event as never, sending));
   }
@@ -169,7 +169,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
           target !== undefined && (options.id === undefined || this.store.accept(options.id, this.#options.tree));
         if (applied) target?.send(event);
       };
-      this.#run({ deliver, resolve: (turn) => resolve({ turn, applied }), reject });
+      this.#run({ participant: this, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
   }
 
@@ -233,6 +233,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   // The store asks.
 
+  get condemned(): boolean {
+    return this.#tree.condemned;
+  }
+
   write(turn: number): void {
     this.#tree.write(turn);
     this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
@@ -271,7 +275,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       const due = this.#tree === tree ? timer : this.#tree.timers.take(timer.id);
       due?.target.send(due.event);
     };
-    this.#run({ deliver, resolve: () => {}, reject: (error) => this.#timerRefused(timer, error) });
+    this.#run({
+      participant: this,
+      deliver,
+      resolve: () => {},
+      reject: (error) => this.#timerRefused(timer, error),
+    });
   }
 
   resulted(actor: number, event: AnyEventObject): void {
@@ -280,7 +289,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const reject = (error: PerdureError) => {
       if (!this.store.isOpen) return;
       const failed = { type: 'xstate.promise.reject', data: error };
-      this.#run({ deliver: () => this.#tree.actorOf(actor)?.send(failed), resolve: () => {}, reject: () => {} });
+      const fail = () => this.#tree.actorOf(actor)?.send(failed);
+      this.#run({ participant: this, deliver: fail, resolve: () => {}, reject: () => {} });
     };
     this.store.note({ participant: this, deliver, resolve: () => {}, reject });
   }
@@ -304,14 +314,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#tree.timers.start();
   }
 
-  #run(stimulus: { deliver(): void; resolve(turn: number): void; reject(error: PerdureError): void }): void {
-    // After a refusal every turn of the batch runs again, alone: what the condemned tree says now does not count.
-    const deliver = () => {
-      if (!this.#tree.condemned) stimulus.deliver();
-    };
+  #run(stimulus: Stimulus): void {
     try {
       if (this.#closed) throw this.#closedError();
-      this.store.run({ participant: this, ...stimulus, deliver });
+      this.store.run(stimulus);
     } catch (error) {
       stimulus.reject(error as PerdureError);
     }

@@ -49,6 +49,8 @@ export interface StoreOptions {
 export interface Participant {
   /** The name of the tree. */
   readonly id: string;
+  /** Something that cannot be stored appeared in it: nothing of the open batch will be committed as it is. */
+  readonly condemned: boolean;
   /** Writes what changed. Throws what cannot be made durable. */
   write(turn: number): void;
   /** The turn is on disk. */
@@ -191,7 +193,8 @@ export class Store implements Batching {
   #deliver(stimulus: Stimulus): void {
     this.touch(stimulus.participant);
     try {
-      stimulus.deliver();
+      // After a refusal every turn of the batch runs again, alone: what the condemned tree says now does not count.
+      if (!stimulus.participant.condemned) stimulus.deliver();
     } catch (error) {
       throw sqliteError(error, this.path);
     }

@@ -241,15 +241,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.effects.seal();
   }
 
-  #collect(): Map<AnyRef, ActorRecord> {
-    const changed = new Map<AnyRef, ActorRecord>();
+  #collect(): (readonly [AnyRef, ActorRecord])[] {
+    const changed: (readonly [AnyRef, ActorRecord])[] = [];
     // A parent that gained a child adds it to #dirty, and a Set visits what is added while it is walked.
     for (const ref of this.#dirty) {
       const record = this.#records.get(ref);
       if (record === undefined) continue;
       const snapshot = ref.getSnapshot() as AnySnapshot;
       if (snapshot === record.snapshot) continue;
-      changed.set(ref, record);
+      changed.push([ref, record]);
       this.#followChildren(ref, record, snapshot);
     }
     for (const ref of this.#newborn) this.#refuseOrphan(ref);

@@ -218,3 +218,23 @@ test('names a turn every N settled actions, by interval and on request', async (
     { reason: 'request', label: 'before the holidays' },
   ]);
 });
+
+test('close aborts what runs, waits until it has ended, and runs it again at the next start', async () => {
+  const store = tempStore();
+  const log: string[] = [];
+  const slow = defineAction({
+    run: async (_: null, { signal }) => {
+      log.push('began');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      log.push('ended');
+    },
+  });
+  const first = await spawnSupervisor({ store, actions: { slow } });
+  await first.submit('slow', null, { id: 'x' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await first.close();
+  expect(log).toEqual(['began', 'ended']);
+  await using second = await spawnSupervisor({ store, actions: { slow: defineAction({ run: (_: null) => 'again' }) } });
+  expect(await second.execute('slow', null, { id: 'x' })).toMatchObject({ kind: 'ok', value: 'again' });
+});

@@ -30,21 +30,5 @@ test('what is aborted at the gate never begins, and what an earlier life left of
   abort.abort(new Error('cancelled'));
   await expect(pending).rejects.toThrow('cancelled');
   gate.open();
-  await gate.idle();
   expect(log).toEqual(['cleaned x']);
-});
-
-test('it is idle when all that came through has ended, well or not', async () => {
-  const gate = new WorkGate();
-  gate.open();
-  let end = () => {};
-  const { run } = gate.guard({ run: () => new Promise<void>((_, reject) => (end = () => reject(new Error('no')))) });
-  const pending = Promise.resolve(run(undefined, contextOf(new AbortController().signal))).catch(() => 'failed');
-  let idle = false;
-  const waiting = gate.idle().then(() => (idle = true));
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(idle).toBe(false);
-  end();
-  await waiting;
-  expect(await pending).toBe('failed');
 });
