@@ -42,7 +42,7 @@ export class Attempts {
   /** Resolves when no attempt is running any more, or after `graceMs`. */
   async idle(graceMs: number): Promise<void> {
     // Shutting down is a matter of the process: a simulated clock that stands still must not keep it.
-    await within(systemClock, graceMs, Promise.allSettled([...this.#running.values()]));
+    await within(systemClock, graceMs, Promise.allSettled(this.#running.values()));
   }
 
   async #attempt(input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
