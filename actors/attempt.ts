@@ -11,7 +11,7 @@ import { messageOf } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
-import type { ActionRow } from './queue.ts';
+import type { ActionRow } from './queue-tables.ts';
 import { fromText, toText } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */

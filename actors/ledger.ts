@@ -2,8 +2,8 @@
 import type { ErrorRecord, Outcome, OutcomeKind } from '../machines/outcome.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { PlanRow, StepRow } from './plans.ts';
-import type { ActionRow } from './queue.ts';
+import type { PlanRow, StepRow } from './plan-tables.ts';
+import type { ActionRow } from './queue-tables.ts';
 import { fromText } from './values.ts';
 
 type Reader = Pick<Rows, 'get' | 'all'>;

@@ -17,9 +17,11 @@ import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { Registry, type Actions } from './actions.ts';
 import { Attempts } from './attempt.ts';
-import { PLAN_TABLES, planActions } from './plans.ts';
+import { PLAN_TABLES } from './plan-tables.ts';
+import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
-import { QUEUE_TABLES, queueActions, unpark } from './queue.ts';
+import { QUEUE_TABLES } from './queue-tables.ts';
+import { queueActions, unpark } from './queue.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Options of {@link spawnSupervisor}. */

@@ -1,6 +1,6 @@
 /** `perdure ls`: the plans of a store and the actions that belong to none. */
-import type { PlanRow } from '../actors/plans.ts';
-import type { ActionRow } from '../actors/queue.ts';
+import type { PlanRow } from '../actors/plan-tables.ts';
+import type { ActionRow } from '../actors/queue-tables.ts';
 import { actionState, type StepState } from './plan-report.ts';
 import { hasSupervisor, readStore, storeOf, type StoreReader } from './store-reader.ts';
 import { textTable } from './text-table.ts';

@@ -1,6 +1,6 @@
 /** What a plan file says otherwise than the run of it that is in a store. */
 import { isSuccess } from '../machines/outcome.ts';
-import type { StepRow } from '../actors/plans.ts';
+import type { StepRow } from '../actors/plan-tables.ts';
 import { PerdureError } from '../errors.ts';
 import { definitionOf, type PlanFile } from './plan-file.ts';
 import { storedDefinition } from './plan-steps.ts';

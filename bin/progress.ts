@@ -1,6 +1,6 @@
 /** Follows a run on stderr: a line for each change and, on a terminal, a live table of what is under way. */
 import { readAction } from '../actors/ledger.ts';
-import type { ActionRow } from '../actors/queue.ts';
+import type { ActionRow } from '../actors/queue-tables.ts';
 import type { Actions } from '../actors/actions.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
 import { liveLines, retryLine, settledLine, startedLine, type ActiveRow, type RunCounts } from './progress-lines.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { readAction, readPlan } from '../actors/ledger.ts';
-import type { StepRow } from '../actors/plans.ts';
+import type { StepRow } from '../actors/plan-tables.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import { postCommand, readAnswer } from '../persistence/commands.ts';
 import { EXIT } from './failure.ts';

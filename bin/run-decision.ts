@@ -12,7 +12,7 @@
  * Untold is a run whose process died after the last commit and before it had said how the run ended. Whoever started it
  * starts it again, and must not get everything a second time.
  */
-import type { PlanRow } from '../actors/plans.ts';
+import type { PlanRow } from '../actors/plan-tables.ts';
 
 export interface RunWish {
   readonly retry?: boolean;

@@ -1,6 +1,6 @@
 /** `perdure show <id>`: a plan, a step of one (`run/step`), or an action. */
 import { readAction } from '../actors/ledger.ts';
-import type { ActionRow } from '../actors/queue.ts';
+import type { ActionRow } from '../actors/queue-tables.ts';
 import { PerdureError } from '../errors.ts';
 import { shownDuration } from './duration.ts';
 import { actionReport, actionState, planReport, type PlanReport, type StepReport } from './plan-report.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { StepRow } from '../../actors/plans.ts';
+import type { StepRow } from '../../actors/plan-tables.ts';
 import { toText } from '../../actors/values.ts';
 import { planChanges, refuseFinished } from '../../bin/plan-changes.ts';
 import { parsePlan, type PlanFile } from '../../bin/plan-file.ts';

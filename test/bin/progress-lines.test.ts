@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { liveLines, retryLine, settledLine, startedLine, type ActiveRow } from '../../bin/progress-lines.ts';
 import { NO_PAINT } from '../../bin/terminal.ts';
 import { stepOfAction } from '../../bin/progress.ts';
-import type { ActionRow } from '../../actors/queue.ts';
+import type { ActionRow } from '../../actors/queue-tables.ts';
 
 const policy = (attempts: number) => JSON.stringify({ retry: { attempts, delayMs: 1, capMs: 1 } });
 const row = (overrides: Partial<ActionRow>) => ({ policy: policy(1), ...overrides }) as ActionRow;

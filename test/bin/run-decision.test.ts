@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PlanRow } from '../../actors/plans.ts';
+import type { PlanRow } from '../../actors/plan-tables.ts';
 import { decideRun } from '../../bin/run-decision.ts';
 
 function row(overrides: Partial<PlanRow>): PlanRow {

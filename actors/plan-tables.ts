@@ -1,0 +1,102 @@
+/**
+ * The tables of plans: a plan, its steps, and the edges between them. A step `waits` for `missing` dependencies, is
+ * `ready`, `dispatched` as an action, or `settled`.
+ */
+import type { OutcomeKind } from '../machines/outcome.ts';
+import type { Plan, PlanKind } from '../machines/tracks.ts';
+import type { TableSpec } from '../persistence/schema.ts';
+
+export interface PlanRow {
+  readonly id: string;
+  readonly name: string;
+  readonly policy: Plan['policy'];
+  readonly concurrency: number | null;
+  readonly state: 'running' | 'stopping' | 'settled';
+  readonly kind: PlanKind | null;
+  readonly submitted_at: number;
+  readonly settled_at: number | null;
+  /** When whoever had it run was told how it ended. */
+  readonly reported_at: number | null;
+}
+
+export interface StepRow {
+  readonly id: string;
+  readonly plan: string;
+  readonly step: string;
+  readonly name: string;
+  readonly version: string;
+  readonly input: string;
+  readonly after: string;
+  readonly policy: string;
+  readonly rank: number;
+  readonly estimate_ms: number;
+  readonly missing: number;
+  readonly state: 'waiting' | 'ready' | 'dispatched' | 'settled';
+  readonly kind: OutcomeKind | null;
+  readonly reason: string | null;
+  readonly round: number;
+  /** The action of the present round. */
+  readonly action: string;
+}
+
+export const PLAN_TABLES: readonly TableSpec[] = [
+  {
+    name: 'plans',
+    key: 'id',
+    columns: [
+      'seq integer primary key',
+      'id text not null unique',
+      'name text not null',
+      'policy text not null',
+      'concurrency integer',
+      'state text not null',
+      'kind text',
+      'submitted_at real not null',
+      'settled_at real',
+      'reported_at real',
+    ],
+    indexes: ['create index if not exists plans_name on plans(name, seq)'],
+  },
+  {
+    name: 'steps',
+    key: 'id',
+    columns: [
+      'id text primary key',
+      'plan text not null',
+      'step text not null',
+      'name text not null',
+      'version text not null',
+      'input text not null',
+      'after text not null',
+      'policy text not null',
+      'rank real not null',
+      'estimate_ms real not null',
+      'missing integer not null',
+      'state text not null',
+      'kind text',
+      'reason text',
+      'round integer not null',
+      'action text not null',
+    ],
+    indexes: [
+      'create index if not exists steps_plan on steps(plan, state, rank desc)',
+      'create index if not exists steps_action on steps(action)',
+    ],
+  },
+  {
+    name: 'edges',
+    key: 'id',
+    columns: ['id text primary key', 'plan text not null', 'step text not null', 'dependant text not null'],
+    indexes: ['create index if not exists edges_step on edges(plan, step)'],
+  },
+];
+
+/** The id of a step's row, and of its action in the first round. */
+export function stepKey(plan: string, step: string): string {
+  return `${plan}/${step}`;
+}
+
+/** The id of a step's action in a round. */
+export function actionKey(step: string, round: number): string {
+  return round === 1 ? step : `${step}#${round}`;
+}

@@ -1,0 +1,165 @@
+/**
+ * The graph of a plan's steps, as rows. Freeing or skipping the dependants of a step costs as much as it has dependants,
+ * whatever the size of the plan.
+ */
+import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
+import type { PlanKind, PlannedStep } from '../machines/tracks.ts';
+import type { Rows } from '../persistence/rows.ts';
+import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
+import { sameText } from './values.ts';
+
+export class StepGraph {
+  readonly #rows: Rows;
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+  }
+
+  /** Gives the action that nobody waits for any more. */
+  remove(id: string): string[] {
+    const step = this.#rows.get<StepRow>('select * from steps where id = ?', id);
+    this.#rows.run('delete from steps where id = ?', id);
+    return step?.state === 'dispatched' ? [step.action] : [];
+  }
+
+  /** A dispatched step with another definition gets another round, once the action of this one, which is given, has ended. */
+  redefine(id: string, { name, version, input }: PlannedStep): string[] {
+    const step = this.#rows.get<StepRow>('select * from steps where id = ?', id);
+    if (step?.state !== 'dispatched') return [];
+    if (step.name === name && step.version === version && sameText(step.input, input)) return [];
+    this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
+    return [step.action];
+  }
+
+  put(plan: string, { id: step, name, version, input, after, policy, rank, estimateMs }: PlannedStep): void {
+    const id = stepKey(plan, step);
+    this.#rows.run(
+      `insert into steps(id, plan, step, name, version, input, after, policy, rank, estimate_ms, missing, state, round, action, from_turn)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'waiting', 1, ?, ?)
+       on conflict(id) do update set name = excluded.name, version = excluded.version, input = excluded.input,
+         after = excluded.after, policy = excluded.policy, rank = excluded.rank, estimate_ms = excluded.estimate_ms,
+         from_turn = excluded.from_turn`,
+
+      id,
+      plan,
+      step,
+      name,
+      version,
+      input,
+      JSON.stringify(after),
+      JSON.stringify(policy),
+      rank,
+      estimateMs,
+      id,
+      this.#rows.turn,
+    );
+    for (const before of after) {
+      this.#rows.run(
+        'insert into edges(id, plan, step, dependant, from_turn) values (?, ?, ?, ?, ?)',
+        `${plan}/${before}>${step}`,
+        plan,
+        before,
+        step,
+        this.#rows.turn,
+      );
+    }
+  }
+
+  /** Counts what each waiting step of a plan still waits for, from the graph and the outcomes. */
+  recount(plan: string): void {
+    this.#rows.run(
+      `update steps set from_turn = ?, missing = (
+         select count(*) from edges e join steps s on s.id = e.plan || '/' || e.step
+         where e.plan = steps.plan and e.dependant = steps.step and s.state <> 'settled')
+       where plan = ? and state in ('waiting', 'ready')`,
+      this.#rows.turn,
+      plan,
+    );
+    this.#rows.run(
+      `update steps set state = iif(missing = 0, 'ready', 'waiting'), from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
+      this.#rows.turn,
+      plan,
+    );
+  }
+
+  count(plan: string, state: StepRow['state']): number {
+    return (
+      this.#rows.get<{ n: number }>('select count(*) as n from steps where plan = ? and state = ?', plan, state)?.n ?? 0
+    );
+  }
+
+  kindOf(plan: string): PlanKind {
+    const kinds = this.#rows
+      .all<{ kind: OutcomeKind }>('select distinct kind from steps where plan = ?', plan)
+      .map(({ kind }) => kind);
+    if (kinds.every(isSuccess)) return 'ok';
+    return kinds.includes('cancelled') && !kinds.includes('failed') ? 'cancelled' : 'failed';
+  }
+
+  close(id: string, kind: OutcomeKind, reason: string | null): void {
+    this.#rows.run(
+      `update steps set state = 'settled', kind = ?, reason = ?, from_turn = ? where id = ?`,
+      kind,
+      reason,
+      this.#rows.turn,
+      id,
+    );
+  }
+
+  #dependantsOf(plan: string, step: string): StepRow[] {
+    return this.#rows.all<StepRow>(
+      `select s.* from edges e join steps s on s.id = e.plan || '/' || e.dependant where e.plan = ? and e.step = ?`,
+      plan,
+      step,
+    );
+  }
+
+  free(plan: string, step: string): void {
+    for (const { id, missing, state } of this.#dependantsOf(plan, step)) {
+      if (state !== 'waiting') continue;
+      this.#rows.run(
+        'update steps set missing = ?, state = ?, from_turn = ? where id = ?',
+        missing - 1,
+        missing === 1 ? 'ready' : 'waiting',
+        this.#rows.turn,
+        id,
+      );
+    }
+  }
+
+  skipDependants(plan: string, step: string, kind: OutcomeKind): void {
+    const queue = [step];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      for (const dependant of this.#dependantsOf(plan, next)) {
+        if (dependant.state !== 'waiting') continue;
+        this.close(dependant.id, 'skipped', `it depends on "${step}", which ${kind}`);
+        queue.push(dependant.step);
+      }
+    }
+  }
+
+  skipWaiting(plan: string, reason: string): void {
+    this.#rows.run(
+      `update steps set state = 'settled', kind = 'skipped', reason = ?, from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
+      reason,
+      this.#rows.turn,
+      plan,
+    );
+  }
+
+  /** Whether the step was redefined while the action that has settled was under way, in a plan that goes on. */
+  isOutdated({ id, plan, action, round }: StepRow): boolean {
+    if (action === actionKey(id, round)) return false;
+    return this.#rows.get<PlanRow>('select * from plans where id = ?', plan)?.state === 'running';
+  }
+
+  renew({ id, plan, round }: StepRow): void {
+    this.#rows.run(
+      `update steps set state = 'waiting', action = ?, from_turn = ? where id = ?`,
+      actionKey(id, round),
+      this.#rows.turn,
+      id,
+    );
+    this.recount(plan);
+  }
+}
