@@ -27,7 +27,7 @@ export interface ActionDefinition<TInput = never, TValue = unknown> {
   cleanUp?(id: string): Promise<void>;
   /** Default: one attempt. Delays in ms. */
   readonly retry?: Partial<RetryPolicy>;
-  /** Longest duration of one attempt, ms. Default: no limit. */
+  /** Longest duration of one attempt, and of the fallback, ms. A restart begins it anew. Default: no limit. */
   readonly timeoutMs?: number;
   /** Change it when stored inputs must not meet the new code: actions of other versions are parked. Default: `1`. */
   readonly version?: string;
@@ -108,14 +108,17 @@ function checkDefinition(name: string, definition: ActionDefinition<unknown, unk
   checkPolicy(name, { ...DEFAULT_RETRY, ...definition.retry }, definition.timeoutMs ?? null);
 }
 
+/** Node's timers fire at once beyond it. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
 function checkPolicy(name: string, { attempts, delayMs, capMs }: RetryPolicy, timeoutMs: number | null): void {
   const wrong =
     !Number.isInteger(attempts) || attempts < 1
       ? `retry.attempts must be a whole number from 1, got ${attempts}`
       : !(delayMs >= 0) || !(capMs >= 0)
         ? `retry.delayMs and retry.capMs must be milliseconds from 0, got ${delayMs} and ${capMs}`
-        : timeoutMs !== null && !(timeoutMs > 0)
-          ? `timeoutMs must be milliseconds above 0, got ${timeoutMs}`
+        : timeoutMs !== null && !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)
+          ? `timeoutMs must be milliseconds above 0 and up to ${LONGEST_TIMEOUT_MS}, got ${timeoutMs}`
           : undefined;
   if (wrong !== undefined)
     throw new PerdureError('OPTIONS_INVALID', `The action "${name}": ${wrong}.`, { facts: { name } });

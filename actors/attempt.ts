@@ -7,7 +7,7 @@
 import { fromPromise } from 'xstate';
 import type { AttemptInput, AttemptResult } from '../machines/action.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
-import { messageOf } from '../errors.ts';
+import { PerdureError, messageOf } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
@@ -16,7 +16,9 @@ import { fromText, toText } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
 export const ENDING_GRACE_MS = 10_000;
-const MESSAGE_LIMIT = 1_000;
+/** Characters kept of an error: its record is part of a context, and contexts stay small. */
+const MESSAGE_LIMIT = 500;
+const NAME_LIMIT = 100;
 
 /** What attempts need of the world. */
 export interface AttemptWorld {
@@ -48,7 +50,7 @@ export class Attempts {
   async #attempt(input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
     await this.#running.get(input.id);
     signal.throwIfAborted();
-    const attempt = perform(this.#world, input, signal);
+    const attempt = limited(this.#world, input, signal);
     this.#running.set(input.id, attempt);
     try {
       return await attempt;
@@ -64,6 +66,29 @@ export class Attempts {
     else await within(clock, ENDING_GRACE_MS, attempt);
     return clock.now();
   }
+}
+
+/**
+ * An attempt within its time limit. One that exceeds it is aborted and waited for, within a grace; what it returns then
+ * comes too late.
+ */
+async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+  const { timeoutMs } = input;
+  if (timeoutMs === null) return perform(world, input, signal);
+  const { clock } = world;
+  const late = new AbortController();
+  let handle: unknown;
+  const timedOut = new Promise<void>((resolve) => {
+    handle = clock.setTimeout(resolve, timeoutMs);
+  });
+  const attempt = perform(world, input, AbortSignal.any([signal, late.signal]));
+  const result = await Promise.race([attempt, timedOut]);
+  clock.clearTimeout(handle);
+  if (result !== undefined) return result;
+  const error = new PerdureError('ATTEMPT_TIMED_OUT', `The attempt took longer than ${timeoutMs} ms.`);
+  late.abort(error);
+  await within(clock, ENDING_GRACE_MS, attempt);
+  return { kind: 'threw', error: recordOf(error), retryable: true, at: clock.now(), roll: world.random() };
 }
 
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
@@ -131,8 +156,8 @@ async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise
 export function recordOf(error: unknown): ErrorRecord {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
   return {
-    name: error instanceof Error ? error.name : typeof error,
-    code: code === null || code === undefined ? null : String(code as string),
+    name: (error instanceof Error ? error.name : typeof error).slice(0, NAME_LIMIT),
+    code: code === null || code === undefined ? null : String(code as string).slice(0, NAME_LIMIT),
     message: messageOf(error).slice(0, MESSAGE_LIMIT),
   };
 }

@@ -1,16 +1,18 @@
 /**
  * One admitted action, from its first attempt to its one outcome.
  *
- *   attempting ──returned──────────────────────────────────────────────> settled (ok, recovered)
- *       │ threw ──canRetry──> backingOff ──backOff──> attempting
- *       │      └─hasFallback─> fallingBack ──returned/threw────────────> settled (degraded, failed)
- *       │      └──────────────────────────────────────────────────────> settled (failed)
- *       │ action.timedOut ──> ending ──ended──> as if it had thrown
- *       └ action.cancel ────> ending ──ended──────────────────────────> settled (cancelled)
+ *   attempting ──hasReturned─────────────────────────────────────> settled (ok, recovered)
+ *       │ failed ──canRetry──> backingOff ──backOff──> attempting
+ *       │      └─hasFallback─> fallingBack ───────────────────────> settled (degraded, failed)
+ *       │      └──────────────────────────────────────────────────> settled (failed)
+ *       └ action.cancel ────> ending ──(the attempt has ended)────> settled (cancelled)
+ *
+ * The time limit of an attempt is kept by whoever carries it out: it counts from the start of the work in this life of the
+ * process, and what was down in between does not count.
  *
  * Its input and its value never enter the context: they are in its row.
  */
-import { assign, cancel, fromPromise, raise, setup, type PromiseActorLogic } from 'xstate';
+import { assign, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { notProvided } from './not-provided.ts';
 import type { ErrorRecord, OutcomeKind } from './outcome.ts';
@@ -19,7 +21,7 @@ import { backOffMs, type RetryPolicy } from './retry.ts';
 /** What the action machine must know of an action. Plain data, stored with it. */
 export interface ActionPolicy {
   readonly retry: RetryPolicy;
-  /** Longest duration of one attempt, ms; null for no limit. */
+  /** Longest duration of one attempt, and of the fallback, ms; null for no limit. */
   readonly timeoutMs: number | null;
   readonly hasFallback: boolean;
 }
@@ -47,6 +49,8 @@ export interface AttemptInput {
   readonly id: string;
   readonly attempt: number;
   readonly work: 'run' | 'fallback';
+  /** ms; null for no limit. */
+  readonly timeoutMs: number | null;
 }
 
 /** What survives a restart. */
@@ -55,14 +59,12 @@ export interface ActionContext extends ActionInput {
   readonly backOffMs: number;
   readonly error: ErrorRecord | null;
   readonly retryable: boolean;
-  readonly endingFor: 'timeout' | 'cancel';
   readonly roll: number;
   /** When the last attempt ended. */
   readonly at: number;
 }
 
-export type ActionEvent =
-  { readonly type: 'action.cancel'; readonly at: number } | { readonly type: 'action.timedOut' };
+export type ActionEvent = { readonly type: 'action.cancel'; readonly at: number };
 
 /** What an action tells the executor. */
 export type ActionNotice =
@@ -97,11 +99,6 @@ export interface ActionResult {
 type Args = { readonly context: ActionContext };
 type Settled = { readonly event: { readonly output: AttemptResult } };
 
-function timeoutOf({ context }: Args): ErrorRecord {
-  const { timeoutMs } = context.policy;
-  return { name: 'TimeoutError', code: 'ATTEMPT_TIMED_OUT', message: `The attempt took longer than ${timeoutMs} ms.` };
-}
-
 function noteFailure(_: Args, { result }: { readonly result: AttemptResult }): Partial<ActionContext> {
   if (result.kind !== 'threw') return {};
   return { error: result.error, retryable: result.retryable, roll: result.roll, at: result.at };
@@ -109,11 +106,19 @@ function noteFailure(_: Args, { result }: { readonly result: AttemptResult }): P
 
 function planBackOff({ context }: Args): Partial<ActionContext> {
   const previous = context.backOffMs || context.policy.retry.delayMs;
-  return { attempt: context.attempt + 1, backOffMs: backOffMs(context.policy.retry, previous, context.roll) };
+  return { backOffMs: backOffMs(context.policy.retry, previous, context.roll) };
 }
 
 function canRetry({ context }: Args): boolean {
   return context.retryable && context.attempt < context.policy.retry.attempts;
+}
+
+function hasReturned({ event }: Settled): boolean {
+  return event.output.kind === 'returned';
+}
+
+function isUnregistered({ event }: Settled): boolean {
+  return event.output.kind === 'unregistered';
 }
 
 function valueOf(result: AttemptResult): string {
@@ -154,6 +159,10 @@ function settling({ context: { id, slot } }: Args, at: number, result: ActionRes
   return { notice: { type: 'action.ended', id, slot, at, result } };
 }
 
+function attemptOf({ context: { id, attempt, policy } }: Args, work: AttemptInput['work']): AttemptInput {
+  return { id, attempt, work, timeoutMs: policy.timeoutMs };
+}
+
 function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
@@ -169,18 +178,11 @@ export const actionMachine = setup({
   guards: {
     canRetry,
     hasFallback: ({ context }) => context.policy.hasFallback,
-    endsForTimeout: ({ context }) => context.endingFor === 'timeout',
   },
   actions: {
     noteFailure: assign(noteFailure),
-    noteTimeout: assign((args) => ({ error: timeoutOf(args), retryable: true, endingFor: 'timeout' as const })),
-    noteCancel: assign({ endingFor: 'cancel' }),
     planBackOff: assign(planBackOff),
-    startTimeout: raise(
-      { type: 'action.timedOut' },
-      { id: 'timeout', delay: ({ context }) => context.policy.timeoutMs ?? 0 },
-    ),
-    stopTimeout: cancel('timeout'),
+    countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     /** Tells the executor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('action', 'announce') as (_: unknown, p: { notice: ActionNotice }) => void,
   },
@@ -193,7 +195,6 @@ export const actionMachine = setup({
     backOffMs: 0,
     error: null,
     retryable: false,
-    endingFor: 'cancel',
     roll: 0,
     at: 0,
   }),
@@ -201,28 +202,14 @@ export const actionMachine = setup({
   states: {
     attempting: {
       entry: { type: 'announce', params: attempting },
-      on: {
-        'action.cancel': { target: 'ending', actions: 'noteCancel' },
-        'action.timedOut': { target: 'ending', actions: 'noteTimeout' },
-      },
-      initial: 'choosing',
-      states: {
-        choosing: {
-          always: [
-            { guard: ({ context }) => context.policy.timeoutMs !== null, target: 'limited' },
-            { target: 'unlimited' },
-          ],
-        },
-        limited: { entry: 'startTimeout', exit: 'stopTimeout' },
-        unlimited: {},
-      },
+      on: { 'action.cancel': 'ending' },
       invoke: {
         id: 'attempter',
         src: 'attempter',
-        input: ({ context: { id, attempt } }) => ({ id, attempt, work: 'run' as const }),
+        input: ({ context }) => attemptOf({ context }, 'run'),
         onDone: [
           {
-            guard: ({ event }: Settled) => event.output.kind === 'returned',
+            guard: hasReturned,
             target: 'settled',
             actions: {
               type: 'announce',
@@ -231,7 +218,7 @@ export const actionMachine = setup({
             },
           },
           {
-            guard: ({ event }: Settled) => event.output.kind === 'unregistered',
+            guard: isUnregistered,
             target: 'settled',
             actions: { type: 'announce', params: orphaned },
           },
@@ -254,7 +241,7 @@ export const actionMachine = setup({
     },
     backingOff: {
       entry: { type: 'announce', params: backingOff },
-      after: { backOff: 'attempting' },
+      after: { backOff: { target: 'attempting', actions: 'countAttempt' } },
       on: {
         'action.cancel': {
           target: 'settled',
@@ -266,14 +253,14 @@ export const actionMachine = setup({
       },
     },
     fallingBack: {
-      on: { 'action.cancel': { target: 'ending', actions: 'noteCancel' } },
+      on: { 'action.cancel': 'ending' },
       invoke: {
         id: 'fallback',
         src: 'attempter',
-        input: ({ context: { id, attempt } }) => ({ id, attempt, work: 'fallback' as const }),
+        input: ({ context }) => attemptOf({ context }, 'fallback'),
         onDone: [
           {
-            guard: ({ event }: Settled) => event.output.kind === 'returned',
+            guard: hasReturned,
             target: 'settled',
             actions: {
               type: 'announce',
@@ -296,18 +283,14 @@ export const actionMachine = setup({
         id: 'ender',
         src: 'ender',
         input: ({ context: { id } }) => ({ id }),
-        onDone: [
-          { guard: 'endsForTimeout', target: 'failed', actions: assign({ at: ({ event }) => event.output }) },
-          {
-            target: 'settled',
-            actions: {
-              type: 'announce',
-              params: ({ context, event }) => settling({ context }, event.output, ended({ context }, 'cancelled')),
-            },
+        onDone: {
+          target: 'settled',
+          actions: {
+            type: 'announce',
+            params: ({ context, event }) => settling({ context }, event.output, ended({ context }, 'cancelled')),
           },
-        ],
+        },
       },
-      on: { 'action.cancel': { actions: 'noteCancel' } },
     },
     settled: {},
   },

@@ -238,3 +238,42 @@ test('close aborts what runs, waits until it has ended, and runs it again at the
   await using second = await spawnSupervisor({ store, actions: { slow: defineAction({ run: (_: null) => 'again' }) } });
   expect(await second.execute('slow', null, { id: 'x' })).toMatchObject({ kind: 'ok', value: 'again' });
 });
+
+test('what was down in between does not count against the time limit of an attempt', async () => {
+  const store = tempStore();
+  const clock = new SimulatedClock();
+  let finish = () => {};
+  const slow = defineAction({ run: (_: null) => new Promise<void>((resolve) => (finish = resolve)), timeoutMs: 5_000 });
+  const first = await spawnSupervisor({ store, clock, actions: { slow } });
+  await first.submit('slow', null, { id: 'x' });
+  await clock.advance(1_000);
+  crash(first.durable);
+  await clock.advance(60_000);
+  await using second = await spawnSupervisor({ store, clock, actions: { slow } });
+  const outcome = second.execute('slow', null, { id: 'x' });
+  await clock.advance(4_000);
+  finish();
+  await clock.advance(0);
+  expect(await outcome).toMatchObject({ kind: 'ok', attempts: 1 });
+});
+
+test('a fallback has the time limit too, and a timed-out attempt is retried', async () => {
+  const clock = new SimulatedClock();
+  const attempts: number[] = [];
+  const forever = (signal: AbortSignal) =>
+    new Promise((_r, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+  const hang = defineAction({
+    run: (_: null, { signal, attempt }) => {
+      attempts.push(attempt);
+      return forever(signal);
+    },
+    fallback: (_: null, { signal }) => forever(signal),
+    timeoutMs: 50,
+    retry: { attempts: 2, delayMs: 10, capMs: 10 },
+  });
+  await using supervisor = await spawnSupervisor({ store: tempStore(), clock, actions: { hang } });
+  const outcome = supervisor.execute('hang', null);
+  for (let n = 0; n < 20; n++) await clock.advance(10);
+  expect(await outcome).toMatchObject({ kind: 'failed', error: { code: 'ATTEMPT_TIMED_OUT' }, attempts: 2 });
+  expect(attempts).toEqual([1, 2]);
+});

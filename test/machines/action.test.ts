@@ -89,15 +89,9 @@ describe('an action', () => {
     expect(outcome(send(backingOff, { type: 'action.cancel', at: 3 }))).toMatchObject({ kind: 'cancelled' });
   });
 
-  test('retries after a timeout, once the attempt has ended', () => {
-    const ending = send(begin({ timeoutMs: 50 }), { type: 'action.timedOut' });
-    expect(ending[0].value).toBe('ending');
-    expect(send(ending, done('ender', 60))[0].value).toBe('backingOff');
-  });
-
-  test('a cancel that comes while a timed-out attempt ends is a cancel', () => {
-    const ending = send(send(begin({ timeoutMs: 50 }), { type: 'action.timedOut' }), { type: 'action.cancel', at: 55 });
-    expect(outcome(send(ending, done('ender', 60)))).toMatchObject({ kind: 'cancelled' });
+  test('a cancel while it backs off counts the attempts that were made', () => {
+    const backingOff = send(begin(), attempted(threw()));
+    expect(outcome(send(backingOff, { type: 'action.cancel', at: 3 }))).toMatchObject({ attempts: 1 });
   });
 
   test('gives itself back when its handler is gone', () => {
@@ -111,13 +105,12 @@ describe('an action', () => {
       fc.boolean().map((retryable) => attempted(threw({ retryable }))),
       fc.constant({ type: 'xstate.after.backOff.action.backingOff' }),
       fc.constant({ type: 'action.cancel', at: 1 }),
-      fc.constant({ type: 'action.timedOut' }),
       fc.constant(done('ender', 2)),
       fc.constantFrom(done('fallback', returned), done('fallback', threw())),
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 30 }), fc.boolean(), (events, hasFallback) => {
-        let step = begin({ hasFallback, timeoutMs: 50 });
+        let step = begin({ hasFallback });
         const outcomes: unknown[] = [];
         for (const one of events) {
           // A promise that was left behind by its state is stopped, and says nothing any more.
