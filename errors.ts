@@ -22,6 +22,7 @@ export type PerdureErrorCode =
   | 'INLINE_ACTOR'
   | 'CHILD_ID_MISSING'
   | 'CHILD_ID_DUPLICATE'
+  | 'TURN_REFUSED'
   | 'XSTATE_UNSUPPORTED'
   // restoring
   | 'LOGIC_MISSING'
@@ -30,6 +31,7 @@ export type PerdureErrorCode =
   // sending
   | 'ACTOR_NOT_FOUND'
   | 'ACTOR_STOPPED'
+  | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
   // the supervisor

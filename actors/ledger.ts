@@ -51,6 +51,11 @@ export function readPlan(rows: Reader, id: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where id = ?', id);
 }
 
+/** The step whose action has this id, dispatched or not. */
+export function stepOfAction(rows: Reader, action: string): StepRow | undefined {
+  return rows.get<StepRow>('select * from steps where action = ?', action);
+}
+
 /** The newest run of a plan of this name. */
 export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);

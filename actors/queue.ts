@@ -125,8 +125,8 @@ class Queue {
     this.#rows.run(`update actions set state = 'parked', slot = null, from_turn = ? where id = ?`, this.#rows.turn, id);
   }
 
-  putOutcome({ id, at, result }: { id: string; at: number; result: ActionResult }): void {
-    const settled = this.#settle(id, at, result);
+  putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
+    const settled = this.#settle(id, at ?? this.#clock.now(), result);
     if (settled !== undefined) this.#answer({ type: 'executor.settled', settled: [settled] });
   }
 

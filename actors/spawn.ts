@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { sendParent, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
-import { PerdureError } from '../errors.ts';
+import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine, type ActionNotice } from '../machines/action.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
@@ -48,6 +48,7 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
 export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<Supervisor<TActions>> {
+  options.signal?.throwIfAborted();
   const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
   const registry = new Registry(options.actions);
   const newId = options.newId ?? uuidv7;
@@ -68,6 +69,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     };
     const attempts = new Attempts(world);
     const durable = await openTree(options, store, machineOf(world, attempts), concurrency);
+    refuseStopped(durable);
     await configure(durable, concurrency);
     return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
   } catch (error) {
@@ -135,6 +137,18 @@ function openTree<TActions extends Actions>(
     ...(inspect === undefined ? {} : { inspect }),
     ...(logger === undefined ? {} : { logger }),
   });
+}
+
+/** A supervisor that is in error stays so: better said at once than by every call. */
+function refuseStopped(durable: Tree): void {
+  const { id, store } = durable;
+  const { status, error } = durable.getSnapshot();
+  if (status === 'active') return;
+  throw new PerdureError(
+    'ACTOR_STOPPED',
+    `The supervisor "${id}" of ${store.path} is ${status} and runs nothing: ${messageOf(error)}`,
+    { facts: { id, status }, cause: error },
+  );
 }
 
 /** A host that starts again may ask for another concurrency than the one that was stored. */

@@ -1,5 +1,5 @@
 /** The host's side of a running supervisor: typed calls in, outcomes out. It decides nothing; it sends events and reads rows. */
-import { PerdureError } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { checkGraph, ranks } from '../machines/graph.ts';
 import type { Outcome } from '../machines/outcome.ts';
 import type { RetryPolicy } from '../machines/retry.ts';
@@ -7,9 +7,11 @@ import type { Submission } from '../machines/executor.ts';
 import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { isStorable } from '../persistence/xstate-port.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import { versionOf, type ActionDefinition, type Actions, type Registry } from './actions.ts';
-import { outcomeOf, planOutcome, readAction, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
+import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
+import { stepKey } from './plan-tables.ts';
 import type { Progress } from './progress.ts';
 import { sameText, toText } from './values.ts';
 
@@ -104,8 +106,13 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     durable.on('action.settled', ({ id }) => this.#wake(id as string));
     durable.on('plan.settled', ({ plan }) => this.#wake(`plan ${plan as string}`));
     void durable.ended.then((error) => this.#end(error));
-    if (signal?.aborted === true) void this.close();
-    else signal?.addEventListener('abort', () => void this.close(), { once: true });
+    const stopped = (error: unknown) => this.#end(stoppedError(durable.id, error));
+    durable.output.then(stopped, stopped);
+    if (signal === undefined) return;
+    const close = () => void this.close();
+    if (signal.aborted) close();
+    else signal.addEventListener('abort', close, { once: true });
+    void durable.ended.then(() => signal.removeEventListener('abort', close));
   }
 
   /** The durable tree behind it. */
@@ -158,8 +165,10 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   async plan(options: PlanOptions): Promise<PlanHandle> {
     options.signal?.throwIfAborted();
     const plan = this.preparePlan(options);
-    if (readPlan(this.#rows, plan.id) === undefined) await this.#send({ type: 'supervisor.plan', plan });
-    else this.#refuseChanges(plan);
+    if (readPlan(this.#rows, plan.id) === undefined) {
+      this.#refuseTaken(plan);
+      await this.#send({ type: 'supervisor.plan', plan });
+    } else this.#refuseChanges(plan);
     return this.joinPlan(plan.id, options.signal);
   }
 
@@ -188,14 +197,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
-    const nodes = options.steps.map(({ id, after = [], estimateMs = 1_000 }) => ({ id, after, estimateMs }));
-    checkGraph(nodes);
     checkPlan(options);
+    const nodes = options.steps.map(({ id, after = [], estimateMs = 1_000 }) => ({
+      id,
+      after: [...new Set(after)],
+      estimateMs,
+    }));
+    checkGraph(nodes);
     const rank = ranks(nodes);
-    const id = options.id ?? this.#parts.newId();
+    const id = checkedId(options.id ?? this.#parts.newId(), 'plan');
     return {
       id,
-      name: options.name ?? id,
+      name: checkedId(options.name ?? id, 'plan name'),
       policy: options.policy ?? 'stop',
       concurrency: options.concurrency ?? null,
       steps: options.steps.map((step) => this.#plannedStep(step, rank.get(step.id) ?? 0)),
@@ -226,6 +239,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Names the present turn. */
   async checkpoint(label?: string): Promise<void> {
+    if (label !== undefined) checkedId(label, 'checkpoint label');
     await this.#send({ type: 'supervisor.checkpoint', reason: 'request', ...(label === undefined ? {} : { label }) });
   }
 
@@ -267,7 +281,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   #submission(name: string, input: unknown, options: SubmitOptions): Submission {
     const { registry, newId } = this.#parts;
-    const id = options.id ?? newId();
+    const id = checkedId(options.id ?? newId(), 'action');
+    checkRank(options.rank);
     return {
       id,
       name,
@@ -283,7 +298,17 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** Whether the id is in the store already, for the same work. */
   #isKnown({ id, name, version, input }: Submission): boolean {
     const row = readAction(this.#rows, id);
-    if (row === undefined) return false;
+    if (row === undefined) {
+      const step = stepOfAction(this.#rows, id);
+      if (step === undefined) return false;
+      throw new PerdureError(
+        'ACTION_CONFLICT',
+        `The id "${id}" belongs to a step of the plan "${step.plan}": give another.`,
+        {
+          facts: { id, plan: step.plan },
+        },
+      );
+    }
     if (row.name === name && row.version === version && sameText(row.input, input)) return true;
     const was =
       row.name === name ? (row.version === version ? 'other input' : `version ${row.version}`) : `"${row.name}"`;
@@ -304,11 +329,22 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       name: action,
       version: versionOf(registry.get(action)),
       input: toText(input, `the input of the step "${id}"`),
-      after: [...after],
+      after: [...new Set(after)],
       policy: registry.policyOf(action, overrides),
       rank,
       estimateMs,
     };
+  }
+
+  /** The actions of its steps get ids of their own, which nobody else may have. */
+  #refuseTaken({ id, steps }: Plan): void {
+    const taken = steps.map((step) => stepKey(id, step.id)).find((key) => readAction(this.#rows, key) !== undefined);
+    if (taken === undefined) return;
+    throw new PerdureError(
+      'ACTION_CONFLICT',
+      `The plan "${id}" would call the action of a step "${taken}", but there is an action of that id: give the plan another id.`,
+      { facts: { id: taken } },
+    );
   }
 
   #refuseChanges(plan: Plan): void {
@@ -364,6 +400,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 
   #end(error: PerdureError): void {
+    if (this.#ended !== undefined) return;
     this.#ended = error;
     for (const reject of this.#onEnd) reject(error);
     this.#onEnd.clear();
@@ -371,18 +408,43 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 }
 
-function checkPlan({ steps, concurrency, id }: PlanOptions): void {
-  const bad = steps.find((step) => !STEP_ID.test(step.id));
-  const wrong =
-    steps.length === 0
-      ? 'it has no steps'
-      : bad !== undefined
-        ? `the step id ${JSON.stringify(bad.id)} must be 1 to 100 letters, digits, ".", "_" or "-"`
-        : concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)
-          ? `concurrency must be a whole number from 1, got ${concurrency}`
-          : undefined;
-  if (wrong !== undefined)
-    throw new PerdureError('PLAN_INVALID', `The plan${id === undefined ? '' : ` "${id}"`}: ${wrong}.`);
+const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] satisfies FailurePolicy[];
+
+function checkPlan(options: PlanOptions): void {
+  const wrong = wrongWith(options);
+  if (wrong === undefined) return;
+  throw new PerdureError('PLAN_INVALID', `The plan${options.id === undefined ? '' : ` "${options.id}"`}: ${wrong}.`);
+}
+
+function wrongWith({ steps, concurrency, policy }: PlanOptions): string | undefined {
+  if (!Array.isArray(steps) || steps.length === 0) return 'it has no steps';
+  if (policy !== undefined && !POLICIES.includes(policy))
+    return `policy must be one of ${POLICIES.join(', ')}, got "${policy}"`;
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
+    return `concurrency must be a whole number from 1, got ${concurrency}`;
+  }
+  for (const { id, after } of steps) {
+    if (!STEP_ID.test(id)) return `the step id ${JSON.stringify(id)} must be 1 to 100 letters, digits, ".", "_" or "-"`;
+    if (after !== undefined && !Array.isArray(after)) return `"after" of the step "${id}" must be a list of step ids`;
+  }
+  return undefined;
+}
+
+/** Ids and names are columns and parts of contexts: text that SQLite gives back as it was, and not too long. */
+function checkedId(id: unknown, what: string): string {
+  if (typeof id === 'string' && id.length >= 1 && id.length <= 300 && isStorable(id)) return id;
+  const got = typeof id === 'string' ? `${id.length} characters, or half of a surrogate pair` : `${typeof id}`;
+  throw new PerdureError('OPTIONS_INVALID', `The id of a ${what} is a text of 1 to 300 whole characters; got ${got}.`);
+}
+
+function checkRank(rank: number | undefined): void {
+  if (rank === undefined || Number.isFinite(rank)) return;
+  throw new PerdureError('OPTIONS_INVALID', `rank must be a finite number, got ${rank}.`);
+}
+
+function stoppedError(id: string, cause: unknown): PerdureError {
+  if (isPerdureError(cause)) return cause;
+  return new PerdureError('ACTOR_STOPPED', `The supervisor "${id}" stopped: ${messageOf(cause)}`, { cause });
 }
 
 function cancelOn(signal: AbortSignal | undefined, cancel: () => Promise<void>, ended: Promise<unknown>): void {

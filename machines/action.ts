@@ -81,7 +81,8 @@ export type ActionNotice =
       readonly type: 'action.ended';
       readonly id: string;
       readonly slot: number;
-      readonly at: number;
+      /** Null when nobody could tell: then it is the time of its being written. */
+      readonly at: number | null;
       readonly result: ActionResult;
     }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };
@@ -155,8 +156,15 @@ function orphaned({ context: { id, slot } }: Args): Notified {
   return { notice: { type: 'action.orphaned', id, slot } };
 }
 
-function settling({ context: { id, slot } }: Args, at: number, result: ActionResult): Notified {
+function settling({ context: { id, slot } }: Args, at: number | null, result: ActionResult): Notified {
   return { notice: { type: 'action.ended', id, slot, at, result } };
+}
+
+/** A worker never rejects; only the runtime does in its place, when what it gave could not be stored. */
+function refused({ context }: Args, { event }: { readonly event: { readonly error: unknown } }): Notified {
+  const { name, code, message } = event.error as Partial<ErrorRecord>;
+  const error = { name: name ?? 'Error', code: code ?? null, message: (message ?? 'unknown').slice(0, 500) };
+  return settling({ context }, null, { ...ended({ context }, 'failed'), error });
 }
 
 function attemptOf({ context: { id, attempt, policy } }: Args, work: AttemptInput['work']): AttemptInput {
@@ -224,6 +232,10 @@ export const actionMachine = setup({
           },
           { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) } },
         ],
+        onError: {
+          target: 'settled',
+          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
+        },
       },
     },
     failed: {
@@ -276,6 +288,10 @@ export const actionMachine = setup({
             },
           },
         ],
+        onError: {
+          target: 'settled',
+          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
+        },
       },
     },
     ending: {
@@ -289,6 +305,10 @@ export const actionMachine = setup({
             type: 'announce',
             params: ({ context, event }) => settling({ context }, event.output, ended({ context }, 'cancelled')),
           },
+        },
+        onError: {
+          target: 'settled',
+          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
         },
       },
     },

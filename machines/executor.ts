@@ -81,7 +81,7 @@ export const executorMachine = setup({
     /** Writes the outcome, and answers `executor.settled`. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
-      p: { id: string; at: number; result: ActionResult },
+      p: { id: string; at: number | null; result: ActionResult },
     ) => void,
     /** Settles those that wait as cancelled (`executor.settled`), and answers `executor.found` for each that runs. */
     cancelQueued: notProvided('executor', 'cancelQueued') as (

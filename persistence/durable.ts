@@ -17,7 +17,7 @@ import type { Clock } from './clock.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrate } from './restore.ts';
 import { Store, type CommitReport, type Participant, type Stimulus, type StoreOptions } from './store.ts';
-import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
+import { isStoreFailure, sqliteError, type Durability } from './sqlite.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import { listensTo, pathOf, type AnyEventObject, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
@@ -25,7 +25,7 @@ import { watchCommands } from './commands.ts';
 
 /** Options of {@link createDurableActor}. */
 export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
-  /** The path of the SQLite file, or a store that is open already. */
+  /** The path of the SQLite file, or an open store, which keeps its own clock, durability, onCommit and dedupeForMs. */
   readonly store: string | Store;
   /** Which tree in that store. Default: `main`. */
   readonly id?: string;
@@ -87,7 +87,7 @@ export async function createDurableActor<TLogic extends Logic>(
     await durable.opened();
     return durable;
   } catch (error) {
-    const reason = isSqliteError(error) ? sqliteError(error, store.path) : error;
+    const reason = isStoreFailure(error) ? sqliteError(error, store.path) : error;
     durable?.discard();
     if (owns) store.drop(reason as PerdureError);
     throw reason;
@@ -158,10 +158,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   /**
    * Sends an event; resolves once it and all that it caused are durable.
-   * Throws ACTOR_NOT_FOUND, ACTOR_STOPPED, CODEC_REFUSED, STORE_FAILED or STORE_CLOSED; the event was then not applied.
+   * Throws EVENT_INVALID, ACTOR_NOT_FOUND, ACTOR_STOPPED, CODEC_REFUSED, TURN_REFUSED, STORE_FAILED or STORE_CLOSED; the
+   * event was then not applied.
    */
   send(event: EventFromLogic<TLogic>, options: SendOptions = {}): Promise<Receipt> {
     return new Promise((resolve, reject) => {
+      if (!isEvent(event)) return reject(invalidEvent(event));
       let applied = true;
       const deliver = () => {
         const target = this.#target(options);
@@ -375,4 +377,17 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.store.incident('timer.deadLettered', `${timer.event.type}: ${error.message}`);
     this.#tree.timers.take(timer.id);
   }
+}
+
+function isEvent(event: unknown): event is AnyEventObject {
+  return typeof event === 'object' && event !== null && typeof (event as { type?: unknown }).type === 'string';
+}
+
+function invalidEvent(event: unknown): PerdureError {
+  return new PerdureError(
+    'EVENT_INVALID',
+    `An event is an object with a string \`type\`; got ${event === null ? 'null' : typeof event}${
+      typeof event === 'object' && event !== null ? ' without one' : ''
+    }.`,
+  );
 }

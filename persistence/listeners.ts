@@ -40,7 +40,11 @@ export class Listeners<TSnapshot> {
 
   waitFor(present: TSnapshot, predicate: (snapshot: TSnapshot) => boolean, signal?: AbortSignal): Promise<TSnapshot> {
     return new Promise((resolve, reject) => {
-      if (predicate(present)) return resolve(present);
+      try {
+        if (predicate(present)) return resolve(present);
+      } catch (error) {
+        return reject(predicateThrew(error));
+      }
       if (this.#ended !== undefined) return reject(this.#ended);
       const settle = () => {
         subscription.unsubscribe();
@@ -59,7 +63,7 @@ export class Listeners<TSnapshot> {
           settle();
           resolve(snapshot);
         } catch (error) {
-          fail(new PerdureError('WAIT_FAILED', 'The predicate of waitFor threw.', { cause: error }));
+          fail(predicateThrew(error));
         }
       });
       this.#waiting.add(fail);
@@ -76,6 +80,10 @@ export class Listeners<TSnapshot> {
     this.#snapshots.clear();
     this.#events.clear();
   }
+}
+
+function predicateThrew(cause: unknown): PerdureError {
+  return new PerdureError('WAIT_FAILED', 'The predicate of waitFor threw.', { cause });
 }
 
 function call<T>(listener: (value: T) => void, value: T): void {

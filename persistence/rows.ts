@@ -4,6 +4,8 @@
  * R1  The first write of a batch opens its transaction; later turns of the batch read what earlier ones wrote.
  * R2  A transition that throws undoes its rows: it runs inside a savepoint, opened by its first write. Those of earlier
  *     transitions stay; those of a transition that an action of its own ran meanwhile go with it.
+ * R3  When a transition throws because a statement threw in it, the turn is refused. XState would make the failure of a
+ *     row, or of the disk, an error of the actor for ever. An action that catches what its statement threw may go on.
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
@@ -57,14 +59,20 @@ export interface Batching {
   begin(): void;
   afterCommit(fn: () => void): void;
   nameTurn(name: TurnName): void;
+  /** A statement threw in a transition. */
+  statementThrew(error: unknown): void;
+  /** The turn must not be committed. */
+  condemn(error: unknown): void;
 }
 
-/** Rows of a store: see R1 and R2. */
+/** Rows of a store: see R1 to R3. */
 export class TurnRows implements Rows {
   readonly #statements: Statements;
   readonly #batch: Batching;
   /** The transitions that are running, the innermost last: an action may send to an actor that runs at once. */
   readonly #steps: ('clean' | 'saved')[] = [];
+  /** What a statement of the running transitions threw. */
+  #thrown: unknown;
 
   constructor(statements: Statements, batch: Batching) {
     this.#statements = statements;
@@ -76,20 +84,38 @@ export class TurnRows implements Rows {
   }
 
   get<T>(sql: string, ...cells: Cell[]): T | undefined {
-    return this.#statements.of(sql).get(...cells) as T | undefined;
+    try {
+      return this.#statements.of(sql).get(...cells) as T | undefined;
+    } catch (error) {
+      throw this.#noted(error);
+    }
   }
 
   all<T>(sql: string, ...cells: Cell[]): T[] {
-    return this.#statements.of(sql).all(...cells) as T[];
+    try {
+      return this.#statements.of(sql).all(...cells) as T[];
+    } catch (error) {
+      throw this.#noted(error);
+    }
   }
 
   run(sql: string, ...cells: Cell[]): number {
-    this.#batch.begin();
-    if (this.#steps.at(-1) === 'clean') {
-      this.#statements.of('savepoint step').run();
-      this.#steps[this.#steps.length - 1] = 'saved';
+    try {
+      this.#batch.begin();
+      if (this.#steps.at(-1) === 'clean') {
+        this.#statements.of('savepoint step').run();
+        this.#steps[this.#steps.length - 1] = 'saved';
+      }
+      return this.#statements.of(sql).run(...cells).changes;
+    } catch (error) {
+      throw this.#noted(error);
     }
-    return this.#statements.of(sql).run(...cells).changes;
+  }
+
+  #noted(error: unknown): unknown {
+    this.#batch.statementThrew(error);
+    if (this.#steps.length > 0) this.#thrown ??= error;
+    return error;
   }
 
   afterCommit(fn: () => void): void {
@@ -107,7 +133,11 @@ export class TurnRows implements Rows {
 
   /** The transition ended; its rows stay unless it threw. */
   leaveStep(threw: boolean): void {
-    if (this.#steps.pop() !== 'saved') return;
+    const step = this.#steps.pop();
+    const thrown = this.#thrown;
+    if (this.#steps.length === 0) this.#thrown = undefined;
+    if (threw && thrown !== undefined) return this.#batch.condemn(thrown);
+    if (step !== 'saved') return;
     if (threw) this.#statements.of('rollback to step').run();
     this.#statements.of('release step').run();
   }
@@ -119,5 +149,12 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
   db.exec('create table checkpoints(turn integer primary key)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
-  return new TurnRows(new Statements(db), { turn: 1, begin: nothing, afterCommit: queueMicrotask, nameTurn: nothing });
+  return new TurnRows(new Statements(db), {
+    turn: 1,
+    begin: nothing,
+    afterCommit: queueMicrotask,
+    nameTurn: nothing,
+    statementThrew: nothing,
+    condemn: nothing,
+  });
 }

@@ -103,9 +103,12 @@ const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning
   ['SQLITE_BUSY', 'STORE_FAILED', `is locked by another program for more than ${BUSY_TIMEOUT_MS / 1000} s`],
 ];
 
-/** Whether SQLite itself failed, and not somebody's code around it. */
-export function isSqliteError(error: unknown): boolean {
-  return error instanceof Database.SqliteError;
+/** Errors of SQLite that come from what was asked, and say nothing about the file. */
+const ASKED_WRONG = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE|TOOBIG)/;
+
+/** Whether the file, or the disk below it, failed: nothing but what is read back counts from then on. */
+export function isStoreFailure(error: unknown): boolean {
+  return error instanceof Database.SqliteError && !ASKED_WRONG.test(error.code);
 }
 
 /** Says an error of SQLite in our words, with its own as the cause. Errors of ours pass. */

@@ -13,14 +13,14 @@
  * S4  Turn numbers and row ids are never given twice, not even after a crash: they are reserved in blocks, on disk.
  * S5  A commit of an owner whose store was taken over fails.
  */
-import { PerdureError, isPerdureError } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { AcceptedIds } from './accepted-ids.ts';
 import { nameTurn } from './checkpoints.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { acquireLock, type Lock } from './lock.ts';
 import { Statements, TurnRows, type Batching, type TurnName } from './rows.ts';
 import { createTable, migrate, type TableSpec } from './schema.ts';
-import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
+import { isStoreFailure, openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
 
 const TURN_BLOCK = 1_024;
 const ID_BLOCK = 65_536;
@@ -37,7 +37,7 @@ export interface CommitReport {
 
 export interface StoreOptions {
   readonly clock?: Clock;
-  /** Ids of what the store makes. Default: random UUIDs of version 7. */
+  /** Ids of what the store makes. Default: random UUIDs. */
   readonly newId?: () => string;
   readonly durability?: Durability;
   readonly onCommit?: (report: CommitReport) => void;
@@ -104,6 +104,8 @@ export class Store implements Batching {
   #idLimit: number;
   #limitsChanged = false;
   #written = { rows: 0, bytes: 0 };
+  /** Why the open batch must not be committed, though XState made an error of some actor of it. */
+  #condemned: PerdureError | undefined;
 
   /** Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER and their like. */
   static open(path: string, options: StoreOptions = {}): Store {
@@ -194,9 +196,10 @@ export class Store implements Batching {
     this.touch(stimulus.participant);
     try {
       // After a refusal every turn of the batch runs again, alone: what the condemned tree says now does not count.
-      if (!stimulus.participant.condemned) stimulus.deliver();
+      if (!stimulus.participant.condemned && this.#condemned === undefined) stimulus.deliver();
     } catch (error) {
-      throw sqliteError(error, this.path);
+      this.statementThrew(error);
+      throw this.#verdictOn(error);
     }
     this.#batch.stimuli.push(stimulus);
   }
@@ -220,9 +223,9 @@ export class Store implements Batching {
   begin(): void {
     if (this.#begun && this.#db.inTransaction) return;
     if (this.#begun) {
-      throw new PerdureError(
-        'STORE_FAILED',
-        `The store ${this.path}: SQLite undid the open transaction after an error.`,
+      throw (
+        this.#condemned ??
+        new PerdureError('STORE_FAILED', `The store ${this.path}: SQLite undid the open transaction after an error.`)
       );
     }
     this.assertOpen();
@@ -254,12 +257,28 @@ export class Store implements Batching {
     try {
       this.#write(batch);
     } catch (error) {
+      const verdict = this.#verdictOn(error);
       this.#rollback();
-      if (isRefusal(error)) this.#isolate(batch, error);
-      else this.#failStop(batch, sqliteError(error, this.path));
+      if (isRefusal(verdict)) this.#isolate(batch, verdict);
+      else this.#failStop(batch, verdict);
       return;
     }
     this.#release(batch);
+  }
+
+  statementThrew(error: unknown): void {
+    if (isStoreFailure(error)) this.condemn(error);
+  }
+
+  condemn(error: unknown): void {
+    this.#condemned ??= this.#verdictOn(error);
+  }
+
+  /** A failure of the store is the end of it; everything else condemns the one turn that it came from. */
+  #verdictOn(error: unknown): PerdureError {
+    if (isPerdureError(error)) return error;
+    if (isStoreFailure(error)) return sqliteError(error, this.path);
+    return new PerdureError('TURN_REFUSED', `The turn could not be stored: ${messageOf(error)}`, { cause: error });
   }
 
   /** Commits what is pending, and lets go of the file. */
@@ -334,6 +353,7 @@ export class Store implements Batching {
 
   #write(batch: Batch): void {
     const started = this.clock.monotonic?.() ?? this.clock.now();
+    if (this.#condemned !== undefined) throw this.#condemned;
     this.begin();
     for (const participant of batch.participants) participant.write(this.#turn);
     this.#ids.write();
@@ -409,13 +429,14 @@ export class Store implements Batching {
       this.#batch = new Batch();
       this.#write(batch);
     } catch (error) {
+      const verdict = this.#verdictOn(error);
       this.#rollback();
       this.#batch = new Batch();
-      if (isRefusal(error)) {
+      if (isRefusal(verdict)) {
         this.#postponed?.push(...batch.stimuli.filter((other) => other !== stimulus));
         stimulus.participant.reload();
-      } else if (this.isOpen) this.#failStop(batch, sqliteError(error, this.path));
-      stimulus.reject(sqliteError(error, this.path));
+      } else if (this.isOpen) this.#failStop(batch, verdict);
+      stimulus.reject(verdict);
       return false;
     }
     this.#release(batch);
@@ -442,6 +463,7 @@ export class Store implements Batching {
   }
 
   #rollback(): void {
+    this.#condemned = undefined;
     this.#ids.rollback();
     if (this.#begun && this.#db.inTransaction) this.statements.of('rollback').run();
     this.#begun = false;
@@ -457,8 +479,8 @@ export class Store implements Batching {
 }
 
 /** Whether the error condemns one turn and not the store. */
-function isRefusal(error: unknown): error is PerdureError {
-  return isPerdureError(error) && !error.code.startsWith('STORE_');
+function isRefusal({ code }: PerdureError): boolean {
+  return !code.startsWith('STORE_');
 }
 
 /** A listener of the host that throws is the host's problem: it is reported as an uncaught error, after our own work. */
