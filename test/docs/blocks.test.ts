@@ -21,12 +21,6 @@ function promisedOutput(text: string): string[] {
   return [...text.matchAll(/console\.log\(.*\); \/\/ (.*)/g)].map(([, comment]) => comment as string);
 }
 
-/** Node 20 has no `await using`; the blocks are written for readers and for newer Nodes. */
-function forNode20(text: string): string {
-  const names = [...text.matchAll(/await using (\w+) =/g)].map(([, name]) => name as string);
-  return `${text.replaceAll('await using ', 'const ')}\n${names.map((name) => `await ${name}.close();`).join('\n')}`;
-}
-
 beforeAll(() => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -42,7 +36,7 @@ const javascript = ['README.md', 'docs/guide.md'].flatMap((file) =>
 
 test.each(javascript)('JavaScript block %i of %s runs and prints what its comments say', (index, document, text) => {
   const file = join(folder, `${document.replace(/\W/g, '-')}-${index}.mjs`);
-  writeFileSync(file, forNode20(text));
+  writeFileSync(file, text);
   const printed = execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' });
   expect(printed.trim().split('\n')).toEqual(promisedOutput(text));
 });
