@@ -87,7 +87,10 @@ export const PLAN_TABLES: readonly TableSpec[] = [
     name: 'edges',
     key: 'id',
     columns: ['id text primary key', 'plan text not null', 'step text not null', 'dependant text not null'],
-    indexes: ['create index if not exists edges_step on edges(plan, step)'],
+    indexes: [
+      'create index if not exists edges_step on edges(plan, step)',
+      'create index if not exists edges_dependant on edges(plan, dependant)',
+    ],
   },
 ];
 
@@ -99,4 +102,9 @@ export function stepKey(plan: string, step: string): string {
 /** The id of a step's action in a round. */
 export function actionKey(step: string, round: number): string {
   return round === 1 ? step : `${step}#${round}`;
+}
+
+/** The round that an action of a step is of. */
+export function roundOf(action: string): number {
+  return Number(/#(\d+)$/.exec(action)?.[1] ?? 1);
 }

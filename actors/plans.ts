@@ -17,6 +17,8 @@ export interface PlanWorld {
   readonly clock: Clock;
 }
 
+const PLAN_CANCELLED = 'the plan was cancelled';
+
 type Answer = (event: TracksEvent) => void;
 type Self = { readonly self: { send(event: TracksEvent): void } };
 
@@ -66,9 +68,18 @@ class Plans {
       outdated.push(...this.#steps.redefine(stepKey(plan.id, step.id), step));
       this.#steps.put(plan.id, step);
     }
-    this.#steps.recount(plan.id);
+    this.#reconsider(plan.id);
     if (outdated.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: outdated, at: plan.at });
     this.#proceed(plan.id);
+  }
+
+  /** Counts anew what waits, and closes of it what the plan's policy forbids after the outcomes that there are. */
+  #reconsider(id: string): void {
+    this.#steps.recount(id);
+    const plan = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
+    if (plan?.state === 'stopping') return this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
+    if (plan === undefined || plan.policy === 'continue') return;
+    for (const { step, kind } of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, kind);
   }
 
   /** Dispatches what is ready and allowed, or finishes the plan. */
@@ -81,12 +92,12 @@ class Plans {
   }
 
   #dispatch(plan: PlanRow): Submission[] {
-    const room = plan.concurrency === null ? -1 : plan.concurrency - this.#steps.count(plan.id, 'dispatched');
-    if (room === 0) return [];
+    const room = this.#roomIn(plan);
+    if (room <= 0) return [];
     const ready = this.#rows.all<StepRow>(
       `select * from steps where plan = ? and state = 'ready' order by rank desc, step limit ?`,
       plan.id,
-      room,
+      Number.isFinite(room) ? room : -1,
     );
     return ready.map((step) => {
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
@@ -94,6 +105,11 @@ class Plans {
       const policy = JSON.parse(step.policy) as ActionPolicy;
       return { id: action, name, version, input, policy, rank, plan: plan.id, at: this.#clock.now() };
     });
+  }
+
+  /** How many more of its steps may run; less than none when it was given less room meanwhile. */
+  #roomIn({ id, concurrency }: PlanRow): number {
+    return concurrency === null ? Infinity : concurrency - this.#steps.count(id, 'dispatched');
   }
 
   #finishIfDone({ id }: PlanRow): void {
@@ -115,8 +131,10 @@ class Plans {
       if (plan === null) continue;
       const step = this.#rows.get<StepRow>('select * from steps where action = ?', id);
       if (step === undefined || step.state === 'settled') continue;
-      if (this.#steps.isOutdated(step)) this.#steps.renew(step);
-      else {
+      if (this.#steps.isOutdated(step)) {
+        this.#steps.renew(step);
+        this.#reconsider(plan);
+      } else {
         this.#steps.close(step.id, kind, null);
         this.#afterStep(step, kind);
       }
@@ -124,22 +142,24 @@ class Plans {
     }
   }
 
-  #afterStep({ plan, step }: StepRow, kind: OutcomeKind): void {
-    const policy = this.#rows.get<PlanRow>('select * from plans where id = ?', plan)?.policy;
-    if (isSuccess(kind) || policy === 'continue') return this.#steps.free(plan, step);
-    if (policy === 'stop')
-      return this.#steps.skipWaiting(plan, `"${step}" ${kind}, and the plan stops at the first failure`);
-    this.#steps.skipDependants(plan, step, kind);
+  #afterStep({ plan: id, step }: StepRow, kind: OutcomeKind): void {
+    const plan = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
+    if (plan === undefined || plan.policy === 'continue' || isSuccess(kind)) return this.#steps.free(id, step);
+    this.#skipAfter(plan, step, kind);
+  }
+
+  /** Skips what must not run any more after a step that ended without success; one that was skipped itself stops no plan. */
+  #skipAfter({ id, policy }: PlanRow, step: string, kind: OutcomeKind): void {
+    const ended = kind === 'failed' ? 'failed' : `was ${kind}`;
+    if (policy === 'stop' && kind !== 'skipped')
+      return this.#steps.closeWaiting(id, 'skipped', `"${step}" ${ended}, and the plan stops at the first failure`);
+    this.#steps.skipDependants(id, step, `it depends on "${step}", which ${ended}`);
   }
 
   renew({ plan }: { plan: string; at: number }): void {
-    const marks = ['failed', 'skipped', 'cancelled', 'denied'];
-    const again = this.#rows.all<StepRow>(
-      `select * from steps where plan = ? and state = 'settled' and kind in (${marks.map(() => '?').join(', ')})`,
-      plan,
-      ...marks,
-    );
-    for (const { id, round, kind } of again) {
+    const { state } = this.#rows.get<PlanRow>('select * from plans where id = ?', plan) ?? {};
+    if (state === 'stopping') this.#steps.outdateDispatched(plan);
+    for (const { id, round, kind } of this.#steps.unsuccessful(plan)) {
       const next = kind === 'skipped' ? round : round + 1;
       this.#rows.run(
         `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
@@ -154,19 +174,14 @@ class Plans {
       this.#rows.turn,
       plan,
     );
-    this.#steps.recount(plan);
+    this.#reconsider(plan);
     this.#proceed(plan);
   }
 
   withdraw({ plan, at }: { plan: string; at: number }): void {
     const row = this.#rows.get<PlanRow>('select * from plans where id = ?', plan);
     if (row === undefined || row.state === 'settled') return;
-    this.#rows.run(
-      `update steps set state = 'settled', kind = 'cancelled', reason = 'the plan was cancelled', from_turn = ?
-       where plan = ? and state in ('waiting', 'ready')`,
-      this.#rows.turn,
-      plan,
-    );
+    this.#steps.closeWaiting(plan, 'cancelled', PLAN_CANCELLED);
     this.#rows.run(`update plans set state = 'stopping', from_turn = ? where id = ?`, this.#rows.turn, plan);
     const running = this.#rows.all<StepRow>(`select * from steps where plan = ? and state = 'dispatched'`, plan);
     if (running.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: running.map(({ action }) => action), at });

@@ -1,11 +1,15 @@
 /**
  * The graph of a plan's steps, as rows. Freeing or skipping the dependants of a step costs as much as it has dependants,
- * whatever the size of the plan.
+ * whatever the size of the plan; only a change of the graph, or of a step that was running, counts a whole plan anew.
+ *
+ * Invariants:
+ * G1 `missing` counts the dependencies without an outcome, whatever it will be; what an outcome forbids, the plan closes.
+ * G2 No action serves two rounds of a step, nor a step that was removed and another of its name that came later.
  */
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { PlanKind, PlannedStep } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
+import { actionKey, roundOf, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { sameText } from './values.ts';
 
 export class StepGraph {
@@ -23,23 +27,22 @@ export class StepGraph {
   }
 
   /** A dispatched step with another definition gets another round, once the action of this one, which is given, has ended. */
-  redefine(id: string, { name, version, input }: PlannedStep): string[] {
+  redefine(id: string, planned: PlannedStep): string[] {
     const step = this.#rows.get<StepRow>('select * from steps where id = ?', id);
-    if (step?.state !== 'dispatched') return [];
-    if (step.name === name && step.version === version && sameText(step.input, input)) return [];
+    if (step?.state !== 'dispatched' || isDefinedAs(step, planned)) return [];
     this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
     return [step.action];
   }
 
   put(plan: string, { id: step, name, version, input, after, policy, rank, estimateMs }: PlannedStep): void {
     const id = stepKey(plan, step);
+    const round = this.#unusedRound(id);
     this.#rows.run(
       `insert into steps(id, plan, step, name, version, input, after, policy, rank, estimate_ms, missing, state, round, action, from_turn)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'waiting', 1, ?, ?)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'waiting', ?, ?, ?)
        on conflict(id) do update set name = excluded.name, version = excluded.version, input = excluded.input,
          after = excluded.after, policy = excluded.policy, rank = excluded.rank, estimate_ms = excluded.estimate_ms,
          from_turn = excluded.from_turn`,
-
       id,
       plan,
       step,
@@ -50,10 +53,11 @@ export class StepGraph {
       JSON.stringify(policy),
       rank,
       estimateMs,
-      id,
+      round,
+      actionKey(id, round),
       this.#rows.turn,
     );
-    for (const before of after) {
+    for (const before of new Set(after)) {
       this.#rows.run(
         'insert into edges(id, plan, step, dependant, from_turn) values (?, ?, ?, ?, ?)',
         `${plan}/${before}>${step}`,
@@ -63,6 +67,17 @@ export class StepGraph {
         this.#rows.turn,
       );
     }
+  }
+
+  /** The round after the last that had an action: a step of this name may have run before, and have been removed. */
+  #unusedRound(id: string): number {
+    const used = this.#rows.all<{ id: string }>(
+      `select id from actions where id = ? or (id > ? || '#' and id < ? || '#:')`,
+      id,
+      id,
+      id,
+    );
+    return Math.max(0, ...used.map((action) => roundOf(action.id))) + 1;
   }
 
   /** Counts what each waiting step of a plan still waits for, from the graph and the outcomes. */
@@ -127,24 +142,37 @@ export class StepGraph {
     }
   }
 
-  skipDependants(plan: string, step: string, kind: OutcomeKind): void {
+  /** Skips whatever waits for the step, directly or not. */
+  skipDependants(plan: string, step: string, reason: string): void {
     const queue = [step];
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      for (const dependant of this.#dependantsOf(plan, next)) {
-        if (dependant.state !== 'waiting') continue;
-        this.close(dependant.id, 'skipped', `it depends on "${step}", which ${kind}`);
-        queue.push(dependant.step);
+      for (const { id, step: dependant, state } of this.#dependantsOf(plan, next)) {
+        if (state !== 'waiting' && state !== 'ready') continue;
+        this.close(id, 'skipped', reason);
+        queue.push(dependant);
       }
     }
   }
 
-  skipWaiting(plan: string, reason: string): void {
+  /** Gives all that waits its outcome without an attempt. */
+  closeWaiting(plan: string, kind: OutcomeKind, reason: string): void {
     this.#rows.run(
-      `update steps set state = 'settled', kind = 'skipped', reason = ?, from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
+      `update steps set state = 'settled', kind = ?, reason = ?, from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
+      kind,
       reason,
       this.#rows.turn,
       plan,
     );
+  }
+
+  /** The steps that ended, and not with success. */
+  unsuccessful(plan: string): (StepRow & { readonly kind: OutcomeKind })[] {
+    return this.#rows
+      .all<StepRow & { readonly kind: OutcomeKind }>(
+        `select * from steps where plan = ? and state = 'settled' order by step`,
+        plan,
+      )
+      .filter(({ kind }) => !isSuccess(kind));
   }
 
   /** Whether the step was redefined while the action that has settled was under way, in a plan that goes on. */
@@ -153,13 +181,38 @@ export class StepGraph {
     return this.#rows.get<PlanRow>('select * from plans where id = ?', plan)?.state === 'running';
   }
 
-  renew({ id, plan, round }: StepRow): void {
+  /** Whatever is dispatched gets another round when its action has ended, because that is being cancelled. */
+  outdateDispatched(plan: string): void {
+    this.#rows.run(
+      `update steps set round = round + 1, from_turn = ? where plan = ? and state = 'dispatched'`,
+      this.#rows.turn,
+      plan,
+    );
+  }
+
+  /** Makes a step wait for its next round; what it waits for is still to be counted. */
+  renew({ id, round }: StepRow): void {
     this.#rows.run(
       `update steps set state = 'waiting', action = ?, from_turn = ? where id = ?`,
       actionKey(id, round),
       this.#rows.turn,
       id,
     );
-    this.recount(plan);
   }
+}
+
+/** Whether what is under way is what is wanted; a rank or an estimate is no reason to begin anew. */
+function isDefinedAs(step: StepRow, { name, version, input, after, policy }: PlannedStep): boolean {
+  return (
+    step.name === name &&
+    step.version === version &&
+    sameText(step.input, input) &&
+    sameText(step.policy, JSON.stringify(policy)) &&
+    sameMembers(JSON.parse(step.after) as string[], after)
+  );
+}
+
+function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  const { size } = new Set([...a, ...b]);
+  return new Set(a).size === size && new Set(b).size === size;
 }
