@@ -5,7 +5,7 @@
 import { PerdureError } from '../errors.ts';
 import type { ActionContext } from './actions.ts';
 import { endLeftovers, runCommand, type CommandResult } from './command.ts';
-import { actionFolder, actionPath } from './step-files.ts';
+import { actionFolder, actionWord } from './step-files.ts';
 
 /** What all commands of a store have in common. */
 export interface CommandSettings {
@@ -52,11 +52,11 @@ export class CommandRunner {
   }
 
   #keyOf(id: string): string {
-    return `${this.#settings.store}/${actionPath(id)}`;
+    return `${this.#settings.store}/${actionWord(id)}`;
   }
 
   async #perform(command: ShellCommand, context: ActionContext, key: string, directory: string): Promise<unknown> {
-    const { attempt, signal, results, progress } = context;
+    const { attempt, signal, results } = context;
     const { graceMs, outputLimit } = this.#settings;
     const result = await runCommand({
       ...command,
@@ -65,7 +65,6 @@ export class CommandRunner {
       directory,
       input: results,
       signal,
-      onOutput: progress,
       ...(graceMs === undefined ? {} : { graceMs }),
       ...(outputLimit === undefined ? {} : { outputLimit }),
     });

@@ -14,19 +14,19 @@
  * C4. The text of the command is an argument of `sh -c`; nothing is ever put into it. Data comes by files and environment.
  * C5. The wrapper holds no pipe to this process, so this process may vanish at any moment.
  */
+import { type Buffer, isUtf8 } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
 import { DEFAULT_GRACE_MS, endLeftovers, endProcesses } from './leftovers.ts';
-import { OutputTail } from './output-log.ts';
 
 export { endLeftovers } from './leftovers.ts';
 export { readOutput } from './output-log.ts';
 
 const WRAPPER = fileURLToPath(new URL('./command-wrapper.mjs', import.meta.url));
-const DEFAULT_OUTPUT_LIMIT = 1_048_576;
+export const DEFAULT_OUTPUT_LIMIT = 1_048_576;
 
 /** Meant for the command, but Node would let them change the wrapper; it hands them on under their own names. */
 const HELD_BACK = ['NODE_OPTIONS', 'NODE_V8_COVERAGE'];
@@ -50,8 +50,6 @@ export interface CommandSpec {
   /** From SIGTERM to SIGKILL. Default: 5,000. */
   readonly graceMs?: number;
   readonly signal: AbortSignal;
-  /** Told what the command prints while it runs, as far as that can be seen; must not throw. */
-  readonly onOutput?: (chunk: string) => void;
 }
 
 /** How an attempt ended. */
@@ -179,7 +177,6 @@ function environmentOf(spec: CommandSpec, files: AttemptFiles): Record<string, s
 
 async function perform(spec: CommandSpec, files: AttemptFiles, launch: Launch): Promise<CommandResult> {
   const clock = performance.now();
-  const tail = spec.onOutput && new OutputTail(files.output, spec.onOutput);
   const wrapper = start(spec, launch);
   const ending = endOnAbort(spec, wrapper);
   try {
@@ -191,7 +188,6 @@ async function perform(spec: CommandSpec, files: AttemptFiles, launch: Launch): 
     return resultOf(files, { durationMs: performance.now() - clock, ...status }, false);
   } finally {
     ending.forget();
-    tail?.close();
   }
 }
 
@@ -249,7 +245,8 @@ function adopt(spec: CommandSpec, files: AttemptFiles): CommandResult | undefine
 
 function resultOf(files: AttemptFiles, status: Status, adopted: boolean): CommandResult {
   const { exitCode, signal, durationMs } = status;
-  return { exitCode, signal, value: readValue(files.value), outputFile: files.output, adopted, durationMs };
+  const value = readValue(files.value, exitCode === 0);
+  return { exitCode, signal, value, outputFile: files.output, adopted, durationMs };
 }
 
 /** The status of exactly this attempt at this action; undefined if there is none, a torn one, or another's (C2). */
@@ -264,8 +261,18 @@ function readStatus(spec: CommandSpec, files: AttemptFiles): Status | undefined 
   return { exitCode, signal, durationMs, terminated };
 }
 
-function readValue(path: string): unknown {
-  const text = readText(path);
+/** What the command wrote for its value. Throws COMMAND_FAILED for what is not text, unless it failed anyway. */
+function readValue(path: string, succeeded: boolean): unknown {
+  const bytes = readBytes(path);
+  if (bytes !== undefined && !isUtf8(bytes)) {
+    if (!succeeded) return undefined;
+    throw new PerdureError(
+      'COMMAND_FAILED',
+      `expected JSON or other text in UTF-8 in $PERDURE_OUTPUT, got bytes that are not: see ${path}; hand on the name of a file instead`,
+      { facts: { file: path } },
+    );
+  }
+  const text = bytes?.toString('utf8');
   if (text === undefined || text === '') return undefined;
   const value = parsed(text);
   return value === undefined ? text : value;
@@ -283,8 +290,12 @@ function parsed(text: string | undefined): unknown {
 }
 
 function readText(path: string): string | undefined {
+  return readBytes(path)?.toString('utf8');
+}
+
+function readBytes(path: string): Buffer | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { messageOf, PerdureError } from '../errors.ts';
 import { defineAction, type ActionContext, type ActionDefinition } from './actions.ts';
 import type { CommandRunner } from './command-runner.ts';
+import type { ModuleOutput } from './module-output.ts';
 
 /** What a `module` is given: plain data, stored with the action. */
 export interface ModuleInput {
@@ -25,12 +26,13 @@ export interface StepCall extends ActionContext {
 type StepFunction = (call: StepCall) => unknown;
 
 /** Calls an export of a module; its value is what the function returned. */
-export function moduleAction(runner: CommandRunner): ActionDefinition<ModuleInput, unknown> {
+export function moduleAction(runner: CommandRunner, output: ModuleOutput): ActionDefinition<ModuleInput, unknown> {
   return defineAction({
-    run: async (step: ModuleInput, context) => {
-      const call = await load(step);
-      return call({ ...context, input: step.input });
-    },
+    run: (step: ModuleInput, context) =>
+      output.collect(context, async () => {
+        const call = await load(step);
+        return call({ ...context, input: step.input });
+      }),
     fallback: ({ fallback = '', folder }, context) => runner.runFallback({ run: fallback, cwd: folder }, context),
     cleanUp: (id) => runner.cleanUp(id),
   });

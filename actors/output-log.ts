@@ -1,5 +1,5 @@
 /**
- * Reading what a command printed, while it runs and after. The wrapper (`command-wrapper.mjs`) is the only writer.
+ * Reading what a step printed, while it runs and after. The only writer is `output-writer.mjs`.
  *
  * The log `<file>` holds the first half of what may be kept. What came after lies in segments `<file>.<offset>`, named by
  * the offset of their first byte in the whole output; the oldest go as new ones come.
@@ -8,7 +8,7 @@
  * O2. A reader never waits for the writer; a segment that vanishes under it was left out.
  */
 import { Buffer } from 'node:buffer';
-import { closeSync, type FSWatcher, fstatSync, openSync, readdirSync, readSync, watch } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** Bytes of the output that are on disk in one piece, from `start` on. */
@@ -16,9 +16,6 @@ interface Piece {
   readonly start: number;
   readonly bytes: Buffer;
 }
-
-/** How long the live tail gathers output before it hands it on: one call a screenful, not one a line. */
-const GATHER_MS = 50;
 
 function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -37,9 +34,8 @@ function startsOf(file: string): number[] {
   }
 }
 
-/** The bytes of one file of the log from `position` of the whole output on; undefined if the file is gone (O2). */
-function readPiece(file: string, start: number, position: number): Piece | undefined {
-  const from = Math.max(start, position);
+/** The bytes of one file of the log; undefined if the file is gone (O2). */
+function readPiece(file: string, start: number): Piece | undefined {
   let fd: number;
   try {
     fd = openSync(start === 0 ? file : `${file}.${start}`, 'r');
@@ -48,18 +44,18 @@ function readPiece(file: string, start: number, position: number): Piece | undef
     throw error;
   }
   try {
-    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - (from - start)));
-    return { start: from, bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from - start)) };
+    const bytes = Buffer.alloc(fstatSync(fd).size);
+    return { start, bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)) };
   } finally {
     closeSync(fd);
   }
 }
 
-/** What is on disk from `position` on, neighbours joined. */
-function piecesFrom(file: string, position: number): Piece[] {
+/** What is on disk, neighbours joined. */
+function piecesOf(file: string): Piece[] {
   const joined: Piece[] = [];
   for (const start of startsOf(file)) {
-    const piece = readPiece(file, start, position);
+    const piece = readPiece(file, start);
     if (piece === undefined || piece.bytes.length === 0) continue;
     const last = joined.at(-1);
     if (last !== undefined && last.start + last.bytes.length === piece.start) {
@@ -95,7 +91,7 @@ function withoutCutStart(bytes: Buffer): Buffer {
  * An empty text if there is no such log.
  */
 export function readOutput(file: string, maxBytes = Number.POSITIVE_INFINITY): string {
-  const pieces = piecesFrom(file, 0);
+  const pieces = piecesOf(file);
   const first = pieces[0];
   const last = pieces.at(-1);
   if (first === undefined || last === undefined) return '';
@@ -112,56 +108,4 @@ export function readOutput(file: string, maxBytes = Number.POSITIVE_INFINITY): s
 function withGap(head: string, leftOut: number, tail: string): string {
   const lineEnd = head === '' || head.endsWith('\n') ? '' : '\n';
   return `${head}${lineEnd}... ${leftOut} bytes left out ...\n${tail}`;
-}
-
-/** Hands on what is added to a log while it is written; `close` hands on the rest. */
-export class OutputTail {
-  readonly #file: string;
-  readonly #onOutput: (chunk: string) => void;
-  readonly #decoder = new TextDecoder();
-  readonly #watcher: FSWatcher | undefined;
-  #position = 0;
-  #gathering: NodeJS.Timeout | undefined;
-
-  constructor(file: string, onOutput: (chunk: string) => void) {
-    this.#file = file;
-    this.#onOutput = onOutput;
-    this.#watcher = this.#watch();
-  }
-
-  /** Without a watcher (the system's supply is bounded) the output comes late, with `close`, but it comes. */
-  #watch(): FSWatcher | undefined {
-    try {
-      const watcher = watch(dirname(this.#file), (_, name) => {
-        if (name === null || name.startsWith(basename(this.#file))) this.#gather();
-      });
-      return watcher.on('error', () => watcher.close());
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EMFILE' || code === 'ENOSPC') return undefined;
-      throw error;
-    }
-  }
-
-  #gather(): void {
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
-      this.#handOn(false);
-    }, GATHER_MS);
-  }
-
-  #handOn(isLast: boolean): void {
-    const pieces = piecesFrom(this.#file, this.#position);
-    const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
-    const last = pieces.at(-1);
-    if (last !== undefined) this.#position = last.start + last.bytes.length;
-    const text = this.#decoder.decode(bytes, { stream: !isLast });
-    if (text !== '') this.#onOutput(text);
-  }
-
-  close(): void {
-    clearTimeout(this.#gathering);
-    this.#watcher?.close();
-    this.#handOn(true);
-  }
 }

@@ -94,7 +94,7 @@ function declareRemote(program: Command, exit: (code: number) => void): void {
     .action(async (options: RemoteOptions) => exit(await resume(options)));
   program
     .command('cancel')
-    .description('cancel a run, a step or an action')
+    .description('cancel a run, an action, or a step that has started: one that waits goes with its run')
     .argument('<id>', 'such as nightly:1, nightly:1/test, or the id of an action')
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExamples:\n  perdure cancel nightly:1\n  perdure cancel nightly:1/test --store work.db')

@@ -13,10 +13,10 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.failed;
 }
 
-/** The plan or the store that was named is not there. */
-function namesMissingFile({ file, path }: Readonly<Record<string, unknown>>): boolean {
+/** The plan or the store that was named is not there, and it was not SQLite that should have made it. */
+function namesMissingFile({ file, path, sqlite }: Readonly<Record<string, unknown>>): boolean {
   const named = file ?? path;
-  return typeof named === 'string' && !existsSync(named);
+  return sqlite === undefined && typeof named === 'string' && !existsSync(named);
 }
 
 /** One line (more if the message has more), without a stack unless `DEBUG=perdure`. */

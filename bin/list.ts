@@ -30,8 +30,17 @@ interface ListedAction {
   readonly submittedAt: number;
 }
 
-/** How many actions without a plan are listed; the counts are of all. */
+/** Something that went wrong and was told to nobody. */
+interface Incident {
+  readonly at: number;
+  readonly kind: string;
+  readonly detail: string;
+  readonly actor?: string;
+}
+
+/** How many actions without a plan, and how many incidents, are listed; the counts are of all. */
 const LISTED_ACTIONS = 100;
+const LISTED_INCIDENTS = 100;
 
 interface Listing {
   readonly store: string;
@@ -39,6 +48,9 @@ interface Listing {
   /** Those without an outcome first, then the newest. */
   readonly actions: readonly ListedAction[];
   readonly actionCounts: Readonly<Record<string, number>>;
+  /** The newest first. */
+  readonly incidents: readonly Incident[];
+  readonly incidentCount: number;
 }
 
 /** Prints what is in a store. */
@@ -52,8 +64,24 @@ export function listStore({ store: named, json }: ListOptions): number {
 }
 
 function listingOf(rows: StoreReader, store: string): Listing {
-  if (!hasSupervisor(rows)) return { store, plans: [], actions: [], actionCounts: {} };
-  return { store, plans: plansOf(rows), actions: actionsOf(rows), actionCounts: actionCountsOf(rows) };
+  const incidents = { incidents: incidentsOf(rows), incidentCount: incidentCountOf(rows) };
+  if (!hasSupervisor(rows)) return { store, plans: [], actions: [], actionCounts: {}, ...incidents };
+  return { store, plans: plansOf(rows), actions: actionsOf(rows), actionCounts: actionCountsOf(rows), ...incidents };
+}
+
+function incidentsOf(rows: StoreReader): Incident[] {
+  return rows
+    .all<{
+      at: number;
+      kind: string;
+      detail: string;
+      actor: string | null;
+    }>(`select at, kind, detail, actor from incidents order by id desc limit ${LISTED_INCIDENTS}`)
+    .map(({ at, kind, detail, actor }) => ({ at, kind, detail, ...(actor === null ? {} : { actor }) }));
+}
+
+function incidentCountOf(rows: StoreReader): number {
+  return rows.get<{ n: number }>('select count(*) as n from incidents')?.n ?? 0;
 }
 
 function plansOf(rows: StoreReader): ListedPlan[] {
@@ -99,8 +127,10 @@ function actionCountsOf(rows: StoreReader): Record<string, number> {
   return Object.fromEntries(found.map(({ what, n }) => [what, n]));
 }
 
-function listingText({ store, plans, actions, actionCounts }: Listing): string[] {
-  if (plans.length === 0 && actions.length === 0) return [`${store} holds no plans and no actions`];
+function listingText(listing: Listing): string[] {
+  const { store, plans, actions, actionCounts } = listing;
+  const incidentLines = incidentText(listing);
+  if (plans.length === 0 && actions.length === 0) return [`${store} holds no plans and no actions`, ...incidentLines];
   const planLines = textTable(plans, [
     { title: 'plan', of: ({ id }) => id },
     { title: 'state', of: ({ kind, state }) => kind ?? state },
@@ -117,7 +147,14 @@ function listingText({ store, plans, actions, actionCounts }: Listing): string[]
     ...(plans.length === 0 ? [] : planLines),
     ...(plans.length > 0 && actions.length > 0 ? [''] : []),
     ...(actions.length === 0 ? [] : [...actionLines, `actions: ${counted(actionCounts)}`]),
+    ...incidentLines,
   ];
+}
+
+function incidentText({ incidents: [last], incidentCount }: Listing): string[] {
+  if (last === undefined) return [];
+  const which = incidentCount === 1 ? '1 incident' : `${incidentCount} incidents, the last`;
+  return [`${which}: ${new Date(last.at).toISOString()} ${last.kind}: ${last.detail.split('\n', 1)[0]}`];
 }
 
 function counted(counts: Readonly<Record<string, number>>): string {

@@ -77,14 +77,15 @@ function actionsOf(rows: StoreReader, plan: string): Map<string, ActionRow> {
 
 function stepReport(step: StepRow, row: ActionRow | undefined, store: string): StepReport {
   const { kind, reason } = step;
-  const about = { id: step.step, state: stateOf(step, row), ...(kind === null ? {} : { kind }) };
+  const about = { id: step.step, state: stepState(step, row), ...(kind === null ? {} : { kind }) };
   if (row === undefined) {
     return { ...about, action: step.action, attempts: 0, ...(reason === null ? {} : { reason }) };
   }
   return { ...about, ...actionReport(row, store), ...(reason === null ? {} : { reason }) };
 }
 
-function stateOf(step: StepRow, row: ActionRow | undefined): StepState {
+/** What a step is doing. */
+export function stepState(step: StepRow, row: ActionRow | undefined): StepState {
   if (step.state === 'settled') return 'settled';
   if (row === undefined || step.state !== 'dispatched') return 'waiting';
   return actionState(row);

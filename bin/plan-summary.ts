@@ -1,4 +1,4 @@
-/** What is printed when a run has ended: each step with its place in time, what was retried, and the speed-up. */
+/** What is printed of a run, mostly when it has ended: each step with its place in time, what was retried, and the speed-up. */
 import { isSuccess } from '../machines/outcome.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanReport, StepReport } from './plan-report.ts';
@@ -8,14 +8,14 @@ import type { Paint } from './terminal.ts';
 const CHART_WIDTH = 32;
 
 /** The summary, as lines. */
-export function planSummary(report: PlanReport, paint: Paint): string[] {
+export function planSummary(report: PlanReport, paint: Paint, now = Date.now()): string[] {
   return [
     headline(report, paint),
     '',
     ...textTable(report.steps, stepColumns(report, paint)),
     '',
     ...retried(report),
-    speedUp(report),
+    ...(report.kind === undefined ? soFar(report, now) : [speedUp(report)]),
   ];
 }
 
@@ -75,8 +75,22 @@ function retried({ steps }: PlanReport): string[] {
   return [`retried: ${told.join(', ')}`];
 }
 
-function speedUp({ workMs, makespanMs, speedUp: times, atOnce }: PlanReport): string {
-  if (makespanMs === 0) return 'nothing ran';
+/** Of a run that has not ended. */
+function soFar(report: PlanReport, now: number): string[] {
+  const running = report.steps.filter(({ state }) => state === 'running' || state === 'retrying');
+  const told = running.map(({ id, startedAt = now }) => `${id} (for ${shownDuration(Math.max(0, now - startedAt))})`);
+  const ended = report.steps.some(hasRun) ? [`so far ${speedUp(report)}`] : [];
+  if (told.length > 0) return [...ended, `under way: ${told.join(', ')}`];
+  return ended.length > 0 ? ended : ['nothing has run yet'];
+}
+
+function hasRun({ startedAt, settledAt }: StepReport): boolean {
+  return startedAt !== undefined && settledAt !== undefined;
+}
+
+function speedUp({ steps, workMs, makespanMs, speedUp: times, atOnce }: PlanReport): string {
+  if (!steps.some(hasRun)) return 'nothing ran';
+  if (makespanMs === 0) return 'all in less than 1ms';
   return (
     `${shownDuration(makespanMs)} for ${shownDuration(workMs)} of work, up to ${atOnce} at once: ` +
     `${times.toFixed(2)} times as fast as one after the other`

@@ -9,16 +9,19 @@ import { dirname, resolve } from 'node:path';
 import type { Actions } from '../actors/actions.ts';
 import { commandAction } from '../actors/command-action.ts';
 import { CommandRunner } from '../actors/command-runner.ts';
+import { DEFAULT_OUTPUT_LIMIT } from '../actors/command.ts';
 import { DEFAULT_GRACE_MS } from '../actors/leftovers.ts';
-import { newestPlan, readSteps } from '../actors/ledger.ts';
+import { newestPlan } from '../actors/ledger.ts';
 import { moduleAction } from '../actors/module-action.ts';
-import { PLAN_TABLES, type PlanRow, type StepRow } from '../actors/plan-tables.ts';
+import { ModuleOutput } from '../actors/module-output.ts';
+import { PLAN_TABLES, type PlanRow } from '../actors/plan-tables.ts';
 import { QUEUE_TABLES } from '../actors/queue-tables.ts';
 import { spawnSupervisor } from '../actors/spawn.ts';
 import { filesBeside } from '../actors/step-files.ts';
 import type { PlanHandle, PlanOptions, Supervisor } from '../actors/supervisor.ts';
-import { isSuccess } from '../machines/outcome.ts';
+import { messageOf, PerdureError } from '../errors.ts';
 import { Store } from '../persistence/store.ts';
+import { foundSteps, type FoundStep } from './found-steps.ts';
 import { planChanges, refuseFinished, type PlanChanges } from './plan-changes.ts';
 import type { PlanFile } from './plan-file.ts';
 import { stepOptions } from './plan-steps.ts';
@@ -47,25 +50,31 @@ export class RunSession {
   readonly changes: PlanChanges;
   readonly supervisor: Supervisor<Actions>;
   /** What the resumed run was doing, before anything of it goes on. */
-  readonly found: readonly StepRow[];
+  readonly found: readonly FoundStep[];
+  /** Keeps what modules print away from the result. */
+  readonly output: ModuleOutput;
   readonly #plan: PlanFile;
   readonly #gate: WorkGate;
   readonly #lingerMs: number;
+  #restoreStreams = (): void => {};
 
   /** Throws PLAN_CHANGED, and what opening a store throws; then nothing was started. */
   static async open(plan: PlanFile, path: string, options: SessionOptions): Promise<RunSession> {
     const file = resolve(path);
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file), file);
     const store = Store.open(file);
     try {
       store.declare([...QUEUE_TABLES, ...PLAN_TABLES]);
       const newest = newestPlan(store.rows, plan.name);
       const decision = decideRun(plan.name, newest, options);
-      const found = foundSteps(store, decision);
-      const changes = decision.kind === 'resume' ? planChanges(plan, found) : NO_CHANGES;
+      const found = decision.kind === 'resume' ? foundSteps(store.rows, decision.id) : [];
+      const stored = found.map(({ row }) => row);
+      const changes = decision.kind === 'resume' ? planChanges(plan, stored) : NO_CHANGES;
       if (options.acceptChanges !== true) refuseFinished(decision.id, changes);
       const gate = new WorkGate();
-      const actions = guardedActions(gate, store, options);
+      const files = filesBeside(store.path);
+      const output = new ModuleOutput({ files, outputLimit: options.outputLimit ?? DEFAULT_OUTPUT_LIMIT });
+      const actions = guardedActions(gate, store, output, options);
       const supervisor = await spawnSupervisor({ store, actions, concurrency: slotsOf(plan, options.concurrency) });
       return new RunSession({
         store,
@@ -73,6 +82,7 @@ export class RunSession {
         changes,
         supervisor,
         found,
+        output,
         plan,
         gate,
         graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
@@ -88,7 +98,8 @@ export class RunSession {
     decision: RunDecision;
     changes: PlanChanges;
     supervisor: Supervisor<Actions>;
-    found: readonly StepRow[];
+    found: readonly FoundStep[];
+    output: ModuleOutput;
     plan: PlanFile;
     gate: WorkGate;
     graceMs: number;
@@ -98,6 +109,7 @@ export class RunSession {
     this.changes = parts.changes;
     this.supervisor = parts.supervisor;
     this.found = parts.found;
+    this.output = parts.output;
     this.#plan = parts.plan;
     this.#gate = parts.gate;
     this.#lingerMs = parts.graceMs + LINGER_MS;
@@ -108,6 +120,7 @@ export class RunSession {
     const { decision, supervisor } = this;
     if (decision.kind === 'resume') await this.#resume(decision.id, decision.retry);
     if (decision.kind === 'start') await this.#start(decision.id, decision.abandon);
+    this.#restoreStreams = this.output.divert();
     this.#gate.open();
     return supervisor.joinPlan(decision.id);
   }
@@ -135,34 +148,41 @@ export class RunSession {
   async close(): Promise<void> {
     await this.supervisor.close({ graceMs: this.#lingerMs });
     this.store.close();
+    this.#restoreStreams();
   }
 }
 
-function foundSteps(store: Store, decision: RunDecision): StepRow[] {
-  return decision.kind === 'resume' ? readSteps(store.rows, decision.id) : [];
+function makeFolder(folder: string, store: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw new PerdureError(
+      'STORE_UNOPENABLE',
+      `The folder of the store ${store} cannot be made (${messageOf(cause)}): give another path with --store.`,
+      { cause, facts: { store, folder } },
+    );
+  }
 }
 
-function guardedActions(gate: WorkGate, store: Store, { graceMs, outputLimit }: SessionOptions): Actions {
+function guardedActions(
+  gate: WorkGate,
+  store: Store,
+  output: ModuleOutput,
+  { graceMs, outputLimit }: SessionOptions,
+): Actions {
   const runner = new CommandRunner({
     store: store.id,
     files: filesBeside(store.path),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(outputLimit === undefined ? {} : { outputLimit }),
   });
-  return { command: gate.guard(commandAction(runner)), module: gate.guard(moduleAction(runner)) } as Actions;
+  return { command: gate.guard(commandAction(runner)), module: gate.guard(moduleAction(runner, output)) } as Actions;
 }
 
-/** What a resumed run starts from, such as `9 done, 2 running again, 5 waiting`. */
-export function resumedCounts(steps: readonly StepRow[], isRunning: (action: string) => boolean): string {
-  const done = steps.filter(({ kind }) => kind !== null && isSuccess(kind)).length;
-  const failed = steps.filter(({ kind }) => kind !== null && !isSuccess(kind)).length;
-  const running = steps.filter(({ state, action }) => state === 'dispatched' && isRunning(action)).length;
-  const waiting = steps.length - done - failed - running;
-  const parts = [`${done} done`, `${running} running again`, `${waiting} waiting`];
-  return (failed === 0 ? parts : [...parts, `${failed} without success`]).join(', ');
-}
-
-/** Runs of other plans in the store that go on too. */
-export function otherRuns(store: Store, run: string): string[] {
-  return store.rows.all<PlanRow>(`select * from plans where state <> 'settled' and id <> ?`, run).map(({ id }) => id);
+/** Runs in the store that go on too, without the one that this run replaces. */
+export function otherRuns(store: Store, decision: RunDecision): string[] {
+  const left = decision.kind === 'start' ? (decision.abandon ?? '') : '';
+  return store.rows
+    .all<PlanRow>(`select * from plans where state <> 'settled' and id <> ? and id <> ?`, decision.id, left)
+    .map(({ id }) => id);
 }

@@ -1,16 +1,17 @@
 /** `perdure run`: starts or resumes a plan, follows it on stderr, and puts its result on stdout. */
 import { extname } from 'node:path';
-import { readAction } from '../actors/ledger.ts';
 import { noteReported } from '../actors/plans.ts';
 import type { PlanHandle } from '../actors/supervisor.ts';
 import { isSuccess } from '../machines/outcome.ts';
 import { forecast, forecastText } from './dry-run.ts';
+import { ExitGuard } from './exit-guard.ts';
 import { EXIT } from './failure.ts';
+import { foundLines } from './found-steps.ts';
 import { readPlanFile, type PlanFile } from './plan-file.ts';
 import { planReport, type PlanReport } from './plan-report.ts';
 import { planSummary } from './plan-summary.ts';
 import { Progress } from './progress.ts';
-import { otherRuns, resumedCounts, RunSession, slotsOf, type SessionOptions } from './run-session.ts';
+import { otherRuns, RunSession, slotsOf, type SessionOptions } from './run-session.ts';
 import { shownOutput } from './step-output.ts';
 import { StopRequest } from './stop-request.ts';
 import { LiveText, paintFor } from './terminal.ts';
@@ -21,15 +22,18 @@ export interface RunOptions extends SessionOptions {
   readonly dryRun?: boolean;
 }
 
+const RESUMED = 'the run was taken up again: its times include the interruption';
+
 /** Runs the plan in `file`; gives the exit code. */
 export async function runPlan(file: string, options: RunOptions): Promise<number> {
   const plan = readPlanFile(file);
   if (options.dryRun === true) return printForecast(plan, options);
   const session = await RunSession.open(plan, options.store ?? storeBeside(plan.file), options);
+  const guard = new ExitGuard(session.decision.id);
   try {
-    return await follow(session, options);
+    return await follow(session, guard, options);
   } finally {
-    await session.close();
+    await session.close().finally(() => guard.forget());
   }
 }
 
@@ -43,7 +47,7 @@ function printForecast(plan: PlanFile, { json, concurrency }: RunOptions): numbe
   return EXIT.ok;
 }
 
-async function follow(session: RunSession, options: RunOptions): Promise<number> {
+async function follow(session: RunSession, guard: ExitGuard, options: RunOptions): Promise<number> {
   const { supervisor, decision } = session;
   const progress = new Progress(supervisor, decision.id, new LiveText(process.stderr), paintFor(process.stderr));
   const stop = new StopRequest();
@@ -52,8 +56,8 @@ async function follow(session: RunSession, options: RunOptions): Promise<number>
     const handle = await session.enact();
     const stopped = await Promise.race([settled(handle), stop.received]);
     progress.stop();
-    if (stopped !== undefined) return await stopGracefully(session, stopped, progress);
-    return conclude(session, options);
+    if (stopped !== undefined) return await stopGracefully(session, stopped, guard, progress);
+    return conclude(session, guard, options);
   } finally {
     progress.stop();
     stop.forget();
@@ -69,21 +73,15 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
   const { id } = decision;
   if (decision.kind === 'report') progress.note(`${id} has ended already: nothing is run again`);
   if (decision.kind === 'start') {
-    progress.note(
-      decision.abandon === undefined ? `starting ${id}` : `starting ${id}; ${decision.abandon} is cancelled`,
-    );
+    progress.note(decision.abandon === undefined ? `starting ${id}` : `starting ${id}; cancelling ${decision.abandon}`);
   }
   if (decision.kind === 'resume') {
-    const counts = resumedCounts(found, (action) => readAction(store.rows, action)?.state === 'running');
+    const [counts, ...under] = foundLines(found, changes.removed);
     const turn = supervisor.resumed === undefined ? '' : ` at turn ${supervisor.resumed.turn}`;
     progress.note(`${decision.retry ? 'retrying' : 'resuming'} ${id}${turn}: ${counts}`);
-    const again = found.filter(({ action }) => readAction(store.rows, action)?.state === 'running');
+    for (const line of under) progress.note(line);
     const list = (what: string, ids: readonly string[]) =>
       ids.length > 0 && progress.note(`${what}: ${ids.join(', ')}`);
-    list(
-      'running again',
-      again.map(({ step }) => step),
-    );
     list(
       'changed, old result kept',
       changes.finished.map(({ step }) => step),
@@ -95,7 +93,7 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
     list('added', changes.added);
     list('removed', changes.removed);
   }
-  const others = otherRuns(store, id);
+  const others = otherRuns(store, decision);
   if (others.length > 0) progress.note(`also going on while this runs: ${others.join(', ')}`);
   if (supervisor.durable.getSnapshot().value !== 'running') {
     progress.note(`paused: nothing starts until \`perdure resume --store ${store.path}\``);
@@ -105,8 +103,10 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
 async function stopGracefully(
   session: RunSession,
   { signal, exitCode }: { signal: string; exitCode: number },
+  guard: ExitGuard,
   progress: Progress,
 ): Promise<number> {
+  guard.conclude(exitCode);
   progress.note(
     `${signal}: ending what runs (again to exit at once); ${session.decision.id} is not cancelled and goes on with the next \`perdure run\``,
   );
@@ -114,17 +114,20 @@ async function stopGracefully(
   return exitCode;
 }
 
-function conclude({ store, decision }: RunSession, { json }: RunOptions): number {
+function conclude({ store, decision, output }: RunSession, guard: ExitGuard, { json }: RunOptions): number {
   const report = planReport(store.rows, store.path, decision.id) as PlanReport;
   showFailures(report);
-  if (json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
-  else process.stdout.write(`${planSummary(report, paintFor(process.stdout)).join('\n')}\n`);
-  if (json !== true && decision.kind === 'resume') {
-    process.stdout.write('the run was taken up again: its times include the interruption\n');
-  }
+  const resumed = decision.kind === 'resume';
+  const text =
+    json === true
+      ? JSON.stringify({ ...report, ...(resumed ? { resumed } : {}) }, null, 2)
+      : [...planSummary(report, paintFor(process.stdout)), ...(resumed ? [RESUMED] : [])].join('\n');
+  output.print(`${text}\n`);
   noteReported(store.rows, decision.id, Date.now());
   store.flush();
-  return report.kind === 'ok' ? EXIT.ok : EXIT.failed;
+  const code = report.kind === 'ok' ? EXIT.ok : EXIT.failed;
+  guard.conclude(code);
+  return code;
 }
 
 /** The output of every step that failed, on stderr. */

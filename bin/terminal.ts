@@ -41,8 +41,9 @@ export class LiveText {
     return this.#stream.isTTY === true;
   }
 
+  /** Terminals that do not know their size say 0. */
   get size(): { readonly columns: number; readonly rows: number } {
-    return { columns: this.#stream.columns ?? 80, rows: this.#stream.rows ?? 24 };
+    return { columns: this.#stream.columns || 80, rows: this.#stream.rows || 24 };
   }
 
   /** Adds a line that stays. */

@@ -41,7 +41,7 @@ export interface Plan {
 
 export type TracksEvent =
   | { readonly type: 'tracks.submit'; readonly plan: Plan }
-  /** Puts new steps, and other definitions of steps that have no outcome yet, into a plan that is not settled. */
+  /** Puts new steps, and other definitions of steps that have no outcome yet, into a plan; its policy then applies to what waits. */
   | { readonly type: 'tracks.amend'; readonly plan: Plan; readonly removed: readonly string[] }
   /** Gives the failed, skipped and cancelled steps of a plan another round. */
   | { readonly type: 'tracks.retry'; readonly plan: string; readonly at: number }

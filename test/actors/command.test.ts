@@ -108,6 +108,16 @@ describe('a command', () => {
     ]);
   });
 
+  test('fails for good, naming the file, on a result that is not UTF-8, and stores nothing else for it', async () => {
+    const spec = specOf(`printf 'caf\\351' > "$PERDURE_OUTPUT"`);
+    const file = join(spec.directory, 'attempt-1', 'value');
+    const refused = { code: 'COMMAND_FAILED', retryable: false, message: expect.stringContaining(file) as string };
+    await expect(runCommand(spec)).rejects.toMatchObject(refused);
+    await expect(runCommand(spec), 'adopted').rejects.toMatchObject(refused);
+    const failed = specOf(`printf 'caf\\351' > "$PERDURE_OUTPUT"; exit 3`, { attempt: 2 });
+    expect(await runCommand(failed)).toMatchObject({ exitCode: 3, value: undefined });
+  });
+
   test('reads its input from a file and its place from the environment', async () => {
     const spec = specOf('cat "$PERDURE_INPUT"; echo "|$PERDURE_ACTION|$PERDURE_ATTEMPT|$COLOUR|$(pwd)"', {
       input: { text: `it's $HOME "quoted"` },
@@ -188,18 +198,6 @@ describe('the output', () => {
       const kept = readOutput(outputFile).replace(/\n?\.\.\. \d+ bytes left out \.\.\.\n/, '');
       expect(kept.length).toBeLessThanOrEqual(outputLimit);
     }
-  });
-
-  test('can be followed while the command runs', async () => {
-    const seen: string[] = [];
-    const spec = specOf(`echo one; until [ -e "${root}/go" ]; do sleep 0.02; done; echo two`, {
-      onOutput: (chunk) => {
-        seen.push(chunk);
-        writeFileSync(join(root, 'go'), '');
-      },
-    });
-    await runCommand(spec);
-    expect(seen).toEqual(['one\n', 'two\n']);
   });
 
   test('is empty where there is none', () => {

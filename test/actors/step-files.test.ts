@@ -1,6 +1,7 @@
+import { Buffer } from 'node:buffer';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { actionFolder, outputFileOf } from '../../actors/step-files.ts';
+import { actionFolder, actionWord, outputFileOf } from '../../actors/step-files.ts';
 
 test('the files of a step lie in a folder of its run', () => {
   expect(outputFileOf('work.db.files', 'nightly:1/lint', 2)).toBe('work.db.files/nightly:1/lint/attempt-2/output.log');
@@ -15,6 +16,40 @@ test.each(['..', '.', '', '../../etc', 'n:1/..', 'a/../../b', '/etc', '\\..\\x',
 );
 
 test('ids that differ have folders that differ', () => {
-  const ids = ['a/b', 'a%2Fb', 'a', '.', '..', '%2E', '', '%', 'a b', 'a+b', 'x#2', 'x%232'];
+  const long = 'ü'.repeat(300);
+  const nameOf = (id: string) => actionFolder('f', id).slice(2);
+  const ids = [
+    'a/b',
+    'a%2Fb',
+    'a',
+    '.',
+    '..',
+    '%2E',
+    '',
+    '%',
+    'a b',
+    'a+b',
+    'x#2',
+    'x%232',
+    'é',
+    'e\u0301',
+    long,
+    `${long}b`,
+    nameOf(long),
+  ];
   expect(new Set(ids.map((id) => actionFolder('f', id))).size).toBe(ids.length);
+});
+
+test('a name keeps its letters and digits in any script, and is never longer than file systems allow', () => {
+  expect(actionFolder('f', `${'夜間集計'.repeat(7)}:1/lint`)).toBe(`f/${'夜間集計'.repeat(7)}:1/lint`);
+  expect(actionFolder('f', 'Größe №7 ٣:1')).toBe('f/Größe%20%E2%84%967%20٣:1');
+  const longest = ['夜', '🦉', ' ', 'a\u0301', '\ud800'].map((character) => `${character.repeat(100)}:1`);
+  const names = longest.map((id) => actionFolder('f', id).slice(2));
+  expect(Math.max(...names.map((name) => Buffer.byteLength(name)))).toBeLessThanOrEqual(200);
+  expect(names.filter((name) => name.includes('\ufffd'))).toEqual([]);
+});
+
+test('the word for an id is ASCII and differs where ids differ', () => {
+  expect(actionWord('nightly:1/lint#2')).toBe('nightly:1/lint%232');
+  expect(actionWord('夜 %:1/a')).toBe('%E5%A4%9C%20%25:1/a');
 });

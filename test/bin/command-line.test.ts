@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Store } from '../../persistence/store.ts';
 import { Cli, type CliProcess, type CliResult } from '../support/cli.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -61,6 +62,7 @@ describe('perdure run', () => {
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as { steps: { outputFile: string }[] };
     expect(report).toMatchObject({ plan: 'nightly:1', kind: 'ok', speedUp: expect.any(Number) as number });
+    expect(report).not.toHaveProperty('resumed');
     expect(readFileSync(report.steps[0]?.outputFile ?? '', 'utf8')).toBe('out\n');
     expect(stderr).toContain('✔ one ok');
     expect(stderr).not.toContain('\u001b');
@@ -105,6 +107,91 @@ describe('perdure run', () => {
     });
   });
 
+  test('keeps what a module prints for its step, and away from the result', async () => {
+    writeFileSync(
+      join(folder, 'steps.mjs'),
+      `import { setTimeout as sleep } from 'node:timers/promises';
+       export async function chat({ input }) {
+         console.log('out of', input);
+         await sleep(20);
+         process.stderr.write('err of ' + input + '\\n');
+         setTimeout(() => console.log('late'), 100);
+         if (input === 'two') throw new Error('enough');
+       }`,
+    );
+    writePlan(
+      [
+        { id: 'one', module: './steps.mjs#chat', input: 'one' },
+        { id: 'two', module: './steps.mjs#chat', input: 'two' },
+        { id: 'last', run: 'sleep 0.5', after: ['one'] },
+      ],
+      { policy: 'continue' },
+    );
+    const { code, stdout, stderr } = await perdure('run', 'plan.json', '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'failed' });
+    expect(stderr).toMatch(/output of two, failed: .*\n {2}out of two\n {2}err of two\n/);
+    expect(stderr).toContain('late\n');
+    expect(stderr).not.toContain('out of one');
+    expect((await perdure('show', 'nightly:1/one')).stdout).toMatch(/output\.log:\n {2}out of one\n {2}err of one\n$/);
+  });
+
+  test('never exits with 0 for a run that a module broke off, and goes on with it', async () => {
+    writeFileSync(
+      join(folder, 'steps.mjs'),
+      `import { existsSync } from 'node:fs';
+       export const leave = () => existsSync('go') || process.exit(0);
+       export const crash = () => existsSync('go') || new Promise(() => setTimeout(() => { throw new Error('lost'); }));`,
+    );
+    for (const name of ['leave', 'crash']) {
+      rmSync(join(folder, 'go'), { force: true });
+      writePlan([{ id: 'one', module: `./steps.mjs#${name}` }], { name });
+      const { code, stderr } = await perdure('run', 'plan.json', '--store', 'work.db');
+      expect(code).toBe(1);
+      expect(stderr).toContain(`${name}:1 was left unfinished`);
+      go();
+      expect((await perdure('run', 'plan.json', '--store', 'work.db')).stdout).toContain(`${name}:1 went well`);
+    }
+  });
+
+  test('runs plans whose names are long and not ASCII', async () => {
+    const name = '夜間集計'.repeat(10);
+    writePlan([{ id: 'one', run: 'echo said' }], { name });
+    const { code, stdout } = await perdure('run', 'plan.json', '--json');
+    expect(code).toBe(0);
+    const { steps } = JSON.parse(stdout) as { steps: { outputFile: string }[] };
+    expect(readFileSync(steps[0]?.outputFile ?? '', 'utf8')).toBe('said\n');
+  });
+
+  test('says of a resumed run what was found, before anything of it went on', async () => {
+    const steps = [
+      { id: 'flaky', run: 'exit 1', retry: { attempts: 2, delay: '1h', cap: '1h' } },
+      { id: 'busy', run: 'sleep 60' },
+      { id: 'gone', run: 'sleep 60' },
+      { id: 'next', run: 'true' },
+    ];
+    writePlan(steps);
+    const first = started('run', 'plan.json', '--concurrency', '3');
+    await Promise.all([first.says('↻ flaky'), first.says('▸ busy'), first.says('▸ gone')]);
+    first.child.kill('SIGKILL');
+    await first.result;
+    writePlan(steps.filter(({ id }) => id !== 'gone'));
+    const second = started('run', 'plan.json', '--concurrency', '5', '--grace', '100ms');
+    await second.says('✔ next');
+    second.child.kill('SIGINT');
+    const { stderr } = await second.result;
+    expect(stderr).toContain(': 0 done, 1 running again, 1 waiting to retry, 1 waiting\n');
+    expect(stderr).toContain('running again: busy\nwaits to retry: flaky\nremoved: gone\n');
+  });
+
+  test('refuses a store whose folder cannot be made, naming both', async () => {
+    writePlan([{ id: 'one', run: 'true' }]);
+    expect(await perdure('run', 'plan.json', '--store', 'plan.json/in/work.db')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/plan\.json\/in\/work\.db cannot be made.*\[STORE_UNOPENABLE\]/) as string,
+    });
+  });
+
   test('runs to its end although nobody reads what it says', async () => {
     writePlan([
       { id: 'one', run: 'echo one >> log' },
@@ -128,8 +215,9 @@ describe('perdure run', () => {
     first.child.kill('SIGKILL');
     await first.result;
     go();
-    const { code, stderr } = await perdure('run', 'plan.json');
+    const { code, stderr, stdout } = await perdure('run', 'plan.json', '--json');
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('resuming nightly:1 at turn') });
+    expect(JSON.parse(stdout)).toMatchObject({ plan: 'nightly:1', resumed: true });
     expect(stderr).toContain('1 done, 1 running again, 1 waiting');
     expect(logged().filter((line) => line === 'one')).toHaveLength(1);
     expect(logged().at(-1)).toBe('three');
@@ -158,7 +246,8 @@ describe('perdure run', () => {
     await first.result;
     writePlan([{ id: 'one', run: 'echo other >> log' }]);
     const { code, stderr } = await perdure('run', 'plan.json', '--fresh');
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('nightly:1 is cancelled') });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('cancelling nightly:1') });
+    expect(stderr).not.toContain('also going on');
     expect(logged()).toEqual(['one', 'other']);
     expect((await perdure('ls')).stdout).toMatch(/nightly:1\s+cancelled[^]*nightly:2\s+ok/);
   });
@@ -247,6 +336,7 @@ describe('beside the owner of a store', () => {
   test('ls and show read, and another run is refused with 4', async () => {
     expect((await perdure('ls')).stdout).toMatch(/nightly:1\s+running\s+1 running, 1 waiting/);
     expect((await perdure('show', 'nightly:1/one')).stdout).toMatch(/state\s+running/);
+    expect((await perdure('show', 'nightly:1')).stdout).toMatch(/\nunder way: one \(for [\d.]+m?s\)\n$/);
     expect(await perdure('run', 'plan.json')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('[STORE_OWNED]') as string,
@@ -264,6 +354,19 @@ describe('beside the owner of a store', () => {
     expect(logged()).toEqual(['one', 'two']);
   });
 
+  test('cancel says of a step that waits that it has not started, not that it is missing', async () => {
+    expect(await perdure('cancel', 'nightly:1/two')).toMatchObject({
+      code: 1,
+      stderr: 'perdure: step two of nightly:1 waits and has no action yet: cancel the run, or wait until it starts\n',
+    });
+    expect((await perdure('cancel', 'nightly:1/one')).code).toBe(0);
+    await owner.result;
+    expect(await perdure('cancel', 'nightly:1/two')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('step two of nightly:1 has ended already') as string,
+    });
+  });
+
   test('cancel ends a run, whose owner then exits with 1', async () => {
     expect((await perdure('cancel', 'nightly:1')).code).toBe(0);
     const { code, stdout } = await owner.result;
@@ -271,6 +374,43 @@ describe('beside the owner of a store', () => {
       code: 1,
       stdout: expect.stringContaining('nightly:1 cancelled: 2 cancelled'),
     });
+  });
+});
+
+test('a request to an owner that is busy says so, and is obeyed later', async () => {
+  writeFileSync(
+    join(folder, 'steps.mjs'),
+    `import { writeFileSync } from 'node:fs';
+     export function block() {
+       writeFileSync('log', 'blocked');
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000);
+     }`,
+  );
+  writePlan([
+    { id: 'one', module: './steps.mjs#block' },
+    { id: 'two', run: untilGo, after: ['one'] },
+  ]);
+  const owner = started('run', 'plan.json');
+  while (logged().length === 0) await sleep(20);
+  expect(await perdure('cancel', 'nightly:1')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('is busy and has not answered yet') as string,
+  });
+  expect((await owner.result).stdout).toContain('nightly:1 cancelled');
+});
+
+test('ls mentions what went wrong and was told to nobody', async () => {
+  const store = Store.open(join(folder, 'work.db'));
+  store.incident('turn.refused', 'the first');
+  store.incident('timer.deadLettered', 'beep: the second\nand more');
+  store.flush();
+  store.close();
+  expect((await perdure('ls')).stdout).toMatch(
+    /\n2 incidents, the last: \S+Z timer\.deadLettered: beep: the second\n$/,
+  );
+  expect(JSON.parse((await perdure('ls', '--json')).stdout)).toMatchObject({
+    incidentCount: 2,
+    incidents: [{ kind: 'timer.deadLettered' }, { kind: 'turn.refused', detail: 'the first' }],
   });
 });
 
@@ -301,7 +441,9 @@ describe('what is not there', () => {
     await first.says('▸ one started');
     first.child.kill('SIGKILL');
     await first.result;
-    expect((await perdure('cancel', 'nightly:1')).stdout).toContain('waits for the next one');
+    const before = performance.now();
+    expect((await perdure('cancel', 'nightly:1')).stdout).toContain('waits for the next start');
+    expect(performance.now() - before, 'nobody is waited for').toBeLessThan(2_000);
     const { code, stdout } = await perdure('run', 'plan.json');
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('nightly:1 cancelled') });
   });

@@ -81,3 +81,23 @@ test('colours are for terminals, and NO_COLOR is honoured', () => {
   expect(paintFor({ write, isTTY: true }, { NO_COLOR: '1' }).bad('x')).toBe('x');
   expect(paintFor({ write }, {}).bad('x')).toBe('x');
 });
+
+test('a run that goes on says what is under way, and what has ended so far', () => {
+  const { kind: _, ...running } = step('five', undefined, undefined, { state: 'running', startedAt: 1_000 });
+  const { kind: __, settledAt: ___, ...rest } = REPORT;
+  const first = { ...rest, state: 'running' as const, steps: [running], workMs: 0, makespanMs: 0 };
+  expect(planSummary(first, NO_PAINT, 5_200).at(-1)).toBe('under way: five (for 4.2s)');
+  expect(planSummary({ ...first, steps: [] }, NO_PAINT, 5_200).at(-1)).toBe('nothing has run yet');
+  const later = { ...rest, state: 'running' as const, steps: [...rest.steps, running] };
+  expect(planSummary(later, NO_PAINT, 5_200).slice(-2)).toEqual([
+    'so far 4.0s for 7.0s of work, up to 2 at once: 1.75 times as fast as one after the other',
+    'under way: five (for 4.2s)',
+  ]);
+});
+
+test('steps that took no time have run all the same', () => {
+  const quick = { ...REPORT, kind: 'ok' as const, steps: [step('one', 5, 5)], workMs: 0, makespanMs: 0 };
+  expect(planSummary(quick, NO_PAINT).at(-1)).toBe('all in less than 1ms');
+  const skipped = { ...quick, steps: [step('one', undefined, undefined, { kind: 'skipped' })] };
+  expect(planSummary(skipped, NO_PAINT).at(-1)).toBe('nothing ran');
+});
