@@ -9,6 +9,8 @@ import type { Store } from './store.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
 const POLL_MS = 200;
+/** How long the answer to a command is kept. */
+const KEPT_MS = 7 * 86_400_000;
 
 interface CommandRow {
   readonly id: string;
@@ -39,13 +41,22 @@ export function watchCommands(store: Store, tree: string, send: Send): () => voi
     const changed = JSON.stringify(version);
     if (changed !== seen) {
       seen = changed;
-      for (const row of openCommands(store, tree)) void apply(store, row, send, underway);
+      for (const row of openCommands(store, tree)) {
+        // What could not be answered now, for instance because the file was busy, is taken up at the next look: the
+        // command itself is applied once, by its id.
+        apply(store, row, send, underway).catch(() => (seen = undefined));
+      }
     }
     // Other processes live in real time, also when the tree's clock is moved by hand.
     handle = setTimeout(look, POLL_MS).unref();
   };
+  forgetAnswered(store);
   look();
   return () => clearTimeout(handle);
+}
+
+function forgetAnswered(store: Store): void {
+  store.statements.of('delete from commands where answered_at < ?').run(store.clock.now() - KEPT_MS);
 }
 
 function openCommands(store: Store, tree: string): CommandRow[] {
@@ -57,11 +68,14 @@ function openCommands(store: Store, tree: string): CommandRow[] {
 async function apply(store: Store, row: CommandRow, send: Send, underway: Set<string>): Promise<void> {
   if (underway.has(row.id)) return;
   underway.add(row.id);
-  const answer = await applied(row, send);
-  underway.delete(row.id);
-  if (!store.isOpen) return;
-  store.rows.run('update commands set answered_at = ?, answer = ? where id = ?', store.clock.now(), answer, row.id);
-  store.flush();
+  try {
+    const answer = await applied(row, send);
+    if (!store.isOpen) return;
+    store.rows.run('update commands set answered_at = ?, answer = ? where id = ?', store.clock.now(), answer, row.id);
+    store.flush();
+  } finally {
+    underway.delete(row.id);
+  }
 }
 
 async function applied({ id, actor, event }: CommandRow, send: Send): Promise<string> {

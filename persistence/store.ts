@@ -231,6 +231,8 @@ export class Store implements Batching {
     this.assertOpen();
     this.statements.of('begin immediate').run();
     this.#begun = true;
+    // Whoever writes, also outside of a turn: an open transaction keeps other processes from leaving commands.
+    this.#schedule();
   }
 
   afterCommit(fn: () => void): void {
