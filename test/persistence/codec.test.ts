@@ -64,7 +64,8 @@ const leaves = fc.oneof(
   fc.double(),
   fc.string({ unit: 'binary' }),
   fc.bigInt(),
-  fc.date({ noInvalidDate: false }),
+  // To Node 20 no invalid date equals another, so they have a test of their own.
+  fc.date({ noInvalidDate: true }),
   fc.int8Array(),
   fc.uint8Array(),
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),
@@ -119,6 +120,20 @@ function withOwn(error: Error, entries: [string, unknown][]): Error {
   }
   return error;
 }
+
+test('an invalid date comes back invalid, wherever it is', () => {
+  const invalid = new Date(Number.NaN);
+  const found = through({ a: [invalid], b: new Map([[1, invalid]]), c: new Error('', { cause: invalid }) }) as {
+    a: Date[];
+    b: Map<number, Date>;
+    c: Error;
+  };
+  const dates = [through(invalid), found.a[0], found.b.get(1), found.c.cause];
+  for (const date of dates) {
+    expect(date).toBeInstanceOf(Date);
+    expect((date as Date).getTime()).toBeNaN();
+  }
+});
 
 test('property: every value that is encoded comes back as it was', () => {
   fc.assert(
