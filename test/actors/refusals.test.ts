@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { defineAction, type Actions } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
@@ -120,7 +120,7 @@ test('no context of the supervisor exceeds 4 KB under load, and what waits is no
 });
 
 test('progress reaches whoever listens, and ends with the action', async () => {
-  let go = () => {};
+  let go: (() => void) | undefined;
   const told = defineAction({
     run: async (_: null, { progress }) => {
       await new Promise<void>((resolve) => (go = resolve));
@@ -135,8 +135,8 @@ test('progress reaches whoever listens, and ends with the action', async () => {
   const listening = (async () => {
     for await (const value of handle.progress) heard.push(value);
   })();
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  go();
+  await vi.waitFor(() => expect(go).toBeDefined());
+  go?.();
   await handle.outcome;
   await listening;
   expect(heard).toEqual([1, 2]);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { defineAction, type Actions } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { crash } from '../../persistence/crash.ts';
@@ -118,11 +118,12 @@ test('parks an action whose handler is gone, and runs it when the handler is bac
   await a.submit('old', null, { id: 'waiting' });
   crash(a.durable);
   const b = await spawnSupervisor({ store, actions: { double } as Actions, concurrency: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  expect(b.durable.store.rows.all('select id, state from actions order by id')).toEqual([
-    { id: 'running', state: 'parked' },
-    { id: 'waiting', state: 'parked' },
-  ]);
+  await vi.waitFor(() =>
+    expect(b.durable.store.rows.all('select id, state from actions order by id')).toEqual([
+      { id: 'running', state: 'parked' },
+      { id: 'waiting', state: 'parked' },
+    ]),
+  );
   await b.close();
   await using c = await spawnSupervisor({
     store,
@@ -232,7 +233,7 @@ test('close aborts what runs, waits until it has ended, and runs it again at the
   });
   const first = await spawnSupervisor({ store, actions: { slow } });
   await first.submit('slow', null, { id: 'x' });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await vi.waitFor(() => expect(log).toEqual(['began']));
   await first.close();
   expect(log).toEqual(['began', 'ended']);
   await using second = await spawnSupervisor({ store, actions: { slow: defineAction({ run: (_: null) => 'again' }) } });

@@ -1,6 +1,6 @@
 /** What goes wrong in one action, or in one call, and what must not come of it. */
 import { fromPromise, setup, assign } from 'xstate';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { createDurableActor } from '../../persistence/durable.ts';
@@ -38,7 +38,7 @@ function submissionOf(id: string) {
 test('a disk that is full while an outcome is written stops the store, tells whoever waits, and loses nothing', async () => {
   const store = tempStore();
   const value = 'x'.repeat(2_000_000);
-  let go = () => {};
+  let go: (() => void) | undefined;
   const big = defineAction({
     run: async (_: null) => {
       await new Promise<void>((resolve) => (go = resolve));
@@ -47,10 +47,10 @@ test('a disk that is full while an outcome is written stops the store, tells who
   });
   const first = await spawnSupervisor({ store, actions: { big } });
   const handle = await first.submit('big', null, { id: 'b' });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await vi.waitFor(() => expect(go).toBeDefined());
   const pages = first.durable.store.rows.get<{ page_count: number }>('pragma page_count')?.page_count ?? 0;
   first.durable.store.rows.get(`pragma max_page_count = ${pages + 20}`);
-  go();
+  go?.();
   await expect(handle.outcome).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await expect(first.submit('big', null)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await first.close();
@@ -128,12 +128,10 @@ test('an error with a huge name fails its action, and no context of the tree gro
   });
   await using supervisor = await spawnSupervisor({ store: tempStore(), actions: { huge } });
   await supervisor.submit('huge', null as never);
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  const { largest } = supervisor.durable.store.rows.get<{ largest: number }>(
-    'select max(length(snapshot)) as largest from actors',
-  ) as never;
-  expect(largest).toBeGreaterThan(700);
-  expect(largest).toBeLessThan(4_096);
+  const largest = () =>
+    supervisor.durable.store.rows.get<{ n: number }>('select max(length(snapshot)) as n from actors')?.n ?? 0;
+  await vi.waitFor(() => expect(largest()).toBeGreaterThan(700));
+  expect(largest()).toBeLessThan(4_096);
 });
 
 test('a signal that is aborted before the start starts nothing', async () => {
