@@ -69,10 +69,6 @@ export class Timers implements Scheduler {
     this.#offset = this.#offsetNow();
   }
 
-  get size(): number {
-    return this.#queue.length - this.#gone;
-  }
-
   schedule(source: AnyRef, target: AnyRef, event: AnyEventObject, delayMs: number, key?: string): void {
     if (Number.isNaN(delayMs) || (key !== undefined && typeof key !== 'string')) {
       return this.#host.refused(unusable(source, event, delayMs, key));
@@ -117,12 +113,6 @@ export class Timers implements Scheduler {
   /** Begins to fire: what is due at once, the rest in time. */
   start(): void {
     this.#arm();
-  }
-
-  /** How many are due. */
-  countDue(): number {
-    const now = this.#host.clock.now();
-    return this.#queue.filter((timer) => timer.state === 'waiting' && timer.due <= now).length;
   }
 
   /** Nothing fires any more. */
