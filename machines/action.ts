@@ -160,8 +160,24 @@ function settling({ context: { id, slot } }: Args, at: number | null, result: Ac
   return { notice: { type: 'action.ended', id, slot, at, result } };
 }
 
+function succeeded({ context, event: { output } }: Args & Settled): Notified {
+  return settling({ context }, output.at, returned({ context }, valueOf(output)));
+}
+
+function degraded({ context, event: { output } }: Args & Settled): Notified {
+  return settling({ context }, output.at, fellBack({ context }, valueOf(output)));
+}
+
+function failedToFallBack({ context, event: { output } }: Args & Settled): Notified {
+  return settling({ context }, output.at, ended({ context }, 'failed'));
+}
+
+function failed({ context }: Args): Notified {
+  return settling({ context }, context.at, ended({ context }, 'failed'));
+}
+
 /** A worker never rejects; only the runtime does in its place, when what it gave could not be stored. */
-function refused({ context }: Args, { event }: { readonly event: { readonly error: unknown } }): Notified {
+function refused({ context, event }: Args & { readonly event: { readonly error: unknown } }): Notified {
   const { name, code, message } = event.error as Partial<ErrorRecord>;
   const error = { name: name ?? 'Error', code: code ?? null, message: (message ?? 'unknown').slice(0, 500) };
   return settling({ context }, null, { ...ended({ context }, 'failed'), error });
@@ -219,11 +235,7 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: {
-              type: 'announce',
-              params: ({ context, event }) =>
-                settling({ context }, event.output.at, returned({ context }, valueOf(event.output))),
-            },
+            actions: { type: 'announce', params: succeeded },
           },
           {
             guard: isUnregistered,
@@ -234,7 +246,7 @@ export const actionMachine = setup({
         ],
         onError: {
           target: 'settled',
-          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
+          actions: { type: 'announce', params: refused },
         },
       },
     },
@@ -244,10 +256,7 @@ export const actionMachine = setup({
         { guard: 'hasFallback', target: 'fallingBack' },
         {
           target: 'settled',
-          actions: {
-            type: 'announce',
-            params: ({ context }) => settling({ context }, context.at, ended({ context }, 'failed')),
-          },
+          actions: { type: 'announce', params: failed },
         },
       ],
     },
@@ -274,23 +283,16 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: {
-              type: 'announce',
-              params: ({ context, event }) =>
-                settling({ context }, event.output.at, fellBack({ context }, valueOf(event.output))),
-            },
+            actions: { type: 'announce', params: degraded },
           },
           {
             target: 'settled',
-            actions: {
-              type: 'announce',
-              params: ({ context, event }) => settling({ context }, event.output.at, ended({ context }, 'failed')),
-            },
+            actions: { type: 'announce', params: failedToFallBack },
           },
         ],
         onError: {
           target: 'settled',
-          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
+          actions: { type: 'announce', params: refused },
         },
       },
     },
@@ -308,7 +310,7 @@ export const actionMachine = setup({
         },
         onError: {
           target: 'settled',
-          actions: { type: 'announce', params: ({ context, event }) => refused({ context }, { event }) },
+          actions: { type: 'announce', params: refused },
         },
       },
     },

@@ -20,7 +20,15 @@ import { Store, type CommitReport, type Participant, type Stimulus, type StoreOp
 import { isStoreFailure, sqliteError, type Durability } from './sqlite.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
-import { listensTo, pathOf, type AnyEventObject, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
+import {
+  failureInsteadOf,
+  listensTo,
+  pathOf,
+  type AnyEventObject,
+  type AnyRef,
+  type AnySnapshot,
+  type Logic,
+} from './xstate-port.ts';
 import { watchCommands } from './commands.ts';
 
 /** Options of {@link createDurableActor}. */
@@ -129,7 +137,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       },
       migrate: options.migrate,
     };
-    const began = performance.now();
+    const began = this.#monotonic();
     this.#tree = this.#load();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     this.resumed = this.#resumption(began);
@@ -290,9 +298,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const deliver = () => this.#tree.actorOf(actor)?.send(event);
     const reject = (error: PerdureError) => {
       if (!this.store.isOpen) return;
-      const failed = { type: 'xstate.promise.reject', data: error };
-      const fail = () => this.#tree.actorOf(actor)?.send(failed);
-      this.#run({ participant: this, deliver: fail, resolve: () => {}, reject: () => {} });
+      const fail = () => this.#tree.actorOf(actor)?.send(failureInsteadOf(event, error));
+      const note = (again: PerdureError) => {
+        if (this.store.isOpen) this.store.incident('effect.refused', again.message);
+      };
+      this.#run({ participant: this, deliver: fail, resolve: () => {}, reject: note });
     };
     this.store.note({ participant: this, deliver, resolve: () => {}, reject });
   }
@@ -345,6 +355,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
   }
 
+  #monotonic(): number {
+    const { clock } = this.store;
+    return clock.monotonic?.() ?? clock.now();
+  }
+
   #load(): LiveTree {
     return new LiveTree(this.store, this.#options, this);
   }
@@ -364,7 +379,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const { statements, clock } = this.store;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
-    return { turn, actors: size, timersDue: n, effects: this.#tree.restartCount, ms: performance.now() - began };
+    return { turn, actors: size, timersDue: n, effects: this.#tree.restartCount, ms: this.#monotonic() - began };
   }
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */

@@ -228,6 +228,14 @@ export function pathOf(ref: AnyRef): string {
   return keys.length === 0 ? ref.id : keys.join('/');
 }
 
+/** What an effect would have sent, had it failed with `error` instead of giving this result. */
+export function failureInsteadOf({ type }: AnyEventObject, error: PerdureError): AnyEventObject {
+  return {
+    type: type.startsWith('xstate.observable.') ? 'xstate.observable.error' : 'xstate.promise.reject',
+    data: error,
+  };
+}
+
 const RESULTS = /^xstate\.(promise|observable)\./;
 const STOP = 'xstate.stop';
 const FAILED = 'perdure.effect.failed';

@@ -1,5 +1,5 @@
 /** What goes wrong in one action, or in one call, and what must not come of it. */
-import { fromPromise, setup, assign } from 'xstate';
+import { assign, fromObservable, fromPromise, setup } from 'xstate';
 import { expect, test, vi } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
@@ -149,6 +149,26 @@ test('a tree whose promise gave what cannot be stored goes on with the error of 
       id: 'give',
       src: 'give',
       onDone: { actions: assign({ error: ({ event }) => event.output as never }) },
+      onError: { actions: assign({ error: ({ event }) => (event.error as { code: string }).code }) },
+    },
+  });
+  await using durable = await createDurableActor(machine, { store: tempStore() });
+  await durable.waitFor(({ context }) => context.error !== '');
+  expect(durable.getSnapshot().context.error).toBe('CODEC_REFUSED');
+});
+
+test('an observable that gives what cannot be stored fails with the error of it, and is not lost in silence', async () => {
+  const values = {
+    subscribe(observer: { next(value: unknown): void }) {
+      const timer = setTimeout(() => observer.next({ fn: () => 1 }), 5);
+      return { unsubscribe: () => clearTimeout(timer) };
+    },
+  };
+  const machine = setup({ actors: { values: fromObservable(() => values as never) } }).createMachine({
+    context: { error: '' },
+    invoke: {
+      id: 'values',
+      src: 'values',
       onError: { actions: assign({ error: ({ event }) => (event.error as { code: string }).code }) },
     },
   });
