@@ -370,41 +370,16 @@ function isMachineSnapshot(snapshot: AnySnapshot): snapshot is AnyMachineSnapsho
 }
 
 const NOTHING = Object.freeze({});
-const ownGetPersistedSnapshot = StateMachine.prototype.getPersistedSnapshot;
 
 function persistedMachineSnapshot(snapshot: AnyMachineSnapshot): Record<string, unknown> {
-  const { machine, status, output, error, value, historyValue, context } = snapshot as AnyMachineSnapshot & Fields;
-  // What XState would give, without its copies of a dozen fields: all but the writing of history, which is rare.
-  if (machine.getPersistedSnapshot === ownGetPersistedSnapshot && isEmpty(historyValue)) {
-    const persisted: Record<string, unknown> = {
-      status,
-      value,
-      historyValue: NOTHING,
-      context,
-    };
-    if (output !== undefined) persisted['output'] = output;
-    if (error !== undefined) persisted['error'] = error;
-    return persisted;
-  }
-  const persisted = machine.getPersistedSnapshot({
+  const persisted = snapshot.machine.getPersistedSnapshot({
     ...snapshot,
     children: NOTHING,
     context: NOTHING,
   } as never) as unknown as Record<string, unknown>;
   delete persisted['children'];
-  persisted['context'] = context;
+  persisted['context'] = snapshot.context;
   return persisted;
-}
-
-interface Fields {
-  readonly output: unknown;
-  readonly error: unknown;
-  readonly historyValue: object;
-}
-
-function isEmpty(value: object): boolean {
-  for (const _key in value) return false;
-  return true;
 }
 
 /** The live children of an actor; undefined for an actor that cannot have any. */
