@@ -15,8 +15,10 @@ export type PerdureErrorCode =
   | 'STORE_FAILED'
   | 'STORE_CLOSED'
   | 'STORE_STOLEN'
+  | 'STORE_WAL_LOST'
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
+  | 'BACKUP_FAILED'
   // what cannot be made durable
   | 'CODEC_REFUSED'
   | 'INLINE_ACTOR'
@@ -24,10 +26,14 @@ export type PerdureErrorCode =
   | 'CHILD_ID_DUPLICATE'
   | 'TURN_REFUSED'
   | 'XSTATE_UNSUPPORTED'
+  | 'EFFECT_INTERRUPTED'
   // restoring
   | 'LOGIC_MISSING'
   | 'MACHINE_CHANGED'
+  | 'MIGRATION_FAILED'
   | 'SNAPSHOT_INVALID'
+  | 'TREE_NOT_FOUND'
+  | 'MACHINE_UNKNOWN'
   // sending
   | 'ACTOR_NOT_FOUND'
   | 'ACTOR_STOPPED'

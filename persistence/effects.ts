@@ -51,6 +51,11 @@ export class Effects {
   readonly #sealed: Step[] = [];
   #done = 0;
 
+  /** Whether any effect is wanted. */
+  get isIdle(): boolean {
+    return this.#wanted.size === 0 && this.#running.size === 0;
+  }
+
   /** Effects that start with the next commit. */
   get waiting(): Iterable<AnyRef> {
     return this.#waiting;

@@ -39,11 +39,17 @@ export interface TurnName {
 
 /** Prepared statements, by their text. */
 export class Statements {
-  readonly #db: Db;
+  #db: Db;
   readonly #prepared = new Map<string, Statement>();
 
   constructor(db: Db) {
     this.#db = db;
+  }
+
+  /** Goes on with another connection. */
+  use(db: Db): void {
+    this.#db = db;
+    this.#prepared.clear();
   }
 
   of(sql: string): Statement {
@@ -146,7 +152,8 @@ export class TurnRows implements Rows {
 /** Rows for a machine that runs in memory, with a plain `createActor` and no store: the same SQL, kept nowhere. */
 export function memoryRows(tables: readonly TableSpec[]): Rows {
   const db = new Database(':memory:');
-  db.exec('create table checkpoints(turn integer primary key)');
+  db.function('perdure_turn', () => 1);
+  db.exec('create table kept(turn integer not null)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
   return new TurnRows(new Statements(db), {

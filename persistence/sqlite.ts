@@ -132,5 +132,9 @@ export function sqliteError(error: unknown, path: string): PerdureError {
       facts,
     });
   }
-  return new PerdureError('STORE_FAILED', `The store ${path} failed: ${messageOf(error)}`, { cause: error, facts });
+  return new PerdureError('STORE_FAILED', `The store ${path} failed: ${messageOf(error)}`, {
+    cause: error,
+    facts,
+    retryable: isStoreFailure(error),
+  });
 }

@@ -29,16 +29,18 @@ function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRo
   return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
 }
 
+/** Gives the row's checksum. */
 export function insertTimer(
   statements: Statements,
   { tree, source, target, timer, text }: StoredTimer,
   turn: number,
-): void {
+): number {
   const { id, key, due, delay } = timer;
   const checksum = checksumOf({ id, source, target, key, event: text, due, delay });
   statements
     .of('insert into timers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(id, tree, source, target, key, text, due, delay, checksum, turn);
+  return checksum;
 }
 
 export function deleteTimer(statements: Statements, id: number): void {

@@ -15,9 +15,13 @@ test('the public names are these, and a change of them is meant', () => {
       'Supervisor',
       'createDurableActor',
       'defineAction',
+      'durableAction',
       'effectOf',
       'isPerdureError',
+      'onRestart',
+      'sendToTree',
       'spawnSupervisor',
+      'transactional',
     ],
     machines: [
       'DEFAULT_RETRY',

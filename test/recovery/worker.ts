@@ -3,7 +3,8 @@
  * durable, after it was told, and goes on where the notes end. Paths and numbers come in through the environment.
  */
 import { existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
-import { createDurableActor, type DurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
+import { type DurableActor } from '../../persistence/durable.ts';
 import { Store } from '../../persistence/store.ts';
 import { finalState, hubMachine, isQuiet, marksTable, type HubContext } from './hub.ts';
 import { clientsOf, scriptOf, type Workload } from './workload.ts';
