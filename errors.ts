@@ -17,6 +17,7 @@ export type PerdureErrorCode =
   | 'STORE_STOLEN'
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
+  | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'
   | 'INLINE_ACTOR'
@@ -34,6 +35,8 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // secrets
+  | 'SECRET_UNKNOWN'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
