@@ -37,9 +37,11 @@ export function encode(
   where: string | (() => string),
   maxBytes: number = MAX_VALUE_BYTES,
 ): string {
-  bytesLeft = maxBytes;
+  // Every value is counted with a comma or bracket behind it, and the last one has none.
+  bytesLeft = maxBytes + 1;
   if (isPlain(value, 0)) return sized(JSON.stringify(value), where, maxBytes);
-  const walk: Walk = { refs, where: nameOf(where), path: [], ancestors: [], maxBytes, bytes: 0 };
+  if (bytesLeft < 0) throw tooLarge(nameOf(where), maxBytes - bytesLeft, 'at least ', maxBytes);
+  const walk: Walk = { refs, where: nameOf(where), path: [], ancestors: [], maxBytes, bytes: -1 };
   return sized(JSON.stringify(tagged(value, walk)), where, maxBytes);
 }
 
@@ -63,27 +65,31 @@ function sized(text: string, where: string | (() => string), maxBytes: number): 
   if (text.length * 3 <= maxBytes) return text;
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return text;
-  throw tooLarge(nameOf(where), `${bytes}`, bytes, maxBytes);
+  throw tooLarge(nameOf(where), bytes, '', maxBytes);
 }
 
-function tooLarge(where: string, found: string, bytes: number, maxBytes: number): PerdureError {
+function tooLarge(where: string, bytes: number, about: '' | 'at least ', maxBytes: number): PerdureError {
   return new PerdureError(
     'CODEC_REFUSED',
-    `Cannot persist ${where}: its text has ${found} bytes and the limit is ${maxBytes}. Keep large data in a file or in rows of ` +
+    `Cannot persist ${where}: its text has ${about}${bytes} bytes and the limit is ${maxBytes}. Keep large data in a file or in rows of ` +
       'its own, and its name here; or raise maxValueBytes.',
     { facts: { where, bytes, maxBytes } },
   );
 }
+
+/** A value takes a character, and one that ends it. */
+const VALUE_BYTES = 2;
+const QUOTES = 2;
 
 /** What the plain value that is being looked at may still take; it is no parameter because every value on the way pays for that. */
 let bytesLeft = 0;
 
 /** Whether JSON.stringify keeps the value whole, and the text is not larger than allowed, as far as can be told without it. */
 function isPlain(value: unknown, depth: number): boolean {
-  if (--bytesLeft < 0) return false;
+  if ((bytesLeft -= VALUE_BYTES) < 0) return false;
   switch (typeof value) {
     case 'string':
-      bytesLeft -= value.length;
+      bytesLeft -= value.length + QUOTES - 1;
       return true;
     case 'boolean':
       return true;
@@ -104,7 +110,7 @@ function isPlainObject(value: object, depth: number): boolean {
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
   for (const key in value) {
-    bytesLeft -= key.length;
+    bytesLeft -= key.length + QUOTES + 1;
     if (key === TAG || !isPlain((value as Record<string, unknown>)[key], depth)) return false;
   }
   return Object.getOwnPropertySymbols(value).length === 0;
@@ -127,7 +133,7 @@ interface Walk {
 
 function count(walk: Walk, bytes: number): void {
   walk.bytes += bytes;
-  if (walk.bytes > walk.maxBytes) throw tooLarge(walk.where, `at least ${walk.bytes}`, walk.bytes, walk.maxBytes);
+  if (walk.bytes > walk.maxBytes) throw tooLarge(walk.where, walk.bytes, 'at least ', walk.maxBytes);
 }
 
 function refuse(walk: Walk, what: string, remedy: string): PerdureError {
@@ -142,10 +148,10 @@ function tag(name: string, value: Json): Json {
 }
 
 function tagged(value: unknown, walk: Walk): Json {
-  count(walk, 1);
+  count(walk, VALUE_BYTES);
   switch (typeof value) {
     case 'string':
-      count(walk, value.length);
+      count(walk, value.length + QUOTES - 1);
       return value;
     case 'boolean':
       return value;
@@ -227,7 +233,7 @@ function taggedArray(value: unknown[], walk: Walk): Json {
 function taggedRecord(value: object, prototype: unknown, walk: Walk): Json {
   refuseSymbols(value, walk);
   const entries = Object.keys(value).map((key): [string, Json] => {
-    count(walk, key.length);
+    count(walk, key.length + QUOTES + 1);
     return [key, at(walk, key, (value as Record<string, unknown>)[key])];
   });
   if (prototype === null) return tag('dictionary', entries);
@@ -267,7 +273,7 @@ function taggedBytes(value: object, walk: Walk): Json | undefined {
   for (const [name, type] of Object.entries(ARRAYS)) {
     if (Object.getPrototypeOf(value) !== type.prototype) continue;
     const view = value as Uint8Array;
-    count(walk, view.byteLength);
+    count(walk, Math.floor((view.byteLength * 4) / 3));
     const bytes =
       value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     return tag(name, bytes.toString('base64'));
