@@ -1,7 +1,7 @@
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PerdureError } from '../../errors.ts';
+import type { PerdureError } from '../../errors.ts';
 import { encryption, isSealed, plain } from '../../persistence/sealing.ts';
 
 const keys: Record<string, Buffer> = { one: randomBytes(32), two: randomBytes(32) };

@@ -16,7 +16,7 @@ async function revealed(value: string): Promise<Secrets> {
 
 test('a reference shows its name and nothing else, however it is shown', () => {
   const ref = secret('stripe-key');
-  expect([`${ref}`, JSON.stringify({ ref }), inspect({ ref })]).toEqual([
+  expect([String(ref), JSON.stringify({ ref }), inspect({ ref })]).toEqual([
     'secret(stripe-key)',
     '{"ref":"secret(stripe-key)"}',
     '{ ref: secret(stripe-key) }',
