@@ -30,7 +30,7 @@ export interface Refs {
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** The text of `value`. `where` names the actor and the part of it, for the error. */
+/** The text of `value`, of `maxBytes` at most. `where` names the actor and the part of it, for the error. */
 export function encode(
   value: unknown,
   refs: Refs,
@@ -256,7 +256,11 @@ function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {
 function taggedError(error: Error, walk: Walk): Json {
   const keys = [...Object.keys(error), ...(error instanceof AggregateError ? ['errors'] : [])];
   const own = keys.filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
-  count(walk, error.name.length + error.message.length + (error.stack?.length ?? 0));
+  for (const part of ['name', 'message', 'stack'] as const) {
+    const text: unknown = error[part];
+    if (typeof text === 'string') count(walk, text.length);
+    else if (text !== undefined) throw refuse(walk, `an error whose ${part} is no text`, 'give it a text.');
+  }
   return tag('error', {
     name: error.name,
     message: error.message,

@@ -75,10 +75,9 @@ export function redaction(
   const patterns = (rules.patterns ?? []).map(
     (pattern) => new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`),
   );
-  const replace = rules.replace ?? ((_path, value) => value);
   const text = (given: string): string =>
     redactText(patterns.reduce((result, pattern) => result.replace(pattern, REDACTED), given));
-  return (value) => new Walk(names, replace, text).shown(value, paths);
+  return (value) => new Walk(names, rules.replace, text).shown(value, paths);
 }
 
 function folded(name: string): string {
@@ -91,17 +90,13 @@ type Rest = readonly string[];
 /** One value on its way. */
 class Walk {
   readonly #names: ReadonlySet<string>;
-  readonly #replace: NonNullable<RedactionRules['replace']>;
+  readonly #replace: RedactionRules['replace'];
   readonly #text: (text: string) => string;
   readonly #path: (string | number)[] = [];
   readonly #ancestors = new Set<object>();
   #left = MAX_VALUES;
 
-  constructor(
-    names: ReadonlySet<string>,
-    replace: NonNullable<RedactionRules['replace']>,
-    text: (text: string) => string,
-  ) {
+  constructor(names: ReadonlySet<string>, replace: RedactionRules['replace'], text: (text: string) => string) {
     this.#names = names;
     this.#replace = replace;
     this.#text = text;
@@ -123,6 +118,7 @@ class Walk {
   }
 
   #replaced(value: unknown): unknown {
+    if (this.#replace === undefined) return value;
     try {
       return this.#replace([...this.#path], value);
     } catch {

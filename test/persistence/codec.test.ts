@@ -195,6 +195,11 @@ test('an error comes back with its name, code, cause and stack; ours with its co
   expect(oursBack.cause).toMatchObject({ message: 'inner' });
 });
 
+test('an error without a name or a stack is an error', () => {
+  const error = Object.assign(new Error('x'), { name: undefined, stack: undefined });
+  expect(through(error)).toMatchObject({ message: 'x', name: undefined });
+});
+
 class Money {
   readonly amount = 1;
 }
@@ -228,6 +233,8 @@ test.each<[string, unknown]>([
   ['a boxed number', Object(1)],
   ['a URL', new URL('http://x.y')],
   ['a DataView', new DataView(new ArrayBuffer(1))],
+  ['an error whose message is no text', Object.assign(new Error('x'), { message: new Map([[1, 2]]) })],
+  ['an error whose name is no text', Object.assign(new Error('x'), { name: () => 1 })],
   ['a cycle', cycle()],
   ['100,000 levels of objects', deep(100_000, (inner) => ({ inner }))],
   ['100,000 levels of arrays', deep(100_000, (inner) => [inner])],
