@@ -19,6 +19,7 @@ export type PerdureErrorCode =
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
   | 'BACKUP_FAILED'
+  | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'
   | 'INLINE_ACTOR'
@@ -40,6 +41,8 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // secrets
+  | 'SECRET_UNKNOWN'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
