@@ -49,6 +49,12 @@ export function seedOf(row: ActorIdentity): number {
   return crc32(`${id}|${tree}|${parent}|${synced}|${JSON.stringify([key, src, system_id, machine])}`);
 }
 
+/** What a sealed state is bound to: all of its row. */
+export function bindingOf(row: ActorIdentity, attempt: number, turn: number): string {
+  const { id, tree, parent, key, src, system_id, synced, machine } = row;
+  return JSON.stringify(['actor', id, tree, parent, key, src, system_id, synced, machine, attempt, turn]);
+}
+
 /** Goes on from the seed with what changes. Odd factors, so that no flipped bit of a number is lost. */
 export function checksumOf(text: string, seed: number, attempt: number, turn: number): number {
   const high = Math.floor(turn / 2 ** 32);

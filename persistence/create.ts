@@ -5,7 +5,7 @@ import type { CommitReport } from './commits.ts';
 import type { Clock } from './clock.ts';
 import { DurableActor, type InputOf } from './durable.ts';
 import type { Migrations } from './migrations.ts';
-import { isStoreFailure, sqliteError, type Durability } from './sqlite.ts';
+import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
 import { Store, type StoreOptions } from './store.ts';
 import type { Logic } from './xstate-port.ts';
 
@@ -44,7 +44,7 @@ export async function createDurableActor<TLogic extends Logic>(
     store.joined();
     return durable;
   } catch (error) {
-    const reason = isStoreFailure(error) ? sqliteError(error, store.path) : error;
+    const reason = isSqliteError(error) ? sqliteError(error, store.path) : error;
     durable?.discard();
     if (isOwn) store.drop(reason as PerdureError);
     throw reason;

@@ -8,6 +8,7 @@
 import { messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { encode, type Refs } from './codec.ts';
+import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
 import type { Versions } from './versions.ts';
 import type { AnyEventObject } from './xstate-port.ts';
@@ -72,21 +73,18 @@ const NO_REFS: Refs = {
   },
 };
 
-/** Redacts what is shown and never restored. */
-export type Redact = (value: unknown) => unknown;
-
 export class History {
   readonly #statements: Statements;
   readonly #clock: Clock;
-  readonly #redact: Redact;
+  readonly #payloads: Payloads;
   readonly #versions: Versions;
   /** Row ids of the actors changed in this batch, by the number of their tree. */
   readonly #changed = new Map<number, number[]>();
 
-  constructor(statements: Statements, clock: Clock, versions: Versions, redact: Redact) {
+  constructor(statements: Statements, clock: Clock, versions: Versions, payloads: Payloads) {
     this.#statements = statements;
     this.#clock = clock;
-    this.#redact = redact;
+    this.#payloads = payloads;
     this.#versions = versions;
   }
 
@@ -109,7 +107,10 @@ export class History {
   /** Writes the row of the turn into its transaction. */
   write(turn: number, caused: readonly Caused[], bytes: number): void {
     if (caused.length === 0 && this.#changed.size === 0) return;
-    const causes = `[${caused.map((one) => this.#causeText(one)).join(',')}]`;
+    const causes = this.#payloads.seal(
+      `[${caused.map((one) => this.#causeText(one)).join(',')}]`,
+      () => `turn ${turn}`,
+    );
     const changed = JSON.stringify([...this.#changed]);
     const size = bytes + causes.length + changed.length;
     this.#statements.of('insert into turns values (?, ?, ?, ?, ?)').run(turn, this.#clock.now(), causes, changed, size);
@@ -127,12 +128,14 @@ export class History {
 
   #eventText(event: AnyEventObject): string {
     try {
-      const text = encode(this.#redact(event), NO_REFS, 'an event of the history');
+      const text = this.#payloads.secrets.redactText(
+        encode(this.#payloads.shown(event), NO_REFS, 'an event of the history'),
+      );
       if (text.length <= EVENT_LIMIT) return text;
       return JSON.stringify({ type: event.type, cut: text.length });
     } catch (error) {
       // What an event carries need not be storable, only what it leads to.
-      return JSON.stringify({ type: event.type, refused: messageOf(error) });
+      return JSON.stringify({ type: event.type, refused: this.#payloads.shownText(messageOf(error)) });
     }
   }
 }
@@ -147,6 +150,7 @@ interface TurnRow {
 /** The committed turns that are kept, oldest first. `present` gives the turn that is being built, which is not among them. */
 export async function* readHistory(
   statements: Statements,
+  payloads: Payloads,
   present: () => number,
   { from = 0, tree, signal }: HistoryQuery,
 ): AsyncIterableIterator<TurnRecord> {
@@ -158,7 +162,7 @@ export async function* readHistory(
       .all(next, present(), PAGE) as TurnRow[];
     for (const row of rows) {
       next = row.turn + 1;
-      const record = recordOf(statements, row);
+      const record = recordOf(statements, payloads, row);
       if (tree === undefined || concerns(record, tree)) yield record;
     }
     if (rows.length < PAGE) return;
@@ -170,12 +174,12 @@ function concerns({ causes, changed }: TurnRecord, tree: string): boolean {
   return causes.some((cause) => cause.tree === tree) || changed.some((one) => one.tree === tree);
 }
 
-function recordOf(statements: Statements, { turn, at, causes, changed }: TurnRow): TurnRecord {
+function recordOf(statements: Statements, payloads: Payloads, { turn, at, causes, changed }: TurnRow): TurnRecord {
   const byTree = JSON.parse(changed) as [number, number[]][];
   return {
     turn,
     at,
-    causes: JSON.parse(causes) as RecordedCause[],
+    causes: JSON.parse(payloads.unseal(causes, () => `turn ${turn}`)) as RecordedCause[],
     changed: byTree.flatMap(([tree, actors]) => {
       const name = statements.of('select name from trees where tree = ?').get(tree) as { name: string } | undefined;
       return actors.map((actor) => ({ tree: name?.name ?? `#${tree}`, actor: actorPath(statements, actor) }));

@@ -2,16 +2,18 @@
  * From rows to a live tree. Everything is checked before anything starts; what does not fit is refused, with the actor,
  * the path and the reason, and the file stays as it is. XState would drop such an actor without a word.
  */
-import { PerdureError, messageOf } from '../errors.ts';
-import { readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
+import { bindingOf, readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
 import { migrateState, type Migrations, type StoredState } from './migrations.ts';
 import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
+import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
 import {
   createRoot,
   forgetStored,
   isMachine,
+  isStateOf,
   logicOf,
   machineName,
   putValues,
@@ -68,6 +70,7 @@ export interface RestoreOptions {
   readonly migrate: Migrations | undefined;
   readonly hooks: TreeHooks & Refs;
   readonly scheduler: Scheduler;
+  readonly payloads: Payloads;
   /** Told every row that a kept version takes the place of. */
   readonly damaged: (row: DamagedRow) => void;
 }
@@ -98,8 +101,10 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
   let parent: Assembled | undefined;
   for (const found of readActors(statements, options.tree)) {
     let seed = verify(found);
-    const row = seed === undefined ? lastSoundVersion(statements, found) : found;
-    if (row !== found) options.damaged({ row: found, replacedBy: row.from_turn });
+    const sound = seed === undefined ? lastSoundVersion(statements, found) : found;
+    const isDamaged = sound !== found;
+    if (isDamaged) options.damaged({ row: found, replacedBy: sound.from_turn });
+    const row = unsealed(sound, options.payloads);
     const storedSeed = (seed ??= seedOf(row));
     // Brothers follow each other, mostly.
     if (row.parent === null) parent = undefined;
@@ -107,9 +112,9 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
     const logic = findLogic(row, parent, options.logic);
     const { machine, text } = current(row, logic, parent, options);
     if (machine !== row.machine) seed = seedOf({ ...row, machine });
-    const snapshot = storedSnapshot(row, text, logic, parent, late);
+    const snapshot = orUnreadable(row, () => storedSnapshot(row, text, logic, parent, late));
     const { id, key, src, attempt, from_turn: turn } = row;
-    const isStale = row !== found || machine !== row.machine;
+    const isStale = isDamaged || machine !== row.machine;
     assembled.push({
       id,
       parent,
@@ -128,6 +133,11 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
     if (parent !== undefined) adoptChild(parent.snapshot, row, snapshot);
   }
   return assembled;
+}
+
+function unsealed(row: ActorRow, payloads: Payloads): ActorRow {
+  const snapshot = payloads.unseal(row.snapshot, () => bindingOf(row, row.attempt, row.from_turn));
+  return snapshot === row.snapshot ? row : { ...row, snapshot };
 }
 
 /** Rows come by id, so they need no index. */
@@ -194,16 +204,41 @@ function storedSnapshot(
   late: Map<number, Late>,
 ): StoredSnapshot {
   const snapshot = JSON.parse(text) as StoredSnapshot;
+  const actor = () => pathOf(row.key, parent);
   if (typeof snapshot !== 'object' || snapshot === null || !STATUSES.has(snapshot.status)) {
-    const actor = pathOf(row.key, parent);
-    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor}" has no valid status.`, {
-      facts: { actor },
+    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor()}" has no valid status.`, {
+      facts: { actor: actor() },
     });
+  }
+  if (isMachine(logic) && !isStateOf(logic, snapshot['value'])) {
+    throw new PerdureError(
+      'MACHINE_CHANGED',
+      `The actor "${actor()}" is stored in the state ${JSON.stringify(snapshot['value'])}, which ${row.machine ?? 'its machine'} ` +
+        'does not have: give the machine a new version, and a step of `migrate` that leads to it.',
+      { facts: { actor: actor(), machine: row.machine, state: snapshot['value'] } },
+    );
   }
   const isTagged = text.includes(TAG_IN_TEXT);
   if (isTagged || text.includes(XSTATE_MARKER)) takeLate(row.id, snapshot, logic, isTagged, late);
   if (isMachine(logic)) snapshot.children ??= {};
   return snapshot;
+}
+
+/** The checksum says that it was written like this; so it was forged, or written by something else. */
+function orUnreadable<T>({ key, id }: Pick<ActorRow, 'key' | 'id'>, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw isPerdureError(error) ? error : unreadable(key, id, error);
+  }
+}
+
+function unreadable(key: string, id: number, cause: unknown): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${key}" (id ${id}) cannot be read: ${messageOf(cause)}. Nothing was changed.`,
+    { cause, facts: { actor: key, id } },
+  );
 }
 
 type Late = (refs: Refs) => Readonly<Record<string, unknown>>;
@@ -235,8 +270,8 @@ function putLate(assembled: readonly Assembled[], late: ReadonlyMap<number, Late
     refOf: (id) => findById(assembled, id)?.ref ?? tree.refOf(id),
   };
   for (const [id, values] of late) {
-    const ref = findById(assembled, id)?.ref;
-    if (ref !== undefined) putValues(ref, values(refs));
+    const found = findById(assembled, id) as Assembled;
+    orUnreadable(found, () => putValues(found.ref as AnyRef, values(refs)));
   }
 }
 

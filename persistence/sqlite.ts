@@ -5,6 +5,7 @@
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
 import { existsSync, statSync } from 'node:fs';
+import { createPrivately } from './file-mode.ts';
 import { refuseUnknown } from './schema.ts';
 import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 
@@ -63,7 +64,7 @@ function connect(path: string, options: Database.Options): Db {
   refuseFragment(path);
   let db: Db | undefined;
   try {
-    db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
+    db = createPrivately(path, () => new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options }));
     db.pragma('schema_version');
     return db;
   } catch (error) {
@@ -105,6 +106,11 @@ const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning
 
 /** Errors of SQLite that come from what was asked, and say nothing about the file. */
 const ASKED_WRONG = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE|TOOBIG)/;
+
+/** Whether the error comes from SQLite. */
+export function isSqliteError(error: unknown): boolean {
+  return error instanceof Database.SqliteError;
+}
 
 /** Whether the file, or the disk below it, failed: nothing but what is read back counts from then on. */
 export function isStoreFailure(error: unknown): boolean {

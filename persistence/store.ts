@@ -18,6 +18,7 @@ import { History, readHistory, type HistoryQuery, type TurnRecord } from './hist
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
+import { Payloads, type PayloadOptions } from './payloads.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
 import type { Durability } from './sqlite.ts';
@@ -26,7 +27,7 @@ import { Trees, type Machines, type TreeInfo, type WakefulnessOptions } from './
 import { Versions, type RetentionLimits } from './versions.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends PayloadOptions {
   readonly clock?: Clock;
   /** Ids of what the store makes. Default: random UUIDs. */
   readonly newId?: () => string;
@@ -87,12 +88,14 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     const { statements } = this.#file;
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
     const versions = new Versions(statements, limits);
+    const payloads = new Payloads(options);
     this.commits = new Commits(this.#file, {
       clock,
+      payloads,
       dedupeForMs: options.dedupeForMs,
       onCommit: options.onCommit,
       versions,
-      history: limits === undefined ? undefined : new History(statements, clock, versions, (value) => value),
+      history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
       onReopen: () => this.#reopened(),
     });
     versions.keep();
@@ -182,7 +185,8 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
    * holds the writer up; turns that are pruned meanwhile are left out.
    */
   history(query: HistoryQuery = {}): AsyncIterableIterator<TurnRecord> {
-    return readHistory(this.commits.statements, () => this.commits.turn, query);
+    const { statements, payloads } = this.commits;
+    return readHistory(statements, payloads, () => this.commits.turn, query);
   }
 
   /** Copies the store to a new file while it is used. See {@link backUp}. */

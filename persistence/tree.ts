@@ -9,6 +9,7 @@
 import { createActor, fromTransition } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import {
+  bindingOf,
   deleteActor,
   insertActor,
   rewriteActor,
@@ -17,18 +18,18 @@ import {
   type ActorIdentity,
   type ActorRecord,
 } from './actor-rows.ts';
-import { decode, encode, type Refs } from './codec.ts';
+import { decode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
 import type { Migrations } from './migrations.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
-import type { OutboxRow } from './outbox-rows.ts';
+import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree, type Restored } from './restore.ts';
 import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
-import { deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
+import { bindingOf as timerBinding, deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
 import type { Clock } from './clock.ts';
 import {
   childrenOf,
@@ -85,7 +86,7 @@ interface Interrupted {
 export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   readonly root: AnyRef;
   readonly timers: Timers;
-  readonly effects = new Effects();
+  readonly effects: Effects;
   readonly outbox: Outbox;
   readonly commits: Commits;
   /** The last turn found in the rows; undefined for a tree that is new. */
@@ -122,13 +123,14 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   constructor(commits: Commits, options: TreeOptions, host: TreeHost) {
     this.commits = commits;
+    this.effects = new Effects(commits.payloads.secrets);
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
     this.outbox = new Outbox(this);
     const logic = durable(options.logic);
     const damaged = (row: DamagedRow) => void this.#damaged.push(row);
-    const restore = { ...options, logic, hooks: this, scheduler: this.timers, damaged };
+    const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
     let turn = 0;
     const root = restoreTree(commits.statements, restore, (restored) => {
       turn = Math.max(turn, restored.turn);
@@ -276,7 +278,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host.outboxEmptied();
   }
 
-  decode(text: string): unknown {
+  payloadOf(row: OutboxRow): unknown {
+    const text = this.commits.payloads.unseal(row.payload, () => outboxBinding(this.#options.tree, row));
     return decode(text, this.#refs());
   }
 
@@ -325,7 +328,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     const keyed = this.root.system.get(address) as AnyRef | undefined;
     if (keyed !== undefined) return keyed;
     let ref: AnyRef | undefined = this.root;
-    for (const key of address.split('/')) ref = childrenOf(ref?.getSnapshot() as AnySnapshot)?.[key];
+    for (const key of address.split('/')) {
+      const children: ReturnType<typeof childrenOf> = ref && childrenOf(ref.getSnapshot() as AnySnapshot);
+      ref = children !== undefined && Object.hasOwn(children, key) ? children[key] : undefined;
+    }
     return ref;
   }
 
@@ -364,9 +370,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   #writeOutbox(turn: number): void {
     for (const { ref, kind, name, payload } of this.#wanted) {
-      const source = this.idOf(ref) ?? 0;
-      const text = encode(payload, this, () => `what "${pathOf(ref)}" wants done by "${name}"`);
-      this.outbox.write({ source, kind, name, payload: text }, turn);
+      const row = { id: this.commits.nextId(), source: this.idOf(ref) ?? 0, kind, name };
+      const where = () => `what "${pathOf(ref)}" wants done by "${name}"`;
+      const text = this.commits.payloads.write(payload, this, where, () => outboxBinding(this.#options.tree, row));
+      this.outbox.write({ ...row, payload: text }, turn);
     }
     this.#wanted = [];
   }
@@ -467,21 +474,22 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   #writeActor(ref: AnyRef, record: ActorRecord, turn: number): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
-    const text = encode(ownSnapshot(ref), this, () => `the actor "${pathOf(ref)}"`);
     if (this.effects.isWaiting(ref)) {
       record.attempt += 1;
       this.#restarts.delete(ref);
     }
+    const identity = () => this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
+    const text = this.commits.payloads.write(
+      ownSnapshot(ref),
+      this,
+      () => `the actor "${pathOf(ref)}"`,
+      () => bindingOf(identity(), record.attempt, turn),
+    );
     if (snapshot.status !== 'active') this.effects.settled(ref);
     const { statements, history } = this.commits;
-    if (!record.isStored) {
-      const identity = this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
-      insertActor(statements, identity, record, text, turn);
-    } else if (record.isStale) {
-      rewriteActor(statements, this.#identity(ref, record.id, record.parent, this.#keyOf(ref)), record, text, turn);
-    } else {
-      updateActor(statements, record, text, turn);
-    }
+    if (!record.isStored) insertActor(statements, identity(), record, text, turn);
+    else if (record.isStale) rewriteActor(statements, identity(), record, text, turn);
+    else updateActor(statements, record, text, turn);
     history?.changed(this.#options.tree, record.id);
     record.isStored = true;
     record.isStale = false;
@@ -514,7 +522,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       const source = this.#records.get(timer.source);
       const target = this.#records.get(timer.target);
       if (source === undefined || target === undefined) continue;
-      const text = encode(timer.event, this, () => `a delayed event of "${pathOf(timer.source)}"`);
+      const where = () => `a delayed event of "${pathOf(timer.source)}"`;
+      const text = this.commits.payloads.write(timer.event, this, where, () =>
+        timerBinding(this.#options.tree, { ...timer, source: source.id, target: target.id }),
+      );
       const stored = { tree: this.#options.tree, source: source.id, target: target.id, timer, text };
       timer.checksum = insertTimer(statements, stored, turn);
       this.#digest ^= timer.checksum;
@@ -564,13 +575,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   #adoptTimers(): void {
     if (this.#timerRows.length === 0) return;
     const refs = this.#refs();
-    for (const { id, source, target, key, event, due, delay, checksum } of this.#timerRows) {
+    for (const row of this.#timerRows) {
+      const { id, source, target, key, due, delay, checksum } = row;
+      const text = this.commits.payloads.unseal(row.event, () => timerBinding(this.#options.tree, row));
       this.timers.adopt({
         id,
         source: refs.refOf(source),
         target: refs.refOf(target),
         key,
-        event: decode(event, refs) as AnyEventObject,
+        event: decode(text, refs) as AnyEventObject,
         due,
         delay,
         checksum,

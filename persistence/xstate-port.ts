@@ -465,6 +465,41 @@ export function machineName(logic: Logic): string | null {
   return logic.version === undefined ? logic.id : `${logic.id}@${logic.version}`;
 }
 
+/** Whether the machine has the state of a stored snapshot. XState takes what every object has for one of its states. */
+export function isStateOf(machine: AnyStateMachine, value: unknown): boolean {
+  let known = knownStates.get(machine);
+  if (known === undefined) knownStates.set(machine, (known = new Set()));
+  const text = JSON.stringify(value);
+  if (known.has(text)) return true;
+  if (!isStateOfNode(machine.root, value)) return false;
+  known.add(text);
+  return true;
+}
+
+/** States that were found to be there: a tree has many actors in few states. */
+const knownStates = new WeakMap<AnyStateMachine, Set<string>>();
+
+interface StateTree {
+  readonly type: string;
+  readonly states: Readonly<Record<string, StateTree>>;
+}
+
+function isStateOfNode(node: StateTree, value: unknown): boolean {
+  const states = Object.entries(node.states).filter(([, state]) => state.type !== 'history');
+  const find = (key: string) => states.find(([name]) => name === key)?.[1];
+  if (typeof value === 'string') {
+    const leaf = find(value);
+    return node.type === 'compound' && leaf !== undefined && Object.keys(leaf.states).length === 0;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  if (entries.length !== (node.type === 'compound' ? 1 : states.length)) return false;
+  return entries.every(([key, inner]) => {
+    const state = find(key);
+    return state !== undefined && isStateOfNode(state, inner);
+  });
+}
+
 /** The logic that a machine knows by `src`, invoked inline ones included. */
 export function logicOf(parent: Logic, src: string): Logic | undefined {
   if (!isMachine(parent)) return undefined;

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor, type DurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
+import type { DurableActor } from '../../persistence/durable.ts';
 import { quickStore, tempStore } from '../support/temp.ts';
 
 const kid = setup({
@@ -259,7 +260,7 @@ test('a store that was cut off, at any page, is refused by name or comes back, a
 function forge(path: string, snapshot: string): void {
   const db = new Database(path);
   const row = db.prepare('select * from actors where parent is null').get() as ActorRow;
-  const checksum = checksumOf(snapshot, seedOf(row));
+  const checksum = checksumOf(snapshot, seedOf(row), row.attempt, row.from_turn);
   db.prepare('update actors set snapshot = ?, checksum = ? where id = ?').run(snapshot, checksum, row.id);
   db.close();
 }
