@@ -8,3 +8,4 @@ export {
   type EventSource,
   type EventSources,
 } from './testing/check-durable.ts';
+export { failStore, type FailOptions, type Failure, type StoreFault } from './testing/fail-store.ts';

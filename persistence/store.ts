@@ -104,6 +104,8 @@ export class Store implements Batching {
   #idLimit: number;
   #limitsChanged = false;
   #written = { rows: 0, bytes: 0 };
+  /** For tests of what follows when the file fails: told the connection before every transaction of a turn. */
+  beforeTransaction: ((db: Db) => void) | undefined;
   /** Why the open batch must not be committed, though XState made an error of some actor of it. */
   #condemned: PerdureError | undefined;
 
@@ -229,6 +231,7 @@ export class Store implements Batching {
       );
     }
     this.assertOpen();
+    this.beforeTransaction?.(this.#db);
     this.statements.of('begin immediate').run();
     this.#begun = true;
     // Whoever writes, also outside of a turn: an open transaction keeps other processes from leaving commands.

@@ -95,7 +95,7 @@ function sameBytes(expected: object, actual: object): boolean {
 
 function errorParts(error: Error): Record<string, unknown> {
   const { name, message, cause } = error;
-  return { ...error, name, message, cause };
+  return { ...Object.fromEntries(Object.entries(error)), name, message, cause };
 }
 
 function compareMaps(expected: Map<unknown, unknown>, actual: Map<unknown, unknown>, path: string, walk: Walk): void {

@@ -12,7 +12,7 @@ import type { Clock } from '../persistence/clock.ts';
 import { crash } from '../persistence/crash.ts';
 import { createDurableActor, type DurableActor, type Receipt, type SendOptions } from '../persistence/durable.ts';
 import { Store } from '../persistence/store.ts';
-import { type AnyEventObject, type AnyRef } from '../persistence/xstate-port.ts';
+import { isMachine, type AnyEventObject, type AnyRef, type Logic } from '../persistence/xstate-port.ts';
 import type { Outside } from './outside.ts';
 import { nameOf, ownView } from './tree-view.ts';
 
@@ -172,6 +172,9 @@ export class Life {
   }
 
   #inspect(event: InspectionEvent): void {
+    // Promises and their like run at least once: what they tell themselves may repeat, what others hear of it may not.
+    const { logic } = event.actorRef as unknown as { logic: Logic };
+    if (!isMachine(logic) && logic.start !== undefined) return;
     if (event.type === '@xstate.event') this.#hear(event.actorRef as AnyRef, event.event);
     else if (event.type === '@xstate.action') this.#act(event.actorRef as AnyRef, event.action);
   }

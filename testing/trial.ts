@@ -81,6 +81,7 @@ export async function tryWalk(steps: readonly Step[], options: TrialOptions): Pr
     for (const step of steps) {
       done += 1;
       await trial.take(step, done);
+      if (trial.ended) break;
     }
     return undefined;
   } catch (error) {
@@ -99,6 +100,8 @@ class Trial {
   readonly #survey: Survey;
   #messages = 0;
   #crashed = false;
+  /** The type of the event that the present step sent. */
+  #sent: string | undefined;
 
   constructor({ folder, machine, input, outside, survey }: TrialOptions) {
     const name = join(folder, `trial-${(trials += 1)}`);
@@ -122,12 +125,22 @@ class Trial {
     this.#compare('repeatable');
   }
 
+  /** Whether the root takes no more events, so that nothing more of it can be seen. */
+  get ended(): boolean {
+    return this.#model.root.getSnapshot().status !== 'active';
+  }
+
   async take(step: Step, number: number): Promise<void> {
     this.#begin(`${number} ${inWords(step)}`);
+    this.#sent = undefined;
     await this.#do(step);
     const law = step.kind === 'send' ? 'restore' : 'crash';
     this.#compare(this.#crashed ? law : 'repeatable');
     for (const state of statesOf(this.#model.root)) this.#survey.states.add(state);
+    // What a timer or a child sends was meant to be heard.
+    for (const { events } of Object.values(this.#model.heard)) {
+      for (const { type } of events) if (type !== this.#sent) this.#survey.effective.add(type);
+    }
   }
 
   async end(): Promise<void> {
@@ -175,10 +188,8 @@ class Trial {
   #note(event: AnyEventObject, before: unknown): void {
     const acted = Object.values(this.#model.heard).some(({ actions }) => actions.length > 0);
     if (acted || this.#model.root.getSnapshot() !== before) this.#survey.effective.add(event.type);
-    for (const { events } of Object.values(this.#model.heard)) {
-      for (const { type } of events) if (type !== event.type) this.#survey.effective.add(type);
-    }
     this.#survey.sent += 1;
+    this.#sent = event.type;
   }
 
   async #crash(awayMs: number): Promise<void> {
@@ -214,6 +225,8 @@ class Trial {
     const options = this.#messageId();
     const first = outcome(this.#real.send(event, options));
     this.#real.durable.store.flush();
+    // What is still under way comes after `runtime.resumed`, which the tree that slept cannot be told in between.
+    if (this.#listens) await this.#settle();
     this.#real.crash();
     const answered = await first;
     await this.#reopen();
@@ -238,10 +251,13 @@ class Trial {
     }
   }
 
+  get #listens(): boolean {
+    return listensTo((this.#model.root as unknown as { logic: Logic }).logic, 'runtime.resumed');
+  }
+
   /** A machine that wants to know that it came back is told; the one that slept is told the same. */
   async #tellResumed(): Promise<void> {
-    const { logic } = this.#model.root as unknown as { logic: Logic };
-    if (!listensTo(logic, 'runtime.resumed') || this.#model.root.getSnapshot().status !== 'active') return;
+    if (!this.#listens || this.ended) return;
     await this.#model.send({ type: 'runtime.resumed', at: this.#clock.now(), turn: 0 });
   }
 

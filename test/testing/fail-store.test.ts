@@ -25,11 +25,12 @@ describe.each(faults)('a store that is %s', (fault, code, sqlite) => {
     const store = tempStore();
     const durable = await createDurableActor(counter, { store });
     await durable.send({ type: 'count' });
-    failStore(durable.store, fault);
+    const failure = failStore(durable.store, fault);
     const sends = await Promise.allSettled([durable.send({ type: 'count' }), durable.send({ type: 'count' })]);
     for (const sent of sends) {
       expect(sent).toMatchObject({ status: 'rejected', reason: { code, retryable: true, facts: { sqlite } } });
     }
+    failure.clear();
     crash(durable);
     const again = await createDurableActor(counter, { store });
     expect(again.getSnapshot().context.count).toBe(1);

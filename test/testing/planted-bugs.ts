@@ -126,9 +126,7 @@ const classInContext = setup({
   on: { pay: { actions: assign({ paid: () => new Money() }) } },
 });
 
-class Declined extends Error {
-  override readonly name = 'Declined';
-}
+class Declined extends Error {}
 
 const errorClass = setup({
   types: {} as { context: { why: unknown }; events: { type: 'decline' } },
@@ -145,7 +143,7 @@ const noId = setup({
 
 const inline = setup({ types: {} as { events: { type: 'start' } } }).createMachine({
   id: 'inline',
-  on: { start: { actions: spawnChild(fromPromise(async () => 5) as never, { id: 'work' }) } },
+  on: { start: { actions: spawnChild(fromPromise(async () => 5) as never, { id: 'work' } as never) } },
 });
 
 const sleeper = setup({
@@ -177,7 +175,7 @@ const timerFunction = setup({ types: {} as { events: { type: 'later' } | { type:
   id: 'function-in-timer',
   on: {
     later: {
-      actions: enqueueActions(({ enqueue }) => enqueue.raise({ type: 'late', then: () => 5 } as never, { delay: 10 })),
+      actions: enqueueActions(({ enqueue }) => enqueue.raise({ type: 'late', reply: () => 5 } as never, { delay: 10 })),
     },
   },
 });
@@ -251,6 +249,6 @@ export const planted: readonly Planted[] = [
     machine: timerFunction,
     law: 'storable',
     steps: ['send later'],
-    says: [/a function at "then" of a delayed event/],
+    says: [/a function at "reply" of a delayed event/],
   },
 ];
