@@ -104,7 +104,7 @@ export class Store implements Batching {
   #idLimit: number;
   #limitsChanged = false;
   #written = { rows: 0, bytes: 0 };
-  /** For tests of what follows when the file fails: told the connection before every transaction of a turn. */
+  /** For tests of what follows when the file fails: told the connection before every transaction of a turn. @internal */
   beforeTransaction: ((db: Db) => void) | undefined;
   /** Why the open batch must not be committed, though XState made an error of some actor of it. */
   #condemned: PerdureError | undefined;

@@ -79,18 +79,18 @@ function causeOf(breach: Breach, { withoutCrash, onlyOnce, used }: Diagnosis): C
   if (law === 'storable' && said !== undefined) return undefined;
   if (about !== undefined) return causeOfSpoiled(about.kind);
   if (guardReads !== undefined) return causeOfGuard(guardReads);
-  if (used.has('setTimeout')) {
-    return {
-      cause: 'an action waits with setTimeout, which ends with the process',
-      remedy: 'use `after`, or raise or sendTo with a delay: those are stored',
-    };
-  }
   if (law === 'repeatable' || withoutCrash || onlyOnce) {
     return {
       cause:
         'the machine keeps state outside of its context, such as a module variable or a closure, which its other actors ' +
         'share and a restart loses; or an action, guard or promise takes its values from outside',
       remedy: `${CONTEXT}; give promise actors a fixed answer for the check with machine.provide({ actors })`,
+    };
+  }
+  if (used.has('setTimeout')) {
+    return {
+      cause: 'an action waits with setTimeout, which ends with the process',
+      remedy: 'use `after`, or raise or sendTo with a delay: those are stored',
     };
   }
   if (failed) {
@@ -101,7 +101,9 @@ function causeOf(breach: Breach, { withoutCrash, onlyOnce, used }: Diagnosis): C
       remedy: 'hold it in an invoked callback actor, which starts again after a restart, or make it where it is used',
     };
   }
-  if (differences.every(({ path }) => path.startsWith('heard.'))) {
+  const last = breach.steps.at(-1);
+  const onRestart = last?.kind === 'crash' && last.awayMs === 0;
+  if (onRestart || differences.every(({ path }) => path.startsWith('heard.'))) {
     return {
       cause: 'a promise, callback or observable actor runs again after a restart, and what it tells differs or repeats',
       remedy: 'let the machine ignore the repeat, or give the actor a fixed answer with machine.provide({ actors })',

@@ -39,7 +39,7 @@ test.each(cases)('finds the bug of %s, by the shortest steps, and says why', asy
   expect(report.message).toContain(bug.steps.join(', '));
 });
 
-describe('lets pass, having been everywhere,', () => {
+describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
   test('the machine with one of everything', async () => {
     const summary = await checkDurable(richMachine as AnyStateMachine, { events: richEvents, runs: 60, seed: 7 });
     expect(summary).toMatchObject({ withoutEffect: [], derived: [], seed: 7 });

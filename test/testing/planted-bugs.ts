@@ -243,7 +243,7 @@ export const planted: readonly Planted[] = [
     machine: callbackAgain,
     law: 'crash',
     steps: ['crash'],
-    says: [/context\.hellos: 1 -> 2/],
+    says: [/context\.hellos: 1 -> 2/, /runs again after a restart/],
   },
   {
     machine: timerFunction,
