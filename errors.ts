@@ -55,7 +55,10 @@ export type PerdureErrorCode =
   | 'PLAN_STEP_UNKNOWN'
   | 'PLAN_CHANGED'
   | 'COMMAND_FAILED'
-  | 'MODULE_UNLOADABLE';
+  | 'MODULE_UNLOADABLE'
+  // the test kit
+  | 'NOT_DURABLE'
+  | 'DEPENDENCY_MISSING';
 
 const BRAND = Symbol.for('perdure.error');
 

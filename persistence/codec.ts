@@ -45,6 +45,12 @@ export function encode(
   return sized(JSON.stringify(tagged(value, walk)), where, maxBytes);
 }
 
+/** Throws CODEC_REFUSED unless the value could be written. Costs little where it is plain JSON. */
+export function refuseUnstorable(value: unknown, refs: Refs, where: () => string): void {
+  bytesLeft = MAX_VALUE_BYTES;
+  if (!isPlain(value, 0)) encode(value, refs, where);
+}
+
 /** The value of a text written by {@link encode}. Throws ROW_CORRUPT for any other. */
 export function decode(text: string, refs: Refs): unknown {
   try {

@@ -20,6 +20,7 @@ import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
 import type { OutboxRow } from './outbox-rows.ts';
 import type { Store } from './store.ts';
+import { refuseUnstorable } from './codec.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import {
@@ -172,6 +173,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       let applied = true;
       const deliver = () => {
         const target = this.#target(options);
+        refuseUnstorable(event, this.#tree, () => `the event "${event.type}" for "${options.to ?? this.id}"`);
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         alongside?.();

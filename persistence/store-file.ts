@@ -30,8 +30,8 @@ export class StoreFile {
   readonly id: string;
   /** The turn that is being built. */
   turn: number;
-  /** Told every new connection, for tests that break it. */
-  onConnect: (db: Db) => void = () => {};
+  /** For tests of what follows when the file fails: told the connection before every transaction. */
+  beforeTransaction: ((db: Db) => void) | undefined;
   readonly #options: StoreFileOptions;
   readonly #lock: Lock;
   readonly #epoch: number;
@@ -76,8 +76,8 @@ export class StoreFile {
     this.#wal = undefined;
     try {
       this.#db = this.#connect();
-      this.onConnect(this.#db);
       this.statements.use(this.#db);
+      this.beforeTransaction?.(this.#db);
       // A write, because a full disk can still be read.
       this.#db.transaction(() => (this.assertOwner(), this.#sayOwner())).immediate();
       // What was given out may or may not be on disk; what lies beyond the reserved blocks is not.
@@ -120,6 +120,7 @@ export class StoreFile {
   }
 
   begin(): void {
+    this.beforeTransaction?.(this.#db);
     this.statements.of('begin immediate').run();
   }
 

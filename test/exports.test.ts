@@ -37,6 +37,6 @@ test('the public names are these, and a change of them is meant', () => {
       'supervisorMachine',
       'tracksMachine',
     ],
-    testing: ['SimulatedClock', 'crash'],
+    testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });
