@@ -30,6 +30,7 @@ import {
   type Logic,
 } from './xstate-port.ts';
 import { watchCommands } from './commands.ts';
+import { proveXStateOnce } from './xstate-self-test.ts';
 
 /** Options of {@link createDurableActor}. */
 export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
@@ -81,11 +82,12 @@ export interface Resumption {
   readonly ms: number;
 }
 
-/** Makes the machine durable: created on the first run, brought back ever after. Throws what {@link Store.open} and a restore throw. */
+/** Makes the machine durable: created on the first run, brought back ever after. Throws what {@link Store.open} and a restore throw, and XSTATE_UNSUPPORTED. */
 export async function createDurableActor<TLogic extends Logic>(
   logic: TLogic,
   options: DurableOptions<TLogic>,
 ): Promise<DurableActor<TLogic>> {
+  proveXStateOnce();
   const store = typeof options.store === 'string' ? Store.open(options.store, options) : options.store;
   const owns = typeof options.store === 'string';
   let durable: DurableActor<TLogic> | undefined;
