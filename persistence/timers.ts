@@ -7,6 +7,8 @@
  * T4  When the wall clock goes back, a timer waits no longer than its delay in monotonic time while the process lives.
  * T5  One timeout of the clock is armed, for the earliest; at most RECHECK_MS ahead, so that a suspended machine and a
  *     delay beyond 32 bits are seen.
+ * T6  Ids mean what they mean in XState, for ever and across restarts: set again under its id, a timer rings twice; the
+ *     id is then the second one's, until one of that id has rung; and only what has an id of its own ends with its source.
  */
 import type { Clock } from './clock.ts';
 import { PerdureError } from '../errors.ts';
@@ -32,6 +34,8 @@ export interface DelayedEvent {
 
 /** A delayed event that waits in this process. */
 export interface Timer extends DelayedEvent {
+  /** Another one once its id was freed (T6). */
+  key: string;
   /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
   readonly offset: number;
   /** When it fires as this process sees it: `due`, less what the wall clock went back since it began to wait (T4). */
@@ -77,9 +81,7 @@ export class Timers implements Scheduler {
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    const timerKey = key ?? `auto.${id}`;
-    this.cancel(source, timerKey);
-    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay }));
+    this.added.add(this.adopt({ id, source, target, key: key ?? `auto.${id}`, event, due, delay }));
     this.#host.timersChanged();
     this.#arm();
   }
@@ -89,7 +91,8 @@ export class Timers implements Scheduler {
     const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
-    own.set(timer.key, timer);
+    const holder = own.get(timer.key)?.id ?? 0;
+    if (holder < timer.id && timer.key !== freedKey(timer.id)) own.set(timer.key, timer);
     push(this.#queue, timer);
     return timer;
   }
@@ -133,6 +136,19 @@ export class Timers implements Scheduler {
     if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
   }
 
+  /** T6: one of this id has rung, so the id is nobody's, although another may wait. */
+  #free({ source, key }: Timer): void {
+    const own = this.#bySource.get(source);
+    const other = own?.get(key);
+    if (own === undefined || other === undefined) return;
+    own.delete(key);
+    if (own.size === 0) this.#bySource.delete(source);
+    other.key = freedKey(other.id);
+    if (this.added.has(other)) return;
+    this.removed.add(other.id);
+    this.added.add(other);
+  }
+
   #compact(): void {
     const waiting = this.#queue.filter((timer) => timer.state === 'waiting').sort(before);
     this.#queue.length = 0;
@@ -166,6 +182,7 @@ export class Timers implements Scheduler {
       const timer = this.#next();
       if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
       this.#remove(timer);
+      this.#free(timer);
       this.#host.fire(timer);
     }
     this.#arm();
@@ -185,6 +202,11 @@ export class Timers implements Scheduler {
     for (const timer of this.#queue) timer.fireAt = timer.due - Math.max(0, timer.offset - offset);
     this.#compact();
   }
+}
+
+/** The key of a timer that waits and cannot be cancelled any more. */
+function freedKey(id: number): string {
+  return `freed.${id}`;
 }
 
 function unusable(source: AnyRef, event: AnyEventObject, delay: number, key: unknown): PerdureError {
