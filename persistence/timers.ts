@@ -17,6 +17,8 @@ import { pathOf, type AnyEventObject, type AnyRef, type Scheduler } from './xsta
 const RECHECK_MS = 30_000;
 /** Timers fired in one go, before the loop gets its chance. */
 const BURST = 1_000;
+/** Before the key of a timer that waits without its id: it cannot be cancelled any more (T6). */
+const BEREFT = '\0';
 /** A difference between the two clocks that is no jump. */
 const JITTER_MS = 500;
 
@@ -34,7 +36,7 @@ export interface DelayedEvent {
 
 /** A delayed event that waits in this process. */
 export interface Timer extends DelayedEvent {
-  /** Another one once its id was freed (T6). */
+  /** Changes when it loses its id (T6). */
   key: string;
   /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
   readonly offset: number;
@@ -81,7 +83,9 @@ export class Timers implements Scheduler {
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    this.added.add(this.adopt({ id, source, target, key: key ?? `auto.${id}`, event, due, delay }));
+    const timerKey = key ?? `auto.${id}`;
+    this.#free(source, timerKey);
+    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay }));
     this.#host.timersChanged();
     this.#arm();
   }
@@ -91,8 +95,7 @@ export class Timers implements Scheduler {
     const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
-    const holder = own.get(timer.key)?.id ?? 0;
-    if (holder < timer.id && timer.key !== freedKey(timer.id)) own.set(timer.key, timer);
+    if (!timer.key.startsWith(BEREFT)) own.set(timer.key, timer);
     push(this.#queue, timer);
     return timer;
   }
@@ -136,17 +139,17 @@ export class Timers implements Scheduler {
     if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
   }
 
-  /** T6: one of this id has rung, so the id is nobody's, although another may wait. */
-  #free({ source, key }: Timer): void {
+  /** T6: the id is another's from now on, or nobody's; whoever has it waits without it. */
+  #free(source: AnyRef, key: string): void {
     const own = this.#bySource.get(source);
-    const other = own?.get(key);
-    if (own === undefined || other === undefined) return;
+    const holder = own?.get(key);
+    if (own === undefined || holder === undefined) return;
     own.delete(key);
     if (own.size === 0) this.#bySource.delete(source);
-    other.key = freedKey(other.id);
-    if (this.added.has(other)) return;
-    this.removed.add(other.id);
-    this.added.add(other);
+    holder.key = BEREFT + key;
+    if (this.added.has(holder)) return;
+    this.removed.add(holder.id);
+    this.added.add(holder);
   }
 
   #compact(): void {
@@ -182,7 +185,7 @@ export class Timers implements Scheduler {
       const timer = this.#next();
       if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
       this.#remove(timer);
-      this.#free(timer);
+      this.#free(timer.source, timer.key.replace(BEREFT, ''));
       this.#host.fire(timer);
     }
     this.#arm();
@@ -202,11 +205,6 @@ export class Timers implements Scheduler {
     for (const timer of this.#queue) timer.fireAt = timer.due - Math.max(0, timer.offset - offset);
     this.#compact();
   }
-}
-
-/** The key of a timer that waits and cannot be cancelled any more. */
-function freedKey(id: number): string {
-  return `freed.${id}`;
 }
 
 function unusable(source: AnyRef, event: AnyEventObject, delay: number, key: unknown): PerdureError {

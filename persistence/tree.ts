@@ -348,11 +348,12 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     for (const id of this.timers.removed) deleteTimer(statements, id);
     for (const timer of this.timers.added) {
       if (timer.target.system !== this.root.system) throw strangeTarget(timer);
-      const source = this.#records.get(timer.source);
-      const target = this.#records.get(timer.target);
-      if (source === undefined || target === undefined) continue;
+      const target = this.idOf(timer.target);
+      if (target === undefined) continue;
+      // A timer may outlive its source (T6), even one that came and went within this batch and has no row.
+      const source = this.idOf(timer.source) ?? target;
       const text = encode(timer.event, this, () => `a delayed event of "${pathOf(timer.source)}"`);
-      insertTimer(statements, { tree: this.#options.tree, source: source.id, target: target.id, timer, text }, turn);
+      insertTimer(statements, { tree: this.#options.tree, source, target, timer, text }, turn);
       this.#store.wrote(1, text.length);
     }
   }
