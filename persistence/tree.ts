@@ -300,6 +300,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     if (record === undefined) return;
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
+    this.effects.settled(ref);
     this.#gone.set(ref, record.id);
     if (record.snapshot !== undefined) this.#removed.push(record.id);
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
