@@ -279,6 +279,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
       snapshot: undefined,
       children: undefined,
     });
+    // To the end of the walk, wherever it stands: XState starts children first, so it may be ahead of its parent.
+    this.#dirty.delete(ref);
     this.#dirty.add(ref);
   }
 

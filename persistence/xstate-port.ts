@@ -162,10 +162,34 @@ function hookTransition(logic: Logic, check: Check): void {
   logic.getInitialSnapshot = (scope, input) => {
     const hooks = hooksFor(scope);
     hooks.born(scope.self);
-    const snapshot = getInitialSnapshot(scope, input);
+    const snapshot = isMachine(logic)
+      ? asOneStep(scope, hooks, (stepping) => getInitialSnapshot(stepping, input))
+      : getInitialSnapshot(scope, input);
     guarded(hooks, () => check({ children: {} } as never, snapshot as never, scope));
     return snapshot;
   };
+}
+
+/** XState keeps the entry actions of a first state until its actor starts: together they are a step, as a transition is. */
+function asOneStep<T>(scope: AnyActorScope, hooks: TreeHooks, initial: (stepping: AnyActorScope) => T): T {
+  const actionExecutor: typeof scope.actionExecutor = ({ exec, ...action }) =>
+    scope.actionExecutor({
+      ...action,
+      exec:
+        exec &&
+        ((info, params) => {
+          try {
+            exec(info, params);
+          } catch (error) {
+            hooks.stepped(true);
+            throw error;
+          }
+        }),
+    });
+  scope.defer(() => hooks.touched(scope.self));
+  const snapshot = initial({ ...scope, actionExecutor });
+  scope.defer(() => hooks.stepped(false));
+  return snapshot;
 }
 
 function guarded(hooks: TreeHooks, check: () => void): void {

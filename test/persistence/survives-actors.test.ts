@@ -270,6 +270,30 @@ const scenarios: Readonly<Record<string, () => Scenario>> = {
     }),
     sent('go'),
   ],
+  'a grandchild that is spoken to while it starts, before its parent has started': () => [
+    setup({
+      actors: {
+        kid: setup({
+          actors: {
+            eager: createMachine({
+              context: { n: 0 },
+              entry: [sendTo(({ self }) => self, { type: 'count' }), sendParent({ type: 'hello' })],
+              on: { count: { actions: counting } },
+            }),
+          },
+        }).createMachine({
+          context: { seen: [] },
+          invoke: { src: 'eager', id: 'eager' },
+          entry: sendParent({ type: 'hello' }),
+          on: { hello: { actions: noting } },
+        }),
+      },
+    }).createMachine({
+      context: { seen: [] },
+      on: { go: { actions: spawnChild('kid', { id: 'kid' }) }, hello: { actions: noting } },
+    }),
+    sent('go', 'x'),
+  ],
   'a child that is over at once, invoked and spawned': () => [
     setup({
       actors: { brief: createMachine({ initial: 'o', states: { o: { type: 'final' } }, output: { x: 1n } }) },
