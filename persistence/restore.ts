@@ -2,6 +2,7 @@
  * From rows to a live tree. Everything is checked before anything starts; what does not fit is refused, with the actor,
  * the path and the reason, and the file stays as it is. XState would drop such an actor without a word.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { PerdureError, messageOf } from '../errors.ts';
 import { readActors, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, type Refs } from './codec.ts';
@@ -217,28 +218,57 @@ function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, snapshot, attempt, turn, seed } = one;
+    const { id, parent, key, attempt, turn, seed } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
-    const found = ref?.getSnapshot() as { status: string; error?: unknown } | undefined;
-    if (ref === undefined || found?.status !== snapshot.status) throw misfit(one, found);
+    const found = ref?.getSnapshot() as Found | undefined;
+    if (ref === undefined || found === undefined || !isWhole(found, one)) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
     adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed });
   }
 }
 
-function misfit(
-  { key, parent, src, machine, snapshot }: Assembled,
-  found: { error?: unknown } | undefined,
-): PerdureError {
+/** What XState made of a stored snapshot. */
+interface Found {
+  readonly status: string;
+  readonly error?: unknown;
+  readonly value?: unknown;
+  readonly historyValue?: unknown;
+}
+
+/** XState completes a state that it knows in part, and drops history that it does not know. */
+function isWhole(found: Found, { logic, snapshot }: Assembled): boolean {
+  if (found.status !== snapshot.status) return false;
+  if (!isMachine(logic) || found.value === undefined) return true;
+  return (
+    isDeepStrictEqual(found.value, snapshot['value']) && isSameHistory(found.historyValue, snapshot['historyValue'])
+  );
+}
+
+function isSameHistory(found: unknown, stored: unknown): boolean {
+  const idsOf = (history: unknown) =>
+    Object.entries((history ?? {}) as Record<string, { id: string }[]>).map(([key, nodes]) => [
+      key,
+      nodes.map(({ id }) => id),
+    ]);
+  return isDeepStrictEqual(idsOf(found), idsOf(stored));
+}
+
+function misfit({ key, parent, src, machine, snapshot }: Assembled, found: Found | undefined): PerdureError {
   const path = pathOf(key, parent);
   return new PerdureError(
     'MACHINE_CHANGED',
     `The actor "${path}" cannot be restored in the state ${JSON.stringify(snapshot['value'] ?? snapshot.status)} of ` +
-      `${machine ?? src}: ${found === undefined ? 'it is missing' : messageOf(found.error)}. ` +
+      `${machine ?? src}: ${reasonOf(found, snapshot)}. ` +
       'Give the machine a new version and pass migrate to createDurableActor.',
     { facts: { actor: path, machine } },
   );
+}
+
+function reasonOf(found: Found | undefined, { status }: StoredSnapshot): string {
+  if (found === undefined) return 'it is missing';
+  if (found.status !== status) return messageOf(found.error);
+  return `XState would make ${JSON.stringify(found.value)} of it, or forget its history`;
 }
 
 function childOf(parent: AnyRef, key: string): AnyRef | undefined {

@@ -114,7 +114,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   start(): void {
     this.starting = this.restoredTurn !== undefined;
     this.root.start();
-    if (this.starting) this.#adoptTimers();
+    if (this.starting) {
+      this.#startOrphans();
+      this.#adoptTimers();
+    }
     this.starting = false;
     this.#host.touched();
   }
@@ -373,6 +376,16 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     const snapshot = ref.getSnapshot() as AnySnapshot;
     this.#records.set(ref, { id, parent, seed, attempt, snapshot, children: childrenOf(snapshot) });
     if (snapshot.status === 'active' && attempt > 0) this.#restarts.add(ref);
+  }
+
+  /** Children of an actor that threw run on in XState; but it starts none below an actor that comes back failed. */
+  #startOrphans(): void {
+    for (const { snapshot, children } of this.#records.values()) {
+      if (snapshot?.status !== 'error') continue;
+      for (const child of Object.values(children ?? {})) {
+        if (child !== undefined && child.getSnapshot().status === 'active' && !isRunning(child)) child.start();
+      }
+    }
   }
 
   #adoptTimers(): void {

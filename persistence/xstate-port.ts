@@ -66,14 +66,11 @@ export interface Effect {
 const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
 
-function hooksFor(scope: AnyActorScope): TreeHooks {
-  const known = hooksOf.get(scope.system);
-  if (known !== undefined) return known;
-  if (opening === undefined) {
-    throw new PerdureError('XSTATE_UNSUPPORTED', 'A durable logic was started outside of createDurableActor().');
-  }
-  hooksOf.set(scope.system, opening);
-  return opening;
+/** Undefined where nothing is durable: in `transition()`, which asks a machine what it would do. */
+function hooksFor(scope: AnyActorScope): TreeHooks | undefined {
+  const hooks = hooksOf.get(scope.system) ?? opening;
+  if (hooks !== undefined) hooksOf.set(scope.system, hooks);
+  return hooks;
 }
 
 const rewritten = new WeakMap<Logic, Logic>();
@@ -146,6 +143,7 @@ function hookTransition(logic: Logic, check: Check): void {
   const { transition, getInitialSnapshot } = logic;
   logic.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return transition(snapshot, event, scope);
     if (hooks.dropped || (hooks.starting && event.type.startsWith('xstate.snapshot.'))) return snapshot;
     hooks.touched(scope.self);
     let threw = true;
@@ -161,6 +159,7 @@ function hookTransition(logic: Logic, check: Check): void {
   };
   logic.getInitialSnapshot = (scope, input) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return getInitialSnapshot(scope, input);
     hooks.born(scope.self);
     const snapshot = isMachine(logic)
       ? asOneStep(scope, hooks, (stepping) => getInitialSnapshot(stepping, input))
@@ -265,9 +264,11 @@ const STOP = 'xstate.stop';
 const FAILED = 'perdure.effect.failed';
 
 function gateEffect(copy: Logic, logic: Logic): void {
-  copy.start = (_snapshot, scope) => {
+  copy.start = (snapshot, scope) => {
     const { self } = scope;
-    hooksFor(scope).effectCreated(self, {
+    const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.start?.(snapshot, scope);
+    hooks.effectCreated(self, {
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
       stop: () => orReport(() => logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope)),
@@ -275,6 +276,7 @@ function gateEffect(copy: Logic, logic: Logic): void {
   };
   copy.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.transition(snapshot, event, scope);
     if (event.type === FAILED) throw event['error'];
     if (event.type === STOP) {
       hooks.effectEnded(scope.self);

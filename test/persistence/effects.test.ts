@@ -12,7 +12,7 @@ function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-test('an abort reaches the promise when its state is left, after the commit and not before', async () => {
+test('X4: an abort reaches the promise when its state is left, after the commit and not before', async () => {
   const log: string[] = [];
   const machine = setup({
     types: {} as { events: { type: 'leave' } },

@@ -227,7 +227,7 @@ const scenarios: Readonly<Record<string, () => Scenario>> = {
     }),
     sent('count', 'swap', 'count'),
   ],
-  '`onSnapshot`: told of every state, and not again after a restart': () => [
+  'X19: `onSnapshot` is told of every state, and not again after a restart': () => [
     setup({ actors: { leaf } }).createMachine({
       context: { seen: [] },
       invoke: { src: 'leaf', id: 'kid', onSnapshot: { actions: noting } },

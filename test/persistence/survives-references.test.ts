@@ -119,7 +119,7 @@ const house = (make: Make) =>
   });
 
 describe.each(WAYS)('after a %s', (way) => {
-  test.each(Object.entries(places))('a reference %s', async (_, make) => {
+  test.each(Object.entries(places))('X17: X18: a reference %s', async (_, make) => {
     const steps = [...sent('give', 'pokeAll', 'pokeAllLater'), 10, ...sent('finish')];
     const { durable, plain } = await liveTwice(house(make), steps, way);
     expect(plain.getSnapshot().context.kept).toBeDefined();

@@ -141,7 +141,7 @@ test('fires late timers at restart in the order in which they were due', async (
   await b.close();
 });
 
-test('a delay of 30 days is 30 days, though it does not fit into 32 bits', async () => {
+test('X20: a delay of 30 days is 30 days, though it does not fit into 32 bits', async () => {
   const [store, clock] = [tempStore(), new SimulatedClock()];
   const a = await createDurableActor(bell, { store, clock });
   await a.send({ type: 'set', name: 'month', delay: 30 * DAY_MS });
@@ -156,7 +156,7 @@ test('a delay of 30 days is 30 days, though it does not fit into 32 bits', async
   await b.close();
 });
 
-test('a month of a live tree is moved by hand in no time', async () => {
+test('X9: a month of a live tree is moved by hand in no time', async () => {
   const clock = new SimulatedClock();
   const a = await createDurableActor(bell, { store: tempStore(), clock });
   await a.send({ type: 'set', name: 'month', delay: 30 * DAY_MS });
