@@ -353,8 +353,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     const { statements } = this.#store;
     for (const id of this.timers.removed) deleteTimer(statements, id);
     for (const timer of this.timers.added) {
-      if (timer.target.system !== this.root.system) throw strangeTarget(timer);
       const target = this.idOf(timer.target);
+      if (target === undefined && timer.target.system !== this.root.system) throw strangeTarget(timer);
       if (target === undefined) continue;
       // A timer may outlive its source (T6), even one that came and went within this batch and has no row.
       const source = this.idOf(timer.source) ?? target;

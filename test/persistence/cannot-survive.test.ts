@@ -1,9 +1,12 @@
 /** What no row can hold is refused in the turn in which it appears, wherever: by actor, by path, and with a way out. */
 import { assign, emit, fromPromise, raise, sendTo, setup, type AnyActorRef } from 'xstate';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/durable.ts';
 import { quickStore } from '../support/temp.ts';
+
+// The development build says of every result that comes too late that nobody was there.
+beforeAll(() => void vi.spyOn(console, 'warn').mockImplementation(() => {}));
 
 class Money {
   readonly amount = 1;

@@ -314,7 +314,7 @@ test('an effect that has ended is over: closing the tree neither aborts nor unsu
   const log: string[] = [];
   const machine = setup({
     actors: {
-      work: fromPromise(async ({ signal }) => void signal.addEventListener('abort', () => log.push('aborted'))),
+      work: fromPromise(async ({ signal }) => signal.addEventListener('abort', () => log.push('aborted'))),
       numbers: fromObservable(
         () =>
           ({

@@ -109,6 +109,9 @@ const house = (make: Make) =>
       pokeAll: { actions: sendTo('kid', { type: 'pokeAll' }) },
       pokeAllLater: { actions: sendTo('kid', { type: 'pokeAllLater' }) },
       poke: { actions: assign({ pokes: ({ context }) => (context.pokes as number) + 1 }) },
+      late: {
+        actions: sendTo(({ context }) => context.refs['brother'] as AnyActorRef, { type: 'poke' }, { delay: 10 }),
+      },
       finish: { actions: sendTo('kid', { type: 'finish' }) },
       fail: { actions: sendTo('kid', { type: 'fail' }) },
       stop: { actions: stopChild('brother') },
@@ -142,6 +145,16 @@ describe.each(WAYS)('after a %s', (way) => {
     expect(durable.getSnapshot().children['brother']?.getSnapshot()).toMatchObject({
       context: { kept: 'another', pokes: 0 },
     });
+    await durable.close();
+  });
+
+  test('a delayed event to an actor that was stopped goes nowhere, also when it is delayed after a restart', async () => {
+    const steps = [...sent('give', 'stop', 'late', 'pokeAll'), 10, ...sent('pokeAll')];
+    const { durable } = await liveTwice(
+      house((find) => [find('brother')]),
+      steps,
+      way,
+    );
     await durable.close();
   });
 
