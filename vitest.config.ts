@@ -16,11 +16,7 @@ const productionBuild: Plugin = {
 };
 
 /** What leans on XState, or runs in it. */
-const leansOnXState = [
-  'test/persistence/**/*.test.ts',
-  'test/machines/**/*.test.ts',
-  'test/properties/**/*.test.ts',
-];
+const leansOnXState = ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'];
 
 export default defineConfig({
   test: {

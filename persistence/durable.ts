@@ -82,7 +82,10 @@ export interface Resumption {
   readonly ms: number;
 }
 
-/** Makes the machine durable: created on the first run, brought back ever after. Throws what {@link Store.open} and a restore throw, and XSTATE_UNSUPPORTED. */
+/**
+ * Makes the machine durable: created on the first run, brought back ever after.
+ * Throws XSTATE_UNSUPPORTED, and what {@link Store.open} and a restore throw.
+ */
 export async function createDurableActor<TLogic extends Logic>(
   logic: TLogic,
   options: DurableOptions<TLogic>,

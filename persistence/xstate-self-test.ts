@@ -41,7 +41,7 @@ function unsupported(what: string, cause: unknown): PerdureError {
   return new PerdureError(
     'XSTATE_UNSUPPORTED',
     `Perdure needs that ${what}; in the xstate that was loaded (${found}) it is not so, and trees would lose something. ` +
-      `Nothing was started: install a version of xstate within ${XSTATE_RANGE} that is older than this one.`,
+      `Nothing was started: install a version of xstate within ${XSTATE_RANGE} other than this one.`,
     { facts: { found, expected: XSTATE_RANGE, what }, ...(cause === undefined ? {} : { cause }) },
   );
 }
@@ -86,6 +86,10 @@ const probes: readonly Probe[] = [
       const isDelayed = source === root && target === root && delayMs === 1_000;
       return isDelayed && id !== undefined && first.took(`cancelled ${id} of root`);
     },
+  ],
+  [
+    'the entry of a first state runs when its actor starts, through `actionExecutor`, in the order of `defer`',
+    ({ outside }) => outside.entered === 1 && outside.steps === 0,
   ],
   [
     'every event passes through `logic.transition`',

@@ -23,8 +23,11 @@ class Recorder implements TreeHooks, Scheduler {
   readonly tells: (() => void)[] = [];
   readonly timers: { source: AnyRef; target: AnyRef; delayMs: number; id: string | undefined }[] = [];
 
-  constructor(starting: boolean) {
+  readonly #outside: Outside;
+
+  constructor(starting: boolean, outside: Outside) {
     this.starting = starting;
+    this.#outside = outside;
   }
 
   /** Whether it was told since the last time it was asked. */
@@ -35,11 +38,14 @@ class Recorder implements TreeHooks, Scheduler {
   }
 
   born = (ref: AnyRef) => this.#note('born', ref);
-  touched = (ref: AnyRef) => this.#note('touched', ref);
+  touched = (ref: AnyRef) => {
+    this.#outside.steps += 1;
+    this.#note('touched', ref);
+  };
   effectEnded = (ref: AnyRef) => this.#note('ended', ref);
   resulted = (ref: AnyRef, { type }: AnyEventObject) => this.#note(type, ref);
   refused = ({ code }: PerdureError) => void this.log.push(`refused ${code}`);
-  stepped = () => {};
+  stepped = () => void (this.#outside.steps -= 1);
   effectCreated = (ref: AnyRef, effect: Effect) => void this.effects.set(ref.id, effect);
   effectTold = (_: AnyRef, tell: () => void) => void this.tells.push(tell);
 
@@ -54,9 +60,12 @@ class Recorder implements TreeHooks, Scheduler {
   }
 }
 
-/** What an observable and a callback of the trial do with the outside. */
+/** What the actors of the trial do to the outside, and what they find there. */
 interface Outside {
   readonly log: unknown[];
+  /** Steps that have begun and not ended; and how many they were when the entry of the root ran. */
+  steps: number;
+  entered: number | undefined;
   /** The state of `numbers`, seen while it still subscribes. */
   during: unknown;
 }
@@ -88,6 +97,9 @@ function trialMachine(outside: Outside): Logic {
     id: 'trial',
     version: '1',
     context: { heard: [] },
+    entry: () => {
+      outside.entered = outside.steps;
+    },
     invoke: { src: leaf, id: 'inline' },
     on: {
       spawn: {
@@ -119,11 +131,11 @@ interface TrialContext {
 /** What the probes of xstate-self-test.ts share. */
 export class Trial {
   readonly port: typeof xstatePort;
-  readonly outside: Outside = { log: [], during: 'not asked' };
+  readonly outside: Outside = { log: [], steps: 0, entered: undefined, during: 'not asked' };
   readonly machine: Logic;
   /** Of the tree that begins, and of the one that comes back. */
-  readonly first = new Recorder(false);
-  readonly second = new Recorder(true);
+  readonly first = new Recorder(false, this.outside);
+  readonly second = new Recorder(true, this.outside);
   logic!: Logic;
   root!: AnyRef;
   back!: AnyRef;
