@@ -115,16 +115,18 @@ function isPlainObject(value: object, depth: number): boolean {
     return true;
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  let keys = 0;
   for (const key in value) {
     bytesLeft -= key.length + QUOTES + 1;
     if (key === TAG || !isPlain((value as Record<string, unknown>)[key], depth)) return false;
+    keys += 1;
   }
-  return Object.getOwnPropertySymbols(value).length === 0;
+  return Reflect.ownKeys(value).length === keys;
 }
 
-/** An array of no subclass, with nothing but its items. */
+/** An array of no subclass, with nothing but its items and its length. */
 function isPlainArray(value: unknown[]): boolean {
-  return Object.getPrototypeOf(value) === Array.prototype && Object.keys(value).length === value.length;
+  return Object.getPrototypeOf(value) === Array.prototype && Reflect.ownKeys(value).length === value.length + 1;
 }
 
 interface Walk {
@@ -200,8 +202,10 @@ function taggedByKind(value: object, walk: Walk): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Array.prototype) return taggedArray(value as unknown[], walk);
   if (prototype === Object.prototype || prototype === null) return taggedRecord(value, prototype, walk);
-  if (prototype === Date.prototype) return taggedDate(value as Date);
   if (value instanceof Error) return taggedError(value, walk);
+  const isBox = prototype === Date.prototype || prototype === Map.prototype || prototype === Set.prototype;
+  if (isBox) refuseOwn(value, walk);
+  if (prototype === Date.prototype) return taggedDate(value as Date);
   if (prototype === Map.prototype) return tag('map', taggedEntries([...(value as Map<unknown, unknown>)], walk));
   if (prototype === Set.prototype) {
     return tag(
@@ -231,13 +235,14 @@ function taggedArray(value: unknown[], walk: Walk): Json {
   const keys = Object.keys(value);
   const named = keys.find((key) => String(Number(key) >>> 0) !== key);
   if (named !== undefined) throw refuse(walk, `an array with the property "${named}"`, 'keep it in an object.');
-  refuseSymbols(value, walk);
+  // An array owns its length.
+  refuseHidden(value, walk, keys.length + 1);
   if (keys.length === value.length) return value.map((item, index) => at(walk, index, item));
   return tag('sparse', [value.length, ...keys.map((key): Json => [Number(key), at(walk, key, value[Number(key)])])]);
 }
 
 function taggedRecord(value: object, prototype: unknown, walk: Walk): Json {
-  refuseSymbols(value, walk);
+  refuseHidden(value, walk, Object.keys(value).length);
   const entries = Object.keys(value).map((key): [string, Json] => {
     count(walk, key.length + QUOTES + 1);
     return [key, at(walk, key, (value as Record<string, unknown>)[key])];
@@ -246,9 +251,22 @@ function taggedRecord(value: object, prototype: unknown, walk: Walk): Json {
   return Object.hasOwn(value, TAG) ? tag('record', entries) : Object.fromEntries(entries);
 }
 
-function refuseSymbols(value: object, walk: Walk): void {
-  const [symbol] = Object.getOwnPropertySymbols(value);
+/** What JSON would leave out in silence: properties named by symbols, and those that are not enumerable. */
+function refuseHidden(value: object, walk: Walk, seen: number): void {
+  const keys = Reflect.ownKeys(value);
+  if (keys.length === seen) return;
+  const symbol = keys.find((key) => typeof key === 'symbol');
   if (symbol !== undefined) throw refuse(walk, `a property named by a symbol, ${String(symbol)},`, 'use a string.');
+  const hidden = keys.find((key) => !Object.prototype.propertyIsEnumerable.call(value, key) && key !== 'length');
+  throw refuse(walk, `the property "${String(hidden)}", which is not enumerable,`, 'assign it like any other.');
+}
+
+/** Dates, maps and sets are written as what they hold; what was assigned to them beside it would be lost. */
+function refuseOwn(value: object, walk: Walk): void {
+  const [key] = Reflect.ownKeys(value);
+  if (key === undefined) return;
+  const name = value.constructor.name;
+  throw refuse(walk, `a ${name} with the property "${String(key)}"`, `keep it beside the ${name}, in an object.`);
 }
 
 function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {

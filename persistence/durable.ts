@@ -247,7 +247,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
           { facts: { actor } },
         );
       };
-      const cause: Cause = { kind: 'send', to: actor, event: { type: `perdure.effect.${decision}` } };
+      const cause: Cause = { kind: 'send', to: actor, event: { type: 'perdure.effect.decided', decision } };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied: true }), reject });
     });
   }

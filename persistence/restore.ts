@@ -2,6 +2,7 @@
  * From rows to a live tree. Everything is checked before anything starts; what does not fit is refused, with the actor,
  * the path and the reason, and the file stays as it is. XState would drop such an actor without a word.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { bindingOf, readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
@@ -13,7 +14,6 @@ import {
   createRoot,
   forgetStored,
   isMachine,
-  isStateOf,
   logicOf,
   machineName,
   putValues,
@@ -210,14 +210,6 @@ function storedSnapshot(
       facts: { actor: actor() },
     });
   }
-  if (isMachine(logic) && !isStateOf(logic, snapshot['value'])) {
-    throw new PerdureError(
-      'MACHINE_CHANGED',
-      `The actor "${actor()}" is stored in the state ${JSON.stringify(snapshot['value'])}, which ${row.machine ?? 'its machine'} ` +
-        'does not have: give the machine a new version, and a step of `migrate` that leads to it.',
-      { facts: { actor: actor(), machine: row.machine, state: snapshot['value'] } },
-    );
-  }
   const isTagged = text.includes(TAG_IN_TEXT);
   if (isTagged || text.includes(XSTATE_MARKER)) takeLate(row.id, snapshot, logic, isTagged, late);
   if (isMachine(logic)) snapshot.children ??= {};
@@ -283,28 +275,66 @@ function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, snapshot, attempt, turn, seed, storedSeed, isStale } = one;
+    const { id, parent, key, attempt, turn, seed, storedSeed, isStale } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
-    const found = ref?.getSnapshot() as { status: string; error?: unknown } | undefined;
-    if (ref === undefined || found?.status !== snapshot.status) throw misfit(one, found);
+    const found = ref?.getSnapshot() as Found | undefined;
+    if (ref === undefined || found === undefined || !isWhole(found, one)) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
     adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale });
   }
 }
 
-function misfit(
-  { key, parent, src, machine, snapshot }: Assembled,
-  found: { error?: unknown } | undefined,
-): PerdureError {
+/** What XState made of a stored snapshot. */
+function isEmpty(history: unknown): boolean {
+  return typeof history === 'object' && history !== null && Object.keys(history).length === 0;
+}
+
+interface Found {
+  readonly status: string;
+  readonly error?: unknown;
+  readonly value?: unknown;
+  readonly historyValue?: unknown;
+}
+
+/** XState completes a state that it knows in part, and drops history that it does not know. */
+function isWhole(found: Found, { logic, snapshot }: Assembled): boolean {
+  if (found.status !== snapshot.status) return false;
+  if (!isMachine(logic) || found.value === undefined) return true;
+  const stored = snapshot as Found;
+  return isSame(found.value, stored.value) && isSameHistory(found.historyValue, stored.historyValue);
+}
+
+/** States are mostly names. */
+function isSame(found: unknown, stored: unknown): boolean {
+  return found === stored || isDeepStrictEqual(found, stored);
+}
+
+function isSameHistory(found: unknown = {}, stored: unknown = {}): boolean {
+  if (isEmpty(found) && isEmpty(stored)) return true;
+  const idsOf = (history: unknown) =>
+    Object.entries((history ?? {}) as Record<string, { id: string }[]>).map(([key, nodes]) => [
+      key,
+      nodes.map(({ id }) => id),
+    ]);
+  return isDeepStrictEqual(idsOf(found), idsOf(stored));
+}
+
+function misfit({ key, parent, src, machine, snapshot }: Assembled, found: Found | undefined): PerdureError {
   const path = pathOf(key, parent);
   return new PerdureError(
     'MACHINE_CHANGED',
     `The actor "${path}" cannot be restored in the state ${JSON.stringify(snapshot['value'] ?? snapshot.status)} of ` +
-      `${machine ?? src}: ${found === undefined ? 'it is missing' : messageOf(found.error)}. ` +
+      `${machine ?? src}: ${reasonOf(found, snapshot)}. ` +
       'Give the machine a new version and pass migrate to createDurableActor.',
     { facts: { actor: path, machine } },
   );
+}
+
+function reasonOf(found: Found | undefined, { status }: StoredSnapshot): string {
+  if (found === undefined) return 'it is missing';
+  if (found.status !== status) return messageOf(found.error);
+  return `XState would make ${JSON.stringify(found.value)} of it, or forget its history`;
 }
 
 function childOf(parent: AnyRef, key: string): AnyRef | undefined {

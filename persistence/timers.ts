@@ -7,6 +7,8 @@
  * T4  When the wall clock goes back, a timer waits no longer than its delay in monotonic time while the process lives.
  * T5  One timeout of the clock is armed, for the earliest; at most RECHECK_MS ahead, so that a suspended machine and a
  *     delay beyond 32 bits are seen.
+ * T6  Ids mean what they mean in XState, for ever and across restarts: set again under its id, a timer rings twice; the
+ *     id is then the second one's, until one of that id has rung; and only what has an id of its own ends with its source.
  */
 import type { Clock } from './clock.ts';
 import { PerdureError } from '../errors.ts';
@@ -15,6 +17,8 @@ import { pathOf, type AnyEventObject, type AnyRef, type Scheduler } from './xsta
 const RECHECK_MS = 30_000;
 /** Timers fired in one go, before the loop gets its chance. */
 const BURST = 1_000;
+/** Before the key of a timer that waits without its id: it cannot be cancelled any more (T6). */
+const BEREFT = '\0';
 /** A difference between the two clocks that is no jump. */
 const JITTER_MS = 500;
 
@@ -34,6 +38,8 @@ export interface DelayedEvent {
 
 /** A delayed event that waits in this process. */
 export interface Timer extends DelayedEvent {
+  /** Changes when it loses its id (T6). */
+  key: string;
   /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
   readonly offset: number;
   /** When it fires as this process sees it: `due`, less what the wall clock went back since it began to wait (T4). */
@@ -80,7 +86,7 @@ export class Timers implements Scheduler {
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
     const timerKey = key ?? `auto.${id}`;
-    this.cancel(source, timerKey);
+    this.#free(source, timerKey);
     this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay, checksum: 0 }));
     this.#host.timersChanged();
     this.#arm();
@@ -91,7 +97,7 @@ export class Timers implements Scheduler {
     const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
-    own.set(timer.key, timer);
+    if (!timer.key.startsWith(BEREFT)) own.set(timer.key, timer);
     push(this.#queue, timer);
     return timer;
   }
@@ -140,6 +146,19 @@ export class Timers implements Scheduler {
     if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
   }
 
+  /** T6: the id is another's from now on, or nobody's; whoever has it waits without it. */
+  #free(source: AnyRef, key: string): void {
+    const own = this.#bySource.get(source);
+    const holder = own?.get(key);
+    if (own === undefined || holder === undefined) return;
+    own.delete(key);
+    if (own.size === 0) this.#bySource.delete(source);
+    holder.key = BEREFT + key;
+    if (this.added.has(holder)) return;
+    this.removed.add(holder);
+    this.added.add(holder);
+  }
+
   #compact(): void {
     const waiting = this.#queue.filter((timer) => timer.state === 'waiting').sort(before);
     this.#queue.length = 0;
@@ -173,6 +192,7 @@ export class Timers implements Scheduler {
       const timer = this.#next();
       if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
       this.#remove(timer);
+      this.#free(timer.source, timer.key.replace(BEREFT, ''));
       this.#host.fire(timer);
     }
     this.#arm();

@@ -182,6 +182,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.starting = this.restoredTurn !== undefined;
     this.root.start();
     if (this.starting) {
+      this.#startOrphans();
       this.#adoptTimers();
       this.outbox.resume();
       quarantine(this.commits, this.#options, this.#damaged);
@@ -438,6 +439,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       children: undefined,
     });
     this.#digest ^= seedOf(identity);
+    // To the end of the walk, wherever it stands: XState starts children first, so it may be ahead of its parent.
+    this.#dirty.delete(ref);
     this.#dirty.add(ref);
   }
 
@@ -459,6 +462,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     if (record === undefined) return;
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
+    this.effects.settled(ref);
     this.#gone.set(ref, record.id);
     if (record.isStored) this.#removed.push(record.id);
     this.#digest ^= record.seed;
@@ -518,16 +522,16 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       this.#digest ^= timer.checksum;
     }
     for (const timer of this.timers.added) {
-      if (timer.target.system !== this.root.system) throw strangeTarget(timer);
-      const source = this.#records.get(timer.source);
-      const target = this.#records.get(timer.target);
-      if (source === undefined || target === undefined) continue;
+      const target = this.idOf(timer.target);
+      if (target === undefined && timer.target.system !== this.root.system) throw strangeTarget(timer);
+      if (target === undefined) continue;
+      // A timer may outlive its source (T6), even one that came and went within this batch and has no row.
+      const source = this.idOf(timer.source) ?? target;
       const where = () => `a delayed event of "${pathOf(timer.source)}"`;
       const text = this.commits.payloads.write(timer.event, this, where, () =>
-        timerBinding(this.#options.tree, { ...timer, source: source.id, target: target.id }),
+        timerBinding(this.#options.tree, { ...timer, source, target }),
       );
-      const stored = { tree: this.#options.tree, source: source.id, target: target.id, timer, text };
-      timer.checksum = insertTimer(statements, stored, turn);
+      timer.checksum = insertTimer(statements, { tree: this.#options.tree, source, target, timer, text }, turn);
       this.#digest ^= timer.checksum;
       this.commits.wrote(1, text.length);
     }
@@ -565,6 +569,16 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#digestWritten = digest;
     if (digest === null || digest === this.#digestFound) return;
     throw notWhole(this.#options.name, this.#records.size, this.#timerRows.length);
+  }
+
+  /** Children of an actor that threw run on in XState; but it starts none below an actor that comes back failed. */
+  #startOrphans(): void {
+    for (const { snapshot, children } of this.#records.values()) {
+      if (snapshot?.status !== 'error') continue;
+      for (const child of Object.values(children ?? {})) {
+        if (child !== undefined && child.getSnapshot().status === 'active' && !isRunning(child)) child.start();
+      }
+    }
   }
 
   #refs(): Refs {

@@ -1,7 +1,7 @@
 /**
  * Everything that leans on the inside of XState 5, in one place: the hooks into transitions, the gate in front of
  * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. Nothing else in the house may
- * know more of XState than its documented API.
+ * know more of XState than its documented API; xstate-self-test.ts proves at the first tree that it is all still there.
  *
  * A logic is rewritten once ({@link durable}) and asks, on every call, for the hooks of the actor system it runs in; so
  * one rewritten machine serves any number of trees.
@@ -79,14 +79,11 @@ export type RestartPolicy = 'rerun' | 'fail' | 'ask';
 const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
 
-function hooksFor(scope: AnyActorScope): TreeHooks {
-  const known = hooksOf.get(scope.system);
-  if (known !== undefined) return known;
-  if (opening === undefined) {
-    throw new PerdureError('XSTATE_UNSUPPORTED', 'A durable logic was started outside of createDurableActor().');
-  }
-  hooksOf.set(scope.system, opening);
-  return opening;
+/** Undefined where nothing is durable: in `transition()`, which asks a machine what it would do. */
+function hooksFor(scope: AnyActorScope): TreeHooks | undefined {
+  const hooks = hooksOf.get(scope.system) ?? opening;
+  if (hooks !== undefined) hooksOf.set(scope.system, hooks);
+  return hooks;
 }
 
 /** The tree in which an actor lives. Throws NOT_PROVIDED for an actor of no durable tree. */
@@ -186,6 +183,7 @@ function hookTransition(logic: Logic, check: Check): void {
   const { transition, getInitialSnapshot } = logic;
   logic.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return transition(snapshot, event, scope);
     if (hooks.dropped || (hooks.starting && event.type.startsWith('xstate.snapshot.'))) return snapshot;
     hooks.touched(scope.self);
     let threw = true;
@@ -201,11 +199,36 @@ function hookTransition(logic: Logic, check: Check): void {
   };
   logic.getInitialSnapshot = (scope, input) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return getInitialSnapshot(scope, input);
     hooks.born(scope.self);
-    const snapshot = getInitialSnapshot(scope, input);
+    const snapshot = isMachine(logic)
+      ? asOneStep(scope, hooks, (stepping) => getInitialSnapshot(stepping, input))
+      : getInitialSnapshot(scope, input);
     guarded(hooks, () => check({ children: {} } as never, snapshot as never, scope));
     return snapshot;
   };
+}
+
+/** XState keeps the entry actions of a first state until its actor starts: together they are a step, as a transition is. */
+function asOneStep<T>(scope: AnyActorScope, hooks: TreeHooks, initial: (stepping: AnyActorScope) => T): T {
+  const actionExecutor: typeof scope.actionExecutor = ({ exec, ...action }) =>
+    scope.actionExecutor({
+      ...action,
+      exec:
+        exec &&
+        ((info, params) => {
+          try {
+            exec(info, params);
+          } catch (error) {
+            hooks.stepped(true);
+            throw error;
+          }
+        }),
+    });
+  scope.defer(() => hooks.touched(scope.self));
+  const snapshot = initial({ ...scope, actionExecutor });
+  scope.defer(() => hooks.stepped(false));
+  return snapshot;
 }
 
 function guarded(hooks: TreeHooks, check: () => void): void {
@@ -281,9 +304,11 @@ const STOP = 'xstate.stop';
 const FAILED = 'perdure.effect.failed';
 
 function gateEffect(copy: Logic, logic: Logic): void {
-  copy.start = (_snapshot, scope) => {
+  copy.start = (snapshot, scope) => {
     const { self } = scope;
-    hooksFor(scope).effectCreated(self, {
+    const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.start?.(snapshot, scope);
+    hooks.effectCreated(self, {
       onRestart: policies.get(logic) ?? 'rerun',
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
@@ -292,6 +317,7 @@ function gateEffect(copy: Logic, logic: Logic): void {
   };
   copy.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.transition(snapshot, event, scope);
     if (event.type === FAILED) throw event['error'];
     if (event.type === STOP) {
       hooks.effectEnded(scope.self);
@@ -400,23 +426,11 @@ export function createRoot(logic: Logic, options: RootOptions, hooks: TreeHooks,
 
 /** XState's scheduler forgets its timers with the process, so ours takes its place, before anything has started. */
 function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
-  const slot = system.scheduler as unknown as Scheduler;
-  Object.assign(slot, {
+  Object.assign(system.scheduler, {
     schedule: scheduler.schedule.bind(scheduler),
     cancel: scheduler.cancel.bind(scheduler),
     cancelAll: scheduler.cancelAll.bind(scheduler),
   });
-  let asked = false;
-  const own = slot.cancelAll;
-  slot.cancelAll = () => void (asked = true);
-  system.scheduler.cancelAll(undefined as never);
-  slot.cancelAll = own;
-  if (!asked) {
-    throw new PerdureError(
-      'XSTATE_UNSUPPORTED',
-      'This version of XState does not let its scheduler be replaced, so timers would not survive: use xstate 5.33.',
-    );
-  }
 }
 
 const OPTIONAL = ['output', 'error', 'input', 'context'];
@@ -463,41 +477,6 @@ export function isSynced(ref: AnyRef): number | null {
 export function machineName(logic: Logic): string | null {
   if (!isMachine(logic)) return null;
   return logic.version === undefined ? logic.id : `${logic.id}@${logic.version}`;
-}
-
-/** Whether the machine has the state of a stored snapshot. XState takes what every object has for one of its states. */
-export function isStateOf(machine: AnyStateMachine, value: unknown): boolean {
-  let known = knownStates.get(machine);
-  if (known === undefined) knownStates.set(machine, (known = new Set()));
-  const text = JSON.stringify(value);
-  if (known.has(text)) return true;
-  if (!isStateOfNode(machine.root, value)) return false;
-  known.add(text);
-  return true;
-}
-
-/** States that were found to be there: a tree has many actors in few states. */
-const knownStates = new WeakMap<AnyStateMachine, Set<string>>();
-
-interface StateTree {
-  readonly type: string;
-  readonly states: Readonly<Record<string, StateTree>>;
-}
-
-function isStateOfNode(node: StateTree, value: unknown): boolean {
-  const states = Object.entries(node.states).filter(([, state]) => state.type !== 'history');
-  const find = (key: string) => states.find(([name]) => name === key)?.[1];
-  if (typeof value === 'string') {
-    const leaf = find(value);
-    return node.type === 'compound' && leaf !== undefined && Object.keys(leaf.states).length === 0;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const entries = Object.entries(value);
-  if (entries.length !== (node.type === 'compound' ? 1 : states.length)) return false;
-  return entries.every(([key, inner]) => {
-    const state = find(key);
-    return state !== undefined && isStateOfNode(state, inner);
-  });
 }
 
 /** The logic that a machine knows by `src`, invoked inline ones included. */
