@@ -34,6 +34,8 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // supervision
+  | 'SUPERVISION_EXCEEDED'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'

@@ -28,11 +28,13 @@ import {
   type AnyEventObject,
   type AnyRef,
   type AnySnapshot,
+  type Delayed,
   type Effect,
   type Logic,
   type RootOptions,
   type TreeHooks,
 } from './xstate-port.ts';
+import { tellDeadLetters } from './xstate-restart.ts';
 
 /** What a tree is made of. */
 export interface TreeOptions {
@@ -164,6 +166,22 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.effects.told(ref, tell);
   }
 
+  now(): number {
+    return this.clock.now();
+  }
+
+  delayedBy(ref: AnyRef): Delayed[] {
+    return [...this.timers.of(ref)];
+  }
+
+  delayUntil(delayed: Delayed): void {
+    this.timers.add({ ...delayed, id: this.nextId() });
+  }
+
+  incident(kind: string, detail: string): void {
+    if (!this.dropped) this.#store.incident(kind, detail);
+  }
+
   nextId(): number {
     return this.#store.nextId();
   }
@@ -179,10 +197,18 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   // References and addresses.
 
   idOf(ref: AnyRef): number | undefined {
-    return this.#records.get(ref)?.id ?? this.#gone.get(ref);
+    return this.#records.get(ref)?.id ?? this.#gone.get(ref) ?? this.#neverStored(ref);
   }
 
-  /** A tombstone: refers to an actor that is gone, and takes events without effect. */
+  /** An actor that came and went within one turn may still be referred to; nobody else gets its id. */
+  #neverStored(ref: AnyRef): number | undefined {
+    if (ref.system !== this.root.system || isRunning(ref)) return undefined;
+    const id = this.nextId();
+    this.#gone.set(ref, id);
+    return id;
+  }
+
+  /** A tombstone: refers to an actor that is gone; what it is sent is noted. */
   refOf(id: number): AnyRef {
     const tombstone = createActor(
       fromTransition(() => undefined, undefined),
@@ -190,6 +216,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     );
     tombstone.start();
     tombstone.stop();
+    tellDeadLetters(tombstone, ({ type }) =>
+      this.incident('actor.deadLettered', `"${type}" was sent to an actor that is gone (row ${id})`),
+    );
     this.#gone.set(tombstone, id);
     return tombstone;
   }

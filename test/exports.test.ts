@@ -18,6 +18,7 @@ test('the public names are these, and a change of them is meant', () => {
       'effectOf',
       'isPerdureError',
       'spawnSupervisor',
+      'supervise',
     ],
     machines: [
       'DEFAULT_RETRY',
