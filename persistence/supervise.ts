@@ -32,7 +32,6 @@ import {
 } from './supervision.ts';
 import {
   addLayer,
-  childrenOf,
   copyMachine,
   isMachine,
   isRunning,
@@ -46,6 +45,7 @@ import {
   type Logic,
 } from './xstate-port.ts';
 import {
+  childrenSoFar,
   createChild,
   inputOf,
   keepField,
@@ -267,8 +267,7 @@ function takeOrder(parent: AnyRef | undefined): number {
 }
 
 function lastOrder(parent: AnyRef): number {
-  const children = childrenOf((parent.getSnapshot() ?? {}) as AnySnapshot) ?? {};
-  return Object.values(children).reduce((last, child) => Math.max(last, (child && orderOf(child)) ?? -1), -1);
+  return childrenSoFar(parent).reduce((last, child) => Math.max(last, orderOf(child) ?? -1), -1);
 }
 
 function orderOf(ref: AnyRef): number | undefined {

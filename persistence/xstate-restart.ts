@@ -38,6 +38,7 @@ interface Inside {
   readonly _syncSnapshot?: boolean;
   readonly options: { readonly input?: unknown };
   readonly _processingStatus: number;
+  readonly _snapshot: AnySnapshot | undefined;
   _stop(): void;
   _send(event: AnyEventObject): void;
 }
@@ -247,6 +248,13 @@ export function metaOf(ref: AnyRef): { src: unknown; systemId?: string; syncSnap
 /** The input that an actor was made with in this process. */
 export function inputOf(ref: AnyRef): unknown {
   return inside(ref).options.input;
+}
+
+/** The children of an actor, of whom one that is just being made has none: it may not be asked for its snapshot. */
+export function childrenSoFar(ref: AnyRef): AnyRef[] {
+  const { _snapshot: snapshot } = inside(ref);
+  const children = Object.values((snapshot && childrenOf(snapshot)) ?? {});
+  return children.filter((child) => child !== undefined);
 }
 
 /** How a child is made again. */
