@@ -413,7 +413,7 @@ class Supervision {
     const counted = { ...cause, restarts: window.length };
     if (this.#policy.strategy === 'one_for_one' && !stillborn.has(child)) {
       this.#start(this.#seed(child), [counted]);
-      return this.#after({ window });
+      return this.#after({ window, ...(this.#restarting === undefined ? {} : { restarting }) });
     }
     return this.#advance(this.#join(child, counted, restarting), window, stillborn.has(child));
   }
@@ -423,7 +423,8 @@ class Supervision {
     const restarting = this.#restarting as Restarting;
     const child = this.child(restarting.asked as string) as AnyRef;
     stopOrphans(child.getSnapshot() as AnySnapshot);
-    this.#scope.defer(() => this.#scope.system.scheduler.cancel(this.#scope.self, TIMER));
+    if (this.specOf(child)?.restart === 'temporary') delete this.#mutable[child.id];
+    this.#cancelDelay();
     return this.#advance({ ...restarting, asked: null }, this.#window);
   }
 
@@ -475,6 +476,7 @@ class Supervision {
   }
 
   #finish({ seeds, causes }: Restarting, window: Window): AnyMachineSnapshot {
+    if (this.#restarting !== undefined) this.#cancelDelay();
     for (const seed of inOrder(seeds)) {
       this.#start(
         seed,
@@ -524,7 +526,13 @@ class Supervision {
 
   #delay(ms: number): void {
     const { self, system } = this.#scope;
+    this.#cancelDelay();
     this.#scope.defer(() => system.scheduler.schedule(self, self, { type: DUE }, ms, TIMER));
+  }
+
+  /** XState does not do so by itself when a delayed event gets the id of another. */
+  #cancelDelay(): void {
+    this.#scope.defer(() => this.#scope.system.scheduler.cancel(this.#scope.self, TIMER));
   }
 
   /** All that is needed to make this child again. */

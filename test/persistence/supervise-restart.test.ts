@@ -139,6 +139,28 @@ describe.each(places)('%s', (_where, run) => {
     await running.end();
   });
 
+  test('while a child waits to be tried again, another one is restarted at once', async () => {
+    const failing = setup({}).createMachine({ context: boom });
+    const machine = setup({ actors: { failing: failing as AnyStateMachine, worker } }).createMachine({
+      entry: spawnChild('worker', { id: 'w', input: { name: 'w' } }),
+      on: {
+        begin: { actions: [spawnChild('failing', { id: 'kid' })] },
+        '*': { actions: sendTo('w', ({ event }) => event) },
+      },
+    });
+    const running = await run(
+      supervise(machine, { strategy: 'one_for_one', intensity: 4, children: { failing: {}, worker: {} } }),
+    );
+    await running.send({ type: 'add' });
+    running.root.send({ type: 'begin' });
+    running.root.send({ type: 'die' });
+    expect(childAt(running.root, 'w').getSnapshot().context.n).toBe(1);
+    for (let at = 0; at < 10; at++) await running.advance(1);
+    expect(running.root.getSnapshot().error).toMatchObject({ facts: { child: 'kid' } });
+    expect(running.emitted.map(({ child }) => child)).toEqual(['kid', 'w', 'kid', 'kid', 'kid']);
+    await running.end();
+  });
+
   test('a machine that fails in its entry, and one that finishes in its start, are such children too', async () => {
     const fails = setup({}).createMachine({ entry: boom });
     const finishes = setup({}).createMachine({

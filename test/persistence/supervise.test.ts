@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { isPerdureError, supervise, type SupervisionOptions } from '../../index.ts';
 import { sendTo, setup, type AnyActorRef } from 'xstate';
+import { SimulatedClock } from '../../testing.ts';
 import { bossMachine, childAt, counts, inMemory, inTree, log, places, workerMachine } from '../support/supervised.ts';
 
 const three = { a: 'worker', b: 'worker', c: 'worker' } as const;
@@ -189,6 +190,23 @@ describe.each(places)('%s', (_where, run) => {
     await running.end();
   });
 
+  test('a temporary child is asked to shut down with its group, and is gone then', async () => {
+    const machine = supervise(bossMachine({ a: 'polite', b: 'worker', c: 'slow' }), {
+      strategy: 'one_for_all',
+      children: {
+        worker: {},
+        polite: { restart: 'temporary', shutdown: 100 },
+        slow: { restart: 'temporary', shutdown: 30 },
+      },
+    });
+    const running = await run(machine);
+    await running.send({ type: 'to', id: 'b', event: { type: 'die' } });
+    await running.advance(80);
+    expect(counts(running.root)).toEqual({ b: 0 });
+    expect(running.root.getSnapshot().context.seen).toEqual([]);
+    await running.end();
+  });
+
   test('giving up asks the children to shut down as well', async () => {
     const machine = supervise(bossMachine({ a: 'polite', b: 'worker', c: 'slow' }), {
       strategy: 'one_for_one',
@@ -231,6 +249,26 @@ describe.each(places)('%s', (_where, run) => {
 test('a machine that is provided with other implementations stays supervised', async () => {
   const running = await inMemory(boss().provide({ actions: {} }));
   await running.send({ type: 'to', id: 'a', event: { type: 'die' } });
+  expect(counts(running.root)).toEqual({ a: 0, b: 0, c: 0 });
+  await running.end();
+});
+
+test('a temporary child leaves no row', async () => {
+  const running = await inTree(boss({ children: { worker: { restart: 'temporary' } } }));
+  await running.send({ type: 'to', id: 'a', event: { type: 'finish' } });
+  await running.send({ type: 'to', id: 'b', event: { type: 'die' } });
+  const rows = running.durable.store.statements.of('select key from actors order by key').all();
+  expect(rows).toEqual([{ key: 'c' }, { key: 'main' }]);
+  await running.end();
+});
+
+test('in memory the window is kept by the clock that the options give', async () => {
+  const clock = new SimulatedClock(5_000);
+  const running = await inMemory(boss({ intensity: 1, periodMs: 100, clock }), new SimulatedClock(77));
+  for (let at = 0; at < 5; at++) {
+    await running.send({ type: 'to', id: 'a', event: { type: 'die' } });
+    await clock.advance(100);
+  }
   expect(counts(running.root)).toEqual({ a: 0, b: 0, c: 0 });
   await running.end();
 });

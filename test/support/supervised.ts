@@ -52,7 +52,7 @@ export function workerMachine(leaveAfterMs: number | undefined) {
 }
 
 /** Its children of the srcs `worker` and `polite`, which leaves when asked, are made at once, by `order`. */
-export function bossMachine(order: Readonly<Record<string, 'worker' | 'polite' | 'slow'>>) {
+export function bossMachine(order: Readonly<Record<string, 'worker' | 'polite' | 'slow'>>, team = '') {
   const machine = setup({
     types: {} as {
       context: { seen: string[] };
@@ -66,7 +66,9 @@ export function bossMachine(order: Readonly<Record<string, 'worker' | 'polite' |
   }).createMachine({
     id: 'boss',
     context: { seen: [] },
-    entry: Object.entries(order).map(([name, src]) => spawnChild(src, { id: name, systemId: name, input: { name } })),
+    entry: Object.entries(order).map(([name, src]) =>
+      spawnChild(src, { id: name, systemId: `${team}${name}`, input: { name } }),
+    ),
     on: {
       to: {
         actions: sendTo(
@@ -85,6 +87,22 @@ export function bossMachine(order: Readonly<Record<string, 'worker' | 'polite' |
   return machine;
 }
 
+/** A machine whose children are such bosses; an event reaches one of them through it. */
+export function topMachine(teams: Readonly<Record<string, AnyStateMachine>>): AnyStateMachine {
+  return setup({ actors: teams }).createMachine({
+    id: 'top',
+    entry: Object.keys(teams).map((id) => spawnChild(id, { id })),
+    on: {
+      in: {
+        actions: sendTo(
+          ({ event, self }) => childAt(self, event['team'] as string),
+          ({ event }) => event['event'],
+        ),
+      },
+    },
+  }) as unknown as AnyStateMachine;
+}
+
 /** A running machine, and what a test needs of it, wherever it runs. */
 export interface Running {
   readonly clock: SimulatedClock;
@@ -97,7 +115,7 @@ export interface Running {
 }
 
 export async function inMemory(machine: AnyStateMachine, clock = new SimulatedClock(1_000_000)): Promise<Running> {
-  const root = createActor(machine, { clock: clock as never }) as AnyActorRef;
+  const root = createActor(machine, { id: 'main', clock: clock as never }) as AnyActorRef;
   const emitted: Running['emitted'] = [];
   root.on('*', (event) => emitted.push(event as never));
   root.subscribe({ error: () => {} });
