@@ -18,7 +18,6 @@
 import type { AnyActorScope, AnyMachineSnapshot, StateMachine } from 'xstate';
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import type { Kept } from './kept.ts';
 import {
   admit,
   affected,
@@ -298,13 +297,6 @@ const DUE = 'perdure.supervision.due';
 const TIMER = 'perdure.supervision';
 /** Actors that ended before their start was over (U3). */
 const stillborn = new WeakSet<AnyRef>();
-/** The states that restarted actors began from. */
-const keptAtStart = new WeakMap<AnyRef, Kept>();
-
-/** The last good state: for an actor that ended in its start, the one that it began from. */
-function keptOf(child: AnyRef): Kept | undefined {
-  return keepState(child) ?? (stillborn.has(child) ? keptAtStart.get(child) : undefined);
-}
 
 function superviseChildren(copy: AnyStateMachine, policy: Policy): void {
   const { transition, getInitialSnapshot, restoreSnapshot } = copy;
@@ -541,7 +533,7 @@ class Supervision {
     const { input = inputOf(child) } = fieldOf<ChildField>(snapshot);
     const place = placeOf(child);
     const field: ChildField = { order: place.order, ...(input === undefined ? {} : { input }) };
-    const kept = this.specOf(child)?.from === 'committed' && snapshot.status !== 'done' ? keptOf(child) : undefined;
+    const kept = this.specOf(child)?.from === 'committed' && snapshot.status !== 'done' ? keepState(child) : undefined;
     return {
       ...place,
       ...(metaOf(child) as Pick<Seed, 'src'>),
@@ -558,7 +550,6 @@ class Supervision {
     const { order, ...rebirth } = seed;
     const child = createChild(this.before.machine, this.#scope, rebirth);
     putValues(child, { supervision: { ...fieldOf(child.getSnapshot() as AnySnapshot), order } });
-    if (seed.kept !== undefined) keptAtStart.set(child, seed.kept);
     this.#mutable[seed.id] = child;
     this.#scope.defer(() => {
       this.#bury(old);

@@ -84,6 +84,8 @@ interface Captured {
 
 const witnesses = new WeakMap<Logic, Logic>();
 const lastGood = new WeakMap<AnyRef, Captured>();
+/** Actors that failed in the making. */
+const unmade = new WeakSet<AnyRef>();
 /** Callbacks that were disposed of when they threw. */
 const disposed = new WeakSet<AnyRef>();
 /** Actors made by the transition that runs. */
@@ -147,8 +149,10 @@ function watch(copy: Logic): void {
       return snapshot;
     } finally {
       births = outer;
-      if (failed) abandon(born);
-      else outer?.push(scope.self, ...born);
+      if (failed) {
+        unmade.add(scope.self);
+        abandon(born);
+      } else outer?.push(scope.self, ...born);
     }
   };
 }
@@ -178,8 +182,8 @@ function capture(ref: AnyRef, snapshot: AnySnapshot, killer?: AnyRef): Captured 
 
 function goodState(ref: AnyRef): Captured | undefined {
   const good = lastGood.get(ref);
-  if (good !== undefined || isMachine(inside(ref).logic)) return good;
-  // Other logic that failed in its start has not changed since it was made.
+  if (good !== undefined || isMachine(inside(ref).logic) || unmade.has(ref)) return good;
+  // Other logic that failed in its start, and not over an event, is as it was.
   return capture(ref, { ...(ref.getSnapshot() as AnySnapshot), status: 'active', error: undefined } as AnySnapshot);
 }
 
@@ -208,7 +212,7 @@ function dispose(stop: () => unknown, { self }: AnyActorScope): void {
 
 /** The state of a child as it is now, or, when it failed, as it was before the event that killed it. */
 export function keepState(ref: AnyRef): Kept | undefined {
-  const captured = isRunning(ref) ? capture(ref, ref.getSnapshot() as AnySnapshot) : lastGood.get(ref);
+  const captured = isRunning(ref) ? capture(ref, ref.getSnapshot() as AnySnapshot) : goodState(ref);
   if (captured === undefined) return undefined;
   const paths = new Map<AnyRef, Path>();
   notePaths(captured, [], paths);

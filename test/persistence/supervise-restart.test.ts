@@ -5,9 +5,11 @@ import {
   emit,
   fromCallback,
   fromPromise,
+  fromTransition,
   sendTo,
   setup,
   spawnChild,
+  type AnyActorLogic,
   type AnyActorRef,
   type AnyStateMachine,
 } from 'xstate';
@@ -266,8 +268,12 @@ describe.each(places)('%s', (_where, run) => {
         add: { actions: [sendTo('x', { type: 'add' }), sendTo('y', { type: 'add' }), sendTo('z', { type: 'add' })] },
       },
     });
-    for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one'] as const) {
-      const running = await run(supervise(machine, { strategy, intensity: 2, children: { worker: {} } }));
+    for (const [strategy, intensity] of [
+      ['one_for_one', 2],
+      ['one_for_all', 1],
+      ['rest_for_one', 1],
+    ] as const) {
+      const running = await run(supervise(machine, { strategy, intensity, children: { worker: {} } }));
       await running.send({ type: 'add' });
       await running.send({ type: 'die' });
       expect(counts(running.root)).toEqual({ x: 1, y: 1, z: 1 });
@@ -275,6 +281,87 @@ describe.each(places)('%s', (_where, run) => {
       expect(counts(running.root)).toEqual({ x: 2, y: 2, z: 2 });
       await running.end();
     }
+  });
+
+  test('two children that fail at once while their group shuts down are restarted once', async () => {
+    const machine = setup({ actors: { worker, polite: workerMachine(50) } }).createMachine({
+      entry: [
+        spawnChild('worker', { id: 'x', input: { name: 'x' } }),
+        spawnChild('polite', { id: 'z', input: { name: 'z' } }),
+        spawnChild('worker', { id: 'y', input: { name: 'y' } }),
+      ],
+      on: { die: { actions: [sendTo('x', { type: 'die' }), sendTo('y', { type: 'die' })] } },
+    });
+    const running = await run(
+      supervise(machine, {
+        strategy: 'one_for_all',
+        children: { worker: { from: 'initial' }, polite: { shutdown: 100 } },
+      }),
+    );
+    await running.send({ type: 'die' });
+    await running.advance(50);
+    expect(counts(running.root)).toEqual({ x: 0, y: 0, z: 0 });
+    expect(log).toEqual(['start x', 'start z', 'start y', 'leave z', 'start x', 'start y']);
+    await running.end();
+  });
+
+  test('the children of a machine that threw deep below are stopped', async () => {
+    const house = setup({ actors: { family } }).createMachine({
+      invoke: { src: 'family', id: 'family' },
+      on: { die: { actions: sendTo('family', { type: 'die' }) } },
+    });
+    for (const from of ['committed', 'initial'] as const) {
+      const running = await run(bossOf(house, from));
+      const orphan = childAt(running.root, 'kid/family/x');
+      await running.send({ type: 'die' });
+      expect(orphan.getSnapshot().status).toBe('stopped');
+      expect(counts(childAt(running.root, 'kid/family'))).toEqual({ x: 0, y: 0 });
+      await running.end();
+    }
+  });
+
+  test('logic of any kind that fails in its start keeps its state', async () => {
+    let fails = 0;
+    const counter: AnyActorLogic = {
+      ...fromTransition((count: number, event: { type: string }) => (event.type === 'die' ? boom() : count + 1), 0),
+      // Logic with a config is taken for work outside, which has no state.
+      config: undefined,
+      start: () => void (fails-- > 0 && boom()),
+    };
+    const machine = setup({ actors: { counter } }).createMachine({
+      entry: spawnChild('counter', { id: 'kid' }),
+      on: { '*': { actions: sendTo('kid', ({ event }) => event) } },
+    });
+    const running = await run(supervise(machine, { strategy: 'one_for_one', intensity: 5, children: { counter: {} } }));
+    await running.send({ type: 'add' });
+    fails = 2;
+    await running.send({ type: 'die' });
+    for (let at = 0; at < 5; at++) await running.advance(1);
+    await running.send({ type: 'add' });
+    expect(childAt(running.root, 'kid').getSnapshot()).toMatchObject({ status: 'active', context: 2 });
+    expect(running.emitted.length).toBe(3);
+    await running.end();
+  });
+
+  test('a machine may keep the reference of a child that failed in the turn that made it', async () => {
+    const failing = setup({}).createMachine({ context: boom });
+    const machine = setup({
+      types: {} as { context: { ref: AnyActorRef | undefined; pings: number } },
+      actors: { failing: failing as AnyStateMachine },
+    }).createMachine({
+      context: { ref: undefined, pings: 0 },
+      on: {
+        begin: { actions: assign({ ref: ({ spawn }) => spawn('failing', { id: 'kid' }) }) },
+        ping: { actions: assign({ pings: ({ context }) => context.pings + 1 }) },
+      },
+    });
+    const running = await run(
+      supervise(machine, { strategy: 'one_for_one', children: { failing: { restart: 'temporary' } } }),
+    );
+    await running.send({ type: 'begin' });
+    await running.send({ type: 'ping' });
+    expect(running.root.getSnapshot()).toMatchObject({ status: 'active', context: { pings: 1 }, children: {} });
+    await running.end();
   });
 
   test('a machine that is no supervised child, deep below one, emits and fails as ever', async () => {
