@@ -21,13 +21,8 @@ export {
   type Resumption,
   type SendOptions,
 } from './persistence/durable.ts';
-export {
-  supervise,
-  type ChildSpec,
-  type SrcOf,
-  type SupervisionEmitted,
-  type SupervisionOptions,
-} from './persistence/supervise.ts';
+export { supervise, type SupervisionEmitted } from './persistence/supervise.ts';
+export type { ChildSpec, SrcOf, SupervisionOptions } from './persistence/supervision-options.ts';
 export type { RestartType, Strategy } from './persistence/supervision.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
 export { Store, type CommitReport, type StoreOptions } from './persistence/store.ts';

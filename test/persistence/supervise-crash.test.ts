@@ -143,14 +143,11 @@ test('a supervisor that gives up goes on giving up after a crash', async () => {
 
 test('a child that fails in its start is tried again after a crash, until the intensity ends it', async () => {
   let starts = 0;
-  const kid = setup({
-    actors: {
-      failing: fromCallback(() => {
-        starts += 1;
-        throw new Error('boom');
-      }),
-    },
-  }).createMachine({ entry: () => void (starts += 1), type: 'parallel', states: {}, invoke: { src: 'failing' } });
+  const failing = fromCallback(() => {
+    starts += 1;
+    throw new Error('boom');
+  });
+  const kid = setup({ actors: { failing } }).createMachine({ invoke: { src: 'failing', id: 'failing' } });
   const broken = setup({}).createMachine({
     entry: () => {
       starts += 1;
@@ -199,4 +196,43 @@ test('what was kept of a child that waits for its group survives with its refere
   expect(counts(childAt(running.root, 'team'))).toEqual({ x: 1, y: 0 });
   expect(running.root.system.get('x')).toBe(childAt(running.root, 'team/x'));
   crash(running.durable);
+});
+
+test('children that were stored before their machine was supervised are supervised when they come back', async () => {
+  const bare = bossMachine({ a: 'worker', b: 'worker' });
+  const first = await inTree(bare);
+  await first.send(add('a'));
+  crash(first.durable);
+  const supervised = supervise(bare, { strategy: 'rest_for_one', intensity: 2, children: { worker: {} } });
+  const second = await inTree(supervised, first.clock, first.durable.store.path);
+  await second.send(die('a'));
+  await second.send({ type: 'spawn', id: 'c' });
+  await second.send(die('c'));
+  expect(counts(second.root)).toEqual({ a: 1, b: 0, c: 0 });
+  await second.end();
+});
+
+test('what is sent to a child that waits for its group is reported', async () => {
+  const running = await inTree(group);
+  await running.send(die('b'));
+  await running.send(add('b'));
+  expect(running.incidents()).toMatchObject([{ kind: 'child.deadLettered' }]);
+  await running.end();
+});
+
+test('a child that takes the id of one that is shutting down has its own life', async () => {
+  const machine = supervise(bossMachine({ a: 'worker', b: 'slow' }), {
+    strategy: 'one_for_all',
+    children: { worker: {}, slow: { shutdown: 100 } },
+  });
+  let running = await inTree(machine);
+  await running.send(die('a'));
+  await running.send({ type: 'stop', id: 'b' });
+  await running.send({ type: 'spawn', id: 'b' });
+  running = await running.crash();
+  const b = childAt(running.root, 'b');
+  await running.advance(100);
+  expect(childAt(running.root, 'b')).toBe(b);
+  expect(counts(running.root)).toEqual({ a: 0, b: 0 });
+  await running.end();
 });

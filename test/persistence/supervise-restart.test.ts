@@ -22,9 +22,9 @@ const boom = () => {
 };
 
 /** A boss with one child, `kid`, made of this logic. */
-function bossOf(kid: AnyStateMachine, from: 'committed' | 'initial' = 'committed', input: unknown = undefined) {
+function bossOf(kid: AnyStateMachine, from: 'committed' | 'initial' = 'committed') {
   const machine = setup({ actors: { kid } }).createMachine({
-    entry: spawnChild('kid', { id: 'kid', systemId: 'kid', input: input as never }),
+    entry: spawnChild('kid', { id: 'kid', systemId: 'kid' }),
     on: { '*': { actions: sendTo('kid', ({ event }) => event) } },
   });
   return supervise(machine, { strategy: 'one_for_one', intensity: 3, children: { kid: { from } } });
