@@ -4,8 +4,8 @@
  */
 import type { PerdureError } from '../errors.ts';
 import type { Placed, Window } from './supervision.ts';
-import type { AnyRef, AnySnapshot, Logic } from './xstate-port.ts';
-import { childrenSoFar, keepField, withField, type Rebirth } from './xstate-restart.ts';
+import { childrenOf, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
+import { keepField, snapshotSoFar, withField, type Rebirth } from './xstate-restart.ts';
 
 /** Of a supervised child, in its own snapshot. */
 export interface ChildField {
@@ -58,8 +58,13 @@ function takeOrder(parent: AnyRef | undefined): number {
   return order;
 }
 
+/** Of those who are there, and of those who wait to begin again: their places are taken too. */
 function lastOrder(parent: AnyRef): number {
-  return childrenSoFar(parent).reduce((last, child) => Math.max(last, placeOf(child).order), -1);
+  const snapshot = snapshotSoFar(parent);
+  if (snapshot === undefined) return -1;
+  const { seeds = [] } = fieldOf<SupervisorField>(snapshot).restarting ?? {};
+  const children = Object.values(childrenOf(snapshot) ?? {}).filter((child) => child !== undefined);
+  return [...seeds, ...children.map(placeOf)].reduce((last, { order }) => Math.max(last, order), -1);
 }
 
 /** A child that was there before its machine was supervised comes first. */

@@ -254,11 +254,9 @@ export function inputOf(ref: AnyRef): unknown {
   return inside(ref).options.input;
 }
 
-/** The children of an actor, of whom one that is just being made has none: it may not be asked for its snapshot. */
-export function childrenSoFar(ref: AnyRef): AnyRef[] {
-  const { _snapshot: snapshot } = inside(ref);
-  const children = Object.values((snapshot && childrenOf(snapshot)) ?? {});
-  return children.filter((child) => child !== undefined);
+/** The snapshot of an actor; one that is just being made has none yet, and XState does not let it be asked. */
+export function snapshotSoFar(ref: AnyRef): AnySnapshot | undefined {
+  return inside(ref)._snapshot;
 }
 
 /** How a child is made again. */

@@ -228,6 +228,7 @@ test('a child that takes the id of one that is shutting down has its own life', 
   let running = await inTree(machine);
   await running.send(die('a'));
   await running.send({ type: 'stop', id: 'b' });
+  running = await running.crash();
   await running.send({ type: 'spawn', id: 'b' });
   running = await running.crash();
   const b = childAt(running.root, 'b');

@@ -198,22 +198,35 @@ describe.each(places)('%s', (_where, run) => {
     await running.end();
   });
 
-  test('an invoked child is restarted within its state, and not after it was left', async () => {
-    const machine = setup({ actors: { kid: worker } }).createMachine({
+  test('an invoked child is restarted within its state, goes on telling its snapshots, and ends with the state', async () => {
+    const machine = setup({
+      types: {} as { context: { told: number[] }; events: { type: 'to'; event: WorkerEvent } | { type: 'leave' } },
+      actors: { kid: worker },
+    }).createMachine({
+      context: { told: [] },
       initial: 'on',
       states: {
-        on: { invoke: { src: 'kid', id: 'kid', input: { name: 'kid' }, onSnapshot: {} }, on: { leave: 'off' } },
+        on: {
+          invoke: {
+            src: 'kid',
+            id: 'kid',
+            input: { name: 'kid' },
+            onSnapshot: {
+              actions: assign({ told: ({ context, event }) => [...context.told, event.snapshot.context.n] }),
+            },
+          },
+          on: { leave: 'off' },
+        },
         off: {},
       },
       on: { to: { actions: sendTo('kid', ({ event }) => event.event) } },
     });
-    const running = await run(
-      supervise(machine as AnyStateMachine, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } }),
-    );
+    const running = await run(supervise(machine, { strategy: 'one_for_one', children: { kid: {} } }));
     await running.send({ type: 'to', event: { type: 'add' } });
     await running.send({ type: 'to', event: { type: 'die' } });
     await running.send({ type: 'to', event: { type: 'add' } });
     expect(counts(running.root)).toEqual({ kid: 2 });
+    expect(running.root.getSnapshot().context.told).toEqual([0, 1, 1, 2]);
     await running.send({ type: 'leave' });
     expect(counts(running.root)).toEqual({});
     await running.end();
@@ -361,6 +374,44 @@ describe.each(places)('%s', (_where, run) => {
     await running.send({ type: 'begin' });
     await running.send({ type: 'ping' });
     expect(running.root.getSnapshot()).toMatchObject({ status: 'active', context: { pings: 1 }, children: {} });
+    await running.end();
+  });
+
+  test('a child that makes another one fail is restarted with it in the middle of its own transition', async () => {
+    const killer = setup({ types: {} as { context: { n: number } } }).createMachine({
+      context: { n: 0 },
+      on: {
+        kill: {
+          actions: [
+            assign({ n: ({ context }) => context.n + 1 }),
+            sendTo(({ system }) => system.get('x') as AnyActorRef, { type: 'die' }),
+            sendTo(({ system }) => system.get('y') as AnyActorRef, { type: 'add' }),
+          ],
+        },
+      },
+    });
+    const machine = setup({ actors: { worker, killer } }).createMachine({
+      entry: [
+        spawnChild('worker', { id: 'x', systemId: 'x', input: { name: 'x' } }),
+        spawnChild('killer', { id: 'k', systemId: 'k' }),
+        spawnChild('worker', { id: 'y', systemId: 'y', input: { name: 'y' } }),
+      ],
+      on: { kill: { actions: sendTo('k', { type: 'kill' }) } },
+    });
+    const running = await run(
+      supervise(machine, { strategy: 'one_for_all', intensity: 5, children: { worker: {}, killer: {} } }),
+    );
+    for (let at = 1; at <= 2; at++) {
+      // Also past the supervisor, so that it is idle when it hears of the failure.
+      if (at === 1) await running.send({ type: 'kill' });
+      else running.root.system.get('k')?.send({ type: 'kill' } as never);
+      expect(counts(running.root)).toMatchObject({ x: 0, k: at });
+      expect(['x', 'k', 'y'].map((id) => running.root.system.get(id) === childAt(running.root, id))).toEqual([
+        true,
+        true,
+        true,
+      ]);
+    }
     await running.end();
   });
 
