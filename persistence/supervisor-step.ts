@@ -35,12 +35,14 @@ import {
   type AnyRef,
   type AnySnapshot,
   type AnyStateMachine,
+  type Delayed,
 } from './xstate-port.ts';
 import {
   createChild,
   inputOf,
   keepField,
   keepState,
+  mendOnRestart,
   metaOf,
   now,
   ownClock,
@@ -49,6 +51,7 @@ import {
   stopOrphans,
   stopRunning,
   tellDeadLetters,
+  type Captured,
 } from './xstate-restart.ts';
 
 const SHUTDOWN = 'supervisor.shutdown';
@@ -78,6 +81,62 @@ export function superviseChildren(copy: AnyStateMachine, policy: Policy): void {
       : onward();
   };
   keepField(copy);
+  mendOnRestart(copy, (captured) => beginAgain(captured, policy));
+}
+
+/**
+ * A supervisor that is restarted itself begins with a fresh window. Those whom it had stopped before it failed, because it
+ * gave up or to restart them, begin again with it, and so does whoever had ended and was not restarted any more.
+ */
+function beginAgain(captured: Captured, policy: Policy): Captured {
+  const { ref, snapshot, delayed, children } = captured;
+  const { window: _fresh, restarting: before, ...field } = fieldOf<SupervisorField & ChildField>(snapshot);
+  const { seeds, causes, failure } = before ?? NOTHING;
+  const hasEnded = (one: Captured) => one.snapshot['status'] !== 'active' && specIn(policy, one.ref) !== undefined;
+  const ended = children
+    .filter((one) => hasEnded(one) && comesBack(policy, one.ref) && !seeds.some((seed) => isAt(seed, one.ref)))
+    .map((one) => seedOf(policy, one.ref));
+  const isTrace = (one: Captured) => hasEnded(one) && specIn(policy, one.ref)?.restart === 'temporary';
+  const whole = { ...captured, children: children.filter((one) => !isTrace(one)) };
+  if (before === undefined && ended.length === 0) return { ...whole, snapshot: { ...snapshot, supervision: field } };
+  const gaveUp = failure !== null;
+  const restarting: Restarting = {
+    ...(before ?? NOTHING),
+    failure: null,
+    causes: gaveUp ? [] : causes,
+    seeds: [...seeds, ...ended],
+  };
+  const kept = delayed.filter(({ key }) => key !== TIMER || !gaveUp);
+  const due: Delayed = { source: ref, target: ref, key: TIMER, event: { type: DUE }, due: 0, delay: 0 };
+  return {
+    ...whole,
+    delayed: kept.some(({ key }) => key === TIMER) ? kept : [...kept, due],
+    snapshot: { ...snapshot, supervision: { ...field, restarting } },
+  };
+}
+
+function specIn({ children }: Policy, { src }: AnyRef): CheckedSpec | undefined {
+  return typeof src === 'string' && Object.hasOwn(children, src) ? children[src] : undefined;
+}
+
+/** Whether a child begins again with its group: one that has finished does so only if it is permanent. */
+function comesBack(policy: Policy, child: AnyRef): boolean {
+  const ending = (child.getSnapshot() as AnySnapshot).status === 'done' ? 'done' : 'error';
+  return isRestarted(specIn(policy, child)?.restart ?? 'temporary', ending);
+}
+
+/** All that is needed to make a child again. */
+function seedOf(policy: Policy, child: AnyRef): Seed {
+  const snapshot = child.getSnapshot() as AnySnapshot;
+  const { input = inputOf(child) } = fieldOf<ChildField>(snapshot);
+  const isCommitted = specIn(policy, child)?.from === 'committed' && snapshot.status !== 'done';
+  const kept = isCommitted ? keepState(child) : undefined;
+  return {
+    ...placeOf(child),
+    ...(metaOf(child) as Pick<Seed, 'src'>),
+    ...(input === undefined ? {} : { input }),
+    ...(kept === undefined ? {} : { kept }),
+  };
 }
 
 const DONE = 'xstate.done.actor.';
@@ -127,9 +186,8 @@ class Supervision {
     return this.#children[id];
   }
 
-  specOf({ src }: AnyRef): CheckedSpec | undefined {
-    const { children } = this.#policy;
-    return typeof src === 'string' && Object.hasOwn(children, src) ? children[src] : undefined;
+  specOf(child: AnyRef): CheckedSpec | undefined {
+    return specIn(this.#policy, child);
   }
 
   /** Whether this child was asked to shut down. */
@@ -159,13 +217,14 @@ class Supervision {
     const restarting = this.#restarting ?? NOTHING;
     if (restarting.failure !== null) return this.before;
     // It was to be stopped, and has done so by itself.
-    if (restarting.left.includes(child.id)) return this.#after({ restarting: joined(restarting, [this.#seed(child)]) });
+    if (restarting.left.includes(child.id))
+      return this.#after({ restarting: joined(restarting, [seedOf(this.#policy, child)]) });
     const cause = { child: child.id, src: child.src as string, reason };
     const window = admit(fieldOf<SupervisorField>(this.before).window ?? [], now(this.#scope), this.#policy);
     if (window === undefined) return this.#escalate(cause, restarting);
     const counted = { ...cause, restarts: window.length };
     if (this.#policy.strategy === 'one_for_one' && !stillborn.has(child)) {
-      this.#start(this.#seed(child), [counted]);
+      this.#start(seedOf(this.#policy, child), [counted]);
       return this.#after({ window, ...(this.#restarting === undefined ? {} : { restarting }) });
     }
     return this.#advance(this.#join(child, counted, restarting), window, stillborn.has(child));
@@ -191,7 +250,7 @@ class Supervision {
   /** The group of a child that ended: those who are not part of it yet are to be stopped too. */
   #join(child: AnyRef, cause: Cause, restarting: Restarting): Restarting {
     const { strategy } = this.#policy;
-    const joining = { ...joined(restarting, [this.#seed(child)]), causes: [...restarting.causes, cause] };
+    const joining = { ...joined(restarting, [seedOf(this.#policy, child)]), causes: [...restarting.causes, cause] };
     if (strategy === 'one_for_one') return joining;
     const group = affected(strategy, placeOf(child), this.#supervised().map(placeOf));
     const isIn = ({ id }: Placed) => restarting.asked?.id === id || joining.seeds.some((seed) => seed.id === id);
@@ -207,8 +266,9 @@ class Supervision {
       const child = this.child(left.shift() as string);
       const spec = child && this.specOf(child);
       if (child === undefined || spec === undefined) continue;
-      const isKept = restarting.failure === null && this.#comesBack(child, spec);
-      if (isKept) seeds.push(this.#seed(child));
+      // Also when the supervisor gives up: it may be restarted itself.
+      if (!seeds.some((seed) => seed.id === child.id) && comesBack(this.#policy, child))
+        seeds.push(seedOf(this.#policy, child));
       if (!isRunning(child)) continue;
       if (spec.shutdown === 'brutal_kill') this.#stop(child);
       else asked = this.#ask(child, spec.shutdown);
@@ -218,12 +278,6 @@ class Supervision {
     if (asked === null && !inAnotherTurn) return this.#finish(next, window);
     if (asked === null) this.#delay(0);
     return this.#after({ window, restarting: next });
-  }
-
-  /** A child that has finished is not restarted with others, unless it is permanent. */
-  #comesBack(child: AnyRef, { restart }: CheckedSpec): boolean {
-    const ending = (child.getSnapshot() as AnySnapshot).status === 'done' ? 'done' : 'error';
-    return isRestarted(restart, ending);
   }
 
   #finish({ seeds, causes }: Restarting, window: Window): AnyMachineSnapshot {
@@ -249,7 +303,7 @@ class Supervision {
     this.#announce('child.exceeded', cause);
     const all = inOrder(this.#supervised().map(placeOf)).reverse();
     const left = namesOf(all).filter((id) => id !== restarting.asked?.id);
-    return this.#advance({ ...restarting, left, seeds: [], failure }, this.#window);
+    return this.#advance({ ...restarting, left, failure }, this.#window);
   }
 
   #fail(error: PerdureError): AnyMachineSnapshot {
@@ -284,22 +338,6 @@ class Supervision {
   /** XState does not do so by itself when a delayed event gets the id of another. */
   #cancelDelay(): void {
     this.#scope.defer(() => this.#scope.system.scheduler.cancel(this.#scope.self, TIMER));
-  }
-
-  /** All that is needed to make this child again. */
-  #seed(child: AnyRef): Seed {
-    const snapshot = child.getSnapshot() as AnySnapshot;
-    const { input = inputOf(child) } = fieldOf<ChildField>(snapshot);
-    const place = placeOf(child);
-    const field: ChildField = { order: place.order, ...(input === undefined ? {} : { input }) };
-    const kept = this.specOf(child)?.from === 'committed' && snapshot.status !== 'done' ? keepState(child) : undefined;
-    return {
-      ...place,
-      ...(metaOf(child) as Pick<Seed, 'src'>),
-      ...field,
-      // A supervisor that is restarted itself begins with a fresh window.
-      ...(kept === undefined ? {} : { kept: { ...kept, snapshot: { ...kept.snapshot, supervision: field } } }),
-    };
   }
 
   #start(seed: Seed, causes: readonly Cause[]): void {

@@ -1,7 +1,7 @@
 /**
  * Everything that leans on the inside of XState 5, in one place: the hooks into transitions, the gate in front of
- * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. Nothing else in the house may
- * know more of XState than its documented API.
+ * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. But for `xstate-restart.ts`, which
+ * makes one actor again, nothing else in the house may know more of XState than its documented API.
  *
  * A logic is rewritten once ({@link durable}) and asks, on every call, for the hooks of the actor system it runs in; so
  * one rewritten machine serves any number of trees.

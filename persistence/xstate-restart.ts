@@ -75,7 +75,7 @@ export function withField(snapshot: AnySnapshot, supervision: unknown): AnySnaps
 // Watching.
 
 /** An actor and what is below it, as they were. */
-interface Captured {
+export interface Captured {
   readonly ref: AnyRef;
   readonly snapshot: Record<string, unknown>;
   readonly delayed: readonly Delayed[];
@@ -165,7 +165,20 @@ function fell(ref: AnyRef, before: AnySnapshot, event: AnyEventObject): void {
     : undefined;
   const good = capture(ref, before, killer);
   if (good === undefined) lastGood.delete(ref);
-  else lastGood.set(ref, good);
+  else lastGood.set(ref, mended(good));
+}
+
+type Mend = (captured: Captured) => Captured;
+
+const mends = new WeakMap<Logic, Mend>();
+
+/** Says what becomes of the state of a machine when it begins again from it. */
+export function mendOnRestart(copy: Logic, mend: Mend): void {
+  mends.set(copy, mend);
+}
+
+function mended(captured: Captured): Captured {
+  return mends.get(inside(captured.ref).logic)?.(captured) ?? captured;
 }
 
 /** Undefined when the child whose failure is the reason never had a good state: then its parent's is not one either. */
@@ -212,7 +225,8 @@ function dispose(stop: () => unknown, { self }: AnyActorScope): void {
 
 /** The state of a child as it is now, or, when it failed, as it was before the event that killed it. */
 export function keepState(ref: AnyRef): Kept | undefined {
-  const captured = isRunning(ref) ? capture(ref, ref.getSnapshot() as AnySnapshot) : goodState(ref);
+  const running = isRunning(ref) ? capture(ref, ref.getSnapshot() as AnySnapshot) : undefined;
+  const captured = running === undefined ? goodState(ref) : mended(running);
   if (captured === undefined) return undefined;
   const paths = new Map<AnyRef, Path>();
   notePaths(captured, [], paths);

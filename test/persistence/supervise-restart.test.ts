@@ -273,6 +273,73 @@ describe.each(places)('%s', (_where, run) => {
     await running.end();
   });
 
+  test('a supervisor that gave up with time-outs, or failed while a group shut down, has its children back', async () => {
+    const team = setup({ actors: { worker, polite: workerMachine(50) } }).createMachine({
+      entry: [
+        spawnChild('polite', { id: 'x', input: { name: 'x' } }),
+        spawnChild('worker', { id: 'y', input: { name: 'y' } }),
+        spawnChild('polite', { id: 'z', input: { name: 'z' } }),
+      ],
+      on: {
+        add: { actions: [sendTo('x', { type: 'add' }), sendTo('y', { type: 'add' }), sendTo('z', { type: 'add' })] },
+        die: { actions: sendTo('y', { type: 'die' }) },
+        crash: { actions: boom },
+      },
+    });
+    for (const [intensity, crashes] of [
+      [0, false],
+      [0, true],
+      [1, true],
+    ] as const) {
+      const supervised = supervise(team, {
+        strategy: 'one_for_all',
+        intensity,
+        children: { worker: {}, polite: { shutdown: 100 } },
+      });
+      const house = setup({ actors: { supervised } }).createMachine({
+        invoke: { src: 'supervised', id: 'team' },
+        on: Object.fromEntries(
+          ['add', 'die', 'crash'].map((type) => [type, { actions: sendTo('team', { type } as never) }]),
+        ),
+      });
+      for (const [machine, path] of [
+        [bossOf(supervised), 'kid'],
+        [bossOf(house), 'kid/team'],
+      ] as const) {
+        const running = await run(machine);
+        await running.send({ type: 'add' });
+        await running.send({ type: 'die' });
+        await running.advance(60);
+        if (crashes) await running.send({ type: 'crash' });
+        await running.advance(500);
+        expect(counts(childAt(running.root, path))).toEqual({ x: 1, y: 1, z: 1 });
+        await running.send({ type: 'add' });
+        expect(counts(childAt(running.root, path))).toEqual({ x: 2, y: 2, z: 2 });
+        await running.end();
+      }
+    }
+  });
+
+  test('an input that looks like what is kept is still an input', async () => {
+    const kid = setup({ types: {} as { input: object; context: { input: object } } }).createMachine({
+      context: ({ input }) => ({ input }),
+      on: { die: { actions: boom } },
+    });
+    const machine = setup({ actors: { kid } }).createMachine({
+      entry: spawnChild('kid', { id: 'kid', input: { $kept: ['kid'] } }),
+      on: { die: { actions: sendTo('kid', { type: 'die' }) } },
+    });
+    const running = await run(supervise(machine, { strategy: 'one_for_one', intensity: 2, children: { kid: {} } }));
+    await running.send({ type: 'die' });
+    await running.send({ type: 'die' });
+    const snapshot = childAt(running.root, 'kid').getSnapshot();
+    expect(snapshot).toMatchObject({
+      context: { input: { $kept: ['kid'] } },
+      supervision: { input: { $kept: ['kid'] } },
+    });
+    await running.end();
+  });
+
   test('two children that fail at once are both restarted, once each', async () => {
     const machine = setup({ actors: { worker } }).createMachine({
       entry: ['x', 'y', 'z'].map((id) => spawnChild('worker', { id, input: { name: id } })),

@@ -248,6 +248,38 @@ test('property: when a group has had its time, every permanent child runs, once'
   );
 });
 
+test(
+  'property: teams that give up under a patient supervisor have their children back',
+  { timeout: 60_000 },
+  async () => {
+    const walks = fc.array(fc.tuple(step, fc.constantFrom(...TEAMS)), { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(trees, walks, async ({ top, teams }, walk) => {
+        const specs = top.specs.map((spec) => ({ ...spec, restart: 'permanent' as const }));
+        const running = await inMemory(treeOf({ top: { ...top, intensity: 1_000, specs }, teams }));
+        const stopped = new Set<string>();
+        for (const [next, team] of walk) {
+          await takeInTeam(running, next, team);
+          if (next.what === 'stop') stopped.add(IDS[next.child] as string);
+        }
+        await running.advance(3_000);
+        for (const [at, { order, specs: own }] of teams.entries()) {
+          const team = childAt(running.root, TEAMS[at] as string);
+          for (const [place, src] of order.entries()) {
+            const id = IDS[place] as string;
+            if (stopped.has(id) || own[SRCS.indexOf(src)]?.restart !== 'permanent') continue;
+            const before = counts(team)[id] as number;
+            childAt(team, id).send({ type: 'add' });
+            expect(counts(team)[id]).toBe(before + 1);
+          }
+        }
+        await running.end();
+      }),
+      { numRuns: numRuns * 2 },
+    );
+  },
+);
+
 function plain(root: AnyActorRef): unknown {
   return JSON.parse(JSON.stringify(describeTree(root)));
 }
