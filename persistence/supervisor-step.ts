@@ -15,6 +15,7 @@
 import type { AnyActorScope, AnyMachineSnapshot } from 'xstate';
 import { PerdureError, messageOf } from '../errors.ts';
 import { admit, affected, inOrder, isRestarted, type Placed, type Window } from './supervision.ts';
+import { DUE, TIMER, beginAgain, comesBack, isAt, seedOf, specIn } from './supervision-seed.ts';
 import type { CheckedSpec, Policy } from './supervision-options.ts';
 import {
   NOTHING,
@@ -35,15 +36,11 @@ import {
   type AnyRef,
   type AnySnapshot,
   type AnyStateMachine,
-  type Delayed,
 } from './xstate-port.ts';
 import {
   createChild,
-  inputOf,
   keepField,
-  keepState,
   mendOnRestart,
-  metaOf,
   now,
   ownClock,
   sendFrom,
@@ -51,13 +48,9 @@ import {
   stopOrphans,
   stopRunning,
   tellDeadLetters,
-  type Captured,
 } from './xstate-restart.ts';
 
 const SHUTDOWN = 'supervisor.shutdown';
-const DUE = 'perdure.supervision.due';
-/** The id of the one delayed event that a supervisor needs. */
-const TIMER = 'perdure.supervision';
 /** Actors that ended before their start was over (U3). */
 const stillborn = new WeakSet<AnyRef>();
 
@@ -82,61 +75,6 @@ export function superviseChildren(copy: AnyStateMachine, policy: Policy): void {
   };
   keepField(copy);
   mendOnRestart(copy, (captured) => beginAgain(captured, policy));
-}
-
-/**
- * A supervisor that is restarted itself begins with a fresh window. Those whom it had stopped before it failed, because it
- * gave up or to restart them, begin again with it, and so does whoever had ended and was not restarted any more.
- */
-function beginAgain(captured: Captured, policy: Policy): Captured {
-  const { ref, snapshot, delayed, children } = captured;
-  const { window: _fresh, restarting: before, ...field } = fieldOf<SupervisorField & ChildField>(snapshot);
-  const { seeds, causes, failure } = before ?? NOTHING;
-  const hasEnded = (one: Captured) => one.snapshot['status'] !== 'active' && specIn(policy, one.ref) !== undefined;
-  const ended = children
-    .filter((one) => hasEnded(one) && comesBack(policy, one.ref) && !seeds.some((seed) => isAt(seed, one.ref)))
-    .map((one) => seedOf(policy, one.ref));
-  const isTrace = (one: Captured) => hasEnded(one) && specIn(policy, one.ref)?.restart === 'temporary';
-  const whole = { ...captured, children: children.filter((one) => !isTrace(one)) };
-  if (before === undefined && ended.length === 0) return { ...whole, snapshot: { ...snapshot, supervision: field } };
-  const gaveUp = failure !== null;
-  const restarting: Restarting = {
-    ...(before ?? NOTHING),
-    failure: null,
-    causes: gaveUp ? [] : causes,
-    seeds: [...seeds, ...ended],
-  };
-  const kept = delayed.filter(({ key }) => key !== TIMER || !gaveUp);
-  const due: Delayed = { source: ref, target: ref, key: TIMER, event: { type: DUE }, due: 0, delay: 0 };
-  return {
-    ...whole,
-    delayed: kept.some(({ key }) => key === TIMER) ? kept : [...kept, due],
-    snapshot: { ...snapshot, supervision: { ...field, restarting } },
-  };
-}
-
-function specIn({ children }: Policy, { src }: AnyRef): CheckedSpec | undefined {
-  return typeof src === 'string' && Object.hasOwn(children, src) ? children[src] : undefined;
-}
-
-/** Whether a child begins again with its group: one that has finished does so only if it is permanent. */
-function comesBack(policy: Policy, child: AnyRef): boolean {
-  const ending = (child.getSnapshot() as AnySnapshot).status === 'done' ? 'done' : 'error';
-  return isRestarted(specIn(policy, child)?.restart ?? 'temporary', ending);
-}
-
-/** All that is needed to make a child again. */
-function seedOf(policy: Policy, child: AnyRef): Seed {
-  const snapshot = child.getSnapshot() as AnySnapshot;
-  const { input = inputOf(child) } = fieldOf<ChildField>(snapshot);
-  const isCommitted = specIn(policy, child)?.from === 'committed' && snapshot.status !== 'done';
-  const kept = isCommitted ? keepState(child) : undefined;
-  return {
-    ...placeOf(child),
-    ...(metaOf(child) as Pick<Seed, 'src'>),
-    ...(input === undefined ? {} : { input }),
-    ...(kept === undefined ? {} : { kept }),
-  };
 }
 
 const DONE = 'xstate.done.actor.';
@@ -415,10 +353,6 @@ class Supervision {
 function joined(restarting: Restarting, seeds: readonly Seed[]): Restarting {
   const left = restarting.left.filter((id) => !seeds.some((seed) => seed.id === id));
   return { ...restarting, left, seeds: [...restarting.seeds, ...seeds] };
-}
-
-function isAt(place: Placed | null | undefined, child: AnyRef): boolean {
-  return place?.id === child.id && place.order === placeOf(child).order;
 }
 
 function namesOf(children: readonly Placed[]): string[] {
