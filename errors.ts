@@ -43,6 +43,8 @@ export type PerdureErrorCode =
   | 'ABORTED'
   // secrets
   | 'SECRET_UNKNOWN'
+  // supervision
+  | 'SUPERVISION_EXCEEDED'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'

@@ -19,6 +19,9 @@ export { encryption, type EncryptionOptions, type Sealing } from './persistence/
 export { commonSecrets, redaction, type RedactionRules, type ValuePath } from './persistence/redaction.ts';
 export { reveal, secret, type ResolveSecret, type SecretRef } from './persistence/secrets.ts';
 export type { PayloadOptions } from './persistence/payloads.ts';
+export { supervise, type SupervisionEmitted } from './persistence/supervise.ts';
+export type { ChildSpec, SrcOf, SupervisionOptions } from './persistence/supervision-options.ts';
+export type { RestartType, Strategy } from './persistence/supervision.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
 export { Store, type DeadLetter, type StoreOptions, type StoreWithTreesOptions } from './persistence/store.ts';
 export type { CommitReport } from './persistence/commits.ts';

@@ -269,8 +269,8 @@ function putLate(assembled: readonly Assembled[], late: ReadonlyMap<number, Late
 
 function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string, unknown>> {
   if (!isMachine(logic)) return decoded;
-  const { context, output, error } = decoded as Record<string, unknown>;
-  return { context, output, error };
+  const { context, output, error, supervision } = decoded as Record<string, unknown>;
+  return { context, output, error, ...(supervision === undefined ? {} : { supervision }) };
 }
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {

@@ -81,15 +81,24 @@ export class Timers implements Scheduler {
     if (Number.isNaN(delayMs) || (key !== undefined && typeof key !== 'string')) {
       return this.#host.refused(unusable(source, event, delayMs, key));
     }
-    this.#followClock();
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    const timerKey = key ?? `auto.${id}`;
-    this.#free(source, timerKey);
-    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay, checksum: 0 }));
+    this.add({ id, source, target, key: key ?? `auto.${id}`, event, due, delay, checksum: 0 });
+  }
+
+  /** Puts a timer that has no row yet in the queue. Whoever has its key waits on without it. */
+  add(delayed: DelayedEvent): void {
+    this.#followClock();
+    this.#free(delayed.source, delayed.key);
+    this.added.add(this.adopt(delayed));
     this.#host.timersChanged();
     this.#arm();
+  }
+
+  /** What this actor waits to send. */
+  of(source: AnyRef): Iterable<DelayedEvent> {
+    return this.#bySource.get(source)?.values() ?? [];
   }
 
   /** Puts a timer in the queue, without arming the clock. */

@@ -44,11 +44,13 @@ import {
   type AnyEventObject,
   type AnyRef,
   type AnySnapshot,
+  type Delayed,
   type Effect,
   type Logic,
   type RootOptions,
   type TreeHooks,
 } from './xstate-port.ts';
+import { tellDeadLetters } from './xstate-restart.ts';
 
 /** What a tree is made of. */
 export interface TreeOptions {
@@ -261,8 +263,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host.touched();
   }
 
-  // What the outbox asks.
-
   keyOf(row: number): string {
     return `${this.commits.file.id}/${this.#options.name}/${this.#options.generation}/${row}`;
   }
@@ -288,6 +288,22 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.effects.told(ref, tell);
   }
 
+  now(): number {
+    return this.clock.now();
+  }
+
+  delayedBy(ref: AnyRef): Delayed[] {
+    return [...this.timers.of(ref)];
+  }
+
+  delayUntil(delayed: Delayed): void {
+    this.timers.add({ ...delayed, id: this.nextId(), checksum: 0 });
+  }
+
+  incident(kind: string, detail: string): void {
+    if (!this.dropped) this.commits.incident({ kind, detail, tree: this.#options.tree });
+  }
+
   nextId(): number {
     return this.commits.nextId();
   }
@@ -303,10 +319,18 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   // References and addresses.
 
   idOf(ref: AnyRef): number | undefined {
-    return this.#records.get(ref)?.id ?? this.#gone.get(ref);
+    return this.#records.get(ref)?.id ?? this.#gone.get(ref) ?? this.#neverStored(ref);
   }
 
-  /** A tombstone: refers to an actor that is gone, and takes events without effect. */
+  /** An actor that came and went within one turn may still be referred to; nobody else gets its id. */
+  #neverStored(ref: AnyRef): number | undefined {
+    if (ref.system !== this.root.system || isRunning(ref)) return undefined;
+    const id = this.nextId();
+    this.#gone.set(ref, id);
+    return id;
+  }
+
+  /** A tombstone: refers to an actor that is gone; what it is sent is noted. */
   refOf(id: number): AnyRef {
     const tombstone = createActor(
       fromTransition(() => undefined, undefined),
@@ -314,6 +338,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     );
     tombstone.start();
     tombstone.stop();
+    tellDeadLetters(tombstone, ({ type }) =>
+      this.incident('actor.deadLettered', `"${type}" was sent to an actor that is gone (row ${id})`),
+    );
     this.#gone.set(tombstone, id);
     return tombstone;
   }

@@ -1,7 +1,8 @@
 /**
  * Everything that leans on the inside of XState 5, in one place: the hooks into transitions, the gate in front of
- * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. Nothing else in the house may
- * know more of XState than its documented API; xstate-self-test.ts proves at the first tree that it is all still there.
+ * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. But for `xstate-restart.ts`, which
+ * makes one actor again, nothing else in the house may know more of XState than its documented API; xstate-self-test.ts
+ * proves at the first tree that it is all still there.
  *
  * A logic is rewritten once ({@link durable}) and asks, on every call, for the hooks of the actor system it runs in; so
  * one rewritten machine serves any number of trees.
@@ -60,6 +61,25 @@ export interface TreeHooks {
   enqueue(ref: AnyRef, kind: 'action' | 'event', name: string, payload: unknown): void;
   /** Rows written in the turn that runs. */
   readonly rows: Rows;
+  /** The wall-clock time of the tree. */
+  now(): number;
+  /** The delayed events that `ref` waits to send. */
+  delayedBy(ref: AnyRef): Delayed[];
+  /** Delays an event until its due time. */
+  delayUntil(delayed: Delayed): void;
+  /** Notes what went wrong, with the next commit. */
+  incident(kind: string, detail: string): void;
+}
+
+/** An event that waits to be sent. */
+export interface Delayed {
+  readonly source: AnyRef;
+  readonly target: AnyRef;
+  readonly key: string;
+  readonly event: AnyEventObject;
+  /** Wall-clock ms. */
+  readonly due: number;
+  readonly delay: number;
 }
 
 /** Work outside the tree: a promise, a callback, an observable. */
@@ -80,7 +100,7 @@ const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
 
 /** Undefined where nothing is durable: in `transition()`, which asks a machine what it would do. */
-function hooksFor(scope: AnyActorScope): TreeHooks | undefined {
+export function hooksFor(scope: Pick<AnyActorScope, 'system'>): TreeHooks | undefined {
   const hooks = hooksOf.get(scope.system) ?? opening;
   if (hooks !== undefined) hooksOf.set(scope.system, hooks);
   return hooks;
@@ -132,21 +152,48 @@ export function isActorRef(value: unknown): value is AnyRef {
 }
 
 function durableMachine(machine: AnyStateMachine): AnyStateMachine {
+  const copy = copyMachine(machine, rewritten, durable);
+  hookTransition(copy, (snapshot: AnyMachineSnapshot, next: AnyMachineSnapshot, scope) =>
+    checkChildren(snapshot.children, next.children, scope.self),
+  );
+  return copy;
+}
+
+/** What a copy of a machine does beside what its config says, to be done by every further copy as well. */
+type Layer = (copy: AnyStateMachine) => void;
+
+const layers = new WeakMap<Logic, Layer>();
+
+/** Adds to a copied machine what every copy of it will do too. */
+export function addLayer(copy: AnyStateMachine, layer: Layer): void {
+  const below = layers.get(copy);
+  layers.set(copy, (next) => {
+    below?.(next);
+    layer(next);
+  });
+  layer(copy);
+}
+
+/** The same machine, whose actors are what `each` makes of them. `known` gets the copy first: a machine may contain itself. */
+export function copyMachine(
+  machine: AnyStateMachine,
+  known: WeakMap<Logic, Logic>,
+  each: (logic: Logic, src: string) => Logic,
+): AnyStateMachine {
   const actors: Record<string, Logic> = {};
   const copy: AnyStateMachine = new StateMachine(
-    durableInvokes(machine.config as StateConfig) as never,
+    copyInvokes(machine.config as StateConfig, each) as never,
     {
       ...(machine.implementations as object),
       actors,
     } as never,
   );
-  rewritten.set(machine, copy);
+  known.set(machine, copy);
   for (const [src, logic] of Object.entries(machine.implementations.actors as Record<string, Logic>)) {
-    actors[src] = durable(logic);
+    actors[src] = each(logic, src);
   }
-  hookTransition(copy, (snapshot: AnyMachineSnapshot, next: AnyMachineSnapshot, scope) =>
-    checkChildren(snapshot.children, next.children, scope.self),
-  );
+  const layer = layers.get(machine);
+  if (layer !== undefined) addLayer(copy, layer);
   return copy;
 }
 
@@ -156,15 +203,15 @@ interface StateConfig {
 }
 
 /** Invoked logic may be written inline: XState names it after its state, so it can be found again. */
-function durableInvokes(config: StateConfig): StateConfig {
+function copyInvokes(config: StateConfig, each: (logic: Logic, src: string) => Logic): StateConfig {
   const invoke = (one: { src: unknown }) =>
-    typeof one.src === 'string' ? one : { ...one, src: durable(one.src as Logic) };
+    typeof one.src === 'string' ? one : { ...one, src: each(one.src as Logic, '') };
   return {
     ...config,
     ...(config.invoke === undefined ? {} : { invoke: [config.invoke].flat().map((one) => invoke(one as never)) }),
     ...(config.states === undefined
       ? {}
-      : { states: Object.fromEntries(Object.entries(config.states).map(([key, s]) => [key, durableInvokes(s)])) }),
+      : { states: Object.fromEntries(Object.entries(config.states).map(([key, s]) => [key, copyInvokes(s, each)])) }),
   };
 }
 
@@ -359,7 +406,7 @@ function orFail(self: AnyRef, step: () => unknown): void {
 }
 
 /** A cleanup of the host that throws has no actor left to fail: it is reported as an uncaught error, after our own work. */
-function orReport(step: () => unknown): void {
+export function orReport(step: () => unknown): void {
   try {
     step();
   } catch (error) {
@@ -436,11 +483,11 @@ function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
 const OPTIONAL = ['output', 'error', 'input', 'context'];
 
 /** An actor's own state, without its children: what a row holds. O(1) in the number of children. */
-export function ownSnapshot(ref: AnyRef): Record<string, unknown> {
-  const snapshot = ref.getSnapshot() as AnyMachineSnapshot;
+export function ownSnapshot(ref: AnyRef, snapshot = ref.getSnapshot() as AnySnapshot): Record<string, unknown> {
+  const { logic } = ref as unknown as { logic: Logic };
   const persisted = isMachineSnapshot(snapshot)
     ? persistedMachineSnapshot(snapshot)
-    : { ...(ref.getPersistedSnapshot() as unknown as Record<string, unknown>) };
+    : { ...(logic.getPersistedSnapshot(snapshot) as unknown as Record<string, unknown>) };
   for (const key of OPTIONAL) if (key in persisted && persisted[key] === undefined) delete persisted[key];
   return persisted;
 }

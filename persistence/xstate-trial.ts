@@ -48,6 +48,10 @@ class Recorder implements TreeHooks, Scheduler {
   stepped = () => void (this.#outside.steps -= 1);
   effectCreated = (ref: AnyRef, effect: Effect) => void this.effects.set(ref.id, effect);
   enqueue = () => void this.log.push('enqueued');
+  now = () => 0;
+  delayedBy = () => [];
+  delayUntil = () => {};
+  incident = () => {};
   /** The trial writes none. */
   readonly rows = undefined as never;
   effectTold = (_: AnyRef, tell: () => void) => void this.tells.push(tell);

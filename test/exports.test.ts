@@ -26,6 +26,7 @@ test('the public names are these, and a change of them is meant', () => {
       'secret',
       'sendToTree',
       'spawnSupervisor',
+      'supervise',
       'transactional',
     ],
     machines: [
