@@ -1,5 +1,4 @@
 /** What the options of `supervise` say, and whether they can be meant. */
-import type { StateMachine } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import type { Allowance, RestartType, Strategy } from './supervision.ts';
@@ -37,27 +36,12 @@ export interface SupervisionOptions<TSrc extends string = string> {
   readonly clock?: Pick<Clock, 'now'>;
 }
 
-/** The names under which a machine knows its actors. */
-export type SrcOf<TMachine> =
-  TMachine extends StateMachine<
-    infer _Context,
-    infer _Event,
-    infer _Children,
-    infer TActor,
-    infer _Action,
-    infer _Guard,
-    infer _Delay,
-    infer _Value,
-    infer _Tag,
-    infer _Input,
-    infer _Output,
-    infer _Emitted,
-    infer _Meta,
-    infer _Schema,
-    infer _TransitionMeta
-  >
-    ? TActor['src']
-    : never;
+/** The names under which a machine knows its actors: those for which it takes implementations. */
+export type SrcOf<TMachine> = TMachine extends { provide(implementations: infer TImplementations): unknown }
+  ? TImplementations extends { actors?: infer TActors }
+    ? keyof NonNullable<TActors> & string
+    : never
+  : never;
 
 /** How the children of one `src` are supervised, with its defaults. */
 export type CheckedSpec = Required<ChildSpec>;

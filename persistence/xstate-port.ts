@@ -289,8 +289,9 @@ function guarded(hooks: TreeHooks, check: () => void): void {
 
 type Children = Readonly<Record<string, AnyRef | undefined>>;
 
-function checkChildren(before: Children, after: Children, parent: AnyRef): void {
-  if (before === after) return;
+/** In older versions of XState a machine that failed in its start has no children at all. */
+function checkChildren(before: Children, after: Children | undefined, parent: AnyRef): void {
+  if (before === after || after === undefined) return;
   for (const [key, child] of Object.entries(after)) {
     if (child === undefined || before[key] === child) continue;
     checkNamed(child, key, parent);
