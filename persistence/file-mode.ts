@@ -2,9 +2,9 @@
  * Who may read the files of a store. A file that we create is 0600 from its first moment, because whoever opened it before a
  * `chmod` could read on. A file that exists is the host's: it is left as it is, and reported when others may read it.
  *
- * No file of a store is ever opened here: POSIX locks vanish when the process itself opens and closes such a file.
+ * No file that exists is ever opened here: POSIX locks vanish when the process itself opens and closes such a file.
  */
-import { chmodSync, closeSync, existsSync, linkSync, lstatSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 
 const PRIVATE = 0o600;
 const OTHERS = 0o077;
@@ -15,32 +15,19 @@ const OTHERS = 0o077;
  */
 export function createPrivately<T>(path: string, open: () => T): T {
   if (path === '' || path === ':memory:' || existsSync(path)) return open();
-  const made = makeEmpty(path);
+  const isPrivate = createEmpty(path);
   const opened = open();
-  if (!made) chmodSync(path, PRIVATE);
+  if (!isPrivate) chmodSync(path, PRIVATE);
   return opened;
 }
 
-/**
- * Puts an empty private file at the path, in one step: it is made under another name, closed, and linked. False where that is
- * not possible: a file system without hard links, or a symbolic link to a file that does not exist yet.
- */
-function makeEmpty(path: string): boolean {
-  const draft = `${path}-${process.pid}-${crypto.randomUUID()}`;
+/** Nobody had the new file open before, so closing it frees no lock. False where only `open` can create it, or say why not. */
+function createEmpty(path: string): boolean {
   try {
-    closeSync(openSync(draft, 'wx', PRIVATE));
-  } catch {
-    // The folder is missing or cannot be written: what opens the file says so, in its own words.
-    return false;
-  }
-  try {
-    linkSync(draft, path);
+    closeSync(openSync(path, 'wx', PRIVATE));
     return true;
-  } catch (error) {
-    // Somebody else was faster, and the file is theirs.
-    return (error as NodeJS.ErrnoException).code === 'EEXIST' && !lstatSync(path).isSymbolicLink();
-  } finally {
-    unlinkSync(draft);
+  } catch {
+    return false;
   }
 }
 
