@@ -1,0 +1,97 @@
+/**
+ * Cuts the power of a recorded disk at many moments, in many ways, and opens what is left: whatever was acknowledged
+ * or done outside before that moment must be there.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { crash } from '../../persistence/crash.ts';
+import { createDurableActor } from '../../persistence/durable.ts';
+import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { Store } from '../../persistence/store.ts';
+import { messageOf } from '../../errors.ts';
+import { Disk, type DiskEvent, type Loss } from './disk.ts';
+import { hubMachine, marksTable } from './hub.ts';
+import { judge } from './judge.ts';
+import { randomOf, type Workload } from './workload.ts';
+
+export interface PowerCuts {
+  readonly events: readonly DiskEvent[];
+  readonly workload: Workload;
+  readonly images: number;
+  readonly seed: number;
+  /** An empty folder for the images; fast, because they are many. */
+  readonly folder: string;
+}
+
+export interface PowerCutReport {
+  readonly images: number;
+  /** Images in which something is wrong, in words. */
+  readonly wrong: readonly string[];
+  /** Images that had lost something not yet synced, so that they tell something. */
+  readonly lossy: number;
+}
+
+const LOSSES: readonly Loss[] = ['everything', 'nothing', 'tail', 'sectors', 'sectors'];
+
+export async function cutPower({ events, workload, images, seed, folder }: PowerCuts): Promise<PowerCutReport> {
+  const random = randomOf(seed);
+  const cuts = Array.from({ length: images }, () => Math.floor(random() * (events.length + 1))).toSorted(
+    (a, b) => a - b,
+  );
+  const disk = new Disk();
+  const wrong: string[] = [];
+  let done = 0;
+  let lossy = 0;
+  for (const cut of cuts) {
+    for (; done < cut; done++) disk.apply(events[done] as DiskEvent);
+    const loss = LOSSES[Math.floor(random() * LOSSES.length)] as Loss;
+    const image = disk.after(loss, random);
+    if (!same(image, disk.after('nothing', random))) lossy += 1;
+    const problems = await judgeImage(image, disk, workload, folder);
+    if (problems.length > 0)
+      wrong.push(`power cut at ${cut} of ${events.length}, ${loss} lost: ${problems.join('; ')}`);
+  }
+  return { images, wrong, lossy };
+}
+
+async function judgeImage(
+  image: ReadonlyMap<string, Buffer>,
+  { notes }: Disk,
+  workload: Workload,
+  folder: string,
+): Promise<string[]> {
+  const at = `${folder}/image`;
+  mkdirSync(at);
+  try {
+    for (const [name, content] of image) writeFileSync(`${at}/${name}`, content);
+    for (const [name, text] of notes) writeFileSync(`${at}/${name}`, text);
+    const { wrong, committed } = judge(at, workload);
+    return [...wrong, ...(await openImage(`${at}/work.db`, committed))];
+  } catch (error) {
+    return [`it cannot be read: ${messageOf(error)}`];
+  } finally {
+    rmSync(at, { recursive: true });
+  }
+}
+
+/** The runtime itself finds what the judge found. */
+async function openImage(path: string, committed: Record<string, number>): Promise<string[]> {
+  try {
+    // At the beginning of time nothing is due.
+    const clock = new SimulatedClock(0);
+    const store = Store.open(path, { clock, durability: 'process-crash' });
+    store.declare([marksTable]);
+    const world = { mark: () => {}, trace: () => {}, newId: () => 'none', now: () => 0 };
+    const durable = await createDurableActor(hubMachine(world), { store });
+    const { last } = durable.getSnapshot().context;
+    crash(durable);
+    return JSON.stringify(last) === JSON.stringify(committed)
+      ? []
+      : [`opened at ${JSON.stringify(last)}, and the rows say ${JSON.stringify(committed)}`];
+  } catch (error) {
+    return [`it cannot be opened: ${messageOf(error)}`];
+  }
+}
+
+function same(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {
+  return a.size === b.size && [...a].every(([name, content]) => b.get(name)?.equals(content) === true);
+}
