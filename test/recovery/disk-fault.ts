@@ -42,6 +42,8 @@ export interface Trial {
   readonly lastsMs: number;
   /** SIGKILL while the disk fails. */
   readonly kill?: boolean;
+  /** A signal that the fault may cause. */
+  readonly mayDieOf?: 'SIGBUS' | undefined;
 }
 
 export interface TrialReport {
@@ -57,7 +59,7 @@ const REPEAT_FOR_MS = 10_000;
 export async function suffer(trial: Trial): Promise<TrialReport> {
   const { fault, workload, folder, store, calm } = trial;
   const options = { folder, workload, store, pauseMs: 6 };
-  const life = begin({ ...options, mayFail: true, repeatForMs: REPEAT_FOR_MS });
+  const life = begin({ ...options, mayFail: true, mayDieOf: trial.mayDieOf, repeatForMs: REPEAT_FOR_MS });
   await life.hear('ready');
   await sleep(trial.afterMs);
   const running = await fault.begin({ pid: life.child.pid as number, store, folder });
@@ -200,12 +202,13 @@ export const heldLock: Fault = {
   },
 };
 
-/** Mounts a small file system at the folder, gives its end. */
-export function mountSmall(kind: 'tmpfs' | 'ext4', folder: string, image: string): () => void {
+/** Mounts a small file system at the folder, gives its end. `blockSize` is ext4's. */
+export function mountSmall(kind: 'tmpfs' | 'ext4', folder: string, blockSize: number): () => void {
   if (kind === 'tmpfs') execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', folder]);
   else {
+    const image = `${folder}-image`;
     writeFileSync(image, Buffer.alloc(8 << 20));
-    execFileSync('mkfs.ext4', ['-q', '-m', '0', image]);
+    execFileSync('mkfs.ext4', ['-q', '-m', '0', '-b', String(blockSize), image]);
     execFileSync('mount', ['-o', 'loop', image, folder]);
   }
   if (statfsSync(folder).blocks === 0) throw new Error(`${folder} is not mounted`);

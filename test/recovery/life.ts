@@ -24,6 +24,8 @@ export interface LifeOptions {
   readonly killAfter?: { readonly since: 'start' | 'ready'; readonly ms: number };
   /** The disk fails on purpose: the worker may end with an error of its store. */
   readonly mayFail?: boolean;
+  /** A signal, beside SIGKILL, that may end it. */
+  readonly mayDieOf?: 'SIGBUS' | undefined;
   /** For so long a rejected send is repeated. Default: not at all. */
   readonly repeatForMs?: number;
   readonly durability?: 'power-loss' | 'process-crash';
@@ -125,13 +127,13 @@ function environmentOf(options: LifeOptions): Record<string, string> {
 }
 
 function endOf(
-  { mayFail = false, hungryAfter = 0 }: LifeOptions,
+  { mayFail = false, mayDieOf, hungryAfter = 0 }: LifeOptions,
   code: number | null,
   signal: string | null,
   stderr: string,
 ): Life['ended'] | undefined {
   // strace reports the death of its child as an exit code.
-  if (signal === 'SIGKILL' || code === 137) return 'killed';
+  if (signal === 'SIGKILL' || code === 137 || (signal !== null && signal === mayDieOf)) return 'killed';
   if (hungryAfter > 0 && (signal === 'SIGABRT' || code === 134) && stderr.includes('heap')) return 'killed';
   if (mayFail && code === 1 && /code: 'STORE_/.test(stderr)) return 'failed';
   return code === 0 ? 'finished' : undefined;
