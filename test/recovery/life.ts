@@ -4,12 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Workload } from './workload.ts';
 
-/** The compiled worker, also for whoever runs compiled itself. */
-const WORKER = fileURLToPath(
-  import.meta.url.endsWith('.js')
-    ? new URL('./worker.js', import.meta.url)
-    : new URL('../../work/test-build/test/recovery/worker.js', import.meta.url),
-);
+/** The path of a compiled file of this folder, also for whoever runs compiled itself. */
+export function compiled(name: string): string {
+  const folder = import.meta.url.endsWith('.js') ? './' : '../../work/test-build/test/recovery/';
+  return fileURLToPath(new URL(`${folder}${name}.js`, import.meta.url));
+}
 
 export interface LifeOptions {
   /** Where the worker keeps its notes. */
@@ -66,7 +65,7 @@ export function live(options: LifeOptions): Promise<Life> {
 
 export function begin(options: LifeOptions): RunningLife {
   const { under = [], nodeOptions = [] } = options;
-  const [program, ...args] = [...under, process.execPath, ...nodeOptions, WORKER];
+  const [program, ...args] = [...under, process.execPath, ...nodeOptions, compiled('worker')];
   const child = spawn(program as string, args, {
     env: { ...process.env, ...environmentOf(options) },
     stdio: ['ignore', 'pipe', 'pipe'],
