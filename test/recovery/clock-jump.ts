@@ -5,9 +5,15 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiled } from './life.ts';
 import { faketime } from './tools.ts';
+import { randomOf } from './workload.ts';
 
 /** The wall clock counts whole milliseconds, so that the distance of two readings is up to one off. */
 const ROUNDING_MS = 1;
+
+/** A timer looks at the clock at least every 30 s. */
+export const RECHECK_MS = 30_000;
+/** For the processes to start and to be told. */
+export const SLACK_MS = 5_000;
 
 interface Alarm {
   readonly delayMs: number;
@@ -125,4 +131,34 @@ export class BentLife {
     const missing = Math.ceil(Math.min(alarm.wall + alarm.delayMs - wall, alarm.delayMs - waited));
     this.wrong.push(`${name} rang ${missing} ms early, of ${alarm.delayMs}`);
   }
+}
+
+/** How many alarms {@link jumpAgainAndAgain} sets. */
+export const ALARMS = 40;
+const DAY = 86_400;
+const JUMPS = [-30 * DAY, -3_600, 0, 3_600, 30 * DAY];
+
+/** A clock that jumps at random, with kills between. Gives what is wrong. */
+export async function jumpAgainAndAgain(folder: string, seed: number): Promise<string[]> {
+  const random = randomOf(seed);
+  const life = new BentLife(folder);
+  try {
+    await life.start();
+    for (let n = 1; n <= ALARMS; n++) {
+      await life.set(`alarm${n}`, Math.floor(random() * 1_500));
+      const dice = random();
+      if (dice < 0.5) life.jump(JUMPS[Math.floor(random() * JUMPS.length)] as number);
+      if (dice > 0.85) {
+        await life.kill();
+        await life.start();
+      }
+      await sleep(random() * 200);
+    }
+    // When the clock is ahead of where it ever was, everything is due.
+    life.jump(31 * DAY);
+    await life.expect([...life.alarms.keys()], RECHECK_MS + SLACK_MS);
+  } finally {
+    await life.kill();
+  }
+  return life.wrong;
 }

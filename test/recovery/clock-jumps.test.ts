@@ -1,19 +1,14 @@
 /**
  * The rule (docs/design.md, "When the clock jumps"), on a process whose clock is bent. PERDURE_SEED repeats a run.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { tempFolder } from '../support/temp.ts';
-import { BentLife } from './clock-jump.ts';
+import { BentLife, RECHECK_MS, SLACK_MS, jumpAgainAndAgain } from './clock-jump.ts';
 import { faketime, without } from './tools.ts';
-import { randomOf } from './workload.ts';
 
 const seed = Number(process.env['PERDURE_SEED'] ?? Date.now() % 1_000_000);
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
-/** A timer looks at the clock at least every 30 s. */
-const RECHECK_MS = 30_000;
-const SLACK_MS = 5_000;
 const label = without('libfaketime', faketime !== undefined);
 const jumps = [
   { name: 'an hour', seconds: HOUR },
@@ -98,24 +93,6 @@ test
   .concurrent(
     `a clock that jumps again and again, with kills between, loses no alarm, rings none twice and none early (PERDURE_SEED=${seed})${label}`,
     async () => {
-      const random = randomOf(seed);
-      const life = await begin();
-      const names: string[] = [];
-      for (let round = 1; round <= 40; round++) {
-        const name = `alarm${round}`;
-        names.push(name);
-        await life.set(name, Math.floor(random() * 1_500));
-        const dice = random();
-        if (dice < 0.5) life.jump([-30 * DAY, -HOUR, 0, HOUR, 30 * DAY][Math.floor(random() * 5)] as number);
-        if (dice > 0.85) {
-          await life.kill();
-          await life.start();
-        }
-        await sleep(random() * 200);
-      }
-      // When the clock is as far ahead as it ever was, everything is due.
-      life.jump(31 * DAY);
-      await life.expect(names, RECHECK_MS + SLACK_MS);
-      expect(life.wrong).toEqual([]);
+      expect(await jumpAgainAndAgain(tempFolder(), seed)).toEqual([]);
     },
   );

@@ -141,6 +141,19 @@ function lastInjected(log: string): number {
   return last === undefined ? Date.now() : Math.ceil(Number(last.split(' ')[0]) * 1_000);
 }
 
+/** The disk fails in these ways for a while, or for some calls. */
+export const callFaults: readonly Fault[] = [
+  ...['EIO', 'ENOSPC', 'EROFS'].flatMap((error) => [
+    failingCalls('pwrite64', error),
+    failingCalls('pwrite64', error, '7..30'),
+  ]),
+  failingCalls('fsync,fdatasync', 'EIO'),
+  failingCalls('fsync,fdatasync', 'EIO', '3..5'),
+  failingCalls('fsync,fdatasync,pwrite64,ftruncate', 'ENOSPC'),
+  failingCalls('pwrite64,fsync,openat', 'EROFS'),
+  failingCalls('pwrite64,openat', 'EMFILE'),
+];
+
 /** No room is left in the file system of the store. */
 export const diskFull: Fault = {
   name: 'a full disk',

@@ -3,7 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { tempFolder } from '../support/temp.ts';
-import { diskFull, failingCalls, fileSizeLimit, heldLock, mountSmall, suffer, type Fault } from './disk-fault.ts';
+import {
+  callFaults,
+  diskFull,
+  failingCalls,
+  fileSizeLimit,
+  heldLock,
+  mountSmall,
+  suffer,
+  type Fault,
+} from './disk-fault.ts';
 import { finalOf, live } from './life.ts';
 import { canLimit, canMount, canTrace, without } from './tools.ts';
 import { randomOf, type Workload } from './workload.ts';
@@ -53,18 +62,7 @@ async function survives(fault: Fault, { lastsMs = 700, store, kill = false, mayD
 
 const label = (tool: string, isThere: boolean) => ` (PERDURE_SEED=${seed})${without(tool, isThere)}`;
 
-const errors = ['EIO', 'ENOSPC', 'EROFS'].flatMap((error) => [
-  failingCalls('pwrite64', error),
-  failingCalls('pwrite64', error, '7..30'),
-]);
-const syncs = [
-  failingCalls('fsync,fdatasync', 'EIO'),
-  failingCalls('fsync,fdatasync', 'EIO', '3..5'),
-  failingCalls('fsync,fdatasync,pwrite64,ftruncate', 'ENOSPC'),
-];
-const opens = [failingCalls('pwrite64,fsync,openat', 'EROFS'), failingCalls('pwrite64,openat', 'EMFILE')];
-
-test.skipIf(!canTrace).each([...errors, ...syncs, ...opens].map((fault) => [fault.name, fault] as const))(
+test.skipIf(!canTrace).each(callFaults.map((fault) => [fault.name, fault] as const))(
   `after %s it goes on to the same end within a second${label('strace', canTrace)}`,
   (_, fault) => survives(fault),
 );

@@ -8,6 +8,8 @@ import { createDurableActor } from '../../persistence/durable.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
 import { messageOf } from '../../errors.ts';
+import type { Durability } from '../../persistence/sqlite.ts';
+import { Recorder } from './disk-recording.ts';
 import { Disk, type DiskEvent, type Loss } from './disk.ts';
 import { hubMachine, marksTable } from './hub.ts';
 import { judge } from './judge.ts';
@@ -94,4 +96,37 @@ async function openImage(path: string, committed: Record<string, number>): Promi
 
 function same(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {
   return a.size === b.size && [...a].every(([name, content]) => b.get(name)?.equals(content) === true);
+}
+
+/** What a lost turn looks like to the judge; nothing else may be wrong. */
+export const LOST =
+  /lost: (c\d+:\d+ was acknowledged and is lost; the store ends at \d+|\S+ ran for a turn that was never committed|\d+ acknowledgements or effects, and no store|; )+$/;
+
+export interface RecordedCut {
+  readonly durability: Durability;
+  /** Further arguments of strace in the second life. */
+  readonly faults?: readonly string[];
+  readonly folder: string;
+  readonly imagesFolder: string;
+  readonly images: number;
+  readonly seed: number;
+}
+
+export interface RecordedCuts extends PowerCutReport {
+  readonly failedSyncs: number;
+}
+
+/** Four lives: three are killed, or fail, the last one ends well. Then the power is cut, at any moment of them. */
+export async function recordAndCut({ durability, faults = [], folder, ...cut }: RecordedCut): Promise<RecordedCuts> {
+  const workload: Workload = { seed: cut.seed, clients: 3, events: 120 };
+  const recorder = new Recorder();
+  const options = { folder, workload, durability };
+  await recorder.live({ ...options, killAtCommit: 20 });
+  await recorder.live({ ...options, killAtCommit: 25, mayFail: true, repeatForMs: 3_000 }, faults);
+  await recorder.live({ ...options, killAtCommit: 12 });
+  await recorder.live({ ...options, window: 3 });
+  const { events } = recorder;
+  const failedSyncs = events.filter((event) => event.kind === 'sync' && !event.succeeded).length;
+  const report = await cutPower({ ...cut, events, workload, folder: cut.imagesFolder });
+  return { ...report, failedSyncs };
 }
