@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
+import type { PerdureError } from '../../errors.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor, type DurableActor } from '../../persistence/durable.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -54,10 +55,22 @@ class Soak {
     return this.#durable.getSnapshot().context;
   }
 
+  /** An opening whose own commit fails is repeated, as a host would. */
   async open(): Promise<void> {
-    this.#store = Store.open(this.#path, { clock: this.clock, durability: 'process-crash' });
-    this.#store.declare([marksTable]);
-    this.#durable = await createDurableActor(this.#machine, { store: this.#store });
+    for (let tries = 0; ; tries++) {
+      const store = Store.open(this.#path, { clock: this.clock, durability: 'process-crash' });
+      try {
+        this.#store = store;
+        store.declare([marksTable]);
+        this.#durable = await createDurableActor(this.#machine, { store });
+        return;
+      } catch (error) {
+        store.drop(error as PerdureError);
+        this.failures += 1;
+        if (tries === REPEATS) throw error;
+        await this.clock.advance(500);
+      }
+    }
   }
 
   /** Whatever is pending is lost; the process is away for a while. */
