@@ -18,6 +18,7 @@ import { AcceptedIds } from './accepted-ids.ts';
 import { nameTurn } from './checkpoints.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { acquireLock, type Lock } from './lock.ts';
+import { describeDamage, inspectLog } from './log-check.ts';
 import { Statements, TurnRows, type Batching, type TurnName } from './rows.ts';
 import { createTable, migrate, type TableSpec } from './schema.ts';
 import { isStoreFailure, openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
@@ -112,9 +113,12 @@ export class Store implements Batching {
     const lock = acquireLock(path);
     let db: Db | undefined;
     try {
+      const damage = inspectLog(path);
       db = openDatabase(path, options.durability ?? 'power-loss');
       migrate(db);
-      return new Store(path, db, lock, options);
+      const store = new Store(path, db, lock, options);
+      if (damage !== undefined) store.incident('log.damaged', describeDamage(damage));
+      return store;
     } catch (error) {
       db?.close();
       lock.release();

@@ -73,7 +73,7 @@ export async function flipBits({ store, folder, seed, flips, among }: Flips): Pr
     fates[fate] += 1;
     const where = `bit ${bit} of byte ${offset} of work.db${end}${what === undefined ? '' : `, ${what}`}`;
     if (fate === 'silent') wrong.push(`${where}: ${differenceOf(before, after as Found)}`);
-    if (fate === 'nameless') wrong.push(`${where}: ${String(after)}`);
+    if (fate === 'nameless') wrong.push(`${where}: ${after as string}`);
     if (fate === 'other') {
       for (const table of changedTables(before, after as Found)) others[table] = (others[table] ?? 0) + 1;
     }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { beforeAll, expect, test } from 'vitest';
 import { tempFolder } from '../support/temp.ts';
 import { Store } from '../../persistence/store.ts';
-import { flipBits, type Flips } from './bit-flip.ts';
+import { flipBits, type FlipReport, type Flips } from './bit-flip.ts';
 import { live } from './life.ts';
 import type { Workload } from './workload.ts';
 
@@ -27,23 +27,27 @@ beforeAll(async () => {
   expect(existsSync(`${closed}/work.db-wal`)).toBe(false);
 });
 
-async function flip(folder: () => string, among: Flips['among'], share = 1): Promise<void> {
+async function flip(folder: () => string, among: Flips['among'], share = 1): Promise<FlipReport> {
   const copies = tempFolder(existsSync('/dev/shm') ? '/dev/shm' : tmpdir());
   const count = Math.ceil(flips * share);
   const report = await flipBits({ store: `${folder()}/work.db`, folder: copies, seed, flips: count, among });
   console.log(`${among}: ${JSON.stringify(report.fates)}, other tables: ${JSON.stringify(report.others)}`);
   expect(report.wrong, `PERDURE_SEED=${seed}`).toEqual([]);
   expect(report.fates.refused + report.fates.incident + report.fates.earlier).toBeGreaterThan(count / 20);
+  return report;
 }
 
-test(`a flipped bit in the rows of actors and timers is reported or harmless (PERDURE_SEED=${seed})`, () =>
-  flip(() => closed, 'cells'));
+test(`a flipped bit in the rows of actors and timers is reported or harmless (PERDURE_SEED=${seed})`, async () =>
+  void (await flip(() => closed, 'cells')));
 
-test(`a flipped bit anywhere in a closed store is reported, or changes no actor and no timer (PERDURE_SEED=${seed})`, () =>
-  flip(() => closed, 'all'));
+test(`a flipped bit anywhere in a closed store is reported, or changes no actor and no timer (PERDURE_SEED=${seed})`, async () =>
+  void (await flip(() => closed, 'all')));
 
-test(`a flipped bit in what a killed process left is reported, or changes no actor and no timer (PERDURE_SEED=${seed})`, () =>
-  flip(() => killed, 'all', 0.5));
+test(`a flipped bit in what a killed process left is reported, or changes no actor and no timer (PERDURE_SEED=${seed})`, async () =>
+  void (await flip(() => killed, 'all', 0.5)));
 
-test(`a flipped bit in a log is reported, or leaves an earlier committed state (PERDURE_SEED=${seed})`, () =>
-  flip(() => killed, 'log', 0.5));
+test(`a flipped bit in a log is reported, but for its newest transaction, whose end SQLite cannot know (PERDURE_SEED=${seed})`, async () => {
+  const { fates } = await flip(() => killed, 'log', 0.5);
+  expect(fates.earlier).toBeLessThan(flips * 0.5 * 0.1);
+  expect(fates.incident).toBeGreaterThan(flips * 0.5 * 0.8);
+});

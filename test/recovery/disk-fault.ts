@@ -69,7 +69,7 @@ export async function suffer(trial: Trial): Promise<TrialReport> {
   const { ended, said } = await life.ended;
   const wrong = [...judge(folder, workload, store).wrong, ...judgeRejections(said)];
   if (ended === 'failed')
-    wrong.push(`the worker gave up: ${said.map(({ what, words }) => [what, ...words].join(' '))}`);
+    wrong.push(`the worker gave up: ${said.map(({ what, words }) => [what, ...words].join(' ')).join(', ')}`);
   if (ended !== 'finished') {
     await live(options);
     wrong.push(...judge(folder, workload, store).wrong);

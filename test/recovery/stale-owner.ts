@@ -9,7 +9,7 @@ import Database from 'better-sqlite3';
 import { assign, fromPromise, setup } from 'xstate';
 import { createDurableActor, type DurableActor } from '../../persistence/durable.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
-import { Store } from '../../persistence/store.ts';
+import type { Store } from '../../persistence/store.ts';
 import { judge } from './judge.ts';
 import { begin, finalOf, type RunningLife } from './life.ts';
 import { randomOf, type Workload } from './workload.ts';
