@@ -15,8 +15,11 @@ export type PerdureErrorCode =
   | 'STORE_FAILED'
   | 'STORE_CLOSED'
   | 'STORE_STOLEN'
+  | 'STORE_WAL_LOST'
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
+  | 'BACKUP_FAILED'
+  | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'
   | 'INLINE_ACTOR'
@@ -24,16 +27,22 @@ export type PerdureErrorCode =
   | 'CHILD_ID_DUPLICATE'
   | 'TURN_REFUSED'
   | 'XSTATE_UNSUPPORTED'
+  | 'EFFECT_INTERRUPTED'
   // restoring
   | 'LOGIC_MISSING'
   | 'MACHINE_CHANGED'
+  | 'MIGRATION_FAILED'
   | 'SNAPSHOT_INVALID'
+  | 'TREE_NOT_FOUND'
+  | 'MACHINE_UNKNOWN'
   // sending
   | 'ACTOR_NOT_FOUND'
   | 'ACTOR_STOPPED'
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // secrets
+  | 'SECRET_UNKNOWN'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
@@ -46,7 +55,10 @@ export type PerdureErrorCode =
   | 'PLAN_STEP_UNKNOWN'
   | 'PLAN_CHANGED'
   | 'COMMAND_FAILED'
-  | 'MODULE_UNLOADABLE';
+  | 'MODULE_UNLOADABLE'
+  // the test kit
+  | 'NOT_DURABLE'
+  | 'DEPENDENCY_MISSING';
 
 const BRAND = Symbol.for('perdure.error');
 

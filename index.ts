@@ -13,16 +13,30 @@ export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';
-export {
-  createDurableActor,
-  type DurableActor,
-  type DurableOptions,
-  type Receipt,
-  type Resumption,
-  type SendOptions,
-} from './persistence/durable.ts';
+export { createDurableActor, type DurableOptions } from './persistence/create.ts';
+export { type DurableActor, type Receipt, type Resumption, type SendOptions } from './persistence/durable.ts';
+export { encryption, type EncryptionOptions, type Sealing } from './persistence/sealing.ts';
+export { commonSecrets, redaction, type RedactionRules, type ValuePath } from './persistence/redaction.ts';
+export { reveal, secret, type ResolveSecret, type SecretRef } from './persistence/secrets.ts';
+export type { PayloadOptions } from './persistence/payloads.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
-export { Store, type CommitReport, type StoreOptions } from './persistence/store.ts';
+export { Store, type DeadLetter, type StoreOptions, type StoreWithTreesOptions } from './persistence/store.ts';
+export type { CommitReport } from './persistence/commits.ts';
+export type { TreeInfo } from './persistence/trees.ts';
+export type { HistoryQuery, RecordedCause, TurnRecord } from './persistence/history.ts';
+export type { RetentionLimits } from './persistence/versions.ts';
+export type { BackupOptions } from './persistence/backup.ts';
+export {
+  durableAction,
+  sendToTree,
+  transactional,
+  type DurableActionContext,
+  type DurableActionOptions,
+  type TreeMessage,
+} from './persistence/durable-action.ts';
+export { onRestart, type RestartPolicy } from './persistence/xstate-port.ts';
+export type { OutboxRetry } from './persistence/outbox.ts';
+export type { Rows } from './persistence/rows.ts';
 export type { Clock } from './persistence/clock.ts';
-export type { Migrate } from './persistence/restore.ts';
+export type { MigrationStep, Migrations, StoredState } from './persistence/migrations.ts';
 export { PerdureError, isPerdureError, type PerdureErrorCode } from './errors.ts';

@@ -105,6 +105,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const { durable } = parts;
     durable.on('action.settled', ({ id }) => this.#wake(id as string));
     durable.on('plan.settled', ({ plan }) => this.#wake(`plan ${plan as string}`));
+    // What a store that failed had committed all the same is in its rows.
+    durable.on('reopened', () => [...this.#settled.keys()].forEach((key) => this.#wake(key)));
     void durable.ended.then((error) => this.#end(error));
     const stopped = (error: unknown) => this.#end(stoppedError(durable.id, error));
     durable.output.then(stopped, stopped);

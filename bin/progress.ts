@@ -1,4 +1,5 @@
 /** Follows a run on stderr: a line for each change and, on a terminal, a live table of what is under way. */
+import { messageOf } from '../errors.ts';
 import { readAction } from '../actors/ledger.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import type { Actions } from '../actors/actions.ts';
@@ -35,6 +36,9 @@ export class Progress {
         this.note('paused: what ran has ended, nothing starts until `perdure resume`'),
       ),
       supervisor.on('supervisor.resumed', () => this.note('resumed')),
+      supervisor.durable.on('suspended', ({ error }) => {
+        this.note(`nothing goes on until the store can be written again: ${messageOf(error)}`);
+      }),
     ];
     if (text.isLive) this.#timer = setInterval(() => this.#draw(), DRAW_EVERY_MS);
     this.#timer?.unref();

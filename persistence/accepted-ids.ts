@@ -3,6 +3,8 @@
  *
  * I1  An id is accepted in the transaction of the turn that its message began, and forgotten with it if that is undone.
  * I2  An id is kept for at least `dedupeForMs`; forgetting never stalls a turn.
+ * I3  Ids of the form `client:n` that count up by one cost one row a client, whatever their number; any other id, and one
+ *     that leaves a gap, is kept by itself. Which ids are repeats is the same either way.
  */
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
@@ -19,26 +21,83 @@ const ASCII = /^[\x20-\x7e]*$/;
 export interface IdHost {
   readonly turn: number;
   readonly clock: Clock;
-  /** Opens the transaction of the batch. */
-  begin(): void;
+}
+
+/** Numbered ids of one client: those from `low` to `high` were taken. */
+interface Range {
+  low: number;
+  high: number;
+  changed: boolean;
+}
+
+/** The ids of one tree that were taken in this batch and are not written. */
+interface Unwritten {
+  readonly ids: Set<string>;
+  readonly ranges: Map<string, Range>;
+}
+
+/** An id of the form `client:n`. */
+interface NumberedId {
+  readonly client: string;
+  readonly n: number;
+}
+
+/** n as JavaScript writes it: every other spelling is another id. */
+const NUMBER = /^(?:0|[1-9]\d{0,14})$/;
+
+function numberedId(id: string): NumberedId | undefined {
+  const colon = id.lastIndexOf(':');
+  if (colon < 1) return undefined;
+  const n = id.slice(colon + 1);
+  return NUMBER.test(n) ? { client: id.slice(0, colon), n: Number(n) } : undefined;
+}
+
+/** A walk through a table, a chunk at a time, that forgets what is old. */
+class Forgetting {
+  readonly #statements: Statements;
+  readonly #read: string;
+  readonly #delete: string;
+  #upTo = '';
+  #oldestLeft = Number.POSITIVE_INFINITY;
+  #nothingBefore = 0;
+
+  constructor(statements: Statements, table: string, key: string) {
+    this.#statements = statements;
+    this.#read = `select ${key} as key, at from ${table} where ${key} > ? order by ${key} limit ?`;
+    this.#delete = `delete from ${table} where ${key} = ? and at < ?`;
+  }
+
+  /** The next walk begins when the oldest that this one left expires. */
+  step(now: number, keptForMs: number): void {
+    if (now < this.#nothingBefore) return;
+    const oldest = now - keptForMs;
+    const chunk = this.#statements.of(this.#read).all(this.#upTo, CHUNK) as { key: string; at: number }[];
+    for (const { key, at } of chunk) {
+      if (at < oldest) this.#statements.of(this.#delete).run(key, oldest);
+      else this.#oldestLeft = Math.min(this.#oldestLeft, at);
+    }
+    this.#upTo = chunk.length < CHUNK ? '' : (chunk.at(-1)?.key ?? '');
+    if (this.#upTo !== '') return;
+    this.#nothingBefore = Math.min(this.#oldestLeft, now) + keptForMs;
+    this.#oldestLeft = Number.POSITIVE_INFINITY;
+  }
 }
 
 export class AcceptedIds {
   readonly #statements: Statements;
   readonly #host: IdHost;
   readonly #dedupeForMs: number;
-  /** Accepted in this batch and not yet written, by tree. */
-  readonly #unwritten = new Map<number, Set<string>>();
+  /** By the number of the tree. */
+  readonly #unwritten = new Map<number, Unwritten>();
   #highest: string | undefined;
+  readonly #forgetting: readonly Forgetting[];
   #sinceForgetting = 0;
-  #forgottenUpTo = '';
-  #oldestSeen = Number.POSITIVE_INFINITY;
-  #nothingToForgetBefore = 0;
 
   constructor(statements: Statements, host: IdHost, dedupeForMs = WEEK_MS) {
     this.#statements = statements;
     this.#host = host;
     this.#dedupeForMs = dedupeForMs;
+    this.#forgetting = [new Forgetting(statements, 'accepted', 'id'), new Forgetting(statements, 'clients', 'client')];
   }
 
   /** Takes a message id for a tree; false if it was taken before. Throws CODEC_REFUSED for an id that is no text. */
@@ -47,39 +106,77 @@ export class AcceptedIds {
     if (!ascii && !isStorable(id)) {
       throw new PerdureError('CODEC_REFUSED', `The message id ${JSON.stringify(id)} holds half of a surrogate pair.`);
     }
-    const fresh = ascii && this.#isHighest(id) ? this.#acceptLater(id, tree) : this.#acceptNow(id, tree);
-    if (fresh) this.#sinceForgetting += 1;
-    return fresh;
+    const numbered = numberedId(id);
+    const isNew = (numbered === undefined && ascii && this.#isHighest(id)) || !this.has(id, tree);
+    if (!isNew) return false;
+    // What leaves a gap in its client's numbers is kept by itself.
+    if (numbered === undefined || !this.#extend(numbered, tree)) this.#of(tree).ids.add(id);
+    this.#sinceForgetting += 1;
+    return true;
   }
 
   /** Whether a tree took this message id before. */
   has(id: string, tree: number): boolean {
-    if (this.#unwritten.get(tree)?.has(id) === true) return true;
+    if (this.#unwritten.get(tree)?.ids.has(id) === true) return true;
+    const numbered = numberedId(id);
+    const range = numbered && this.#range(numbered.client, tree);
+    if (range !== undefined && numbered !== undefined && numbered.n >= range.low && numbered.n <= range.high)
+      return true;
     return this.#statements.of('select 1 from accepted where id = ? and tree = ?').get(id, tree) !== undefined;
   }
 
-  /** Writes what was accepted in this batch: one statement for all of it. */
+  /** Writes what was accepted in this batch: one statement for all ids of a tree. */
   write(): void {
     const at = this.#host.clock.now();
-    for (const [tree, ids] of this.#unwritten) {
+    for (const [tree, { ids, ranges }] of this.#unwritten) {
       if (ids.size === 1) {
         this.#statements.of('insert into accepted values (?, ?, ?, ?)').run(...ids, tree, this.#host.turn, at);
-      } else {
+      } else if (ids.size > 1) {
         this.#statements
           .of('insert into accepted select value, ?, ?, ? from json_each(?)')
           .run(tree, this.#host.turn, at, JSON.stringify([...ids]));
+      }
+      for (const [client, { low, high, changed }] of ranges) {
+        if (changed)
+          this.#statements.of('insert or replace into clients values (?, ?, ?, ?, ?)').run(client, tree, low, high, at);
       }
     }
     this.#unwritten.clear();
     // Twice as many are looked at as came in, so that forgetting keeps up.
     if (this.#sinceForgetting < CHUNK / 2) return;
     this.#sinceForgetting = 0;
-    this.#forgetOld(at);
+    for (const forgetting of this.#forgetting) forgetting.step(at, this.#dedupeForMs);
   }
 
   /** The batch was undone. */
   rollback(): void {
     this.#unwritten.clear();
+  }
+
+  /** What a tree accepted in this batch was undone. */
+  forget(tree: number): void {
+    this.#unwritten.delete(tree);
+  }
+
+  /** Adds a number to what its client has sent; false if that would leave a gap. */
+  #extend({ client, n }: NumberedId, tree: number): boolean {
+    const range = this.#range(client, tree);
+    if (range !== undefined && n !== range.high + 1) return false;
+    this.#of(tree).ranges.set(client, { low: range?.low ?? n, high: n, changed: true });
+    return true;
+  }
+
+  #range(client: string, tree: number): Range | undefined {
+    const unwritten = this.#unwritten.get(tree)?.ranges.get(client);
+    if (unwritten !== undefined) return unwritten;
+    const row = this.#statements.of('select low, high from clients where client = ? and tree = ?').get(client, tree);
+    return row === undefined ? undefined : { ...(row as { low: number; high: number }), changed: false };
+  }
+
+  #of(tree: number): Unwritten {
+    let unwritten = this.#unwritten.get(tree);
+    if (unwritten === undefined) this.#unwritten.set(tree, (unwritten = { ids: new Set(), ranges: new Map() }));
+    return unwritten;
   }
 
   /** An id of ASCII above all that were ever taken (a UUID v7 mostly is) is new without a look at the table. */
@@ -92,37 +189,5 @@ export class AcceptedIds {
 
   #readHighest(): string {
     return (this.#statements.of('select max(id) as id from accepted').get() as { id: string | null }).id ?? '';
-  }
-
-  #acceptLater(id: string, tree: number): true {
-    const ids = this.#unwritten.get(tree);
-    if (ids === undefined) this.#unwritten.set(tree, new Set([id]));
-    else ids.add(id);
-    return true;
-  }
-
-  #acceptNow(id: string, tree: number): boolean {
-    if (this.#unwritten.get(tree)?.has(id) === true) return false;
-    this.#host.begin();
-    const insert = this.#statements.of('insert into accepted values (?, ?, ?, ?) on conflict(id, tree) do nothing');
-    return insert.run(id, tree, this.#host.turn, this.#host.clock.now()).changes === 1;
-  }
-
-  /** One chunk of a walk through all ids; the next walk begins when the oldest id that this one left expires. */
-  #forgetOld(now: number): void {
-    if (now < this.#nothingToForgetBefore) return;
-    const oldest = now - this.#dedupeForMs;
-    const chunk = this.#statements
-      .of('select id, at from accepted where id > ? order by id limit ?')
-      .all(this.#forgottenUpTo, CHUNK) as { id: string; at: number }[];
-    const forget = this.#statements.of('delete from accepted where id = ? and at < ?');
-    for (const { id, at } of chunk) {
-      if (at < oldest) forget.run(id, oldest);
-      else this.#oldestSeen = Math.min(this.#oldestSeen, at);
-    }
-    this.#forgottenUpTo = chunk.length < CHUNK ? '' : (chunk.at(-1)?.id ?? '');
-    if (this.#forgottenUpTo !== '') return;
-    this.#nothingToForgetBefore = Math.min(this.#oldestSeen, now) + this.#dedupeForMs;
-    this.#oldestSeen = Number.POSITIVE_INFINITY;
   }
 }

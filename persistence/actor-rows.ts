@@ -3,7 +3,6 @@
  * has none. A parent's row does not list its children; ids grow, so the order of rows is the order of children.
  */
 import { crc32 } from 'node:zlib';
-import { PerdureError } from '../errors.ts';
 import type { AnyRef, AnySnapshot } from './xstate-port.ts';
 import type { Statements } from './rows.ts';
 
@@ -30,6 +29,10 @@ export interface ActorRecord {
   /** Checksum of the cells that never change: the snapshot's goes on from it. */
   readonly seed: number;
   attempt: number;
+  /** Whether there is a row. */
+  isStored: boolean;
+  /** Whether the row is of another version of the machine, or was damaged: it is written whole. */
+  isStale: boolean;
   /** The snapshot that the row holds; undefined before the first write. */
   snapshot: AnySnapshot | undefined;
   children: Readonly<Record<string, AnyRef | undefined>> | undefined;
@@ -46,20 +49,22 @@ export function seedOf(row: ActorIdentity): number {
   return crc32(`${id}|${tree}|${parent}|${synced}|${JSON.stringify([key, src, system_id, machine])}`);
 }
 
-export function checksumOf(text: string, seed: number): number {
-  return crc32(text, seed);
+/** What a sealed state is bound to: all of its row. */
+export function bindingOf(row: ActorIdentity, attempt: number, turn: number): string {
+  const { id, tree, parent, key, src, system_id, synced, machine } = row;
+  return JSON.stringify(['actor', id, tree, parent, key, src, system_id, synced, machine, attempt, turn]);
 }
 
-/** Throws ROW_CORRUPT unless the row is as it was written. */
-export function verify(row: ActorRow): number {
+/** Goes on from the seed with what changes. Odd factors, so that no flipped bit of a number is lost. */
+export function checksumOf(text: string, seed: number, attempt: number, turn: number): number {
+  const high = Math.floor(turn / 2 ** 32);
+  return crc32(text, (seed ^ Math.imul(attempt, 0x9e3779b1) ^ Math.imul(turn, 0x85ebca6b) ^ high) >>> 0);
+}
+
+/** The seed of the row's checksum if the row is as it was written; undefined if it was damaged. */
+export function verify(row: ActorRow): number | undefined {
   const seed = seedOf(row);
-  if (checksumOf(row.snapshot, seed) === row.checksum) return seed;
-  throw new PerdureError(
-    'ROW_CORRUPT',
-    `The row of the actor "${row.key}" (id ${row.id}) does not match its checksum: the file was damaged. ` +
-      'Nothing was changed; restore the store from a backup.',
-    { facts: { actor: row.key, id: row.id } },
-  );
+  return checksumOf(row.snapshot, seed, row.attempt, row.from_turn) === row.checksum ? seed : undefined;
 }
 
 export function insertActor(
@@ -83,7 +88,7 @@ export function insertActor(
       machine,
       record.attempt,
       text,
-      checksumOf(text, record.seed),
+      checksumOf(text, record.seed, record.attempt, turn),
       turn,
     );
 }
@@ -91,7 +96,35 @@ export function insertActor(
 export function updateActor(statements: Statements, record: ActorRecord, text: string, turn: number): void {
   statements
     .of('update actors set attempt = ?, snapshot = ?, checksum = ?, from_turn = ? where id = ?')
-    .run(record.attempt, text, checksumOf(text, record.seed), turn, record.id);
+    .run(record.attempt, text, checksumOf(text, record.seed, record.attempt, turn), turn, record.id);
+}
+
+/** Replaces a row that holds something else than the actor. */
+export function rewriteActor(
+  statements: Statements,
+  { parent, key, src, system_id, synced, machine }: ActorIdentity,
+  record: ActorRecord,
+  text: string,
+  turn: number,
+): void {
+  statements
+    .of(
+      `update actors set parent = ?, key = ?, src = ?, system_id = ?, synced = ?, machine = ?, attempt = ?, snapshot = ?,
+         checksum = ?, from_turn = ? where id = ?`,
+    )
+    .run(
+      parent,
+      key,
+      src,
+      system_id,
+      synced,
+      machine,
+      record.attempt,
+      text,
+      checksumOf(text, record.seed, record.attempt, turn),
+      turn,
+      record.id,
+    );
 }
 
 export function deleteActor(statements: Statements, id: number): void {

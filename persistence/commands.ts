@@ -3,9 +3,9 @@
  * applies it as a durable send whose id is the row's, and writes the answer; without an owner the row waits for the
  * next one.
  */
-import { messageOf } from '../errors.ts';
-import { openBeside } from './sqlite.ts';
-import type { Store } from './store.ts';
+import { isPerdureError, messageOf } from '../errors.ts';
+import type { Commits } from './commits.ts';
+import { isStoreFailure, openBeside } from './sqlite.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
 const POLL_MS = 200;
@@ -14,6 +14,7 @@ const KEPT_MS = 7 * 86_400_000;
 
 interface CommandRow {
   readonly id: string;
+  readonly tree: string;
   readonly actor: string;
   readonly event: string;
 }
@@ -28,62 +29,99 @@ export interface Command {
   readonly event: AnyEventObject;
 }
 
-type Send = (event: AnyEventObject, options: { id: string; to?: string }) => Promise<{ readonly turn: number }>;
+/** Who applies commands. */
+export interface CommandHost {
+  /** Whether the tree is live or can be opened: a command for another one waits. */
+  canReach(tree: string): boolean;
+  send(tree: string, event: AnyEventObject, options: { id: string; to?: string }): Promise<{ readonly turn: number }>;
+}
 
-/** Applies the commands for a tree, those that waited first. Gives the function that stops it. */
-export function watchCommands(store: Store, tree: string, send: Send): () => void {
-  let seen: unknown;
-  let handle: NodeJS.Timeout | undefined;
-  const underway = new Set<string>();
-  const look = () => {
-    if (!store.isOpen) return;
-    const version: unknown = store.statements.of('pragma data_version').get();
-    const changed = JSON.stringify(version);
-    if (changed !== seen) {
-      seen = changed;
-      for (const row of openCommands(store, tree)) {
-        // What could not be answered now, for instance because the file was busy, is taken up at the next look: the
-        // command itself is applied once, by its id.
-        apply(store, row, send, underway).catch(() => (seen = undefined));
-      }
+/** Applies the commands that other processes leave in a store, those that waited first. */
+export class Commands {
+  readonly #commits: Commits;
+  readonly #host: CommandHost;
+  readonly #underway = new Set<string>();
+  #seen: unknown;
+  #handle: NodeJS.Timeout | undefined;
+
+  constructor(commits: Commits, host: CommandHost) {
+    this.#commits = commits;
+    this.#host = host;
+    commits.statements.of('delete from commands where answered_at < ?').run(commits.clock.now() - KEPT_MS);
+    this.#watch();
+  }
+
+  /** Looks now, because somebody who can be reached has come. */
+  look(): void {
+    this.#seen = undefined;
+    this.#takeUp();
+  }
+
+  close(): void {
+    clearTimeout(this.#handle);
+  }
+
+  /** Other processes live in real time, also when the store's clock is moved by hand. */
+  #watch(): void {
+    this.#handle = setTimeout(() => {
+      this.#takeUp();
+      this.#watch();
+    }, POLL_MS).unref();
+  }
+
+  #takeUp(): void {
+    if (!this.#commits.isOpen) return;
+    try {
+      const version = JSON.stringify(this.#commits.statements.of('pragma data_version').get());
+      if (version === this.#seen) return;
+      this.#seen = version;
+      for (const row of this.#open()) if (this.#host.canReach(row.tree)) this.#apply(row);
+    } catch (error) {
+      // A file that cannot be read now is looked at again; a commit will say what is wrong with it.
+      if (!isStoreFailure(error)) throw error;
+      this.#seen = undefined;
     }
-    // Other processes live in real time, also when the tree's clock is moved by hand.
-    handle = setTimeout(look, POLL_MS).unref();
-  };
-  forgetAnswered(store);
-  look();
-  return () => clearTimeout(handle);
-}
+  }
 
-function forgetAnswered(store: Store): void {
-  store.statements.of('delete from commands where answered_at < ?').run(store.clock.now() - KEPT_MS);
-}
+  #open(): CommandRow[] {
+    return this.#commits.statements
+      .of(
+        `select id, coalesce(tree, 'main') as tree, actor, event from commands where answered_at is null order by at, id`,
+      )
+      .all() as CommandRow[];
+  }
 
-function openCommands(store: Store, tree: string): CommandRow[] {
-  return store.statements
-    .of('select id, actor, event from commands where answered_at is null and coalesce(tree, ?) = ? order by at, id')
-    .all('main', tree) as CommandRow[];
-}
+  /**
+   * What could not be answered now, for instance because the file was busy, is taken up at the next look: the command
+   * itself is applied once, by its id.
+   */
+  #apply(row: CommandRow): void {
+    if (this.#underway.has(row.id)) return;
+    this.#underway.add(row.id);
+    const again = () => (this.#seen = undefined);
+    void applied(row, this.#host)
+      .then((answer) => this.#answer(row.id, answer))
+      .catch(again)
+      .finally(() => this.#underway.delete(row.id));
+  }
 
-async function apply(store: Store, row: CommandRow, send: Send, underway: Set<string>): Promise<void> {
-  if (underway.has(row.id)) return;
-  underway.add(row.id);
-  try {
-    const answer = await applied(row, send);
-    if (!store.isOpen) return;
-    store.rows.run('update commands set answered_at = ?, answer = ? where id = ?', store.clock.now(), answer, row.id);
-    store.flush();
-  } finally {
-    underway.delete(row.id);
+  async #answer(id: string, answer: string): Promise<void> {
+    if (!this.#commits.isOpen) return;
+    const { rows, clock, payloads } = this.#commits;
+    await this.#commits.transact(() => {
+      const shown = payloads.shownText(answer);
+      rows.run('update commands set answered_at = ?, answer = ? where id = ?', clock.now(), shown, id);
+    });
   }
 }
 
-async function applied({ id, actor, event }: CommandRow, send: Send): Promise<string> {
+async function applied({ id, tree, actor, event }: CommandRow, host: CommandHost): Promise<string> {
   try {
     const parsed = JSON.parse(event) as AnyEventObject;
-    const { turn } = await send(parsed, { id, ...(actor === '' ? {} : { to: actor }) });
+    const { turn } = await host.send(tree, parsed, { id, ...(actor === '' ? {} : { to: actor }) });
     return `applied in turn ${turn}`;
   } catch (error) {
+    if (isPerdureError(error) && error.code.startsWith('STORE_')) throw error;
     return `refused: ${messageOf(error)}`;
   }
 }

@@ -3,7 +3,7 @@
  *
  *   run the turn        `send`, a due timer, the result of an effect: XState runs it to the end, synchronously
  *   collect and write   `write`: the rows of the actors that changed (tree.ts), into the store's open transaction
- *   commit              the store, for all turns of the batch at once (store.ts)
+ *   commit              the store, for all turns of the batch at once (commits.ts)
  *   release             `committed`: acknowledgements, effects, subscribers; nobody hears anything before
  *
  * D1  An awaited `send` that resolved is on disk with everything that it caused.
@@ -13,15 +13,19 @@
  */
 import type { ActorRefFrom, EventFromLogic, InspectionEvent, Observer, OutputFrom, SnapshotFrom } from 'xstate';
 import { PerdureError } from '../errors.ts';
-import type { Clock } from './clock.ts';
+import type { Cause, TurnRecord } from './history.ts';
+import type { Commits, Participant, Stimulus } from './commits.ts';
+import { durableActionsOf } from './durable-action.ts';
 import { Listeners } from './listeners.ts';
-import type { Migrate } from './restore.ts';
-import { Store, type CommitReport, type Participant, type Stimulus, type StoreOptions } from './store.ts';
-import { isStoreFailure, sqliteError, type Durability } from './sqlite.ts';
+import type { Migrations } from './migrations.ts';
+import type { OutboxRow } from './outbox-rows.ts';
+import type { Store } from './store.ts';
+import { refuseUnstorable } from './codec.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import {
   failureInsteadOf,
+  isStorable,
   listensTo,
   pathOf,
   type AnyEventObject,
@@ -29,28 +33,30 @@ import {
   type AnySnapshot,
   type Logic,
 } from './xstate-port.ts';
-import { watchCommands } from './commands.ts';
 
-/** Options of {@link createDurableActor}. */
-export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
-  /** The path of the SQLite file, or an open store, which keeps its own clock, durability, onCommit and dedupeForMs. */
-  readonly store: string | Store;
-  /** Which tree in that store. Default: `main`. */
-  readonly id?: string;
+/** Options of a tree. */
+export interface TreeSettings<TLogic extends Logic> {
+  /** Which tree in the store. */
+  readonly id: string;
   /** Used only when the tree does not exist yet. */
-  readonly input?: InputOf<TLogic>;
+  readonly input?: InputOf<TLogic> | undefined;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
   readonly logger?: (...args: unknown[]) => void;
-  readonly clock?: Clock;
-  /** What an acknowledgement survives. Default: `power-loss`, an fsync per commit. */
-  readonly durability?: Durability;
-  /** Told after every commit, before anybody else. */
-  readonly onCommit?: (report: CommitReport) => void;
-  /** Brings the stored state of another version of a machine to this one. */
-  readonly migrate?: Migrate;
+  /** Brings the stored state of other versions of its machines to these. */
+  readonly migrate?: Migrations | undefined;
 }
 
-type InputOf<TLogic> = TLogic extends { getInitialSnapshot: (scope: never, input: infer TInput) => unknown }
+/** What the store keeps to itself about a tree. */
+export interface TreeOwnership {
+  /** The name of the machine in a store that opens its trees by itself. */
+  readonly machine?: string;
+  /** Called instead of closing it, when the host closes a tree that others may use. */
+  readonly letGo?: () => void;
+  /** Called when the host has closed the tree. */
+  readonly onClose?: () => void;
+}
+
+export type InputOf<TLogic> = TLogic extends { getInitialSnapshot: (scope: never, input: infer TInput) => unknown }
   ? TInput
   : never;
 
@@ -81,34 +87,14 @@ export interface Resumption {
   readonly ms: number;
 }
 
-/** Makes the machine durable: created on the first run, brought back ever after. Throws what {@link Store.open} and a restore throw. */
-export async function createDurableActor<TLogic extends Logic>(
-  logic: TLogic,
-  options: DurableOptions<TLogic>,
-): Promise<DurableActor<TLogic>> {
-  const store = typeof options.store === 'string' ? Store.open(options.store, options) : options.store;
-  const owns = typeof options.store === 'string';
-  let durable: DurableActor<TLogic> | undefined;
-  try {
-    durable = new DurableActor(logic, store, owns, options);
-    store.join(durable);
-    await durable.opened();
-    return durable;
-  } catch (error) {
-    const reason = isStoreFailure(error) ? sqliteError(error, store.path) : error;
-    durable?.discard();
-    if (owns) store.drop(reason as PerdureError);
-    throw reason;
-  }
-}
-
-/** A tree of actors that survives. Made by {@link createDurableActor}. */
+/** A tree of actors that survives. Made by `createDurableActor` or `store.open`. */
 export class DurableActor<TLogic extends Logic> implements Participant, TreeHost, AsyncDisposable {
   readonly id: string;
   readonly store: Store;
   /** What came back; undefined when the tree was created by this call. */
   readonly resumed: Resumption | undefined;
-  readonly #ownsStore: boolean;
+  readonly #commits: Commits;
+  readonly #ownership: TreeOwnership;
   readonly #options: TreeOptions;
   readonly #listeners = new Listeners<SnapshotFrom<TLogic>>();
   readonly #refusals = new Map<number, number>();
@@ -116,26 +102,28 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   /** The root's state as of the last committed turn, and as of the last written one. */
   #snapshot: AnySnapshot;
   #written: AnySnapshot;
-  #unwatch = () => {};
   #started = false;
   #closed = false;
 
-  constructor(logic: TLogic, store: Store, ownsStore: boolean, options: DurableOptions<TLogic>) {
-    this.id = options.id ?? 'main';
+  constructor(logic: TLogic, store: Store, settings: TreeSettings<TLogic>, ownership: TreeOwnership) {
+    this.id = checkedName(settings.id);
     this.store = store;
-    this.#ownsStore = ownsStore;
-    const { input, inspect, logger } = options;
+    this.#commits = store.commits;
+    this.#ownership = ownership;
+    const { input, inspect, logger } = settings;
     this.#options = {
-      ...this.#register(),
+      ...this.#identity(),
       name: this.id,
+      machine: ownership.machine ?? null,
       logic,
+      actions: durableActionsOf(logic),
       root: {
         id: this.id,
         input,
         ...(inspect === undefined ? {} : { inspect }),
         ...(logger === undefined ? {} : { logger }),
       },
-      migrate: options.migrate,
+      migrate: settings.migrate,
     };
     const began = this.#monotonic();
     this.#tree = this.#load();
@@ -154,32 +142,45 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   /** Starts the tree; resolves when that is committed. */
-  async opened(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+  opened(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       const deliver = () => {
         if (!this.#started) this.#start();
       };
-      this.#run({ participant: this, deliver, resolve: () => resolve(), reject });
+      const cause: Cause = { kind: this.resumed === undefined ? 'start' : 'resume' };
+      this.#run({ participant: this, cause, deliver, resolve: () => resolve(), reject });
     });
-    this.#unwatch = watchCommands(this.store, this.id, (event, sending) => this.send(event as never, sending));
   }
 
   /**
    * Sends an event; resolves once it and all that it caused are durable.
-   * Throws EVENT_INVALID, ACTOR_NOT_FOUND, ACTOR_STOPPED, CODEC_REFUSED, TURN_REFUSED, STORE_FAILED or STORE_CLOSED; the
-   * event was then not applied.
+   * Throws EVENT_INVALID, ACTOR_NOT_FOUND, ACTOR_STOPPED, CODEC_REFUSED, TURN_REFUSED or STORE_CLOSED: the event was then not
+   * applied. After STORE_FAILED it may have been or not: send it again with the same id.
    */
   send(event: EventFromLogic<TLogic>, options: SendOptions = {}): Promise<Receipt> {
+    return this.apply(event as AnyEventObject, options);
+  }
+
+  /** Sends an event, and does something more in its turn. */
+  apply(
+    event: AnyEventObject,
+    options: SendOptions,
+    { kind = 'send', alongside }: { readonly kind?: Cause['kind']; readonly alongside?: () => void } = {},
+  ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
+      if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
       let applied = true;
       const deliver = () => {
         const target = this.#target(options);
+        refuseUnstorable(event, this.#tree, () => `the event "${event.type}" for "${options.to ?? this.id}"`);
         applied =
-          target !== undefined && (options.id === undefined || this.store.accept(options.id, this.#options.tree));
+          target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
+        alongside?.();
         if (applied) target?.send(event);
       };
-      this.#run({ participant: this, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
+      const cause: Cause = { kind, to: options.to, id: options.id, event };
+      this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
   }
 
@@ -193,7 +194,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return this.#listeners.onSnapshot(next);
   }
 
-  /** What the root emitted in committed turns. `'*'` hears everything. */
+  /**
+   * What the root emitted in committed turns; `'*'` hears everything. And what becomes of the tree itself: `suspended`, with
+   * the `error`, when the store failed and is being opened again; `reopened` when the tree was read back from the file, after
+   * that or after a turn was refused.
+   */
   on(type: string, listener: (event: AnyEventObject) => void): { unsubscribe(): void } {
     return this.#listeners.on(type, listener);
   }
@@ -216,12 +221,44 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
   }
 
+  /**
+   * What happened in this tree, oldest first, as far back as the store keeps it: see {@link Store.history}.
+   */
+  history(query: { readonly from?: number; readonly signal?: AbortSignal } = {}): AsyncIterableIterator<TurnRecord> {
+    return this.store.history({ ...query, tree: this.id });
+  }
+
+  /** The paths of the actors whose effects a restart interrupted, and which wait for {@link decide}. */
+  get interrupted(): readonly string[] {
+    return [...this.#tree.interrupted.keys()];
+  }
+
+  /**
+   * Decides about an effect with `onRestart('ask', ...)` that a restart interrupted: it runs again, or fails with
+   * EFFECT_INTERRUPTED. Throws ACTOR_NOT_FOUND when none waits at this path.
+   */
+  decide(actor: string, decision: 'rerun' | 'fail'): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const deliver = () => {
+        if (this.#tree.decide(actor, decision)) return;
+        throw new PerdureError(
+          'ACTOR_NOT_FOUND',
+          `No interrupted effect waits at "${actor}" in the tree "${this.id}"; there are: ${this.interrupted.join(', ') || 'none'}.`,
+          { facts: { actor } },
+        );
+      };
+      const cause: Cause = { kind: 'send', to: actor, event: { type: `perdure.effect.${decision}` } };
+      this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied: true }), reject });
+    });
+  }
+
   /** Commits what is pending, aborts effects, and lets go of the store. The tree goes on when it is opened again. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.store.isOpen) this.store.flush();
+    if (this.#commits.isOpen) this.#commits.flush();
+    if (this.#ownership.letGo !== undefined) return this.#ownership.letGo();
     this.discard();
-    if (this.#ownsStore) this.store.close();
+    this.#ownership.onClose?.();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -231,9 +268,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   /** Drops the live tree and commits nothing more of it. */
   discard(): void {
     this.#closed = true;
-    this.#unwatch();
     this.#tree.drop();
-    this.store.leave(this);
+    this.#commits.leave(this);
     this.#listeners.end(this.#closedError());
   }
 
@@ -243,8 +279,22 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   // The store asks.
 
+  get number(): number {
+    return this.#options.tree;
+  }
+
   get condemned(): boolean {
     return this.#tree.condemned;
+  }
+
+  /** Nothing is under way in it: it can be closed, and comes back as it is. */
+  get isIdle(): boolean {
+    return this.#tree.isIdle && !this.#commits.isPending(this);
+  }
+
+  /** When its next timer is due; undefined when it has none. Wall-clock ms. */
+  get nextDue(): number | undefined {
+    return this.#tree.timers.nextDue;
   }
 
   write(turn: number): void {
@@ -268,11 +318,17 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     if (this.#tree.restoredTurn === undefined) return;
     this.#start();
     this.#listeners.emit({ type: 'reopened' });
+    // A commit whose outcome was unknown may be there.
+    this.#listeners.snapshot(this.#snapshot as SnapshotFrom<TLogic>);
+  }
+
+  suspended(error: PerdureError): void {
+    this.#tree.drop();
+    this.#listeners.emit({ type: 'suspended', error });
   }
 
   failed(error: PerdureError): void {
     this.#tree.drop();
-    this.#unwatch();
     this.#listeners.end(error);
   }
 
@@ -287,6 +343,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     };
     this.#run({
       participant: this,
+      cause: { kind: 'timer', to: pathOf(timer.target), event: timer.event },
       deliver,
       resolve: () => {},
       reject: (error) => this.#timerRefused(timer, error),
@@ -294,34 +351,49 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   resulted(actor: number, event: AnyEventObject): void {
-    if (!this.store.isOpen) return;
+    const commits = this.#commits;
+    if (!commits.isOpen) return;
+    const cause: Cause = { kind: 'result', event };
     const deliver = () => this.#tree.actorOf(actor)?.send(event);
     const reject = (error: PerdureError) => {
-      if (!this.store.isOpen) return;
+      if (!commits.isOpen) return;
       const fail = () => this.#tree.actorOf(actor)?.send(failureInsteadOf(event, error));
       const note = (again: PerdureError) => {
-        if (this.store.isOpen) this.store.incident('effect.refused', again.message);
+        if (commits.isOpen) commits.incident({ kind: 'effect.refused', detail: again.message, tree: this.number });
       };
-      this.#run({ participant: this, deliver: fail, resolve: () => {}, reject: note });
+      this.#run({ participant: this, cause, deliver: fail, resolve: () => {}, reject: note });
     };
-    this.store.note({ participant: this, deliver, resolve: () => {}, reject });
+    commits.note({ participant: this, cause, deliver, resolve: () => {}, reject });
   }
 
   touched(): void {
-    this.store.touch(this);
+    this.#commits.touch(this);
+  }
+
+  deliver(row: OutboxRow, remove: () => void): Promise<void> {
+    return this.store.deliver(row, this.#tree.payloadOf(row), remove);
+  }
+
+  /** A dead letter of this tree has another round of attempts. */
+  revive(row: OutboxRow): void {
+    this.#tree.outbox.revive(row);
+  }
+
+  outboxEmptied(): void {
+    this.store.rested(this);
   }
 
   #start(): void {
     this.#started = true;
     const { root, restoredTurn } = this.#tree;
-    root.on('*', (event) => this.store.afterCommit(() => this.#listeners.emit(event as AnyEventObject)));
+    root.on('*', (event) => this.#commits.afterCommit(() => this.#listeners.emit(event as AnyEventObject), this));
     this.#tree.start();
     if (
       restoredTurn !== undefined &&
       root.getSnapshot().status === 'active' &&
       listensTo(this.#options.logic, 'runtime.resumed')
     ) {
-      root.send({ type: 'runtime.resumed', at: this.store.clock.now(), turn: restoredTurn });
+      root.send({ type: 'runtime.resumed', at: this.#commits.clock.now(), turn: restoredTurn });
     }
     this.#tree.timers.start();
   }
@@ -329,7 +401,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #run(stimulus: Stimulus): void {
     try {
       if (this.#closed) throw this.#closedError();
-      this.store.run(stimulus);
+      this.#commits.run(stimulus);
     } catch (error) {
       stimulus.reject(error as PerdureError);
     }
@@ -339,7 +411,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #target({ to: address, id }: SendOptions): AnyRef | undefined {
     const target = address === undefined ? this.#tree.root : this.#tree.find(address);
     if (target?.getSnapshot().status === 'active') return target;
-    if (id !== undefined && this.store.hasAccepted(id, this.#options.tree)) return undefined;
+    if (id !== undefined && this.#commits.hasAccepted(id, this.#options.tree)) return undefined;
     if (target === undefined) {
       throw new PerdureError(
         'ACTOR_NOT_FOUND',
@@ -356,27 +428,25 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   #monotonic(): number {
-    const { clock } = this.store;
+    const { clock } = this.#commits;
     return clock.monotonic?.() ?? clock.now();
   }
 
   #load(): LiveTree {
-    return new LiveTree(this.store, this.#options, this);
+    return new LiveTree(this.#commits, this.#options, this);
   }
 
-  #register(): { tree: number; generation: number } {
-    const { statements, clock } = this.store;
-    const find = statements.of('select tree, generation from trees where name = ?');
+  /** The number of the tree; a new one for a tree that does not exist yet, of which the first write tells. */
+  #identity(): { tree: number; generation: number } {
+    const find = this.#commits.statements.of('select tree, generation from trees where name = ?');
     const found = find.get(this.id) as { tree: number; generation: number } | undefined;
-    if (found !== undefined) return found;
-    statements.of('insert into trees(name, generation, created_at) values (?, 1, ?)').run(this.id, clock.now());
-    return find.get(this.id) as { tree: number; generation: number };
+    return found ?? { tree: this.#commits.nextId(), generation: 1 };
   }
 
   #resumption(began: number): Resumption | undefined {
     const { restoredTurn: turn, size } = this.#tree;
     if (turn === undefined) return undefined;
-    const { statements, clock } = this.store;
+    const { statements, clock } = this.#commits;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
     return { turn, actors: size, timersDue: n, effects: this.#tree.restartCount, ms: this.#monotonic() - began };
@@ -384,18 +454,38 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */
   #timerRefused(timer: Timer, error: PerdureError): void {
-    if (!this.store.isOpen) return;
+    if (!this.#commits.isOpen) return;
     const times = (this.#refusals.get(timer.id) ?? 0) + 1;
     this.#refusals.set(timer.id, times);
     if (times < 3) return;
     this.#refusals.delete(timer.id);
-    this.store.incident('timer.deadLettered', `${timer.event.type}: ${error.message}`);
+    const detail = `${timer.event.type}: ${error.message}`;
+    this.#commits.incident({ kind: 'timer.deadLettered', detail, tree: this.number });
     this.#tree.timers.take(timer.id);
   }
 }
 
+/** The name of a tree is a column: text that SQLite gives back as it was. */
+function checkedName(id: unknown): string {
+  if (typeof id === 'string' && id.length > 0 && isStorable(id)) return id;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The id of a tree is a text of at least one character and of whole characters; got ${JSON.stringify(id)}.`,
+  );
+}
+
 function isEvent(event: unknown): event is AnyEventObject {
   return typeof event === 'object' && event !== null && typeof (event as { type?: unknown }).type === 'string';
+}
+
+function reservedEvent({ type }: AnyEventObject): PerdureError {
+  return new PerdureError(
+    'EVENT_INVALID',
+    `"${type}" is an event of XState itself, and cannot be sent: give another type.`,
+    {
+      facts: { type },
+    },
+  );
 }
 
 function invalidEvent(event: unknown): PerdureError {

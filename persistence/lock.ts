@@ -6,6 +6,7 @@ import Database from 'better-sqlite3';
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { PerdureError } from '../errors.ts';
+import { createPrivately } from './file-mode.ts';
 import { sqliteError } from './sqlite.ts';
 
 /** A held lock. */
@@ -40,7 +41,7 @@ function realPath(path: string): string {
 
 function openLockFile(file: string, path: string): Database.Database {
   try {
-    return new Database(file, { timeout: 0 });
+    return createPrivately(file, () => new Database(file, { timeout: 0 }));
   } catch (error) {
     throw sqliteError(error, path);
   }

@@ -2,14 +2,18 @@
  * From rows to a live tree. Everything is checked before anything starts; what does not fit is refused, with the actor,
  * the path and the reason, and the file stays as it is. XState would drop such an actor without a word.
  */
-import { PerdureError, messageOf } from '../errors.ts';
-import { readActors, verify, type ActorRow } from './actor-rows.ts';
-import { TAG_IN_TEXT, decode, type Refs } from './codec.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
+import { bindingOf, readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
+import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
+import { migrateState, type Migrations, type StoredState } from './migrations.ts';
+import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
+import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
 import {
   createRoot,
   forgetStored,
   isMachine,
+  isStateOf,
   logicOf,
   machineName,
   putValues,
@@ -21,9 +25,6 @@ import {
   type TreeHooks,
 } from './xstate-port.ts';
 
-/** Turns the stored state of an actor of another machine version into this version's. */
-export type Migrate = (snapshot: unknown, about: { actor: string; from: string; to: string }) => unknown;
-
 /** What is kept of a row, found whole, until the tree is complete; the row itself, with its text, is let go at once. */
 interface Assembled {
   readonly id: number;
@@ -34,6 +35,8 @@ interface Assembled {
   readonly attempt: number;
   readonly turn: number;
   readonly seed: number;
+  readonly storedSeed: number;
+  readonly isStale: boolean;
   readonly logic: Logic;
   readonly snapshot: StoredSnapshot;
   /** Once the actor was made. */
@@ -54,15 +57,22 @@ export interface Restored {
   readonly attempt: number;
   readonly turn: number;
   readonly seed: number;
+  /** The seed of the row as it was found: another one when the machine has changed its version. */
+  readonly storedSeed: number;
+  /** Whether the row holds something else, and must be written again. */
+  readonly isStale: boolean;
 }
 
 export interface RestoreOptions {
   readonly tree: number;
   readonly logic: Logic;
   readonly root: RootOptions;
-  readonly migrate: Migrate | undefined;
-  readonly hooks: TreeHooks;
+  readonly migrate: Migrations | undefined;
+  readonly hooks: TreeHooks & Refs;
   readonly scheduler: Scheduler;
+  readonly payloads: Payloads;
+  /** Told every row that a kept version takes the place of. */
+  readonly damaged: (row: DamagedRow) => void;
 }
 
 /** XState revives what looks like this in a context as a reference. */
@@ -82,25 +92,52 @@ export function restoreTree(
   const snapshot = root.snapshot as unknown as AnySnapshot;
   const ref = createRoot(options.logic, { ...options.root, snapshot }, options.hooks, options.scheduler);
   match(assembled, ref, adopt);
-  if (late.size > 0) putLate(assembled, late, options.hooks as TreeHooks & Refs);
+  if (late.size > 0) putLate(assembled, late, options.hooks);
   return ref;
 }
 
 function assemble(statements: Statements, options: RestoreOptions, late: Map<number, Late>): Assembled[] {
   const assembled: Assembled[] = [];
   let parent: Assembled | undefined;
-  for (const row of readActors(statements, options.tree)) {
-    const seed = verify(row);
+  for (const found of readActors(statements, options.tree)) {
+    let seed = verify(found);
+    const sound = seed === undefined ? lastSoundVersion(statements, found) : found;
+    const isDamaged = sound !== found;
+    if (isDamaged) options.damaged({ row: found, replacedBy: sound.from_turn });
+    const row = unsealed(sound, options.payloads);
+    const storedSeed = (seed ??= seedOf(row));
     // Brothers follow each other, mostly.
     if (row.parent === null) parent = undefined;
     else if (parent?.id !== row.parent) parent = findById(assembled, row.parent);
     const logic = findLogic(row, parent, options.logic);
-    const snapshot = storedSnapshot(row, logic, parent, options.migrate, late);
-    const { id, key, src, machine, attempt, from_turn: turn } = row;
-    assembled.push({ id, parent, key, src, machine, attempt, turn, seed, logic, snapshot, ref: undefined });
+    const { machine, text } = current(row, logic, parent, options);
+    if (machine !== row.machine) seed = seedOf({ ...row, machine });
+    const snapshot = orUnreadable(row, () => storedSnapshot(row, text, logic, parent, late));
+    const { id, key, src, attempt, from_turn: turn } = row;
+    const isStale = isDamaged || machine !== row.machine;
+    assembled.push({
+      id,
+      parent,
+      key,
+      src,
+      machine,
+      attempt,
+      turn,
+      seed,
+      storedSeed,
+      isStale,
+      logic,
+      snapshot,
+      ref: undefined,
+    });
     if (parent !== undefined) adoptChild(parent.snapshot, row, snapshot);
   }
   return assembled;
+}
+
+function unsealed(row: ActorRow, payloads: Payloads): ActorRow {
+  const snapshot = payloads.unseal(row.snapshot, () => bindingOf(row, row.attempt, row.from_turn));
+  return snapshot === row.snapshot ? row : { ...row, snapshot };
 }
 
 /** Rows come by id, so they need no index. */
@@ -144,40 +181,63 @@ function findLogic(row: ActorRow, parent: Assembled | undefined, root: Logic): L
   );
 }
 
-function storedSnapshot(
+/** The state as this version of the machine understands it. */
+function current(
   row: ActorRow,
   logic: Logic,
   parent: Assembled | undefined,
-  migrate: Migrate | undefined,
+  { migrate, hooks }: RestoreOptions,
+): { machine: string | null; text: string } {
+  const machine = machineName(logic);
+  if (row.machine === machine) return { machine, text: row.snapshot };
+  const actor = pathOf(row.key, parent);
+  const about = { actor, from: row.machine ?? 'other logic', to: machine ?? 'other logic' };
+  const state = migrateState(decode(row.snapshot, hooks) as StoredState, about, migrate);
+  return { machine, text: encode(state, hooks, `the migrated actor "${actor}"`) };
+}
+
+function storedSnapshot(
+  row: ActorRow,
+  text: string,
+  logic: Logic,
+  parent: Assembled | undefined,
   late: Map<number, Late>,
 ): StoredSnapshot {
-  const parsed: unknown = JSON.parse(row.snapshot);
-  const current = row.machine === machineName(logic);
-  const snapshot = (
-    current ? parsed : migrated(parsed, row, logic, pathOf(row.key, parent), migrate)
-  ) as StoredSnapshot;
+  const snapshot = JSON.parse(text) as StoredSnapshot;
+  const actor = () => pathOf(row.key, parent);
   if (typeof snapshot !== 'object' || snapshot === null || !STATUSES.has(snapshot.status)) {
-    const actor = pathOf(row.key, parent);
-    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor}" has no valid status.`, {
-      facts: { actor },
+    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor()}" has no valid status.`, {
+      facts: { actor: actor() },
     });
   }
-  if (!current || row.snapshot.includes(TAG_IN_TEXT) || row.snapshot.includes(XSTATE_MARKER))
-    takeLate(row, snapshot, logic, late);
+  if (isMachine(logic) && !isStateOf(logic, snapshot['value'])) {
+    throw new PerdureError(
+      'MACHINE_CHANGED',
+      `The actor "${actor()}" is stored in the state ${JSON.stringify(snapshot['value'])}, which ${row.machine ?? 'its machine'} ` +
+        'does not have: give the machine a new version, and a step of `migrate` that leads to it.',
+      { facts: { actor: actor(), machine: row.machine, state: snapshot['value'] } },
+    );
+  }
+  const isTagged = text.includes(TAG_IN_TEXT);
+  if (isTagged || text.includes(XSTATE_MARKER)) takeLate(row.id, snapshot, logic, isTagged, late);
   if (isMachine(logic)) snapshot.children ??= {};
   return snapshot;
 }
 
-function migrated(snapshot: unknown, row: ActorRow, logic: Logic, path: string, migrate: Migrate | undefined): unknown {
-  const to = machineName(logic);
-  const about = { actor: path, from: row.machine ?? 'other logic', to: to ?? 'other logic' };
-  const result = migrate?.(snapshot, about);
-  if (result !== undefined) return result;
-  throw new PerdureError(
-    'MACHINE_CHANGED',
-    `The store holds the actor "${path}" as ${about.from}; the machine is now ${about.to}: pass migrate(snapshot, about) to ` +
-      'createDurableActor, or run the old version until the tree is done.',
-    { facts: about },
+/** The checksum says that it was written like this; so it was forged, or written by something else. */
+function orUnreadable<T>({ key, id }: Pick<ActorRow, 'key' | 'id'>, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw isPerdureError(error) ? error : unreadable(key, id, error);
+  }
+}
+
+function unreadable(key: string, id: number, cause: unknown): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${key}" (id ${id}) cannot be read: ${messageOf(cause)}. Nothing was changed.`,
+    { cause, facts: { actor: key, id } },
   );
 }
 
@@ -187,13 +247,19 @@ type Late = (refs: Refs) => Readonly<Record<string, unknown>>;
  * What an actor gets when every actor exists: a value with a tag, because a tag may be a reference to anybody; and a
  * context in which XState's reviving would mistake data for references.
  */
-function takeLate(row: ActorRow, snapshot: StoredSnapshot, logic: Logic, late: Map<number, Late>): void {
+function takeLate(
+  id: number,
+  snapshot: StoredSnapshot,
+  logic: Logic,
+  isTagged: boolean,
+  late: Map<number, Late>,
+): void {
   const { context, children: _children, ...own } = snapshot;
-  if (row.snapshot.includes(TAG_IN_TEXT)) {
+  if (isTagged) {
     const text = JSON.stringify({ ...own, context });
-    late.set(row.id, (refs) => pickLate(decode(text, refs) as StoredSnapshot, logic));
+    late.set(id, (refs) => pickLate(decode(text, refs) as StoredSnapshot, logic));
   } else if (isMachine(logic)) {
-    late.set(row.id, () => ({ context }));
+    late.set(id, () => ({ context }));
   }
   if (isMachine(logic)) snapshot.context = {};
 }
@@ -204,8 +270,8 @@ function putLate(assembled: readonly Assembled[], late: ReadonlyMap<number, Late
     refOf: (id) => findById(assembled, id)?.ref ?? tree.refOf(id),
   };
   for (const [id, values] of late) {
-    const ref = findById(assembled, id)?.ref;
-    if (ref !== undefined) putValues(ref, values(refs));
+    const found = findById(assembled, id) as Assembled;
+    orUnreadable(found, () => putValues(found.ref as AnyRef, values(refs)));
   }
 }
 
@@ -217,13 +283,13 @@ function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, snapshot, attempt, turn, seed } = one;
+    const { id, parent, key, snapshot, attempt, turn, seed, storedSeed, isStale } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
     const found = ref?.getSnapshot() as { status: string; error?: unknown } | undefined;
     if (ref === undefined || found?.status !== snapshot.status) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
-    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed });
+    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale });
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
+import { Payloads } from './payloads.ts';
 import type { Db, Statement } from './sqlite.ts';
 
 /** A value that SQLite can hold. */
@@ -22,6 +23,9 @@ export interface Rows {
   all<T>(sql: string, ...cells: Cell[]): T[];
   /** Writes, and says how many rows changed. */
   run(sql: string, ...cells: Cell[]): number;
+  /** Seals a text as the store's option `sealing` says, bound to what it is of; `unseal` with the same binding gives it back. */
+  seal(text: string, binding: string): string;
+  unseal(text: string, binding: string): string;
   /** Runs `fn` when the turn is committed; never if it is not. */
   afterCommit(fn: () => void): void;
   /** Names the turn that is being built as a checkpoint, when it is committed. */
@@ -39,11 +43,17 @@ export interface TurnName {
 
 /** Prepared statements, by their text. */
 export class Statements {
-  readonly #db: Db;
+  #db: Db;
   readonly #prepared = new Map<string, Statement>();
 
   constructor(db: Db) {
     this.#db = db;
+  }
+
+  /** Goes on with another connection. */
+  use(db: Db): void {
+    this.#db = db;
+    this.#prepared.clear();
   }
 
   of(sql: string): Statement {
@@ -69,14 +79,16 @@ export interface Batching {
 export class TurnRows implements Rows {
   readonly #statements: Statements;
   readonly #batch: Batching;
+  readonly #payloads: Payloads;
   /** The transitions that are running, the innermost last: an action may send to an actor that runs at once. */
   readonly #steps: ('clean' | 'saved')[] = [];
   /** What a statement of the running transitions threw. */
   #thrown: unknown;
 
-  constructor(statements: Statements, batch: Batching) {
+  constructor(statements: Statements, batch: Batching, payloads: Payloads) {
     this.#statements = statements;
     this.#batch = batch;
+    this.#payloads = payloads;
   }
 
   get turn(): number {
@@ -110,6 +122,14 @@ export class TurnRows implements Rows {
     } catch (error) {
       throw this.#noted(error);
     }
+  }
+
+  seal(text: string, binding: string): string {
+    return this.#payloads.seal(text, () => binding);
+  }
+
+  unseal(text: string, binding: string): string {
+    return this.#payloads.unseal(text, () => binding);
   }
 
   #noted(error: unknown): unknown {
@@ -146,15 +166,17 @@ export class TurnRows implements Rows {
 /** Rows for a machine that runs in memory, with a plain `createActor` and no store: the same SQL, kept nowhere. */
 export function memoryRows(tables: readonly TableSpec[]): Rows {
   const db = new Database(':memory:');
-  db.exec('create table checkpoints(turn integer primary key)');
+  db.function('perdure_turn', () => 1);
+  db.exec('create table kept(turn integer not null)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
-  return new TurnRows(new Statements(db), {
+  const batch: Batching = {
     turn: 1,
     begin: nothing,
     afterCommit: queueMicrotask,
     nameTurn: nothing,
     statementThrew: nothing,
     condemn: nothing,
-  });
+  };
+  return new TurnRows(new Statements(db), batch, new Payloads({}));
 }

@@ -1,17 +1,17 @@
 /**
- * The tables of a store, and the way from one schema to the next. `user_version` numbers the schema; a newer one than
- * this build knows is refused, an older one is migrated in one transaction.
+ * The tables of a store. `user_version` numbers the schema; a newer one than this build knows is refused, an older one is
+ * upgraded in one transaction (upgrades.ts).
  *
- * A table that a tree owns is *versioned*: a row that a kept turn (a checkpoint) still sees is copied to `<table>_past`
- * before it changes, by triggers, whoever changes it. A row is seen by the turns from `from_turn` up to, but not
- * including, `to_turn`.
+ * A table that a tree owns is *versioned*: a row that a kept turn still sees is copied to `<table>_past` before it
+ * changes, by triggers, whoever changes it. A row is seen by the turns from `from_turn` up to, but not including,
+ * `to_turn`. Which turns are kept says the one row of `kept`: all up to that turn.
  */
 import { PerdureError } from '../errors.ts';
 import type { Db } from './sqlite.ts';
 
 /** "PERD": tells our databases from others. */
 export const APPLICATION_ID = 0x50455244;
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** A table of a subsystem, declared by whoever owns it. `from_turn` is added; the columns of the key come first. */
 export interface TableSpec {
@@ -23,14 +23,38 @@ export interface TableSpec {
   readonly indexes?: readonly string[];
 }
 
+/** The message ids of a client that counts, as the range that was taken without a gap. */
+export const CLIENTS = `
+create table clients(
+  client text not null, tree integer not null, low integer not null, high integer not null, at integer not null,
+  primary key(client, tree)
+) strict, without rowid;`;
+
+/** History: what a committed turn was caused by, and whom it changed. */
+export const TURNS = `
+create table turns(
+  turn integer primary key, at integer not null, causes text not null, changed text not null, bytes integer not null
+) strict;`;
+
+/** Rows that were found damaged, as they were found. */
+export const QUARANTINE = `
+create table quarantine(
+  id integer primary key, at integer not null, tree integer not null, actor text not null, reason text not null,
+  cells text not null
+) strict;`;
+
 const CORE = `
 create table meta(key text primary key, value any) strict, without rowid;
+create table kept(turn integer not null) strict;
+insert into kept values (0);
 create table trees(
-  tree integer primary key, name text not null unique, generation integer not null, created_at integer not null
+  tree integer primary key, name text not null unique, generation integer not null, created_at integer not null,
+  machine text, digest integer
 ) strict;
 create table accepted(
   id text not null, tree integer not null, turn integer not null, at integer not null, primary key(id, tree)
 ) strict, without rowid;
+${CLIENTS}
 create table commands(
   id text primary key, at integer not null, tree text, actor text not null, event text not null,
   answered_at integer, answer text
@@ -42,9 +66,11 @@ create table checkpoints(
 create table incidents(
   id integer primary key, at integer not null, tree integer, actor text, kind text not null, detail text not null
 ) strict;
+${TURNS}
+${QUARANTINE}
 `;
 
-const TREE_TABLES: readonly TableSpec[] = [
+export const TREE_TABLES: readonly TableSpec[] = [
   {
     name: 'actors',
     key: 'id',
@@ -79,6 +105,24 @@ const TREE_TABLES: readonly TableSpec[] = [
     ],
     indexes: ['create index if not exists timers_due on timers(due)'],
   },
+  {
+    name: 'outbox',
+    key: 'id',
+    columns: [
+      'id integer primary key',
+      'tree integer not null',
+      'source integer not null',
+      'kind text not null',
+      'name text not null',
+      'payload text not null',
+      'due real not null',
+      'attempt integer not null',
+      'dead_at integer',
+      'error text',
+      'checksum integer not null',
+    ],
+    indexes: ['create index if not exists outbox_tree on outbox(tree)'],
+  },
 ];
 
 /** Throws unless the file is empty, or a store that this build knows. Changes nothing, not even the journal mode. */
@@ -103,33 +147,28 @@ function isEmpty(db: Db, version: number): boolean {
   return version === 0 && db.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
 }
 
-/** Brings the file, which is empty or an older store, to this build's schema. */
-export function migrate(db: Db): void {
-  if (db.pragma('application_id', { simple: true }) === APPLICATION_ID) return;
-  db.transaction(() => {
-    db.exec(CORE);
-    for (const table of TREE_TABLES) createTable(db, table);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  }).immediate();
+/** Creates the tables in a file that is empty. In a transaction of the caller's. */
+export function createSchema(db: Db): void {
+  db.exec(CORE);
+  for (const table of TREE_TABLES) createTable(db, table);
+  db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 
 /** Creates a versioned table, its past, and the triggers that fill it, where they do not exist yet. */
 export function createTable(db: Db, { name, columns, key, indexes = [] }: TableSpec): void {
   const names = [...columns.map((column) => column.split(' ')[0]), 'from_turn'];
   const past = [...columns.map((column) => column.replace(/ primary key| not null| unique/g, '')), 'from_turn integer'];
-  const kept = '(select max(turn) from checkpoints)';
   const keep = (toTurn: string) =>
     `insert into ${name}_past(${names.join(', ')}, to_turn) values (${names.map((n) => `old.${n}`).join(', ')}, ${toTurn});`;
   db.exec(`
     create table if not exists ${name}(${columns.join(', ')}, from_turn integer not null) strict;
-    create table if not exists ${name}_past(${past.join(', ')}, to_turn integer not null) strict;
-    create index if not exists ${name}_past_key on ${name}_past(${key}, from_turn);
-    create index if not exists ${name}_past_to on ${name}_past(to_turn);
+    create table if not exists ${name}_past(
+      ${past.join(', ')}, to_turn integer not null, primary key(to_turn, ${key})
+    ) strict, without rowid;
     create trigger if not exists ${name}_keep_changed before update on ${name}
-      when old.from_turn <= ${kept} begin ${keep('new.from_turn')} end;
+      when old.from_turn <= (select turn from kept) and old.from_turn < new.from_turn begin ${keep('new.from_turn')} end;
     create trigger if not exists ${name}_keep_removed before delete on ${name}
-      when old.from_turn <= ${kept} begin ${keep(`${kept} + 1`)} end;
+      when old.from_turn <= (select turn from kept) and old.from_turn < perdure_turn() begin ${keep('perdure_turn()')} end;
     ${indexes.join(';\n')}
   `);
 }

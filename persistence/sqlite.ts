@@ -5,6 +5,7 @@
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
 import { existsSync, statSync } from 'node:fs';
+import { createPrivately } from './file-mode.ts';
 import { refuseUnknown } from './schema.ts';
 import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 
@@ -73,7 +74,7 @@ function connect(path: string, options: Database.Options): Db {
   refuseFragment(path);
   let db: Db | undefined;
   try {
-    db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
+    db = createPrivately(path, () => new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options }));
     db.pragma('schema_version');
     return db;
   } catch (error) {
@@ -116,6 +117,11 @@ const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning
 /** Errors of SQLite that come from what was asked, and say nothing about the file. */
 const ASKED_WRONG = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE|TOOBIG)/;
 
+/** Whether the error comes from SQLite. */
+export function isSqliteError(error: unknown): boolean {
+  return error instanceof Database.SqliteError;
+}
+
 /** Whether the file, or the disk below it, failed: nothing but what is read back counts from then on. */
 export function isStoreFailure(error: unknown): boolean {
   return error instanceof Database.SqliteError && !ASKED_WRONG.test(error.code);
@@ -142,5 +148,9 @@ export function sqliteError(error: unknown, path: string): PerdureError {
       facts,
     });
   }
-  return new PerdureError('STORE_FAILED', `The store ${path} failed: ${messageOf(error)}`, { cause: error, facts });
+  return new PerdureError('STORE_FAILED', `The store ${path} failed: ${messageOf(error)}`, {
+    cause: error,
+    facts,
+    retryable: isStoreFailure(error),
+  });
 }

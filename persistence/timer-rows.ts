@@ -25,20 +25,30 @@ export interface StoredTimer {
   readonly text: string;
 }
 
+/** What a sealed event is bound to. */
+export function bindingOf(
+  tree: number,
+  { id, source, target, key, due, delay }: Pick<TimerRow, 'id' | 'source' | 'target' | 'key' | 'due' | 'delay'>,
+): string {
+  return JSON.stringify(['timer', id, tree, source, target, key, due, delay]);
+}
+
 function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRow, 'checksum'>): number {
   return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
 }
 
+/** Gives the row's checksum. */
 export function insertTimer(
   statements: Statements,
   { tree, source, target, timer, text }: StoredTimer,
   turn: number,
-): void {
+): number {
   const { id, key, due, delay } = timer;
   const checksum = checksumOf({ id, source, target, key, event: text, due, delay });
   statements
     .of('insert into timers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(id, tree, source, target, key, text, due, delay, checksum, turn);
+  return checksum;
 }
 
 export function deleteTimer(statements: Statements, id: number): void {

@@ -28,6 +28,8 @@ export interface DelayedEvent {
   /** Wall-clock ms: what the row says. */
   readonly due: number;
   readonly delay: number;
+  /** Of its row; 0 while it has none. */
+  checksum: number;
 }
 
 /** A delayed event that waits in this process. */
@@ -61,8 +63,8 @@ export class Timers implements Scheduler {
   #closed = false;
   /** Not yet written. */
   readonly added = new Set<Timer>();
-  /** Row ids not yet deleted. */
-  readonly removed = new Set<number>();
+  /** Gone, and their rows not yet deleted. */
+  readonly removed = new Set<Timer>();
 
   constructor(host: TimerHost) {
     this.#host = host;
@@ -79,7 +81,7 @@ export class Timers implements Scheduler {
     const due = this.#host.clock.now() + delay;
     const timerKey = key ?? `auto.${id}`;
     this.cancel(source, timerKey);
-    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay }));
+    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay, checksum: 0 }));
     this.#host.timersChanged();
     this.#arm();
   }
@@ -110,6 +112,11 @@ export class Timers implements Scheduler {
     return timer;
   }
 
+  /** When the next one fires, wall-clock ms. */
+  get nextDue(): number | undefined {
+    return this.#next()?.fireAt;
+  }
+
   /** Begins to fire: what is due at once, the rest in time. */
   start(): void {
     this.#arm();
@@ -128,7 +135,7 @@ export class Timers implements Scheduler {
     const own = this.#bySource.get(timer.source);
     if (own?.get(timer.key) === timer) own.delete(timer.key);
     if (own?.size === 0) this.#bySource.delete(timer.source);
-    if (!this.added.delete(timer)) this.removed.add(timer.id);
+    if (!this.added.delete(timer)) this.removed.add(timer);
     this.#host.timersChanged();
     if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
   }

@@ -8,18 +8,34 @@
  */
 import { createActor, fromTransition } from 'xstate';
 import { PerdureError } from '../errors.ts';
-import { deleteActor, insertActor, seedOf, updateActor, type ActorIdentity, type ActorRecord } from './actor-rows.ts';
-import { decode, encode, type Refs } from './codec.ts';
+import {
+  bindingOf,
+  deleteActor,
+  insertActor,
+  rewriteActor,
+  seedOf,
+  updateActor,
+  type ActorIdentity,
+  type ActorRecord,
+} from './actor-rows.ts';
+import { decode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
-import { restoreTree, type Migrate, type Restored } from './restore.ts';
-import type { Store } from './store.ts';
+import type { Commits } from './commits.ts';
+import type { DurableActionHandler } from './durable-action.ts';
+import type { Migrations } from './migrations.ts';
+import { Outbox, type OutboxHost } from './outbox.ts';
+import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
+import { quarantine, type DamagedRow } from './quarantine.ts';
+import { restoreTree, type Restored } from './restore.ts';
+import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
-import { deleteTimer, insertTimer, readTimers } from './timer-rows.ts';
+import { bindingOf as timerBinding, deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
 import type { Clock } from './clock.ts';
 import {
   childrenOf,
   createRoot,
   durable,
+  failEffect,
   isRunning,
   isSynced,
   machineName,
@@ -39,9 +55,12 @@ export interface TreeOptions {
   readonly tree: number;
   readonly name: string;
   readonly generation: number;
+  /** The name under which a store that opens its trees by itself knows the logic. */
+  readonly machine: string | null;
   readonly logic: Logic;
+  readonly actions: ReadonlyMap<string, DurableActionHandler>;
   readonly root: RootOptions;
-  readonly migrate: Migrate | undefined;
+  readonly migrate: Migrations | undefined;
 }
 
 /** What the owner of a tree does with what begins a turn in it. */
@@ -52,17 +71,28 @@ export interface TreeHost {
   resulted(actor: number, event: AnyEventObject): void;
   /** Something changed; a write is needed. */
   touched(): void;
+  /** Brings an event of the outbox to another tree; `remove` belongs to the turn that it begins there. */
+  deliver(row: OutboxRow, remove: () => void): Promise<void>;
+  /** Nothing of the outbox is left. */
+  outboxEmptied(): void;
 }
 
-export class LiveTree implements TreeHooks, Refs, TimerHost {
+/** An effect that a restart interrupted, and that waits for a decision. */
+interface Interrupted {
+  readonly ref: AnyRef;
+  readonly effect: Effect;
+}
+
+export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   readonly root: AnyRef;
   readonly timers: Timers;
-  readonly effects = new Effects();
+  readonly effects: Effects;
+  readonly outbox: Outbox;
+  readonly commits: Commits;
   /** The last turn found in the rows; undefined for a tree that is new. */
   readonly restoredTurn: number | undefined;
   dropped = false;
   starting = false;
-  readonly #store: Store;
   readonly #host: TreeHost;
   readonly #options: TreeOptions;
   readonly #records = new Map<AnyRef, ActorRecord>();
@@ -70,30 +100,67 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   readonly #newborn: AnyRef[] = [];
   /** Effects of a restored tree that have not been counted as started again. */
   readonly #restarts = new Set<AnyRef>();
+  /** Effects that wait for a decision, by the path of their actor. */
+  readonly interrupted = new Map<string, Interrupted>();
+  readonly #failing: AnyRef[] = [];
+  /** What the turn wants done after its commit. */
+  #wanted: {
+    readonly ref: AnyRef;
+    readonly kind: OutboxRow['kind'];
+    readonly name: string;
+    readonly payload: unknown;
+  }[] = [];
+  /** Timers of a restored tree, until it starts. */
+  #timerRows: readonly TimerRow[] = [];
+  readonly #damaged: DamagedRow[] = [];
+  /** Of the rows of the tree: one that vanishes, or comes from elsewhere, does not add up. */
+  #digest = 0;
+  #digestFound = 0;
+  #digestWritten: number | null = null;
   #removed: number[] = [];
   readonly #gone = new WeakMap<AnyRef, number>();
   #refusal: PerdureError | undefined;
 
-  constructor(store: Store, options: TreeOptions, host: TreeHost) {
-    this.#store = store;
+  constructor(commits: Commits, options: TreeOptions, host: TreeHost) {
+    this.commits = commits;
+    this.effects = new Effects(commits.payloads.secrets);
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
+    this.outbox = new Outbox(this);
     const logic = durable(options.logic);
-    const restore = { ...options, logic, hooks: this, scheduler: this.timers };
+    const damaged = (row: DamagedRow) => void this.#damaged.push(row);
+    const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
     let turn = 0;
-    const root = restoreTree(store.statements, restore, (restored) => {
+    const root = restoreTree(commits.statements, restore, (restored) => {
       turn = Math.max(turn, restored.turn);
       this.#adopt(restored);
     });
     this.root = root ?? createRoot(logic, options.root, this, this.timers);
-    if (root === undefined) this.#attach(this.root, null, options.root.id);
-    else this.#newborn.length = 0;
     this.restoredTurn = root === undefined ? undefined : turn;
+    if (root === undefined) this.#attach(this.root, null, options.root.id);
+    else this.#verifyWhole();
   }
 
   get clock(): Clock {
-    return this.#store.clock;
+    return this.commits.clock;
+  }
+
+  get rows(): Rows {
+    return this.commits.rows;
+  }
+
+  get id(): string {
+    return this.#options.name;
+  }
+
+  get number(): number {
+    return this.#options.tree;
+  }
+
+  /** Nothing is under way: it can be closed and will come back as it is. */
+  get isIdle(): boolean {
+    return this.effects.isIdle && this.outbox.isEmpty;
   }
 
   get size(): number {
@@ -114,8 +181,13 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   start(): void {
     this.starting = this.restoredTurn !== undefined;
     this.root.start();
-    if (this.starting) this.#adoptTimers();
+    if (this.starting) {
+      this.#adoptTimers();
+      this.outbox.resume();
+      quarantine(this.commits, this.#options, this.#damaged);
+    }
     this.starting = false;
+    this.#failInterrupted();
     this.#host.touched();
   }
 
@@ -123,6 +195,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   drop(): void {
     this.dropped = true;
     this.timers.close();
+    this.outbox.close();
     this.effects.abort();
   }
 
@@ -130,12 +203,12 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   touched(ref: AnyRef): void {
     this.#dirty.add(ref);
-    this.#store.rows.enterStep();
+    this.commits.rows.enterStep();
     this.#host.touched();
   }
 
   stepped(threw: boolean): void {
-    this.#store.rows.leaveStep(threw);
+    this.commits.rows.leaveStep(threw);
   }
 
   born(ref: AnyRef): void {
@@ -152,12 +225,62 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   }
 
   effectCreated(ref: AnyRef, effect: Effect): void {
-    this.effects.created(ref, effect);
+    const isInterrupted = this.#restarts.has(ref) && effect.onRestart !== 'rerun';
+    if (!isInterrupted) this.effects.created(ref, effect);
+    else if (effect.onRestart === 'fail') this.#failing.push(ref);
+    else this.interrupted.set(pathOf(ref), { ref, effect });
     this.#host.touched();
+  }
+
+  /** Decides about an effect that a restart interrupted. In a turn. False when none waits there. */
+  decide(path: string, decision: 'rerun' | 'fail'): boolean {
+    const interrupted = this.interrupted.get(path);
+    if (interrupted === undefined) return false;
+    this.interrupted.delete(path);
+    if (decision === 'rerun') this.effects.created(interrupted.ref, interrupted.effect);
+    else failEffect(interrupted.ref, interruptedError(interrupted.ref));
+    return true;
+  }
+
+  #failInterrupted(): void {
+    for (const ref of this.#failing.splice(0)) {
+      this.#restarts.delete(ref);
+      failEffect(ref, interruptedError(ref));
+    }
   }
 
   effectEnded(ref: AnyRef): void {
     this.effects.ended(ref);
+    if (this.interrupted.size > 0) this.interrupted.delete(pathOf(ref));
+  }
+
+  enqueue(ref: AnyRef, kind: OutboxRow['kind'], name: string, payload: unknown): void {
+    if (kind === 'action' && !this.#options.actions.has(name)) this.refused(undeclared(ref, name));
+    this.#wanted.push({ ref, kind, name, payload });
+    this.#host.touched();
+  }
+
+  // What the outbox asks.
+
+  keyOf(row: number): string {
+    return `${this.commits.file.id}/${this.#options.name}/${this.#options.generation}/${row}`;
+  }
+
+  handlerOf(name: string): DurableActionHandler | undefined {
+    return this.#options.actions.get(name);
+  }
+
+  deliver(row: OutboxRow, remove: () => void): Promise<void> {
+    return this.#host.deliver(row, remove);
+  }
+
+  changed(): void {
+    this.#host.outboxEmptied();
+  }
+
+  payloadOf(row: OutboxRow): unknown {
+    const text = this.commits.payloads.unseal(row.payload, () => outboxBinding(this.#options.tree, row));
+    return decode(text, this.#refs());
   }
 
   effectTold(ref: AnyRef, tell: () => void): void {
@@ -165,7 +288,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   }
 
   nextId(): number {
-    return this.#store.nextId();
+    return this.commits.nextId();
   }
 
   timersChanged(): void {
@@ -205,7 +328,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     const keyed = this.root.system.get(address) as AnyRef | undefined;
     if (keyed !== undefined) return keyed;
     let ref: AnyRef | undefined = this.root;
-    for (const key of address.split('/')) ref = childrenOf(ref?.getSnapshot() as AnySnapshot)?.[key];
+    for (const key of address.split('/')) {
+      const children: ReturnType<typeof childrenOf> = ref && childrenOf(ref.getSnapshot() as AnySnapshot);
+      ref = children !== undefined && Object.hasOwn(children, key) ? children[key] : undefined;
+    }
     return ref;
   }
 
@@ -215,17 +341,47 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   write(turn: number): void {
     if (this.#refusal !== undefined) throw this.#refusal;
     const changed = this.#collect();
-    const { statements } = this.#store;
+    const { statements } = this.commits;
+    if (this.#digestWritten === null && this.restoredTurn === undefined) this.#register();
     for (const id of this.#removed) deleteActor(statements, id);
     for (const [ref, record] of changed) if (this.#records.has(ref)) this.#writeActor(ref, record, turn);
     this.#writeEffects(turn);
     this.#writeTimers(turn);
+    this.#writeOutbox(turn);
+    this.#writeDigest();
     this.#forgetWritten();
   }
 
   /** The turn is on disk: releases its effects. */
   committed(): void {
     this.effects.release((ref) => this.#identityOf(ref));
+    this.outbox.release();
+  }
+
+  /** A new tree's own row. */
+  #register(): void {
+    const { tree, name, generation, machine } = this.#options;
+    this.commits.statements
+      .of(
+        'insert into trees(tree, name, generation, created_at, machine) values (?, ?, ?, ?, ?) on conflict do nothing',
+      )
+      .run(tree, name, generation, this.clock.now(), machine);
+  }
+
+  #writeOutbox(turn: number): void {
+    for (const { ref, kind, name, payload } of this.#wanted) {
+      const row = { id: this.commits.nextId(), source: this.idOf(ref) ?? 0, kind, name };
+      const where = () => `what "${pathOf(ref)}" wants done by "${name}"`;
+      const text = this.commits.payloads.write(payload, this, where, () => outboxBinding(this.#options.tree, row));
+      this.outbox.write({ ...row, payload: text }, turn);
+    }
+    this.#wanted = [];
+  }
+
+  #writeDigest(): void {
+    if (this.#digest === this.#digestWritten) return;
+    this.commits.statements.of('update trees set digest = ? where tree = ?').run(this.#digest, this.#options.tree);
+    this.#digestWritten = this.#digest;
   }
 
   /**
@@ -270,15 +426,18 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   }
 
   #attach(ref: AnyRef, parent: number | null, key: string): void {
-    const identity = this.#identity(ref, this.#store.nextId(), parent, key);
+    const identity = this.#identity(ref, this.commits.nextId(), parent, key);
     this.#records.set(ref, {
       id: identity.id,
       parent,
       seed: seedOf(identity),
       attempt: 0,
+      isStored: false,
+      isStale: false,
       snapshot: undefined,
       children: undefined,
     });
+    this.#digest ^= seedOf(identity);
     this.#dirty.add(ref);
   }
 
@@ -301,7 +460,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
     this.#gone.set(ref, record.id);
-    if (record.snapshot !== undefined) this.#removed.push(record.id);
+    if (record.isStored) this.#removed.push(record.id);
+    this.#digest ^= record.seed;
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
   }
 
@@ -314,80 +474,152 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   #writeActor(ref: AnyRef, record: ActorRecord, turn: number): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
-    const text = encode(ownSnapshot(ref), this, () => `the actor "${pathOf(ref)}"`);
-    if (this.effects.isWaiting(ref)) record.attempt += 1;
-    if (snapshot.status !== 'active') this.effects.settled(ref);
-    if (record.snapshot === undefined) {
-      const identity = this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
-      insertActor(this.#store.statements, identity, record, text, turn);
-    } else {
-      updateActor(this.#store.statements, record, text, turn);
+    if (this.effects.isWaiting(ref)) {
+      record.attempt += 1;
+      this.#restarts.delete(ref);
     }
+    const identity = () => this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
+    const text = this.commits.payloads.write(
+      ownSnapshot(ref),
+      this,
+      () => `the actor "${pathOf(ref)}"`,
+      () => bindingOf(identity(), record.attempt, turn),
+    );
+    if (snapshot.status !== 'active') this.effects.settled(ref);
+    const { statements, history } = this.commits;
+    if (!record.isStored) insertActor(statements, identity(), record, text, turn);
+    else if (record.isStale) rewriteActor(statements, identity(), record, text, turn);
+    else updateActor(statements, record, text, turn);
+    history?.changed(this.#options.tree, record.id);
+    record.isStored = true;
+    record.isStale = false;
     record.snapshot = snapshot;
-    this.#store.wrote(1, text.length);
+    this.commits.wrote(1, text.length);
   }
 
   #keyOf(ref: AnyRef): string {
     return ref === this.root ? this.#options.root.id : ref.id;
   }
 
-  /** E2: an effect that starts again in a tree that was restored has an unchanged row, but for its attempt. */
+  /** E2: an effect that starts again in a tree that was restored has an unchanged state, but another attempt. */
   #writeEffects(turn: number): void {
     if (this.effects.waitingCount === 0) return;
-    const count = this.#store.statements.of('update actors set attempt = ?, from_turn = ? where id = ?');
     for (const ref of this.effects.waiting) {
       const record = this.#records.get(ref);
-      if (record === undefined || record.snapshot !== ref.getSnapshot() || !this.#restarts.delete(ref)) continue;
-      record.attempt += 1;
-      count.run(record.attempt, turn, record.id);
+      if (record === undefined || record.snapshot !== ref.getSnapshot() || !this.#restarts.has(ref)) continue;
+      this.#writeActor(ref, record, turn);
     }
   }
 
   #writeTimers(turn: number): void {
-    const { statements } = this.#store;
-    for (const id of this.timers.removed) deleteTimer(statements, id);
+    const { statements } = this.commits;
+    for (const timer of this.timers.removed) {
+      deleteTimer(statements, timer.id);
+      this.#digest ^= timer.checksum;
+    }
     for (const timer of this.timers.added) {
       if (timer.target.system !== this.root.system) throw strangeTarget(timer);
       const source = this.#records.get(timer.source);
       const target = this.#records.get(timer.target);
       if (source === undefined || target === undefined) continue;
-      const text = encode(timer.event, this, () => `a delayed event of "${pathOf(timer.source)}"`);
-      insertTimer(statements, { tree: this.#options.tree, source: source.id, target: target.id, timer, text }, turn);
-      this.#store.wrote(1, text.length);
+      const where = () => `a delayed event of "${pathOf(timer.source)}"`;
+      const text = this.commits.payloads.write(timer.event, this, where, () =>
+        timerBinding(this.#options.tree, { ...timer, source: source.id, target: target.id }),
+      );
+      const stored = { tree: this.#options.tree, source: source.id, target: target.id, timer, text };
+      timer.checksum = insertTimer(statements, stored, turn);
+      this.#digest ^= timer.checksum;
+      this.commits.wrote(1, text.length);
     }
   }
 
   #identityOf(ref: AnyRef): EffectIdentity {
     const { id, attempt } = this.#records.get(ref) as ActorRecord;
     const { name, generation } = this.#options;
-    return { key: `${this.#store.id}/${name}/${generation}/${id}`, attempt };
+    return { key: `${this.commits.file.id}/${name}/${generation}/${id}`, attempt };
   }
 
   // Restoring.
 
-  #adopt({ ref, id, parent, attempt, seed }: Restored): void {
+  #adopt({ ref, id, parent, attempt, seed, storedSeed, isStale }: Restored): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
-    this.#records.set(ref, { id, parent, seed, attempt, snapshot, children: childrenOf(snapshot) });
+    const children = childrenOf(snapshot);
+    const stored = isStale ? undefined : snapshot;
+    this.#records.set(ref, { id, parent, seed, attempt, isStored: true, isStale, snapshot: stored, children });
+    this.#digest ^= seed;
+    this.#digestFound ^= storedSeed;
+    if (isStale) this.#dirty.add(ref);
     if (snapshot.status === 'active' && attempt > 0) this.#restarts.add(ref);
   }
 
-  #adoptTimers(): void {
-    const timers = readTimers(this.#store.statements, this.#options.tree);
-    if (timers.length === 0) return;
+  /** Throws ROW_CORRUPT when rows of the tree have vanished, or strange ones have appeared. */
+  #verifyWhole(): void {
+    this.#newborn.length = 0;
+    this.#timerRows = readTimers(this.commits.statements, this.#options.tree);
+    for (const { checksum } of this.#timerRows) {
+      this.#digest ^= checksum;
+      this.#digestFound ^= checksum;
+    }
+    const find = this.commits.statements.of('select digest from trees where tree = ?');
+    const { digest } = find.get(this.#options.tree) as { digest: number | null };
+    this.#digestWritten = digest;
+    if (digest === null || digest === this.#digestFound) return;
+    throw notWhole(this.#options.name, this.#records.size, this.#timerRows.length);
+  }
+
+  #refs(): Refs {
     const actors = new Map([...this.#records].map(([ref, { id }]) => [id, ref]));
-    const refs: Refs = { idOf: (ref) => this.idOf(ref), refOf: (id) => actors.get(id) ?? this.refOf(id) };
-    for (const { id, source, target, key, event, due, delay } of timers) {
+    return { idOf: (ref) => this.idOf(ref), refOf: (id) => actors.get(id) ?? this.refOf(id) };
+  }
+
+  #adoptTimers(): void {
+    if (this.#timerRows.length === 0) return;
+    const refs = this.#refs();
+    for (const row of this.#timerRows) {
+      const { id, source, target, key, due, delay, checksum } = row;
+      const text = this.commits.payloads.unseal(row.event, () => timerBinding(this.#options.tree, row));
       this.timers.adopt({
         id,
         source: refs.refOf(source),
         target: refs.refOf(target),
         key,
-        event: decode(event, refs) as AnyEventObject,
+        event: decode(text, refs) as AnyEventObject,
         due,
         delay,
+        checksum,
       });
     }
+    this.#timerRows = [];
   }
+}
+
+function interruptedError(ref: AnyRef): PerdureError {
+  const facts = { actor: pathOf(ref) };
+  return new PerdureError(
+    'EFFECT_INTERRUPTED',
+    `The effect of "${facts.actor}" was running when the process ended, and is not to run again by itself: find out what ` +
+      'it did, and go on from there.',
+    { facts },
+  );
+}
+
+function undeclared(ref: AnyRef, name: string): PerdureError {
+  const facts = { actor: pathOf(ref), action: name };
+  return new PerdureError(
+    'NOT_PROVIDED',
+    `"${facts.actor}" took the durable action "${name}", which could not be found again after a restart: declare it in ` +
+      'setup({ actions }) of a machine of the tree.',
+    { facts },
+  );
+}
+
+function notWhole(tree: string, actors: number, timers: number): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The rows of the tree "${tree}" do not add up: ${actors} actors and ${timers} timers were read, and some of them are ` +
+      'missing or strange, so the file was damaged. Nothing was changed; run `perdure doctor`, or restore a backup.',
+    { facts: { tree, actors, timers } },
+  );
 }
 
 function strangeTarget({ source, target, event }: Timer): PerdureError {

@@ -26,6 +26,7 @@ import {
   type Snapshot,
 } from 'xstate';
 import { PerdureError } from '../errors.ts';
+import type { Rows } from './rows.ts';
 
 export type AnyRef = AnyActorRef;
 export type AnySnapshot = Snapshot<unknown>;
@@ -55,13 +56,25 @@ export interface TreeHooks {
   effectTold(ref: AnyRef, tell: () => void): void;
   /** The effect of `ref` is no longer wanted; it ends when the turn that said so is committed. */
   effectEnded(ref: AnyRef): void;
+  /** The turn that runs wants something done after its commit. */
+  enqueue(ref: AnyRef, kind: 'action' | 'event', name: string, payload: unknown): void;
+  /** Rows written in the turn that runs. */
+  readonly rows: Rows;
 }
 
 /** Work outside the tree: a promise, a callback, an observable. */
 export interface Effect {
+  /** What a restart of the process does to it. */
+  readonly onRestart: RestartPolicy;
   start(): void;
   stop(): void;
 }
+
+/**
+ * What becomes of an effect that was running when the process died: it runs again, it fails with EFFECT_INTERRUPTED, or it
+ * waits until somebody decides.
+ */
+export type RestartPolicy = 'rerun' | 'fail' | 'ask';
 
 const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
@@ -74,6 +87,33 @@ function hooksFor(scope: AnyActorScope): TreeHooks {
   }
   hooksOf.set(scope.system, opening);
   return opening;
+}
+
+/** The tree in which an actor lives. Throws NOT_PROVIDED for an actor of no durable tree. */
+export function treeOf(ref: AnyRef): TreeHooks {
+  const hooks = hooksOf.get(ref.system) ?? opening;
+  if (hooks !== undefined) return hooks;
+  throw new PerdureError(
+    'NOT_PROVIDED',
+    `"${pathOf(ref)}" took an action that only a durable tree can carry out: start it with createDurableActor, or provide ` +
+      'another implementation of the action.',
+    { facts: { actor: pathOf(ref) } },
+  );
+}
+
+const policies = new WeakMap<Logic, RestartPolicy>();
+
+/**
+ * The same logic with another policy for restarts of the process than `rerun`. For logic that works outside: promises,
+ * callbacks, observables.
+ *
+ * @example
+ * setup({ actors: { charge: onRestart('ask', fromPromise(charge)) } })
+ */
+export function onRestart<TLogic extends Logic>(policy: RestartPolicy, logic: TLogic): TLogic {
+  const copy = { ...logic };
+  policies.set(copy, policy);
+  return copy;
 }
 
 const rewritten = new WeakMap<Logic, Logic>();
@@ -244,6 +284,7 @@ function gateEffect(copy: Logic, logic: Logic): void {
   copy.start = (_snapshot, scope) => {
     const { self } = scope;
     hooksFor(scope).effectCreated(self, {
+      onRestart: policies.get(logic) ?? 'rerun',
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
       stop: () => orReport(() => logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope)),
@@ -300,6 +341,31 @@ function orReport(step: () => unknown): void {
       throw error;
     });
   }
+}
+
+/** Makes an effect fail, as if its work had thrown. */
+export function failEffect(ref: AnyRef, error: PerdureError): void {
+  ref.send({ type: FAILED, error });
+}
+
+/** Everything that a logic and the logic of its children say in their configuration and implementations of actions. */
+export function actionsOf(logic: Logic): unknown[] {
+  const found: unknown[] = [];
+  const seen = new Set<unknown>();
+  const visit = (value: unknown): void => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    if (isMachine(value)) {
+      visit(value.config);
+      Object.values(value.implementations as object).forEach(visit);
+    } else if (typeof value === 'function') found.push(value);
+    else if (Array.isArray(value)) value.forEach(visit);
+    else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+      for (const [key, item] of Object.entries(value)) if (key !== 'context' && key !== 'input') visit(item);
+    }
+  };
+  visit(logic);
+  return found;
 }
 
 /** What XState calls when an actor delays an event to another or to itself. */
@@ -397,6 +463,41 @@ export function isSynced(ref: AnyRef): number | null {
 export function machineName(logic: Logic): string | null {
   if (!isMachine(logic)) return null;
   return logic.version === undefined ? logic.id : `${logic.id}@${logic.version}`;
+}
+
+/** Whether the machine has the state of a stored snapshot. XState takes what every object has for one of its states. */
+export function isStateOf(machine: AnyStateMachine, value: unknown): boolean {
+  let known = knownStates.get(machine);
+  if (known === undefined) knownStates.set(machine, (known = new Set()));
+  const text = JSON.stringify(value);
+  if (known.has(text)) return true;
+  if (!isStateOfNode(machine.root, value)) return false;
+  known.add(text);
+  return true;
+}
+
+/** States that were found to be there: a tree has many actors in few states. */
+const knownStates = new WeakMap<AnyStateMachine, Set<string>>();
+
+interface StateTree {
+  readonly type: string;
+  readonly states: Readonly<Record<string, StateTree>>;
+}
+
+function isStateOfNode(node: StateTree, value: unknown): boolean {
+  const states = Object.entries(node.states).filter(([, state]) => state.type !== 'history');
+  const find = (key: string) => states.find(([name]) => name === key)?.[1];
+  if (typeof value === 'string') {
+    const leaf = find(value);
+    return node.type === 'compound' && leaf !== undefined && Object.keys(leaf.states).length === 0;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  if (entries.length !== (node.type === 'compound' ? 1 : states.length)) return false;
+  return entries.every(([key, inner]) => {
+    const state = find(key);
+    return state !== undefined && isStateOfNode(state, inner);
+  });
 }
 
 /** The logic that a machine knows by `src`, invoked inline ones included. */

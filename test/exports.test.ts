@@ -13,11 +13,20 @@ test('the public names are these, and a change of them is meant', () => {
       'PerdureError',
       'Store',
       'Supervisor',
+      'commonSecrets',
       'createDurableActor',
       'defineAction',
+      'durableAction',
       'effectOf',
+      'encryption',
       'isPerdureError',
+      'onRestart',
+      'redaction',
+      'reveal',
+      'secret',
+      'sendToTree',
       'spawnSupervisor',
+      'transactional',
     ],
     machines: [
       'DEFAULT_RETRY',
@@ -28,6 +37,6 @@ test('the public names are these, and a change of them is meant', () => {
       'supervisorMachine',
       'tracksMachine',
     ],
-    testing: ['SimulatedClock', 'crash'],
+    testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });

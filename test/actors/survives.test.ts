@@ -3,7 +3,7 @@ import { assign, fromObservable, fromPromise, setup } from 'xstate';
 import { expect, test, vi } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -39,8 +39,10 @@ test('a disk that is full while an outcome is written stops the store, tells who
   const store = tempStore();
   const value = 'x'.repeat(2_000_000);
   let go: (() => void) | undefined;
+  let calls = 0;
   const big = defineAction({
     run: async (_: null) => {
+      calls += 1;
       await new Promise<void>((resolve) => (go = resolve));
       return value;
     },
@@ -51,8 +53,13 @@ test('a disk that is full while an outcome is written stops the store, tells who
   const pages = first.durable.store.rows.get<{ page_count: number }>('pragma page_count')?.page_count ?? 0;
   first.durable.store.rows.get(`pragma max_page_count = ${pages + 20}`);
   go?.();
-  await expect(handle.outcome).rejects.toMatchObject({ code: 'STORE_FAILED' });
-  await expect(first.submit('big', null)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  const failed = await new Promise((resolve) => first.durable.on('suspended', ({ error }) => resolve(error)));
+  expect(failed).toMatchObject({ code: 'STORE_FAILED', retryable: true });
+  await expect(first.submit('big', null)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true });
+  // Opened again, the connection has lost its limit: the attempt runs a second time.
+  await vi.waitFor(() => expect(calls).toBe(2));
+  go?.();
+  expect(await handle.outcome).toMatchObject({ kind: 'ok', value });
   await first.close();
   await using second = await spawnSupervisor({ store, actions: { big: defineAction({ run: (_: null) => value }) } });
   expect((await second.execute('big', null, { id: 'b' })).value).toBe(value);

@@ -401,8 +401,8 @@ test('a request to an owner that is busy says so, and is obeyed later', async ()
 
 test('ls mentions what went wrong and was told to nobody', async () => {
   const store = Store.open(join(folder, 'work.db'));
-  store.incident('turn.refused', 'the first');
-  store.incident('timer.deadLettered', 'beep: the second\nand more');
+  store.incident({ kind: 'turn.refused', detail: 'the first' });
+  store.incident({ kind: 'timer.deadLettered', detail: 'beep: the second\nand more' });
   store.flush();
   store.close();
   expect((await perdure('ls')).stdout).toMatch(

@@ -1,7 +1,7 @@
 import { assign, setup } from 'xstate';
 import { expect, test } from 'vitest';
 import { postCommand, readAnswer } from '../../persistence/commands.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { tempStore } from '../support/temp.ts';
 

@@ -1,6 +1,6 @@
 import { assign, fromPromise, sendTo, setup, stopChild, type ActorRefFrom, type AnyActorRef } from 'xstate';
 import { expect, test } from 'vitest';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { tempStore } from '../support/temp.ts';

@@ -2,7 +2,7 @@
 import { assign, fromCallback, fromObservable, fromPromise, sendTo, setup, spawnChild, stopChild } from 'xstate';
 import { expect, test } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { effectOf, type EffectIdentity } from '../../persistence/effects.ts';
 import { tempStore } from '../support/temp.ts';
 

@@ -1,7 +1,8 @@
+import type { StoredState } from '../../persistence/migrations.ts';
 /** What cannot be kept is refused: at once, by name, alone; and the store opens again afterwards. */
 import { assign, fromTransition, sendTo, setup, spawnChild, type AnyStateMachine } from 'xstate';
 import { expect, test } from 'vitest';
-import { createDurableActor, type DurableOptions } from '../../persistence/durable.ts';
+import { createDurableActor, type DurableOptions } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -153,10 +154,11 @@ test('refuses another machine version without migrate, and takes what migrate ma
     code: 'MACHINE_CHANGED',
     message: expect.stringMatching(/"main" as parent; the machine is now parent@2/),
   });
-  const migrate = (snapshot: unknown) => {
-    const { context, ...rest } = snapshot as { context: { count: number } };
-    return { ...rest, context: { total: context.count } };
-  };
+  const toTotal = (state: StoredState) => ({
+    ...state,
+    context: { total: (state.context as { count: number }).count },
+  });
+  const migrate = { parent: [{ from: undefined, to: '2', migrate: toTotal }] };
   const b = await createDurableActor(v2, { store, migrate });
   expect(b.getSnapshot().context).toEqual({ total: 1 });
   crash(b);

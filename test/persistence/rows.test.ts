@@ -2,7 +2,7 @@
 import { assign, sendTo, setup, spawnChild } from 'xstate';
 import { expect, test } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { memoryRows, type Rows } from '../../persistence/rows.ts';
 import type { TableSpec } from '../../persistence/schema.ts';
 import { Store } from '../../persistence/store.ts';

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assign, setup } from 'xstate';
 import { afterAll, expect, test } from 'vitest';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
 
@@ -33,6 +33,7 @@ async function countOnce(store: string): Promise<number> {
 /** Changes the file behind the runtime's back. */
 function alter(path: string, sql: string): void {
   const db = new Database(path);
+  db.function('perdure_turn', () => 0);
   db.exec(sql);
   db.close();
 }
@@ -46,7 +47,7 @@ test('refuses a store of a newer schema, and leaves it as it is', async () => {
   await countOnce(path);
   alter(path, 'pragma user_version = 99');
   refused(path, 'STORE_NEWER');
-  alter(path, 'pragma user_version = 1');
+  alter(path, 'pragma user_version = 2');
   expect(await countOnce(path)).toBe(2);
 });
 

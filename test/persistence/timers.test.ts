@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Clock } from '../../persistence/clock.ts';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -214,7 +214,7 @@ test('a timer of a state that was left never fires, though its row was written b
   const c = await createDurableActor(machine, { store, clock });
   await clock.advance(1_000);
   expect(c.getSnapshot().value).toBe('left');
-  expect(c.store.statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
+  expect(c.store.commits.statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
   await c.close();
 });
 

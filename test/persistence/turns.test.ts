@@ -1,7 +1,7 @@
 /** Adversarial turns: what breaks if A lands before B, and who is told what, when. */
 import { assign, fromCallback, fromPromise, raise, sendTo, setup, spawnChild, emit, stopChild } from 'xstate';
 import { expect, test } from 'vitest';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
@@ -134,7 +134,7 @@ test('puts a timer aside whose turn can never be stored, says so, and goes on', 
   await a.send({ type: 'set' });
   await clock.advance(2_000);
   expect(a.getSnapshot().context).toEqual({ count: 1 });
-  const { statements } = a.store;
+  const { statements } = a.store.commits;
   expect(statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
   expect(statements.of(`select kind from incidents`).all()).toEqual([{ kind: 'timer.deadLettered' }]);
   await a.send(COUNT);
@@ -246,7 +246,7 @@ test('tells every tree of a store that the store failed', async () => {
   const b = await createDurableActor(counter, { store, id: 'b' });
   const waiting = b.waitFor(({ context }) => context.count > 0);
   const sending = a.send(COUNT);
-  store.statements.of(`update meta set value = value + 1 where key = 'epoch'`).run();
+  store.commits.statements.of(`update meta set value = value + 1 where key = 'epoch'`).run();
   await expect(sending).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(waiting).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(b.send(COUNT)).rejects.toMatchObject({ code: 'STORE_STOLEN' });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { decode, type Refs } from '../../persistence/codec.ts';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { isActorRef } from '../../persistence/xstate-port.ts';
 import { richEvents, richMachine } from '../support/rich-machine.ts';

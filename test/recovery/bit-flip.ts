@@ -6,7 +6,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf } from '../../errors.ts';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
 import { describeTree } from '../support/describe.ts';
@@ -119,22 +119,24 @@ async function open(path: string, files: Files): Promise<Found | string> {
 /** Changed by every opening, or by the flip of nothing that was stored. */
 const IGNORED_TABLES = new Set(['sqlite_sequence', 'sqlite_stat1', 'incidents', 'meta']);
 
-function look({ statements }: Store, tree: unknown, last: Readonly<Record<string, number>>): Found {
+function look({ rows }: Store, tree: unknown, last: Readonly<Record<string, number>>): Found {
   const all = (sql: string): string[] => {
     try {
-      return (statements.of(sql).raw().all() as unknown[][]).map((row) => JSON.stringify(row));
+      return rows.all(sql).map((row) => JSON.stringify(row));
     } catch (error) {
       return [`unreadable: ${messageOf(error)}`];
     }
   };
-  const names = statements.of(`select name from sqlite_schema where type = 'table' order by name`).pluck().all();
-  const tables = (names as string[]).filter((name) => !IGNORED_TABLES.has(name));
+  const names = rows
+    .all<{ name: string }>(`select name from sqlite_schema where type = 'table' order by name`)
+    .map(({ name }) => name);
+  const tables = names.filter((name) => !IGNORED_TABLES.has(name));
   return {
     tree: JSON.stringify(tree),
     actors: all('select * from actors order by id'),
     timers: all('select * from timers order by id'),
     tables: new Map(tables.map((name) => [name, all(`select * from "${name}"`).join('\n')])),
-    incidents: statements.of('select count(*) from incidents').pluck().get() as number,
+    incidents: all('select id from incidents').length,
     seen: Object.values(last).reduce((sum, n) => sum + n, 0),
   };
 }

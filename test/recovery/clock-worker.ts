@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { assign, raise, setup } from 'xstate';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 
 interface Ring {
   readonly times: number;

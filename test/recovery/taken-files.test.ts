@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
 import { assign, setup } from 'xstate';
 import { crash } from '../../persistence/crash.ts';
-import { createDurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
 import { tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { count: number }; events: { type: 'count' } } }).createMachine({

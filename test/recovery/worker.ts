@@ -4,7 +4,8 @@
  */
 import { existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { isPerdureError } from '../../errors.ts';
-import { createDurableActor, type DurableActor } from '../../persistence/durable.ts';
+import { createDurableActor } from '../../persistence/create.ts';
+import type { DurableActor } from '../../persistence/durable.ts';
 import type { Durability } from '../../persistence/sqlite.ts';
 import { Store } from '../../persistence/store.ts';
 import { finalState, hubMachine, isQuiet, marksTable, type HubContext } from './hub.ts';

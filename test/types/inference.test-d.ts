@@ -1,7 +1,9 @@
 /** What the types promise. Checked by `npm run typecheck`; a wrong inference is an error there. */
+import fc from 'fast-check';
 import { expectTypeOf } from 'vitest';
 import { assign, setup } from 'xstate';
 import { createDurableActor, defineAction, spawnSupervisor, type Outcome } from '../../index.ts';
+import { checkDurable } from '../../testing.ts';
 
 const build = defineAction({ run: async ({ target }: { target: string }) => ({ bytes: target.length }) });
 const now = defineAction({ run: () => 5 });
@@ -34,3 +36,14 @@ expectTypeOf(durable.output).resolves.toEqualTypeOf<number>();
 await durable.send({ type: 'subtract' });
 // @ts-expect-error other input
 await createDurableActor(counter, { store: 'types.db', input: { from: 'x' } });
+
+await checkDurable(counter, { input: { from: 1 }, events: [{ type: 'add', by: 1 }] });
+await checkDurable(() => counter, { input: { from: 1 }, events: { add: fc.record({ by: fc.nat() }) } });
+// @ts-expect-error no such event
+await checkDurable(counter, { events: [{ type: 'subtract', by: 1 }] });
+// @ts-expect-error no such event
+await checkDurable(counter, { events: { subtract: fc.record({ by: fc.nat() }) } });
+// @ts-expect-error other payload
+await checkDurable(counter, { events: { add: fc.record({ by: fc.string() }) } });
+// @ts-expect-error other input
+await checkDurable(counter, { input: { from: 'x' } });

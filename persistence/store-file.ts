@@ -1,0 +1,230 @@
+/**
+ * The file of a store, and who owns it: the lock, the connection, the numbers that are given out.
+ *
+ * F1  One owner: it holds the lock, and its epoch is checked in every commit, in case the lock was got round.
+ * F2  Turn numbers and row ids are never given twice, not even after a crash: they are reserved in blocks, on disk.
+ * F3  The write-ahead log is the one that was there when the file was opened: a commit into another would be lost.
+ */
+import { statSync } from 'node:fs';
+import { PerdureError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+import { acquireLock, type Lock } from './lock.ts';
+import { inspectLog, type LogDamage } from './log-check.ts';
+import { Statements } from './rows.ts';
+import { createTable, type TableSpec } from './schema.ts';
+import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
+import { upgrade } from './upgrades.ts';
+
+const TURN_BLOCK = 1_024;
+const ID_BLOCK = 65_536;
+
+export interface StoreFileOptions {
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly durability: Durability;
+}
+
+export class StoreFile {
+  readonly path: string;
+  readonly statements: Statements;
+  /** The store's own id: part of the keys of its effects. */
+  readonly id: string;
+  /** What was wrong with the log that an earlier life left. */
+  readonly damage: LogDamage | undefined;
+  /** The turn that is being built. */
+  turn: number;
+  /** For tests of what follows when the file fails: told the connection before every transaction. */
+  beforeTransaction: ((db: Db) => void) | undefined;
+  readonly #options: StoreFileOptions;
+  readonly #lock: Lock;
+  readonly #epoch: number;
+  #db: Db;
+  /** The inode of the write-ahead log; undefined until it is known. */
+  #wal: number | undefined;
+  #turnLimit: number;
+  #nextId: number;
+  #idLimit: number;
+  #limitsChanged = false;
+
+  /** Opens the file, or creates it, and owns it. */
+  constructor(path: string, options: StoreFileOptions) {
+    this.path = path;
+    this.#options = options;
+    this.#lock = acquireLock(path);
+    let db: Db | undefined;
+    try {
+      this.damage = inspectLog(path);
+      this.#db = db = this.#connect();
+      upgrade(db);
+      this.statements = new Statements(db);
+      const { id, epoch } = this.#takeOver();
+      this.id = id;
+      this.#epoch = epoch;
+      const { turn, nextId } = this.#limits();
+      this.turn = this.#turnLimit = turn;
+      this.#nextId = this.#idLimit = nextId;
+      this.#wal = this.#walInode();
+    } catch (error) {
+      db?.close();
+      this.#lock.release();
+      throw sqliteError(error, path);
+    }
+  }
+
+  /**
+   * Opens the file anew, after an error that left the connection in doubt. Throws STORE_STOLEN when another runtime has
+   * taken it over, and STORE_FAILED while it still cannot be written.
+   */
+  reconnect(): void {
+    this.#db.close();
+    this.#wal = undefined;
+    try {
+      this.#db = this.#connect();
+      this.statements.use(this.#db);
+      this.beforeTransaction?.(this.#db);
+      // A write, because a full disk can still be read.
+      this.#db.transaction(() => (this.assertOwner(), this.#sayOwner())).immediate();
+      // What was given out may or may not be on disk; what lies beyond the reserved blocks is not.
+      const { turn, nextId } = this.#limits();
+      this.turn = this.#turnLimit = Math.max(turn, this.#turnLimit);
+      this.#nextId = this.#idLimit = Math.max(nextId, this.#idLimit);
+      this.#wal = this.#walInode();
+    } catch (error) {
+      throw sqliteError(error, this.path);
+    }
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.inTransaction;
+  }
+
+  /** Creates the tables of a subsystem where they do not exist yet. */
+  declare(tables: readonly TableSpec[]): void {
+    try {
+      this.#db.transaction(() => tables.forEach((table) => createTable(this.#db, table))).immediate();
+    } catch (error) {
+      throw sqliteError(error, this.path);
+    }
+  }
+
+  /** Copies the file, page by page, while turns go on. */
+  backup(
+    target: string,
+    progress: (report: { totalPages: number; remainingPages: number }) => number,
+  ): Promise<unknown> {
+    return this.#db.backup(target, { progress });
+  }
+
+  nextId(): number {
+    if (this.#nextId >= this.#idLimit) {
+      this.#idLimit = this.#nextId + ID_BLOCK;
+      this.#limitsChanged = true;
+    }
+    return this.#nextId++;
+  }
+
+  begin(): void {
+    this.beforeTransaction?.(this.#db);
+    this.statements.of('begin immediate').run();
+  }
+
+  rollback(): void {
+    if (this.#db.inTransaction) this.statements.of('rollback').run();
+  }
+
+  /** Commits the turn, if the file is still ours. */
+  commit(): void {
+    if (this.turn >= this.#turnLimit) {
+      this.#turnLimit = this.turn + TURN_BLOCK;
+      this.#limitsChanged = true;
+    }
+    if (this.#limitsChanged) this.#saveLimits(this.#turnLimit, this.#idLimit);
+    this.assertOwner();
+    this.statements.of('commit').run();
+    this.#limitsChanged = false;
+    this.turn += 1;
+  }
+
+  /** Gives back the turns and ids that were reserved and not used. */
+  giveBack(): void {
+    this.begin();
+    this.#saveLimits(this.turn, this.#nextId);
+    this.assertOwner();
+    this.statements.of('commit').run();
+  }
+
+  close(): void {
+    this.#db.close();
+    this.#lock.release();
+  }
+
+  assertOwner(): void {
+    const { value } = this.statements.of(`select value from meta where key = 'epoch'`).get() as { value: number };
+    if (value !== this.#epoch) {
+      throw new PerdureError(
+        'STORE_STOLEN',
+        `The store ${this.path} was taken over by another runtime (epoch ${value}, ours is ${this.#epoch}): nothing was committed.`,
+        { facts: { path: this.path, epoch: value, ours: this.#epoch } },
+      );
+    }
+    if (this.#wal !== undefined && this.#walInode() !== this.#wal) throw walLost(this.path);
+  }
+
+  #connect(): Db {
+    const db = openDatabase(this.path, this.#options.durability);
+    db.function('perdure_turn', () => this.turn);
+    return db;
+  }
+
+  #walInode(): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.ino ?? 0;
+  }
+
+  #takeOver(): { id: string; epoch: number } {
+    return this.#db
+      .transaction(() => {
+        if (this.#read('id') === undefined) this.#put('id', this.#options.newId());
+        const epoch = ((this.#read('epoch') as number | undefined) ?? 0) + 1;
+        this.#put('epoch', epoch);
+        this.#sayOwner();
+        return { id: this.#read('id') as string, epoch };
+      })
+      .immediate();
+  }
+
+  #sayOwner(): void {
+    this.#put('owner', JSON.stringify({ pid: process.pid, since: this.#options.clock.now() }));
+  }
+
+  #limits(): { turn: number; nextId: number } {
+    return {
+      turn: (this.#read('turn_limit') as number | undefined) ?? 1,
+      nextId: (this.#read('id_limit') as number | undefined) ?? 1,
+    };
+  }
+
+  #saveLimits(turnLimit: number, idLimit: number): void {
+    this.#put('turn_limit', turnLimit);
+    this.#put('id_limit', idLimit);
+  }
+
+  #read(key: string): unknown {
+    return (this.statements.of('select value from meta where key = ?').get(key) as { value: unknown } | undefined)
+      ?.value;
+  }
+
+  #put(key: string, value: number | string): void {
+    this.statements
+      .of('insert into meta values (?, ?) on conflict(key) do update set value = excluded.value')
+      .run(key, value);
+  }
+}
+
+function walLost(path: string): PerdureError {
+  return new PerdureError(
+    'STORE_WAL_LOST',
+    `The write-ahead log of ${path} was removed or replaced while the store was open: nothing more is committed. ` +
+      'Stop whatever touches the files of an open store, and copy stores with backup() only.',
+    { facts: { path } },
+  );
+}
