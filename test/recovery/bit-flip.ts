@@ -133,8 +133,9 @@ function look({ rows }: Store, tree: unknown, last: Readonly<Record<string, numb
   const tables = names.filter((name) => !IGNORED_TABLES.has(name));
   return {
     tree: JSON.stringify(tree),
-    actors: all('select * from actors order by id'),
-    timers: all('select * from timers order by id'),
+    // As the runtime reads them: `tree` and `due` then come from an index, which is right when the row is not.
+    actors: all('select * from actors where tree = 1 and id > 0 order by id'),
+    timers: all('select * from timers where tree = 1 order by due, id'),
     tables: new Map(tables.map((name) => [name, all(`select * from "${name}"`).join('\n')])),
     incidents: all('select id from incidents').length,
     seen: Object.values(last).reduce((sum, n) => sum + n, 0),

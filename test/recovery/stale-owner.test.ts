@@ -16,13 +16,14 @@ test(`an owner whose store was taken over commits nothing in ${trials} trials (P
   }
 });
 
-// Both are written in transactions of their own, which do not look at the epoch.
-test.fails.each(['a new tree', 'a new table'] as const)(
-  'an owner whose store was taken over cannot make %s in it',
-  async (attempt) => {
-    expect(await stealFrom(quickStore(), attempt, seed)).toEqual([]);
-  },
-);
+test('an owner whose store was taken over cannot make a new tree in it', async () => {
+  expect(await stealFrom(quickStore(), 'a new tree', seed)).toEqual([]);
+});
+
+// It is made in a transaction of its own, which does not look at the epoch.
+test.fails('an owner whose store was taken over cannot make a new table in it', async () => {
+  expect(await stealFrom(quickStore(), 'a new table', seed)).toEqual([]);
+});
 
 test(`a process that was stopped while another took its store over never commits again (PERDURE_SEED=${seed})`, async () => {
   const workload: Workload = { seed: 31, clients: 3, events: 60 };
