@@ -110,7 +110,8 @@ async function open(path: string, files: Files): Promise<Found | string> {
   } catch (error) {
     if (store?.isOpen === true) store.drop(error as never);
     const code = (error as { code?: unknown }).code;
-    return typeof code === 'string' && !code.startsWith('SQLITE_') && !code.startsWith('ERR_')
+    // Owned it can only be by an opening that failed and did not let go.
+    return typeof code === 'string' && !/^(SQLITE_|ERR_|STORE_OWNED)/.test(code)
       ? `${code}: ${messageOf(error)}`
       : `nameless: ${messageOf(error)}`;
   }
