@@ -123,7 +123,7 @@ const IGNORED_TABLES = new Set(['sqlite_sequence', 'sqlite_stat1', 'incidents', 
 function look({ rows }: Store, tree: unknown, last: Readonly<Record<string, number>>): Found {
   const all = (sql: string): string[] => {
     try {
-      return rows.all(sql).map((row) => JSON.stringify(row));
+      return rows.all<object>(sql).map((row) => JSON.stringify(Object.values(row)));
     } catch (error) {
       return [`unreadable: ${messageOf(error)}`];
     }
