@@ -8,7 +8,7 @@ import type { Workload } from './workload.ts';
 
 const workload: Workload = { seed: 11, clients: 2, events: 14 };
 /** A transaction makes several writes, so that fewer transactions have as many points. */
-const short: Workload = { seed: 11, clients: 1, events: 7 };
+const short: Workload = { seed: 11, clients: 1, events: 5 };
 /** Enough for every point; a loop that does not end is a failure. */
 const TOO_MANY = 1_000;
 const AT_ONCE = 2;
