@@ -63,6 +63,9 @@ export function checksumOf(text: string, seed: number, attempt: number, turn: nu
 
 /** The seed of the row's checksum if the row is as it was written; undefined if it was damaged. */
 export function verify(row: ActorRow): number | undefined {
+  // A flipped bit may make bytes of a text, or nothing of a number: such cells have no checksum, or the same one.
+  const { snapshot, attempt, from_turn } = row as Readonly<Record<keyof ActorRow, unknown>>;
+  if (typeof snapshot !== 'string' || typeof attempt !== 'number' || typeof from_turn !== 'number') return undefined;
   const seed = seedOf(row);
   return checksumOf(row.snapshot, seed, row.attempt, row.from_turn) === row.checksum ? seed : undefined;
 }

@@ -43,6 +43,7 @@ export function openDatabase(path: string, durability: Durability): Db {
         `${path}: asked SQLite for synchronous=${level}, got ${String(found)}.`,
       );
     }
+    settleLog(db);
     db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma('foreign_keys = OFF');
     return db;
@@ -50,6 +51,15 @@ export function openDatabase(path: string, durability: Durability): Db {
     db.close();
     throw sqliteError(error, path);
   }
+}
+
+/**
+ * Moves what the log holds into the database, and syncs that. A log whose sync failed in an earlier life may be whole in
+ * the kernel's memory and nowhere else, for ever, because the kernel forgets what it could not write; what is committed on
+ * top of it would not survive a power cut.
+ */
+function settleLog(db: Db): void {
+  db.pragma('wal_checkpoint(TRUNCATE)');
 }
 
 /** Opens a database beside its owner, for reading and for inserting commands. */

@@ -9,6 +9,7 @@ import { statSync } from 'node:fs';
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { acquireLock, type Lock } from './lock.ts';
+import { inspectLog, type LogDamage } from './log-check.ts';
 import { Statements } from './rows.ts';
 import { createTable, type TableSpec } from './schema.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
@@ -28,6 +29,8 @@ export class StoreFile {
   readonly statements: Statements;
   /** The store's own id: part of the keys of its effects. */
   readonly id: string;
+  /** What was wrong with the log that an earlier life left. */
+  readonly damage: LogDamage | undefined;
   /** The turn that is being built. */
   turn: number;
   /** For tests of what follows when the file fails: told the connection before every transaction. */
@@ -50,6 +53,7 @@ export class StoreFile {
     this.#lock = acquireLock(path);
     let db: Db | undefined;
     try {
+      this.damage = inspectLog(path);
       this.#db = db = this.#connect();
       upgrade(db);
       this.statements = new Statements(db);

@@ -18,10 +18,11 @@ import { History, readHistory, type HistoryQuery, type TurnRecord } from './hist
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
+import { describeDamage } from './log-check.ts';
 import { Payloads, type PayloadOptions } from './payloads.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
-import type { Durability } from './sqlite.ts';
+import { sqliteError, type Durability } from './sqlite.ts';
 import { StoreFile } from './store-file.ts';
 import { Trees, type Machines, type TreeInfo, type WakefulnessOptions } from './trees.ts';
 import { Versions, type RetentionLimits } from './versions.ts';
@@ -85,25 +86,33 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     const clock = options.clock ?? systemClock;
     const newId = options.newId ?? (() => crypto.randomUUID());
     this.#file = new StoreFile(path, { clock, newId, durability: options.durability ?? 'power-loss' });
-    const { statements } = this.#file;
-    const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-    const versions = new Versions(statements, limits);
-    const payloads = new Payloads(options);
-    this.commits = new Commits(this.#file, {
-      clock,
-      payloads,
-      dedupeForMs: options.dedupeForMs,
-      onCommit: options.onCommit,
-      versions,
-      history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
-      onReopen: () => this.#reopened(),
-    });
-    versions.keep();
-    this.#trees = new Trees(this as unknown as Store, options.machines ?? {}, options, options);
-    this.#commands = new Commands(this.commits, {
-      canReach: (tree) => this.#trees.canReach(tree),
-      send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
-    });
+    try {
+      const { statements } = this.#file;
+      const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
+      const versions = new Versions(statements, limits);
+      const payloads = new Payloads(options);
+      this.commits = new Commits(this.#file, {
+        clock,
+        payloads,
+        dedupeForMs: options.dedupeForMs,
+        onCommit: options.onCommit,
+        versions,
+        history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
+        onReopen: () => this.#reopened(),
+      });
+      versions.keep();
+      const { damage } = this.#file;
+      if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
+      this.#trees = new Trees(this as unknown as Store, options.machines ?? {}, options, options);
+      this.#commands = new Commands(this.commits, {
+        canReach: (tree) => this.#trees.canReach(tree),
+        send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
+      });
+    } catch (error) {
+      // Nobody gets hold of this store, so nobody else could let go of the file.
+      this.#file.close();
+      throw sqliteError(error, path);
+    }
   }
 
   get path(): string {

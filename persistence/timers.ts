@@ -40,9 +40,9 @@ export interface DelayedEvent {
 export interface Timer extends DelayedEvent {
   /** Changes when it loses its id (T6). */
   key: string;
-  /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
-  readonly offset: number;
-  /** When it fires as this process sees it: `due`, less what the wall clock went back since it began to wait (T4). */
+  /** When it began to wait in this process, by the clock that never goes back. */
+  readonly since: number;
+  /** When it fires, by the wall clock as it goes now: `due`, or earlier after that went back (T4). */
   fireAt: number;
   state: 'waiting' | 'gone';
 }
@@ -103,7 +103,7 @@ export class Timers implements Scheduler {
 
   /** Puts a timer in the queue, without arming the clock. */
   adopt(delayed: DelayedEvent): Timer {
-    const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
+    const timer: Timer = { ...delayed, since: this.#monotonic(), fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
     if (!timer.key.startsWith(BEREFT)) own.set(timer.key, timer);
@@ -207,18 +207,25 @@ export class Timers implements Scheduler {
     this.#arm();
   }
 
-  #offsetNow(): number {
+  #monotonic(): number {
     const { clock } = this.#host;
-    return clock.now() - (clock.monotonic?.() ?? clock.now());
+    return clock.monotonic?.() ?? clock.now();
   }
 
-  /** T4: what the wall clock lost since a timer began to wait, the timer gains. What it won needs no mending (T1). */
+  #offsetNow(): number {
+    return this.#host.clock.now() - this.#monotonic();
+  }
+
+  /**
+   * T4: a timer that has waited for all of its delay here fires, though the wall clock is not there yet. One that came from
+   * its row waits for all of it, too: by what the wall clock was wrong when it came is not known.
+   */
   #followClock(): void {
     const offset = this.#offsetNow();
     const jumped = Math.abs(offset - this.#offset) > JITTER_MS;
     this.#offset = offset;
     if (!jumped) return;
-    for (const timer of this.#queue) timer.fireAt = timer.due - Math.max(0, timer.offset - offset);
+    for (const timer of this.#queue) timer.fireAt = Math.min(timer.due, timer.since + timer.delay + offset);
     this.#compact();
   }
 }

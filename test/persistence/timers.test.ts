@@ -303,6 +303,23 @@ test('when the wall clock goes ahead by mistake and comes back, no timer fires b
   await a.close();
 });
 
+test('a clock that was ahead at a restart, and is put right, does not make a timer early', async () => {
+  const store = tempStore();
+  const clock = new JumpingClock(DAY_MS);
+  const before = await createDurableActor(bell, { store, clock });
+  await before.send({ type: 'set', name: 'month', delay: 30 * DAY_MS });
+  crash(before);
+
+  clock.jump(30 * DAY_MS - 1_000);
+  const durable = await createDurableActor(bell, { store, clock });
+  clock.jump(1_000 - 30 * DAY_MS);
+  await clock.advance(DAY_MS);
+  expect(durable.getSnapshot().context.rang).toEqual([]);
+  await clock.advance(29 * DAY_MS);
+  expect(durable.getSnapshot().context.rang).toEqual(['month']);
+  await durable.close();
+});
+
 test('a delayed event carries references across a crash, and reaches the same actor', async () => {
   const kid = setup({
     types: {} as { context: { from?: AnyActorRef }; events: { type: 'hello'; from: AnyActorRef } },
