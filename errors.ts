@@ -15,7 +15,7 @@ export type PerdureErrorCode =
   | 'STORE_FAILED'
   | 'STORE_CLOSED'
   | 'STORE_STOLEN'
-  | 'STORE_WAL_LOST'
+  | 'STORE_REPLACED'
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
   | 'BACKUP_FAILED'

@@ -34,7 +34,7 @@ export function acquireLock(path: string): Lock {
 }
 
 /** Two names of one file must not give two owners. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }

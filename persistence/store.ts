@@ -10,7 +10,7 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits, type CommitReport, type Incident } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
@@ -83,7 +83,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   }
 
   private constructor(path: string, options: StoreWithTreesOptions<TMachines>) {
-    const clock = options.clock ?? systemClock;
+    const clock = options.clock === undefined ? systemClock : inWholeMs(options.clock);
     const newId = options.newId ?? (() => crypto.randomUUID());
     this.#file = new StoreFile(path, { clock, newId, durability: options.durability ?? 'power-loss' });
     try {
