@@ -23,11 +23,11 @@ export interface TableSpec {
   readonly indexes?: readonly string[];
 }
 
-/** The message ids of a client that counts, as the range that was taken without a gap. */
+/** The message ids of clients that count, as the ranges that were taken without a gap. */
 export const CLIENTS = `
 create table clients(
   client text not null, tree integer not null, low integer not null, high integer not null, at integer not null,
-  primary key(client, tree)
+  primary key(client, tree, low)
 ) strict, without rowid;`;
 
 /** History: what a committed turn was caused by, and whom it changed. */
@@ -103,7 +103,10 @@ export const TREE_TABLES: readonly TableSpec[] = [
       'delay real not null',
       'checksum integer not null',
     ],
-    indexes: ['create index if not exists timers_due on timers(due)'],
+    indexes: [
+      'create index if not exists timers_due on timers(due)',
+      'create index if not exists timers_tree on timers(tree)',
+    ],
   },
   {
     name: 'outbox',

@@ -16,7 +16,7 @@ import { Commits, type CommitReport, type Incident } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
 import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
-import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
+import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
@@ -101,6 +101,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
       canReach: (tree) => this.#trees.canReach(tree),
       send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
     });
+    this.#trees.resume();
   }
 
   get path(): string {
@@ -147,7 +148,8 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     this.assertOpen();
     const { durable, ready } = this.#trees.open(machine, id, options.input);
     await ready;
-    this.#commands.look();
+    // One that was there could be reached before.
+    if (durable.resumed === undefined) this.#commands.look();
     return durable as unknown as DurableActor<TMachines[TName]>;
   }
 
@@ -173,8 +175,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   async delete(tree: string): Promise<boolean> {
     this.assertOpen();
     this.commits.flush();
-    this.#trees.release(tree);
-    return removeTree(this.commits, tree);
+    return removeTree(this.commits, tree, () => this.#trees.release(tree));
   }
 
   /**
@@ -198,15 +199,23 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     });
   }
 
-  /** Gives a dead letter another round of attempts. Throws TREE_NOT_FOUND when there is none of this id. */
+  /**
+   * Gives a dead letter another round of attempts; resolves once that is durable. One of a tree that the store cannot open by
+   * itself waits until the tree is opened. Throws DEAD_LETTER_NOT_FOUND when there is none of this id.
+   */
   async retry(id: number): Promise<void> {
-    const letter = readDeadLetters(this.commits.statements).find((one) => one.id === id);
-    if (letter === undefined) {
-      throw new PerdureError('TREE_NOT_FOUND', `There is no dead letter ${id} in ${this.path}.`, { facts: { id } });
+    this.assertOpen();
+    const { clock, rows, statements } = this.commits;
+    const letter = readDeadLetter(statements, id);
+    let isRevived = false;
+    if (letter !== undefined) await this.commits.transact(() => (isRevived = reviveRow(rows, id, clock.now())));
+    if (letter === undefined || !isRevived) {
+      throw new PerdureError('DEAD_LETTER_NOT_FOUND', `There is no dead letter ${id} in ${this.path}.`, {
+        facts: { id },
+      });
     }
-    const { clock, rows } = this.commits;
-    await this.commits.transact(() => reviveRow(rows, id, clock.now()));
-    this.#trees.wake(letter.tree).revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
+    if (!this.#trees.canReach(letter.tree)) return;
+    this.#trees.wake(letter.tree).outbox.revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. */
@@ -222,7 +231,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   /** Commits what is pending, and lets go of the file. */
   close(): void {
     if (this.commits.isClosed) return this.#rest();
-    this.commits.flush();
+    this.commits.settle();
     this.#rest();
     this.commits.close();
   }
@@ -244,10 +253,10 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     this.#commands.look();
   }
 
-  /** Brings an event of one tree's outbox to another tree; `remove` belongs to the turn that it begins there. */
-  async deliver({ name }: OutboxRow, payload: unknown, remove: () => void): Promise<void> {
+  /** Brings an event of one tree's outbox to another tree; its row goes in the turn that it begins there. */
+  async deliver(row: OutboxRow, payload: unknown): Promise<void> {
     const { event, to } = payload as { event: AnyEventObject; to?: string };
-    await this.#trees.send(name, event, to === undefined ? {} : { to }, remove);
+    await this.#trees.send(row.name, event, to === undefined ? {} : { to }, row);
   }
 
   rested(durable: DurableActor<Logic>): void {
@@ -260,7 +269,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   }
 
   #reopened(): void {
-    this.#trees.reopened();
+    this.#trees.resume();
     this.#commands.look();
   }
 }

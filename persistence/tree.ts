@@ -22,7 +22,7 @@ import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
 import type { Migrations } from './migrations.ts';
-import { Outbox, type OutboxHost } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import type { OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree, type Restored } from './restore.ts';
@@ -36,6 +36,7 @@ import {
   durable,
   failEffect,
   isRunning,
+  isStorable,
   isSynced,
   machineName,
   ownSnapshot,
@@ -70,10 +71,10 @@ export interface TreeHost {
   resulted(actor: number, event: AnyEventObject): void;
   /** Something changed; a write is needed. */
   touched(): void;
-  /** Brings an event of the outbox to another tree; `remove` belongs to the turn that it begins there. */
-  deliver(row: OutboxRow, remove: () => void): Promise<void>;
-  /** Nothing of the outbox is left. */
-  outboxEmptied(): void;
+  /** Takes what a turn wants done after its commit; it outlives the live tree. */
+  readonly outbox: Outbox;
+  /** A restart interrupted an effect that is not to run again by itself. */
+  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void;
 }
 
 /** An effect that a restart interrupted, and that waits for a decision. */
@@ -82,11 +83,10 @@ interface Interrupted {
   readonly effect: Effect;
 }
 
-export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
+export class LiveTree implements TreeHooks, Refs, TimerHost {
   readonly root: AnyRef;
   readonly timers: Timers;
   readonly effects = new Effects();
-  readonly outbox: Outbox;
   readonly commits: Commits;
   /** The last turn found in the rows; undefined for a tree that is new. */
   readonly restoredTurn: number | undefined;
@@ -109,6 +109,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     readonly name: string;
     readonly payload: unknown;
   }[] = [];
+  /** How much of it was wanted when each of the running transitions began. */
+  readonly #wantedBefore: number[] = [];
   /** Timers of a restored tree, until it starts. */
   #timerRows: readonly TimerRow[] = [];
   readonly #damaged: DamagedRow[] = [];
@@ -125,7 +127,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
-    this.outbox = new Outbox(this);
     const logic = durable(options.logic);
     const damaged = (row: DamagedRow) => void this.#damaged.push(row);
     const restore = { ...options, logic, hooks: this, scheduler: this.timers, damaged };
@@ -158,7 +159,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   /** Nothing is under way: it can be closed and will come back as it is. */
   get isIdle(): boolean {
-    return this.effects.isIdle && this.outbox.isEmpty;
+    return this.effects.isIdle;
   }
 
   get size(): number {
@@ -181,7 +182,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.root.start();
     if (this.starting) {
       this.#adoptTimers();
-      this.outbox.resume();
       quarantine(this.commits, this.#options, this.#damaged);
     }
     this.starting = false;
@@ -193,7 +193,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   drop(): void {
     this.dropped = true;
     this.timers.close();
-    this.outbox.close();
     this.effects.abort();
   }
 
@@ -201,11 +200,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   touched(ref: AnyRef): void {
     this.#dirty.add(ref);
-    this.commits.rows.enterStep();
+    this.#wantedBefore.push(this.#wanted.length);
+    this.commits.rows.enterStep(this.number);
     this.#host.touched();
   }
 
+  /** What a transition that throws wanted done is undone with its rows. */
   stepped(threw: boolean): void {
+    const before = this.#wantedBefore.pop();
+    if (threw) this.#wanted.length = before ?? 0;
     this.commits.rows.leaveStep(threw);
   }
 
@@ -223,11 +226,12 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   }
 
   effectCreated(ref: AnyRef, effect: Effect): void {
-    const isInterrupted = this.#restarts.has(ref) && effect.onRestart !== 'rerun';
-    if (!isInterrupted) this.effects.created(ref, effect);
-    else if (effect.onRestart === 'fail') this.#failing.push(ref);
-    else this.interrupted.set(pathOf(ref), { ref, effect });
     this.#host.touched();
+    const { onRestart } = effect;
+    if (onRestart === 'rerun' || !this.#restarts.has(ref)) return this.effects.created(ref, effect);
+    if (onRestart === 'fail') this.#failing.push(ref);
+    else this.interrupted.set(pathOf(ref), { ref, effect });
+    this.#host.effectInterrupted(pathOf(ref), this.#records.get(ref)?.attempt ?? 0, onRestart);
   }
 
   /** Decides about an effect that a restart interrupted. In a turn. False when none waits there. */
@@ -254,30 +258,13 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   enqueue(ref: AnyRef, kind: OutboxRow['kind'], name: string, payload: unknown): void {
     if (kind === 'action' && !this.#options.actions.has(name)) this.refused(undeclared(ref, name));
+    if (kind === 'event' && !isAddress(name)) this.refused(unaddressed(ref, name));
     this.#wanted.push({ ref, kind, name, payload });
     this.#host.touched();
   }
 
-  // What the outbox asks.
-
-  keyOf(row: number): string {
-    return `${this.commits.file.id}/${this.#options.name}/${this.#options.generation}/${row}`;
-  }
-
-  handlerOf(name: string): DurableActionHandler | undefined {
-    return this.#options.actions.get(name);
-  }
-
-  deliver(row: OutboxRow, remove: () => void): Promise<void> {
-    return this.#host.deliver(row, remove);
-  }
-
-  changed(): void {
-    this.#host.outboxEmptied();
-  }
-
   decode(text: string): unknown {
-    return decode(text, this.#refs());
+    return decode(text, { idOf: (ref) => this.idOf(ref), refOf: (id) => this.actorOf(id) ?? this.refOf(id) });
   }
 
   effectTold(ref: AnyRef, tell: () => void): void {
@@ -349,7 +336,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   /** The turn is on disk: releases its effects. */
   committed(): void {
     this.effects.release((ref) => this.#identityOf(ref));
-    this.outbox.release();
   }
 
   /** A new tree's own row. */
@@ -365,8 +351,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   #writeOutbox(turn: number): void {
     for (const { ref, kind, name, payload } of this.#wanted) {
       const source = this.idOf(ref) ?? 0;
-      const text = encode(payload, this, () => `what "${pathOf(ref)}" wants done by "${name}"`);
-      this.outbox.write({ source, kind, name, payload: text }, turn);
+      const refs = kind === 'event' ? NO_REFS : this;
+      const text = encode(payload, refs, () => `what "${pathOf(ref)}" wants done by "${name}"`);
+      this.#host.outbox.write({ source, kind, name, payload: text }, turn);
     }
     this.#wanted = [];
   }
@@ -486,7 +473,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     record.isStored = true;
     record.isStale = false;
     record.snapshot = snapshot;
-    this.commits.wrote(1, text.length);
+    this.commits.count(1, text.length);
   }
 
   #keyOf(ref: AnyRef): string {
@@ -518,7 +505,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       const stored = { tree: this.#options.tree, source: source.id, target: target.id, timer, text };
       timer.checksum = insertTimer(statements, stored, turn);
       this.#digest ^= timer.checksum;
-      this.commits.wrote(1, text.length);
+      this.commits.count(1, text.length);
     }
   }
 
@@ -580,12 +567,34 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   }
 }
 
+/** A reference means nothing in another tree. */
+const NO_REFS: Refs = {
+  idOf: () => undefined,
+  refOf: (id) => {
+    throw new Error(`an event for another tree refers to the actor ${id}`);
+  },
+};
+
+function isAddress(name: unknown): boolean {
+  return typeof name === 'string' && isStorable(name);
+}
+
+function unaddressed(ref: AnyRef, name: unknown): PerdureError {
+  const facts = { actor: pathOf(ref) };
+  return new PerdureError(
+    'CODEC_REFUSED',
+    `"${facts.actor}" sent an event to the tree ${JSON.stringify(name) ?? String(name)}: the id of a tree is a text, without ` +
+      'halves of surrogate pairs.',
+    { facts },
+  );
+}
+
 function interruptedError(ref: AnyRef): PerdureError {
   const facts = { actor: pathOf(ref) };
   return new PerdureError(
     'EFFECT_INTERRUPTED',
-    `The effect of "${facts.actor}" was running when the process ended, and is not to run again by itself: find out what ` +
-      'it did, and go on from there.',
+    `The effect of "${facts.actor}" was interrupted when its process ended, or when its tree was read back from the file, ` +
+      'and is not to run again by itself: find out what it did, and go on from there.',
     { facts },
   );
 }
