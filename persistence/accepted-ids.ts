@@ -75,7 +75,10 @@ class Forgetting {
   step(now: number, keptForMs: number): void {
     if (now < this.#nothingBefore) return;
     const oldest = now - keptForMs;
-    const chunk = this.#statements.of(this.#read).raw().all(...this.#after, CHUNK) as Cell[][];
+    const chunk = this.#statements
+      .of(this.#read)
+      .raw()
+      .all(...this.#after, CHUNK) as Cell[][];
     for (const cells of chunk) {
       const at = cells.at(-1) as number;
       if (at < oldest) this.#statements.of(this.#delete).run(...cells.slice(0, -1));
@@ -181,10 +184,10 @@ export class AcceptedIds {
     for (const range of this.#unwritten.get(tree)?.ranges.get(client) ?? []) {
       if (range.low <= n && range.low > (last?.low ?? -1)) last = range;
     }
-    // Ranges do not overlap, so a stored one that begins as this one does is what this one was.
-    if (last !== undefined && last.high >= n - 1) return last;
+    if (last !== undefined && last.high >= n) return last;
     const read = 'select low, high from clients where client = ? and tree = ? and low <= ? order by low desc limit 1';
     const stored = this.#statements.of(read).get(client, tree, n) as Range | undefined;
+    // Ranges do not overlap: a stored one that begins as this one does is what this one was.
     return stored !== undefined && stored.low > (last?.low ?? -1) ? stored : last;
   }
 

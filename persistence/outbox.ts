@@ -17,15 +17,7 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionContext, DurableActionHandler } from './durable-action.ts';
-import {
-  buryRow,
-  insertRow,
-  postponeRow,
-  readOutbox,
-  removeRow,
-  startRow,
-  type OutboxRow,
-} from './outbox-rows.ts';
+import { buryRow, insertRow, postponeRow, readOutbox, removeRow, startRow, type OutboxRow } from './outbox-rows.ts';
 
 /** What the outbox needs of its tree. */
 export interface OutboxHost {

@@ -418,6 +418,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
       children: undefined,
     });
     this.#digest ^= seedOf(identity);
+    // To the end: one that took an event before its parent was looked at has been passed over.
+    this.#dirty.delete(ref);
     this.#dirty.add(ref);
   }
 
