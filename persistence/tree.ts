@@ -442,6 +442,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
     this.#gone.set(ref, record.id);
+    // One that has its result and is its parent's child no more has no row that would say so.
+    this.effects.settled(ref);
     if (record.isStored) this.#removed.push(record.id);
     this.#digest ^= record.seed;
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
