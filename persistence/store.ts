@@ -64,8 +64,9 @@ export interface DeadLetter {
   readonly at: number;
 }
 
-/** One SQLite file and its one owner. */
-export class Store<TMachines extends Machines = Machines> implements AsyncDisposable {
+/** One SQLite file and its one owner. `Store` alone is a store of any machines. */
+// oxlint-disable-next-line typescript/no-explicit-any -- Machines stand on both sides of `open`, so nothing else takes all stores.
+export class Store<TMachines extends Machines = any> implements AsyncDisposable {
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
   readonly #file: StoreFile;
@@ -96,7 +97,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
       onReopen: () => this.#reopened(),
     });
     versions.keep();
-    this.#trees = new Trees(this as unknown as Store, options.machines ?? {}, options, options);
+    this.#trees = new Trees(this, options.machines ?? {}, options, options);
     this.#commands = new Commands(this.commits, {
       canReach: (tree) => this.#trees.canReach(tree),
       send: async (tree, event, sending) => this.#trees.send(tree, event, sending),

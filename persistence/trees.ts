@@ -320,14 +320,12 @@ export class Trees {
   /** N4, once for each tree. The failure of the whole store is no tree's. */
   #failed(id: string, error: unknown): void {
     if (this.#closed || !this.#commits.isOpen || this.#broken.has(id) || isStoreFault(error)) return;
+    const row = this.#row(id);
+    // Of one that was never stored, who wanted to make it is told, and nobody else is concerned.
+    if (row === undefined) return;
     this.#broken.add(id);
     const detail = `The tree "${id}" could not be opened: ${messageOf(error)}`;
-    this.#commits.incident({ kind: 'tree.unopenable', detail, ...this.#numberOf(id) });
-  }
-
-  #numberOf(id: string): { readonly tree?: number } {
-    const row = this.#row(id);
-    return row === undefined ? {} : { tree: row.tree };
+    this.#commits.incident({ kind: 'tree.unopenable', detail, tree: row.tree });
   }
 
   #alarmAt(due: number): void {

@@ -90,12 +90,12 @@ test('the entry of a root is a step of its own', async () => {
       { type: 'book', params: 'root!' },
     ],
   });
-  const a = await createDurableActor(root, { store: store as unknown as Store, id: 'root' });
+  const a = await createDurableActor(root, { store, id: 'root' });
   expect([a.getSnapshot().status, ledger(store)]).toEqual(['error', []]);
   const fine = setup({ actions: { book } }).createMachine({ id: 'fine', entry: { type: 'book', params: 'fine' } });
-  crash(await createDurableActor(fine, { store: store as unknown as Store, id: 'fine' }));
+  crash(await createDurableActor(fine, { store, id: 'fine' }));
   const next = openStore(path);
-  await createDurableActor(fine, { store: next as unknown as Store, id: 'fine' });
+  await createDurableActor(fine, { store: next, id: 'fine' });
   expect(ledger(next)).toEqual(['fine']);
   next.close();
 });
@@ -122,7 +122,7 @@ test('the result of an effect may write rows, and a refusal of it undoes them', 
     },
   });
   const store = openStore(quickStore());
-  const a = await createDurableActor(worker, { store: store as unknown as Store, id: 'w' });
+  const a = await createDurableActor(worker, { store, id: 'w' });
   await a.waitFor(({ value }) => value === 'off');
   expect(ledger(store)).toEqual(['error']);
   store.close();

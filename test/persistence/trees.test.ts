@@ -60,13 +60,13 @@ function openStore(path: string, options: StoreWithTreesOptions<typeof machines>
   return store;
 }
 
-const crashStore = (store: Store<never>) => store.drop(new PerdureError('STORE_CLOSED', 'crashed'));
+const crashStore = (store: Store) => store.drop(new PerdureError('STORE_CLOSED', 'crashed'));
 const incidents = (store: Pick<Store, 'rows' | 'flush'>) => {
   store.flush();
   return store.rows.all<{ kind: string; detail: string }>('select kind, detail from incidents order by id');
 };
-const awake = (store: Store<never>) => [...store.trees()].filter(({ isAwake }) => isAwake).map(({ id }) => id);
-const ledger = (store: Store<never>) =>
+const awake = (store: Store) => [...store.trees()].filter(({ isAwake }) => isAwake).map(({ id }) => id);
+const ledger = (store: Store) =>
   store.rows.all<{ name: string }>('select name from ledger order by id').map(({ name }) => name);
 
 test('opens a closed tree for who sends to it, and closes it again when nobody has for idleMs', async () => {
@@ -75,14 +75,14 @@ test('opens a closed tree for who sends to it, and closes it again when nobody h
   const handle = await store.open('order', 'o1', { input: 'o1' });
   await handle.send({ type: 'add' });
   await clock.advance(5_000);
-  expect(awake(store as never)).toEqual(['o1']);
+  expect(awake(store)).toEqual(['o1']);
   await handle.close();
-  expect(awake(store as never)).toEqual([]);
+  expect(awake(store)).toEqual([]);
   await expect(handle.send({ type: 'add' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   expect(await store.send('o1', { type: 'add' })).toMatchObject({ applied: true });
-  expect(awake(store as never)).toEqual(['o1']);
+  expect(awake(store)).toEqual(['o1']);
   await clock.advance(2_100);
-  expect(awake(store as never)).toEqual([]);
+  expect(awake(store)).toEqual([]);
   const again = await store.open('order', 'o1');
   expect(again.getSnapshot().context).toMatchObject({ n: 2 });
   await expect(store.send('nobody', { type: 'add' })).rejects.toMatchObject({ code: 'TREE_NOT_FOUND' });
@@ -99,7 +99,7 @@ test('a handle is shared, and the tree closes when it was closed as often as it 
   await one.close();
   await two.send({ type: 'add' });
   await two.close();
-  expect(awake(store as never)).toEqual([]);
+  expect(awake(store)).toEqual([]);
 });
 
 test('refuses to open a tree as another machine, also before its first commit, and ids that cannot be kept', async () => {
@@ -121,7 +121,7 @@ test('keeps no more trees awake than maxAwake, whoever holds the oldest', async 
   const held = await Promise.all(Array.from({ length: 12 }, (_, n) => store.open('order', `held${n}`, { input: 'h' })));
   for (let n = 0; n < 60; n++) await (await store.open('order', `o${n}`, { input: 'o' })).close();
   for (let n = 0; n < 60; n++) await store.send(`o${n}`, { type: 'add' });
-  expect(awake(store as never).length).toBeLessThanOrEqual(21);
+  expect(awake(store).length).toBeLessThanOrEqual(21);
   for (const handle of held) expect(await handle.send({ type: 'add' })).toMatchObject({ applied: true });
 });
 
@@ -133,17 +133,17 @@ test('a due timer opens its closed tree, also when it became due while no proces
   await clock.advance(30_000);
   await (await store.open('order', 'o2', { input: 'o2' })).close();
   await clock.advance(29_000);
-  expect(awake(store as never)).toEqual([]);
+  expect(awake(store)).toEqual([]);
   await clock.advance(1_001);
   await settle();
   expect((await store.open('order', 'o1')).getSnapshot().value).toBe('late');
   expect((await store.open('order', 'o2')).getSnapshot().value).toBe('open');
-  crashStore(store as never);
+  crashStore(store);
   await clock.advance(40_000);
   await using next = openStore(path, { clock });
   await clock.advance(0);
   await settle();
-  expect(awake(next as never)).toEqual(['o2']);
+  expect(awake(next)).toEqual(['o2']);
   expect((await next.open('order', 'o2')).getSnapshot().value).toBe('late');
 });
 
@@ -155,15 +155,15 @@ test('a running effect keeps its tree awake, and opens it after a crash', async 
   await (await store.open('order', 'calm', { input: 'calm' })).close();
   await store.send('busy', { type: 'work' });
   await clock.advance(10_000);
-  expect(awake(store as never)).toEqual(['busy']);
-  crashStore(store as never);
+  expect(awake(store)).toEqual(['busy']);
+  crashStore(store);
   await using next = openStore(path, { clock, idleMs: 1_000 });
   await until(() => starts['busy'] === 2);
-  expect(awake(next as never)).toEqual(['busy']);
+  expect(awake(next)).toEqual(['busy']);
   noting.get('busy')?.();
   await settle();
   await clock.advance(3_000);
-  expect(awake(next as never)).toEqual([]);
+  expect(awake(next)).toEqual([]);
   expect((await next.open('order', 'busy')).getSnapshot().value).toBe('worked');
 });
 
@@ -181,7 +181,7 @@ test('one commit serves all trees of a batch', async () => {
 test.each([
   ['bad', 'a state that cannot be stored'],
   ['bookBad', 'rows of its own beside it'],
-] as const)('a turn refused for %s (%s) touches no other tree of its batch', async (type) => {
+] as const)('a turn refused for %s (%s) touches no other tree of its batch', async (type, _) => {
   const path = tempStore();
   const store = openStore(path);
   const names = Array.from({ length: 30 }, (_, n) => `${type}${n}`);
@@ -215,8 +215,8 @@ test.each([
   expect((await handles[3]?.send({ type: 'add' }, { id: 'first' }))?.applied).toBe(false);
   expect((await handles[culprit]?.send({ type: 'add' }, { id: 'c:1' }))?.applied).toBe(false);
   expect((await handles[culprit]?.send({ type: 'add' }, { id: 'refused' }))?.applied).toBe(true);
-  expect(ledger(store as never)).toEqual([]);
-  crashStore(store as never);
+  expect(ledger(store)).toEqual([]);
+  crashStore(store);
   await using next = openStore(path);
   expect((await next.open('order', names[3] as string)).getSnapshot().context.n).toBe(2);
 });
@@ -236,13 +236,13 @@ test('trees that wrote rows of their own in the batch of a refused one keep thei
   );
   expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(3);
   expect(starts['row00']).toBe(1);
-  expect(ledger(store as never).toSorted()).toEqual(names.slice(1));
+  expect(ledger(store).toSorted()).toEqual(names.slice(1));
   expect((await handles[1]?.send({ type: 'book' }, { id: 'x' }))?.applied).toBe(false);
   expect((await handles[0]?.send({ type: 'add' }, { id: 'calm' }))?.applied).toBe(false);
   expect(handles[0]?.getSnapshot().context.n).toBe(1);
-  crashStore(store as never);
+  crashStore(store);
   await using next = openStore(path);
-  expect(ledger(next as never).toSorted()).toEqual(names.slice(1));
+  expect(ledger(next).toSorted()).toEqual(names.slice(1));
 });
 
 test('rows that the host writes outside of any turn survive a refused turn in their batch', async () => {
@@ -253,7 +253,7 @@ test('rows that the host writes outside of any turn survive a refused turn in th
   store.incident({ kind: 'host.said', detail: 'so' });
   await expect(refused).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
   await settle();
-  expect(ledger(store as never)).toEqual(['host']);
+  expect(ledger(store)).toEqual(['host']);
   expect(incidents(store).map(({ kind }) => kind)).toContain('host.said');
 });
 
@@ -273,7 +273,7 @@ test('a tree whose first turn is refused rejects who sends to it at once, leaves
   await settle(0);
   const [opened, sent] = await Promise.allSettled([
     opening,
-    (store as unknown as Store).open('throwing', 't').then((handle) => handle.send({ type: 'add' } as never)),
+    store.open('throwing', 't').then((handle) => handle.send({ type: 'add' } as never)),
   ]);
   expect(opened).toMatchObject({ status: 'rejected', reason: { code: 'CODEC_REFUSED' } });
   expect(sent).toMatchObject({ status: 'rejected' });
@@ -394,12 +394,12 @@ test('a command for a closed tree wakes it, one for an unknown tree waits, and b
 test('a tree of createDurableActor in the same store is reached while it is live, and let go with the store', async () => {
   const path = tempStore();
   const store = openStore(path);
-  const single = await createDurableActor(order, { store: store as unknown as Store, id: 'single', input: 'single' });
+  const single = await createDurableActor(order, { store, id: 'single', input: 'single' });
   await store.send('single', { type: 'add' });
   expect(single.getSnapshot().context.n).toBe(1);
   await single.close();
   await expect(store.send('single', { type: 'add' })).rejects.toMatchObject({ code: 'MACHINE_UNKNOWN' });
-  const again = await createDurableActor(order, { store: store as unknown as Store, id: 'single' });
+  const again = await createDurableActor(order, { store, id: 'single' });
   store.close();
   await expect(again.send({ type: 'add' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   expect((await again.ended).code).toBe('STORE_CLOSED');
