@@ -88,7 +88,7 @@ class Batch {
   stimuli: Stimulus[] = [];
   readonly participants = new Set<Participant>();
   afterCommit: { readonly tree: number | undefined; readonly fn: () => void }[] = [];
-  /** Rows of the store's own that are written with a tree's. */
+  /** Rows of the outbox that go with the turn of the tree that takes them. */
   readonly alongside = new Map<Participant, (() => void)[]>();
   readonly names: { readonly tree: number | undefined; readonly name: TurnName }[] = [];
   readonly incidents: Incident[] = [];
@@ -317,7 +317,7 @@ export class Commits implements Batching {
     this.#batch.names.push({ tree, name });
   }
 
-  /** Writes rows of the store's own with those of the tree, in the turn that runs. */
+  /** Writes with the rows of the tree, in the turn that runs: what is undone if the tree cannot be stored, and with no other. */
   alongside(participant: Participant, write: () => void): void {
     const writes = this.#batch.alongside.get(participant);
     if (writes === undefined) this.#batch.alongside.set(participant, [write]);
@@ -432,9 +432,11 @@ export class Commits implements Batching {
     if (this.#condemned !== undefined) throw this.#condemned;
     this.begin();
     this.#writeTrees(batch);
-    const stimuli = batch.stimuli.filter((one) => one.participant !== NOBODY && !isHeld(batch, one));
     this.#ids.write();
-    this.history?.write(this.turn, stimuli, this.#written.bytes);
+    if (this.history !== undefined) {
+      const caused = batch.stimuli.filter((one) => one.participant !== NOBODY && !isHeld(batch, one));
+      this.history.write(this.turn, caused, this.#written.bytes);
+    }
     this.#options.versions.name(
       this.turn,
       batch.names.map(({ name }) => name),

@@ -80,6 +80,8 @@ export class Outbox {
   readonly #queues = new Map<number, Queue>();
   /** Written by the turns of the open batch, to be taken up after the commit. */
   #written: Entry[] = [];
+  /** The actors that wrote them. */
+  readonly #writing = new Set<number>();
   /** Whether rows were found on disk that wait for the next commit. */
   #isResumed = false;
   #closed = false;
@@ -95,7 +97,7 @@ export class Outbox {
 
   /** Goes by what is on disk, after a restart, or after turns were undone; what is being done goes on. */
   resume(): void {
-    this.#written = [];
+    this.#forget();
     const underway = new Set<number>();
     for (const queue of this.#queues.values()) {
       queue.waiting = [];
@@ -111,9 +113,9 @@ export class Outbox {
   write(wanted: Pick<OutboxRow, 'source' | 'kind' | 'name' | 'payload'>, turn: number): void {
     const { commits, number } = this.#host;
     const { source, kind } = wanted;
-    const isNext = !this.#queues.has(source) && !this.#written.some((other) => other.row.source === source);
     // What begins with the commit is counted in it.
-    const isCounted = kind === 'action' && isNext;
+    const isCounted = kind === 'action' && !this.#queues.has(source) && !this.#writing.has(source);
+    this.#writing.add(source);
     const due = commits.clock.now();
     const row = { ...wanted, id: commits.nextId(), due, attempt: isCounted ? 1 : 0, dead_at: null, error: null };
     insertRow(commits.statements, number, row, turn);
@@ -125,7 +127,7 @@ export class Outbox {
   release(): void {
     if (this.#written.length === 0 && !this.#isResumed) return;
     const written = this.#written;
-    this.#written = [];
+    this.#forget();
     this.#isResumed = false;
     for (const entry of written) this.#enqueue(entry);
     for (const queue of Array.from(this.#queues.values())) this.#next(queue);
@@ -163,7 +165,12 @@ export class Outbox {
       if (timer !== undefined) this.#host.commits.clock.clearTimeout(timer);
     }
     this.#queues.clear();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#written = [];
+    this.#writing.clear();
   }
 
   #enqueue(entry: Entry): void {

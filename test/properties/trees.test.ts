@@ -1,7 +1,9 @@
 /**
- * Trees that send to each other, in a store that crashes at any commit: what was sent is applied once, in the order of its
- * sender, and every tree ends where one that never crashed would. PERDURE_RUNS raises the number of runs.
+ * Trees that send to each other, in a store that crashes, or fails and opens itself again, at any commit: what was sent is
+ * applied once, in the order of its sender, and every tree ends where one that never crashed would. PERDURE_RUNS raises the
+ * number of runs.
  */
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { assign, enqueueActions, setup } from 'xstate';
 import { expect, test } from 'vitest';
@@ -9,6 +11,7 @@ import { PerdureError, isPerdureError } from '../../errors.ts';
 import { durableAction, sendToTree, transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
 import { quickStore } from '../support/temp.ts';
+import { until } from '../support/turns.ts';
 
 const numRuns = Number(process.env['PERDURE_RUNS'] ?? 300);
 const TREES = 4;
@@ -79,49 +82,75 @@ const send: fc.Arbitrary<Send> = fc.record({
   bad: fc.nat(9).map((n) => n === 0),
 });
 
+/**
+ * What goes wrong: the process crashes after a commit, or the disk reports an error of a commit that it made, or did not make.
+ */
+interface Fault {
+  /** Counted in commits, from the last fault on. */
+  readonly at: number;
+  readonly kind: 'crash' | 'made' | 'not made';
+}
+
 class Life {
   readonly names: readonly string[];
   readonly #path: string;
   readonly #maxAwake: number;
-  /** Commits until the next crash, life by life. */
-  readonly #crashes: number[];
-  crashed = 0;
+  readonly #faults: Fault[];
+  #sinceLast = 0;
+  met = 0;
 
-  constructor(path: string, run: string, crashes: readonly number[], maxAwake: number) {
+  constructor(path: string, run: string, faults: readonly Fault[], maxAwake: number) {
     this.#path = path;
-    this.#crashes = [...crashes];
+    this.#faults = [...faults];
     this.#maxAwake = maxAwake;
     this.names = Array.from({ length: TREES }, (_, index) => `${run}-${index}`);
   }
 
   open(): NodeStore {
-    let left = this.#crashes.shift() ?? Number.POSITIVE_INFINITY;
     const store: NodeStore = Store.open(this.#path, {
       machines,
       maxAwake: this.#maxAwake,
       durability: 'process-crash',
       onCommit: () => {
-        left -= 1;
-        if (left > 0) return;
-        this.crashed += 1;
-        store.drop(new PerdureError('STORE_CLOSED', 'crashed at a commit'));
+        this.#sinceLast += 1;
+        if (this.#meets('crash')) store.drop(new PerdureError('STORE_CLOSED', 'crashed at a commit'));
       },
     });
+    const { file } = store.commits;
+    const commit = file.commit.bind(file);
+    file.commit = () => {
+      if (this.#meets('not made')) throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
+      commit();
+      if (this.#meets('made')) throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
+    };
     return store;
+  }
+
+  #meets(kind: Fault['kind']): boolean {
+    const [fault] = this.#faults;
+    if (fault?.kind !== kind || this.#sinceLast < fault.at) return false;
+    this.#faults.shift();
+    this.#sinceLast = 0;
+    this.met += 1;
+    return true;
   }
 }
 
-/** Does something in a life, and in the next one what this one did not get to. */
+/** Does something, and goes on with it after every fault. */
 async function persist(life: Life, work: (store: NodeStore) => Promise<void>): Promise<void> {
+  let store = life.open();
   for (;;) {
-    const store = life.open();
     try {
       await work(store);
       store.close();
       return;
     } catch (error) {
-      store.drop(new PerdureError('STORE_CLOSED', 'crashed'));
-      if (!isPerdureError(error, 'STORE_CLOSED')) throw error;
+      if (isPerdureError(error, 'STORE_FAILED')) await until(() => store.isOpen);
+      else {
+        store.drop(new PerdureError('STORE_CLOSED', 'crashed'));
+        if (!isPerdureError(error, 'STORE_CLOSED')) throw error;
+        store = life.open();
+      }
     }
   }
 }
@@ -180,29 +209,24 @@ async function judge(store: NodeStore, life: Life, sends: readonly Send[]): Prom
   expect(store.deadLetters()).toEqual([]);
 }
 
-async function survive(
-  path: string,
-  run: string,
-  sends: readonly Send[],
-  crashes: readonly number[],
-  maxAwake: number,
-) {
-  const life = new Life(path, run, crashes, maxAwake);
+async function survive(path: string, run: string, sends: readonly Send[], faults: readonly Fault[], maxAwake: number) {
+  const life = new Life(path, run, faults, maxAwake);
   acted.clear();
   await persist(life, (store) => sendAll(store, life, sends));
   const calm = new Life(path, run, [], maxAwake);
   await persist(calm, (store) => judge(store, calm, sends));
-  return life.crashed;
+  return life.met;
 }
 
 test('property: what trees send to each other is applied once and in order, whatever crashes', async () => {
   const path = quickStore();
   let run = 0;
-  const crashes = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 6 });
+  const kind = fc.constantFrom('crash' as const, 'crash' as const, 'made' as const, 'not made' as const);
+  const faults = fc.array(fc.record({ at: fc.integer({ min: 1, max: 12 }), kind }), { maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(
       fc.array(send, { maxLength: 12 }),
-      crashes,
+      faults,
       fc.constantFrom(1, 2, 100),
       async (sends, points, awake) => {
         await survive(path, `r${(run += 1)}`, sends, points, awake);
@@ -212,24 +236,21 @@ test('property: what trees send to each other is applied once and in order, what
   );
 }, 240_000);
 
-test('a crash between any two commits, and one in every life, comes to the same end', async () => {
-  const path = quickStore();
-  const sends: Send[] = [
-    { tree: 0, hops: 5, bad: false },
-    { tree: 1, hops: 4, bad: true },
-    { tree: 0, hops: 3, bad: false },
-    { tree: 3, hops: 4, bad: false },
-  ];
-  let last = 1;
-  for (let n = 1; last > 0; n++) last = await survive(path, `at${n}`, sends, [n], 100);
-  // Every life gets so far that something is done in it.
-  expect(
-    await survive(
-      path,
-      'every',
-      sends,
-      Array.from({ length: 40 }, () => 7),
-      2,
-    ),
-  ).toBeGreaterThan(3);
-}, 120_000);
+test.each(['crash', 'made', 'not made'] as const)(
+  'a fault (%s) at any one commit, and one in every life, comes to the same end',
+  async (kind) => {
+    const path = quickStore();
+    const sends: Send[] = [
+      { tree: 0, hops: 5, bad: false },
+      { tree: 1, hops: 4, bad: true },
+      { tree: 0, hops: 3, bad: false },
+      { tree: 3, hops: 4, bad: false },
+    ];
+    let met = 1;
+    for (let at = 1; met > 0; at++) met = await survive(path, `at${at}`, sends, [{ at, kind }], 100);
+    // Every life gets so far that something is done in it.
+    const every = Array.from({ length: 40 }, () => ({ at: 7, kind }));
+    expect(await survive(path, 'every', sends, every, 2)).toBeGreaterThan(2);
+  },
+  120_000,
+);
