@@ -530,8 +530,8 @@ export class Commits implements Batching {
     try {
       for (const [sql, cells] of batch.loose) this.rows.run(sql, ...cells);
     } catch (error) {
-      if (isStoreFailure(error)) throw error;
-      this.#batch.incidents.push({ kind: 'rows.refused', detail: messageOf(error) });
+      // A failure of the store has condemned the batch.
+      if (!isStoreFailure(error)) this.#batch.incidents.push({ kind: 'rows.refused', detail: messageOf(error) });
     }
     if (this.#batch.participants.size > 0 || this.#batch.incidents.length > 0) this.#schedule();
   }
@@ -664,8 +664,10 @@ export class Commits implements Batching {
   /** S3. */
   #failStop(batch: Batch, error: PerdureError): void {
     const pending = [...batch.stimuli, ...this.#batch.stimuli];
+    const incidents = [...batch.incidents, ...this.#batch.incidents];
     const passing = mayPass(error);
     this.#batch = new Batch();
+    this.#batch.incidents.push(...incidents);
     this.#status = passing ? { kind: 'failed', error } : { kind: 'closed', error };
     for (const participant of Array.from(this.#participants.values())) {
       if (passing) participant.suspended(error);

@@ -207,8 +207,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   /** What a transition that throws wanted done is undone with its rows. */
   stepped(threw: boolean): void {
-    const before = this.#wantedBefore.pop();
-    if (threw) this.#wanted.length = before ?? 0;
+    const before = this.#wantedBefore.pop() ?? 0;
+    if (threw) this.#wanted.length = before;
     this.commits.rows.leaveStep(threw);
   }
 
@@ -356,6 +356,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
       this.#host.outbox.write({ source, kind, name, payload: text }, turn);
     }
     this.#wanted = [];
+    // An action of the host's may have the store write in the midst of a transition.
+    this.#wantedBefore.fill(0);
   }
 
   #writeDigest(): void {

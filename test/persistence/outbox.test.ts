@@ -124,6 +124,32 @@ test('a turn that is refused, a transition that throws, and params that cannot b
   expect([calls, outbox(a.store)]).toEqual([[], []]);
 });
 
+test('a transition that throws after an action of it had the store commit undoes only what is not written', async () => {
+  const seen: number[] = [];
+  let flush = () => {};
+  const machine = setup({
+    types: {} as { events: { type: 'go' | 'act' } },
+    actions: {
+      act: durableAction({ name: 'act', run: (n: number) => void seen.push(n) }),
+      flush: () => flush(),
+      throw: () => {
+        throw new Error('thrown');
+      },
+    },
+  }).createMachine({
+    id: 'm',
+    on: {
+      act: { actions: { type: 'act', params: 1 } },
+      go: { actions: [{ type: 'act', params: 2 }, 'flush', { type: 'act', params: 3 }, 'throw'] },
+    },
+  });
+  await using a = await createDurableActor(machine, { store: quickStore() });
+  flush = () => a.store.flush();
+  await Promise.all([a.send({ type: 'act' }), a.send({ type: 'go' })]);
+  await until(() => outbox(a.store).length === 0);
+  expect(seen).toEqual([1, 2]);
+});
+
 test('rows of one actor are done one after the other, in order, and a failing one holds up the next', async () => {
   const clock = new SimulatedClock();
   const order: unknown[] = [];
