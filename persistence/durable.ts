@@ -269,7 +269,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   async close(): Promise<void> {
     if (this.#closed) return;
     if (this.#ownership.letGo !== undefined) {
-      if (this.#commits.isOpen) this.#commits.flush();
+      // With the batch that it is in, so that trees that come and go share commits. If that fails, who sent is told.
+      if (this.#commits.isOpen && this.#commits.isPending(this)) await this.#commits.transact(() => {}).catch(() => {});
       return this.#ownership.letGo();
     }
     if (this.#commits.isOpen) {

@@ -178,6 +178,18 @@ test('one commit serves all trees of a batch', async () => {
   expect(commits).toBe(2);
 });
 
+test('closing a handle commits what was sent through it, with the batch of all others', async () => {
+  let commits = 0;
+  await using store = openStore(tempStore(), { onCommit: () => (commits += 1) });
+  const names = Array.from({ length: 20 }, (_, n) => `o${n}`);
+  const handles = await Promise.all(names.map((name) => store.open('order', name, { input: name })));
+  commits = 0;
+  const sent = handles.map((handle) => handle.send({ type: 'add' }));
+  await Promise.all(handles.map((handle) => handle.close()));
+  expect([commits, awake(store)]).toEqual([1, []]);
+  expect(await Promise.all(sent)).toHaveLength(20);
+});
+
 test.each([
   ['bad', 'a state that cannot be stored'],
   ['bookBad', 'rows of its own beside it'],
