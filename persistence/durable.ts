@@ -290,8 +290,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#closed = true;
     this.#tree.drop();
     this.outbox.close();
-    this.#commits.leave(this, this.#closedError());
-    this.#listeners.end(this.#closedError());
+    const reason = this.#closedError();
+    this.#commits.leave(this, reason);
+    this.#listeners.end(reason);
   }
 
   #closedError(): PerdureError {

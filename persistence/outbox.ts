@@ -159,9 +159,8 @@ export class Outbox {
   /** Aborts what runs; the rows stay. */
   close(): void {
     this.#closed = true;
-    const reason = new PerdureError('STORE_CLOSED', `The tree "${this.#host.id}" was closed.`);
     for (const { abort, timer } of this.#queues.values()) {
-      abort.abort(reason);
+      abort.abort(new PerdureError('STORE_CLOSED', `The tree "${this.#host.id}" was closed.`));
       if (timer !== undefined) this.#host.commits.clock.clearTimeout(timer);
     }
     this.#queues.clear();

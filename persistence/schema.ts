@@ -36,6 +36,9 @@ create table turns(
   turn integer primary key, at integer not null, causes text not null, changed text not null, bytes integer not null
 ) strict;`;
 
+/** Whether the same was noted before is asked by the tree. */
+export const INCIDENTS_INDEX = 'create index incidents_tree on incidents(tree, kind);';
+
 /** Rows that were found damaged, as they were found. */
 export const QUARANTINE = `
 create table quarantine(
@@ -66,6 +69,7 @@ create table checkpoints(
 create table incidents(
   id integer primary key, at integer not null, tree integer, actor text, kind text not null, detail text not null
 ) strict;
+${INCIDENTS_INDEX}
 ${TURNS}
 ${QUARANTINE}
 `;

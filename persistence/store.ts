@@ -169,6 +169,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
 
   /** The trees of the store, by id. */
   trees(): IterableIterator<TreeInfo> {
+    this.assertOpen();
     return this.#trees.list();
   }
 
@@ -195,6 +196,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
 
   /** What was given up after its last attempt, oldest first. */
   deadLetters(): DeadLetter[] {
+    this.assertOpen();
     return readDeadLetters(this.commits.statements).map(({ id, tree, kind, name, attempt, error, dead_at }) => {
       return { id, tree, kind, name, attempts: attempt, error: error ?? '', at: dead_at ?? 0 };
     });

@@ -288,7 +288,8 @@ export class Trees {
     const { statements } = this.#commits;
     const underway = statements.of(
       `select name from trees where machine is not null and tree in
-         (select tree from actors where attempt > 0 and json_extract(snapshot, '$.status') = 'active'
+         (select tree from actors where attempt > 0
+            and case when json_valid(snapshot) then json_extract(snapshot, '$.status') = 'active' else 1 end
           union select tree from outbox where dead_at is null)`,
     );
     for (const { name } of underway.all() as { name: string }[]) this.#toWake.add(name);
@@ -317,7 +318,7 @@ export class Trees {
     }
   }
 
-  /** N4, once for each tree. The failure of the whole store is no tree's. */
+  /** N4: told once for each tree and reason. The failure of the whole store is no tree's. */
   #failed(id: string, error: unknown): void {
     if (this.#closed || !this.#commits.isOpen || this.#broken.has(id) || isStoreFault(error)) return;
     const row = this.#row(id);
@@ -325,7 +326,7 @@ export class Trees {
     if (row === undefined) return;
     this.#broken.add(id);
     const detail = `The tree "${id}" could not be opened: ${messageOf(error)}`;
-    this.#commits.incident({ kind: 'tree.unopenable', detail, tree: row.tree });
+    this.#commits.incident({ kind: 'tree.unopenable', detail, tree: row.tree, once: true });
   }
 
   #alarmAt(due: number): void {

@@ -330,6 +330,11 @@ test.each<[string, (path: string) => Machines, string]>([
     expect(await next.send('whole', { type: 'add' } as never)).toMatchObject({ applied: true });
     await clock.advance(100_000);
     expect(incidents(next)).toHaveLength(1);
+    // Nor is it told again by the next process.
+    next.close();
+    await using last = Store.open(path, { machines: left, clock });
+    await settle();
+    expect(incidents(last)).toHaveLength(1);
   },
 );
 
@@ -343,6 +348,26 @@ function damaged(path: string): Machines {
   db.close();
   return machines;
 }
+
+test('a damaged row of a tree in which something was under way does not keep the store from opening', async () => {
+  const path = tempStore();
+  const store = openStore(path);
+  for (const name of ['torn', 'fine']) {
+    await store.open('order', name, { input: name });
+    await store.send(name, { type: 'work' });
+  }
+  crashStore(store);
+  const db = new Database(path);
+  db.function('perdure_turn', () => 0);
+  db.exec(
+    `update actors set snapshot = '{' where key = 'work' and tree = (select tree from trees where name = 'torn')`,
+  );
+  db.close();
+  await using next = openStore(path);
+  await until(() => starts['fine'] === 2);
+  expect(incidents(next)).toMatchObject([{ kind: 'tree.unopenable', detail: expect.stringContaining('"torn"') }]);
+  await expect(next.send('torn', { type: 'add' })).rejects.toMatchObject({ code: 'ROW_CORRUPT' });
+});
 
 test('a tree that was given up rejects what its handle sends, and is opened anew for the next one', async () => {
   await using store = openStore(tempStore());
