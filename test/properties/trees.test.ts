@@ -110,6 +110,8 @@ class Life {
     const store: NodeStore = Store.open(this.#path, {
       machines,
       maxAwake: this.#maxAwake,
+      // Both ways, by turns.
+      history: this.#maxAwake === 2,
       durability: 'process-crash',
       onCommit: () => {
         this.#sinceLast += 1;
