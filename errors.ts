@@ -35,6 +35,7 @@ export type PerdureErrorCode =
   | 'SNAPSHOT_INVALID'
   | 'TREE_NOT_FOUND'
   | 'MACHINE_UNKNOWN'
+  | 'DEAD_LETTER_NOT_FOUND'
   // sending
   | 'ACTOR_NOT_FOUND'
   | 'ACTOR_STOPPED'

@@ -3,6 +3,7 @@ import { ackedByMany, ackedByManyV4, ackedByOne } from './acked.mjs';
 import { flatBatched, flatBatchedRaw, flatSingle, flatSingleRaw } from './flat.mjs';
 import { heapOfNew, heapOfRestored, restoreLarge } from './large-tree.mjs';
 import { importing, opening } from './startup.mjs';
+import { coldTrees, heapOfClosed } from './trees.mjs';
 
 /**
  * @typedef {object} Result
@@ -31,6 +32,8 @@ export const durable = [
   { key: 'durable.restore.100k', aim: 'ratio <= 1.25', run: restoreLarge },
   { key: 'durable.heap', aim: 'value <= 3,000', run: heapOfNew },
   { key: 'durable.heap.restored', aim: 'value <= 3,000', run: heapOfRestored },
+  { key: 'durable.trees', aim: '', run: coldTrees },
+  { key: 'durable.trees.heap', aim: 'ratio <= 1.2', run: heapOfClosed },
   { key: 'startup.import', aim: 'value <= 30', run: importing },
   { key: 'startup.open', aim: 'value <= 100', run: opening },
 ];

@@ -3,12 +3,12 @@
  *
  * I1  An id is accepted in the transaction of the turn that its message began, and forgotten with it if that is undone.
  * I2  An id is kept for at least `dedupeForMs`; forgetting never stalls a turn.
- * I3  Ids of the form `client:n` that count up by one cost one row a client, whatever their number; any other id, and one
- *     that leaves a gap, is kept by itself. Which ids are repeats is the same either way.
+ * I3  Ids of the form `client:n` that count up by one cost one row a client, whatever their number, and one more for every
+ *     gap; any other id is kept by itself. Which ids are repeats is the same either way.
  */
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
-import type { Statements } from './rows.ts';
+import type { Cell, Statements } from './rows.ts';
 import { isStorable } from './xstate-port.ts';
 
 const WEEK_MS = 7 * 86_400_000;
@@ -25,15 +25,15 @@ export interface IdHost {
 
 /** Numbered ids of one client: those from `low` to `high` were taken. */
 interface Range {
-  low: number;
+  readonly low: number;
   high: number;
-  changed: boolean;
 }
 
 /** The ids of one tree that were taken in this batch and are not written. */
 interface Unwritten {
   readonly ids: Set<string>;
-  readonly ranges: Map<string, Range>;
+  /** By client: those that are new, or were extended. */
+  readonly ranges: Map<string, Range[]>;
 }
 
 /** An id of the form `client:n`. */
@@ -57,27 +57,36 @@ class Forgetting {
   readonly #statements: Statements;
   readonly #read: string;
   readonly #delete: string;
-  #upTo = '';
+  readonly #start: readonly Cell[];
+  #after: readonly Cell[];
   #oldestLeft = Number.POSITIVE_INFINITY;
   #nothingBefore = 0;
 
-  constructor(statements: Statements, table: string, key: string) {
+  /** `start` is a key before all others. */
+  constructor(statements: Statements, table: string, key: readonly string[], start: readonly Cell[]) {
+    const [columns, marks] = [key.join(', '), key.map(() => '?').join(', ')];
     this.#statements = statements;
-    this.#read = `select ${key} as key, at from ${table} where ${key} > ? order by ${key} limit ?`;
-    this.#delete = `delete from ${table} where ${key} = ? and at < ?`;
+    this.#read = `select ${columns}, at from ${table} where (${columns}) > (${marks}) order by ${columns} limit ?`;
+    this.#delete = `delete from ${table} where (${columns}) = (${marks})`;
+    this.#start = this.#after = start;
   }
 
   /** The next walk begins when the oldest that this one left expires. */
   step(now: number, keptForMs: number): void {
     if (now < this.#nothingBefore) return;
     const oldest = now - keptForMs;
-    const chunk = this.#statements.of(this.#read).all(this.#upTo, CHUNK) as { key: string; at: number }[];
-    for (const { key, at } of chunk) {
-      if (at < oldest) this.#statements.of(this.#delete).run(key, oldest);
+    const chunk = this.#statements
+      .of(this.#read)
+      .raw()
+      .all(...this.#after, CHUNK) as Cell[][];
+    for (const cells of chunk) {
+      const at = cells.at(-1) as number;
+      if (at < oldest) this.#statements.of(this.#delete).run(...cells.slice(0, -1));
       else this.#oldestLeft = Math.min(this.#oldestLeft, at);
     }
-    this.#upTo = chunk.length < CHUNK ? '' : (chunk.at(-1)?.key ?? '');
-    if (this.#upTo !== '') return;
+    const last = chunk.length < CHUNK ? undefined : chunk.at(-1)?.slice(0, -1);
+    this.#after = last ?? this.#start;
+    if (last !== undefined) return;
     this.#nothingBefore = Math.min(this.#oldestLeft, now) + keptForMs;
     this.#oldestLeft = Number.POSITIVE_INFINITY;
   }
@@ -97,7 +106,10 @@ export class AcceptedIds {
     this.#statements = statements;
     this.#host = host;
     this.#dedupeForMs = dedupeForMs;
-    this.#forgetting = [new Forgetting(statements, 'accepted', 'id'), new Forgetting(statements, 'clients', 'client')];
+    this.#forgetting = [
+      new Forgetting(statements, 'accepted', ['id', 'tree'], ['', -1]),
+      new Forgetting(statements, 'clients', ['client', 'tree', 'low'], ['', -1, -1]),
+    ];
   }
 
   /** Takes a message id for a tree; false if it was taken before. Throws CODEC_REFUSED for an id that is no text. */
@@ -109,8 +121,8 @@ export class AcceptedIds {
     const numbered = numberedId(id);
     const isNew = (numbered === undefined && ascii && this.#isHighest(id)) || !this.has(id, tree);
     if (!isNew) return false;
-    // What leaves a gap in its client's numbers is kept by itself.
-    if (numbered === undefined || !this.#extend(numbered, tree)) this.#of(tree).ids.add(id);
+    if (numbered === undefined) this.#of(tree).ids.add(id);
+    else this.#extend(numbered, tree);
     this.#sinceForgetting += 1;
     return true;
   }
@@ -119,9 +131,8 @@ export class AcceptedIds {
   has(id: string, tree: number): boolean {
     if (this.#unwritten.get(tree)?.ids.has(id) === true) return true;
     const numbered = numberedId(id);
-    const range = numbered && this.#range(numbered.client, tree);
-    if (range !== undefined && numbered !== undefined && numbered.n >= range.low && numbered.n <= range.high)
-      return true;
+    if (numbered !== undefined && (this.#range(numbered, tree)?.high ?? -1) >= numbered.n) return true;
+    // Numbered ones too: schema 1 kept them so.
     return this.#statements.of('select 1 from accepted where id = ? and tree = ?').get(id, tree) !== undefined;
   }
 
@@ -136,10 +147,8 @@ export class AcceptedIds {
           .of('insert into accepted select value, ?, ?, ? from json_each(?)')
           .run(tree, this.#host.turn, at, JSON.stringify([...ids]));
       }
-      for (const [client, { low, high, changed }] of ranges) {
-        if (changed)
-          this.#statements.of('insert or replace into clients values (?, ?, ?, ?, ?)').run(client, tree, low, high, at);
-      }
+      const put = this.#statements.of('insert or replace into clients values (?, ?, ?, ?, ?)');
+      for (const [client, own] of ranges) for (const { low, high } of own) put.run(client, tree, low, high, at);
     }
     this.#unwritten.clear();
     // Twice as many are looked at as came in, so that forgetting keeps up.
@@ -158,19 +167,28 @@ export class AcceptedIds {
     this.#unwritten.delete(tree);
   }
 
-  /** Adds a number to what its client has sent; false if that would leave a gap. */
-  #extend({ client, n }: NumberedId, tree: number): boolean {
-    const range = this.#range(client, tree);
-    if (range !== undefined && n !== range.high + 1) return false;
-    this.#of(tree).ranges.set(client, { low: range?.low ?? n, high: n, changed: true });
-    return true;
+  /** Adds a number that was not taken to the range that ends before it, or begins a new one. */
+  #extend({ client, n }: NumberedId, tree: number): void {
+    const { ranges } = this.#of(tree);
+    let own = ranges.get(client);
+    if (own === undefined) ranges.set(client, (own = []));
+    const range = this.#range({ client, n }, tree);
+    if (range === undefined || range.high !== n - 1) return void own.push({ low: n, high: n });
+    if (!own.includes(range)) own.push(range);
+    range.high = n;
   }
 
-  #range(client: string, tree: number): Range | undefined {
-    const unwritten = this.#unwritten.get(tree)?.ranges.get(client);
-    if (unwritten !== undefined) return unwritten;
-    const row = this.#statements.of('select low, high from clients where client = ? and tree = ?').get(client, tree);
-    return row === undefined ? undefined : { ...(row as { low: number; high: number }), changed: false };
+  /** The range that begins last among those that begin at or before the number. */
+  #range({ client, n }: NumberedId, tree: number): Range | undefined {
+    let last: Range | undefined;
+    for (const range of this.#unwritten.get(tree)?.ranges.get(client) ?? []) {
+      if (range.low <= n && range.low > (last?.low ?? -1)) last = range;
+    }
+    if (last !== undefined && last.high >= n) return last;
+    const read = 'select low, high from clients where client = ? and tree = ? and low <= ? order by low desc limit 1';
+    const stored = this.#statements.of(read).get(client, tree, n) as Range | undefined;
+    // Ranges do not overlap: a stored one that begins as this one does is what this one was.
+    return stored !== undefined && stored.low > (last?.low ?? -1) ? stored : last;
   }
 
   #of(tree: number): Unwritten {

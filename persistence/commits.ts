@@ -6,6 +6,10 @@
  *                                          │         └─ a refusal: #isolate (each turn of that tree again, alone)
  *                                          └─────────── an SQLite error: #failStop ──> #reopen, until it succeeds
  *
+ * A tree that is refused is undone by a savepoint, and no other is touched. Rows that it wrote directly (rows.ts) cannot be
+ * undone alone: then the transaction is, the other trees that wrote rows directly in this batch run their turns again, and
+ * those that did not go into the next batch as they are.
+ *
  * S1  Nothing is acknowledged, started or announced before the transaction that holds its turn is committed.
  * S2  A turn that cannot be made durable fails alone: the other turns of its batch are committed.
  * S3  After an SQLite error the outcome of the commit is unknown: everything pending is rejected, nothing is accepted,
@@ -15,7 +19,7 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { AcceptedIds } from './accepted-ids.ts';
 import type { Clock } from './clock.ts';
 import type { Cause, History } from './history.ts';
-import { TurnRows, type Batching, type Statements, type TurnName } from './rows.ts';
+import { TurnRows, type Batching, type Cell, type Statements, type TurnName } from './rows.ts';
 import { isStoreFailure, sqliteError } from './sqlite.ts';
 import type { Payloads } from './payloads.ts';
 import type { StoreFile } from './store-file.ts';
@@ -47,6 +51,8 @@ export interface Participant {
   write(turn: number): void;
   /** The turn is on disk. */
   committed(turn: number): void;
+  /** The host closes the store: the last chance to write. */
+  closing(): void;
   /** Its turns were undone: go back to what is on disk. Throws what a restore throws. */
   reload(): void;
   /** The store failed, and is being opened again: nothing moves until `reload`. */
@@ -73,6 +79,7 @@ const NOBODY: Participant = {
   condemned: false,
   write: nothing,
   committed: nothing,
+  closing: nothing,
   reload: nothing,
   suspended: nothing,
   failed: nothing,
@@ -81,11 +88,36 @@ const NOBODY: Participant = {
 class Batch {
   stimuli: Stimulus[] = [];
   readonly participants = new Set<Participant>();
-  afterCommit: { readonly participant: Participant | undefined; readonly fn: () => void }[] = [];
-  readonly names: TurnName[] = [];
+  afterCommit: { readonly tree: number | undefined; readonly fn: () => void }[] = [];
+  /** Rows of the outbox that go with the turn of the tree that takes them. */
+  readonly alongside = new Map<Participant, (() => void)[]>();
+  readonly names: { readonly tree: number | undefined; readonly name: TurnName }[] = [];
+  readonly incidents: Incident[] = [];
+  /** The trees that wrote rows directly, by number. */
+  readonly writers = new Set<number>();
+  /** What was written outside of any turn, to be written again if the transaction is undone. */
+  readonly loose: (readonly [sql: string, cells: readonly Cell[]])[] = [];
+  /** Trees of which XState made an error of what refuses their turn, by number. */
+  readonly condemned = new Map<number, PerdureError>();
+  /** Trees that wrote no rows directly are being written. */
+  isPastWriters = false;
   report: CommitReport | undefined;
   /** Trees whose turns could not be stored, and why. */
   refused: Map<Participant, PerdureError> | undefined;
+
+  /** Takes over what does not belong to these trees from a batch that was undone. */
+  carry(undone: Batch, trees: ReadonlySet<Participant>): void {
+    const numbers = new Set(Array.from(trees, ({ number }) => number));
+    const isOthers = ({ tree }: { tree: number | undefined }) => tree === undefined || !numbers.has(tree);
+    for (const participant of undone.participants) if (!trees.has(participant)) this.participants.add(participant);
+    this.stimuli.push(...undone.stimuli.filter(({ participant }) => !trees.has(participant)));
+    for (const [participant, writes] of undone.alongside) {
+      if (!trees.has(participant)) this.alongside.set(participant, writes);
+    }
+    this.afterCommit.push(...undone.afterCommit.filter(isOthers));
+    this.names.push(...undone.names.filter(isOthers));
+    this.incidents.push(...undone.incidents);
+  }
 }
 
 type Status =
@@ -113,6 +145,8 @@ export interface Incident {
   readonly tree?: number;
   /** The path of the actor. */
   readonly actor?: string;
+  /** Whether the same, word for word, is not noted again. */
+  readonly once?: boolean;
 }
 
 export class Commits implements Batching {
@@ -137,7 +171,7 @@ export class Commits implements Batching {
   readonly #strikes = new Map<Participant, number>();
   #begun = false;
   #written = { rows: 0, bytes: 0 };
-  /** Why the open batch must not be committed, though XState made an error of some actor of it. */
+  /** Why nothing of the open batch may be committed. */
   #condemned: PerdureError | undefined;
 
   constructor(file: StoreFile, options: CommitOptions) {
@@ -213,8 +247,15 @@ export class Commits implements Batching {
     this.#participants.set(participant.id, participant);
   }
 
-  leave(participant: Participant): void {
+  /** The tree is not live any more; what it had not committed is rejected. */
+  leave(participant: Participant, reason: PerdureError): void {
     if (this.#participants.get(participant.id) === participant) this.#participants.delete(participant.id);
+    const batch = this.#batch;
+    if (!batch.participants.delete(participant)) return;
+    const isOwn = (stimulus: Stimulus) => stimulus.participant === participant;
+    const own = batch.stimuli.filter(isOwn);
+    batch.stimuli = batch.stimuli.filter((stimulus) => !isOwn(stimulus));
+    for (const stimulus of own) stimulus.reject(reason);
   }
 
   /** Runs a turn now; its stimulus is settled when it is committed. */
@@ -231,7 +272,10 @@ export class Commits implements Batching {
     this.touch(stimulus.participant);
     try {
       // After a refusal every turn of the tree runs again, alone: what the condemned tree says now does not count.
-      if (!stimulus.participant.condemned && this.#condemned === undefined) stimulus.deliver();
+      const { condemned, number } = stimulus.participant;
+      if (!condemned && this.#condemned === undefined && !this.#batch.condemned.has(number)) {
+        this.rows.inTurnOf(number, () => stimulus.deliver());
+      }
     } catch (error) {
       this.statementThrew(error);
       throw this.#verdictOn(error);
@@ -272,16 +316,29 @@ export class Commits implements Batching {
     this.#schedule();
   }
 
-  afterCommit(fn: () => void, participant?: Participant): void {
-    this.#batch.afterCommit.push({ participant, fn });
+  afterCommit(fn: () => void, tree: number | undefined): void {
+    this.#batch.afterCommit.push({ tree, fn });
   }
 
-  nameTurn(name: TurnName): void {
-    this.#batch.names.push(name);
+  nameTurn(name: TurnName, tree: number | undefined): void {
+    if (tree !== undefined) this.#batch.writers.add(tree);
+    this.#batch.names.push({ tree, name });
+  }
+
+  /** Writes with the rows of the tree, in the turn that runs: what is undone if the tree cannot be stored, and with no other. */
+  alongside(participant: Participant, write: () => void): void {
+    const writes = this.#batch.alongside.get(participant);
+    if (writes === undefined) this.#batch.alongside.set(participant, [write]);
+    else writes.push(write);
+  }
+
+  wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void {
+    if (tree === undefined) this.#batch.loose.push([sql, cells]);
+    else this.#batch.writers.add(tree);
   }
 
   /** Counts what is written, for {@link CommitReport}. */
-  wrote(rows: number, bytes: number): void {
+  count(rows: number, bytes: number): void {
     this.#written.rows += rows;
     this.#written.bytes += bytes;
   }
@@ -291,15 +348,17 @@ export class Commits implements Batching {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     const batch = this.#batch;
-    if (!this.isOpen || (batch.participants.size === 0 && !this.#begun)) return;
+    if (!this.isOpen || (batch.participants.size === 0 && batch.incidents.length === 0 && !this.#begun)) return;
     this.#batch = new Batch();
     try {
       this.#write(batch);
     } catch (error) {
       const verdict = this.#verdictOn(error);
-      this.#rollback();
-      if (isRefusal(verdict)) this.#isolate(batch.participants, batch.stimuli, verdict);
-      else this.#failStop(batch, verdict);
+      if (isRefusal(verdict)) this.#isolateWriters(batch, verdict);
+      else {
+        this.#rollback();
+        this.#failStop(batch, verdict);
+      }
       return;
     }
     if (batch.refused === undefined) this.#release(batch);
@@ -310,8 +369,10 @@ export class Commits implements Batching {
     if (isStoreFailure(error)) this.condemn(error);
   }
 
-  condemn(error: unknown): void {
-    this.#condemned ??= this.#verdictOn(error);
+  condemn(error: unknown, tree?: number): void {
+    const verdict = this.#verdictOn(error);
+    if (tree === undefined || !isRefusal(verdict)) this.#condemned ??= verdict;
+    else if (!this.#batch.condemned.has(tree)) this.#batch.condemned.set(tree, verdict);
   }
 
   /** A failure of the store is the end of it; everything else condemns the one turn that it came from. */
@@ -324,7 +385,7 @@ export class Commits implements Batching {
   /** Commits what is pending, and lets go of the file. */
   close(): void {
     if (this.isClosed) return;
-    this.flush();
+    this.settle();
     try {
       if (this.isOpen) this.file.giveBack();
     } catch (error) {
@@ -332,6 +393,13 @@ export class Commits implements Batching {
       throw sqliteError(error, this.path);
     }
     this.drop(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed.`));
+  }
+
+  /** Commits what is pending, and what the trees want noted before the store is closed. */
+  settle(): void {
+    if (!this.isOpen) return;
+    for (const participant of this.#participants.values()) participant.closing();
+    this.flush();
   }
 
   /** Lets go of the file as a killed process would: nothing pending is committed. */
@@ -343,6 +411,7 @@ export class Commits implements Batching {
     clearTimeout(this.#reopening);
     const batch = this.#batch;
     this.#batch = new Batch();
+    for (const participant of Array.from(this.#participants.values())) participant.failed(error);
     for (const stimulus of batch.stimuli) stimulus.reject(error);
     this.file.close();
   }
@@ -357,7 +426,7 @@ export class Commits implements Batching {
   /** Takes a message id for a tree; false if it was taken before. Ids are kept for `dedupeForMs`. */
   accept(id: string, tree: number): boolean {
     const fresh = this.#ids.accept(id, tree);
-    if (fresh) this.wrote(1, id.length);
+    if (fresh) this.count(1, id.length);
     return fresh;
   }
 
@@ -369,17 +438,18 @@ export class Commits implements Batching {
   #write(batch: Batch): void {
     const started = this.clock.monotonic?.() ?? this.clock.now();
     if (this.#condemned !== undefined) throw this.#condemned;
-    const hasRows = this.#begun;
     this.begin();
-    if (batch.participants.size === 1 || hasRows) {
-      for (const participant of batch.participants) participant.write(this.turn);
-    } else {
-      for (const participant of batch.participants) this.#writeApart(batch, participant);
-    }
-    const stimuli = batch.refused === undefined ? batch.stimuli : batch.stimuli.filter((one) => !isHeld(batch, one));
+    this.#writeTrees(batch);
     this.#ids.write();
-    this.history?.write(this.turn, stimuli, this.#written.bytes);
-    this.#options.versions.name(this.turn, batch.names);
+    if (this.history !== undefined) {
+      const caused = batch.stimuli.filter((one) => one.participant !== NOBODY && !isHeld(batch, one));
+      this.history.write(this.turn, caused, this.#written.bytes);
+    }
+    this.#options.versions.name(
+      this.turn,
+      batch.names.map(({ name }) => name),
+    );
+    for (const incident of batch.incidents) this.#writeIncident(incident);
     this.#options.versions.step(this.clock.now(), this.#written.rows);
     this.file.commit();
     this.#begun = false;
@@ -389,11 +459,34 @@ export class Commits implements Batching {
     this.#reopenMs = REOPEN_MS.first;
   }
 
+  /** Those that wrote rows directly come first: when one of them is refused, the others have not been written. */
+  #writeTrees(batch: Batch): void {
+    const { participants, writers, condemned } = batch;
+    if (writers.size + condemned.size > 0) {
+      for (const participant of participants) {
+        const refusal = condemned.get(participant.number);
+        if (refusal !== undefined) throw refusal;
+        if (writers.has(participant.number)) this.#writeTree(batch, participant);
+      }
+    }
+    batch.isPastWriters = true;
+    for (const participant of participants) {
+      if (writers.has(participant.number)) continue;
+      if (participants.size === 1) this.#writeTree(batch, participant);
+      else this.#writeApart(batch, participant);
+    }
+  }
+
+  #writeTree(batch: Batch, participant: Participant): void {
+    participant.write(this.turn);
+    for (const write of batch.alongside.get(participant) ?? []) write();
+  }
+
   /** A tree that cannot be written leaves no trace in the transaction of the others. */
   #writeApart(batch: Batch, participant: Participant): void {
     this.statements.of('savepoint tree').run();
     try {
-      participant.write(this.turn);
+      this.#writeTree(batch, participant);
     } catch (error) {
       const verdict = this.#verdictOn(error);
       if (!isRefusal(verdict)) throw error;
@@ -420,10 +513,35 @@ export class Commits implements Batching {
   #releaseOthers(batch: Batch, refused: ReadonlyMap<Participant, PerdureError>): void {
     const held = batch.stimuli.filter((stimulus) => isHeld(batch, stimulus));
     batch.stimuli = batch.stimuli.filter((stimulus) => !isHeld(batch, stimulus));
-    batch.afterCommit = batch.afterCommit.filter(({ participant }) => !participant || !refused.has(participant));
+    const numbers = new Set(Array.from(refused.keys(), ({ number }) => number));
+    batch.afterCommit = batch.afterCommit.filter(({ tree }) => tree === undefined || !numbers.has(tree));
     for (const participant of refused.keys()) batch.participants.delete(participant);
     const [refusal] = refused.values();
     this.#isolate(new Set(refused.keys()), held, refusal as PerdureError, () => this.#release(batch));
+  }
+
+  /** S2 when the whole transaction must be undone: only those run their turns again who wrote rows in it. */
+  #isolateWriters(batch: Batch, refusal: PerdureError): void {
+    const isNarrow = this.#condemned === undefined && !batch.isPastWriters;
+    const isSuspect = ({ number }: Participant) => batch.writers.has(number) || batch.condemned.has(number);
+    const suspects = isNarrow ? new Set([...batch.participants].filter(isSuspect)) : batch.participants;
+    if (batch.participants.size === 0) batch.loose.length = 0;
+    this.#undo(batch, suspects);
+    const held = batch.stimuli.filter(({ participant }) => suspects.has(participant));
+    this.#isolate(suspects, held, refusal);
+  }
+
+  /** Undoes the open transaction; what it held of other trees than these goes into the next batch. */
+  #undo(batch: Batch, trees: ReadonlySet<Participant>): void {
+    this.#rollback(trees);
+    this.#batch.carry(batch, trees);
+    try {
+      for (const [sql, cells] of batch.loose) this.rows.run(sql, ...cells);
+    } catch (error) {
+      // A failure of the store has condemned the batch.
+      if (!isStoreFailure(error)) this.#batch.incidents.push({ kind: 'rows.refused', detail: messageOf(error) });
+    }
+    if (this.#batch.participants.size > 0 || this.#batch.incidents.length > 0) this.#schedule();
   }
 
   /** S2: nobody has heard of these turns yet, so each may be run again, alone, on what is on disk. */
@@ -464,9 +582,7 @@ export class Commits implements Batching {
 
   /** Gives a tree up. */
   #give(participant: Participant, reason: PerdureError): void {
-    this.leave(participant);
-    this.#given.set(participant, reason);
-    this.#batch.participants.delete(participant);
+    this.leave(participant, reason);
     participant.failed(reason);
     if (!this.isOpen) return;
     const detail = `The tree "${participant.id}" was given up: ${messageOf(reason)}`;
@@ -487,13 +603,16 @@ export class Commits implements Batching {
       this.#write(batch);
     } catch (error) {
       const verdict = this.#verdictOn(error);
-      this.#rollback();
       this.#batch = new Batch();
       if (isRefusal(verdict)) {
+        this.#undo(batch, batch.participants);
         this.#postponed?.push(...batch.stimuli.filter((other) => other !== stimulus));
         for (const other of batch.participants) if (other === own || written) this.#reload(other);
         for (const other of batch.participants) if (other !== own && !written) this.touch(other);
-      } else if (this.isOpen) this.#failStop(batch, verdict);
+      } else {
+        this.#rollback();
+        if (this.isOpen) this.#failStop(batch, verdict);
+      }
       stimulus.reject(verdict);
       return false;
     }
@@ -519,18 +638,31 @@ export class Commits implements Batching {
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. */
-  incident({ kind, detail, tree, actor }: Incident): void {
-    this.begin();
-    this.statements
-      .of('insert into incidents(at, tree, actor, kind, detail) values (?, ?, ?, ?, ?)')
-      .run(this.clock.now(), tree ?? null, actor ?? null, kind, this.payloads.shownText(detail));
+  incident(incident: Incident): void {
+    this.assertOpen();
+    this.#batch.incidents.push(incident);
     this.#schedule();
   }
 
-  #rollback(): void {
+  #writeIncident({ kind, detail, tree, actor, once = false }: Incident): void {
+    const cells = [tree ?? null, actor ?? null, kind, this.payloads.shownText(detail)];
+    const same = 'select 1 from incidents where tree is ? and actor is ? and kind = ? and detail = ?';
+    if (once && this.statements.of(same).get(...cells) !== undefined) return;
+    this.statements
+      .of('insert into incidents(at, tree, actor, kind, detail) values (?, ?, ?, ?, ?)')
+      .run(this.clock.now(), ...cells);
+  }
+
+  /** Undoes the open transaction, and what these trees, or all, had in it. */
+  #rollback(trees?: ReadonlySet<Participant>): void {
     this.#condemned = undefined;
-    this.#ids.rollback();
-    this.history?.rollback();
+    if (trees === undefined) {
+      this.#ids.rollback();
+      this.history?.rollback();
+    } else {
+      for (const { number } of trees) this.#ids.forget(number);
+      for (const { number } of trees) this.history?.forget(number);
+    }
     this.#options.versions.rollback();
     if (this.#begun) this.file.rollback();
     this.#begun = false;
@@ -540,8 +672,10 @@ export class Commits implements Batching {
   /** S3. */
   #failStop(batch: Batch, error: PerdureError): void {
     const pending = [...batch.stimuli, ...this.#batch.stimuli];
+    const incidents = [...batch.incidents, ...this.#batch.incidents];
     const passing = mayPass(error);
     this.#batch = new Batch();
+    this.#batch.incidents.push(...incidents);
     this.#status = passing ? { kind: 'failed', error } : { kind: 'closed', error };
     for (const participant of Array.from(this.#participants.values())) {
       if (passing) participant.suspended(error);

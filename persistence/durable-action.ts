@@ -12,7 +12,7 @@ import { actionsOf, treeOf, type Logic } from './xstate-port.ts';
 export interface DurableActionContext {
   /** Stable over all attempts and restarts, and unique: for the other side to tell a repeat. */
   readonly key: string;
-  /** 1 for the first. One that was cut off by a crash is not counted. */
+  /** 1 for the first. It is counted on disk before it begins; one that a close cut off is not counted. */
   readonly attempt: number;
   /** Aborted when the tree is closed. */
   readonly signal: AbortSignal;
@@ -28,7 +28,10 @@ export interface DurableActionHandler {
 export interface DurableActionOptions<TParams> {
   /** The name under which it is stored: it must not change while rows of that name wait. */
   readonly name: string;
-  /** Runs after the commit, at least once, in the order of its actor; a throw is tried again unless it says `retryable: false`. */
+  /**
+   * Runs after the commit, at least once, in the order of its actor. A throw is tried again unless it says
+   * `retryable: false`; one that does not settle holds up those behind it, so give it a time limit.
+   */
   readonly run: (params: TParams, context: DurableActionContext) => unknown;
   /** Default: 8 attempts, 200 ms doubled up to 60 s. */
   readonly retry?: Partial<OutboxRetry>;

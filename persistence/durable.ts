@@ -15,10 +15,11 @@ import type { ActorRefFrom, EventFromLogic, InspectionEvent, Observer, OutputFro
 import { PerdureError } from '../errors.ts';
 import type { Cause, TurnRecord } from './history.ts';
 import type { Commits, Participant, Stimulus } from './commits.ts';
-import { durableActionsOf } from './durable-action.ts';
+import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
-import type { OutboxRow } from './outbox-rows.ts';
+import { Outbox, type OutboxHost } from './outbox.ts';
+import { isWaiting, takeRow, type OutboxRow } from './outbox-rows.ts';
 import type { Store } from './store.ts';
 import { refuseUnstorable } from './codec.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
@@ -88,7 +89,7 @@ export interface Resumption {
 }
 
 /** A tree of actors that survives. Made by `createDurableActor` or `store.open`. */
-export class DurableActor<TLogic extends Logic> implements Participant, TreeHost, AsyncDisposable {
+export class DurableActor<TLogic extends Logic> implements Participant, TreeHost, OutboxHost, AsyncDisposable {
   readonly id: string;
   readonly store: Store;
   /** What came back; undefined when the tree was created by this call. */
@@ -98,12 +99,18 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   readonly #options: TreeOptions;
   readonly #listeners = new Listeners<SnapshotFrom<TLogic>>();
   readonly #refusals = new Map<number, number>();
+  /** It outlives the live tree: what runs outside goes on when a turn is refused. */
+  readonly outbox: Outbox;
   #tree: LiveTree;
   /** The root's state as of the last committed turn, and as of the last written one. */
   #snapshot: AnySnapshot;
   #written: AnySnapshot;
   #started = false;
   #closed = false;
+  /** Why nothing more will be committed. */
+  #over: PerdureError | undefined;
+  /** Why it could not be started. */
+  #unstarted: PerdureError | undefined;
 
   constructor(logic: TLogic, store: Store, settings: TreeSettings<TLogic>, ownership: TreeOwnership) {
     this.id = checkedName(settings.id);
@@ -126,6 +133,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       migrate: settings.migrate,
     };
     const began = this.#monotonic();
+    this.outbox = new Outbox(this);
     this.#tree = this.#load();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     this.resumed = this.#resumption(began);
@@ -147,8 +155,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       const deliver = () => {
         if (!this.#started) this.#start();
       };
+      const fail = (error: PerdureError) => {
+        if (!this.#started) this.#unstarted = error;
+        reject(error);
+      };
       const cause: Cause = { kind: this.resumed === undefined ? 'start' : 'resume' };
-      this.#run({ participant: this, cause, deliver, resolve: () => resolve(), reject });
+      this.#run({ participant: this, cause, deliver, resolve: () => resolve(), reject: fail });
     });
   }
 
@@ -161,25 +173,24 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return this.apply(event as AnyEventObject, options);
   }
 
-  /** Sends an event, and does something more in its turn. */
-  apply(
-    event: AnyEventObject,
-    options: SendOptions,
-    { kind = 'send', alongside }: { readonly kind?: Cause['kind']; readonly alongside?: () => void } = {},
-  ): Promise<Receipt> {
+  /** Sends an event; one of an outbox takes its row away in the same turn. */
+  apply(event: AnyEventObject, options: SendOptions, row?: OutboxRow): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
       if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
       let applied = true;
       const deliver = () => {
+        if (!this.#started) throw this.#unstarted ?? this.#closedError();
+        const { statements } = this.#commits;
+        if (row !== undefined && !isWaiting(statements, row.id)) return void (applied = false);
         const target = this.#target(options);
         refuseUnstorable(event, this.#tree, () => `the event "${event.type}" for "${options.to ?? this.id}"`);
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
-        alongside?.();
+        if (row !== undefined) this.#commits.alongside(this, () => takeRow(statements, row.id));
         if (applied) target?.send(event);
       };
-      const cause: Cause = { kind, to: options.to, id: options.id, event };
+      const cause: Cause = { kind: row === undefined ? 'send' : 'outbox', to: options.to, id: options.id, event };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
   }
@@ -197,7 +208,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   /**
    * What the root emitted in committed turns; `'*'` hears everything. And what becomes of the tree itself: `suspended`, with
    * the `error`, when the store failed and is being opened again; `reopened` when the tree was read back from the file, after
-   * that or after a turn was refused.
+   * that or after a turn was refused; `interrupted`, with the `actor` and the `policy`, when that interrupted an effect which is
+   * not to run again by itself.
    */
   on(type: string, listener: (event: AnyEventObject) => void): { unsubscribe(): void } {
     return this.#listeners.on(type, listener);
@@ -228,7 +240,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return this.store.history({ ...query, tree: this.id });
   }
 
-  /** The paths of the actors whose effects a restart interrupted, and which wait for {@link decide}. */
+  /**
+   * The paths of the actors whose effects a restart interrupted, and which wait for {@link decide}. Each is an incident of the
+   * kind `effect.interrupted` too, for hosts that look later.
+   */
   get interrupted(): readonly string[] {
     return [...this.#tree.interrupted.keys()];
   }
@@ -255,8 +270,15 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   /** Commits what is pending, aborts effects, and lets go of the store. The tree goes on when it is opened again. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#commits.isOpen) this.#commits.flush();
-    if (this.#ownership.letGo !== undefined) return this.#ownership.letGo();
+    if (this.#ownership.letGo !== undefined) {
+      // With the batch that it is in, so that trees that come and go share commits. If that fails, who sent is told.
+      if (this.#commits.isOpen && this.#commits.isPending(this)) await this.#commits.transact(() => {}).catch(() => {});
+      return this.#ownership.letGo();
+    }
+    if (this.#commits.isOpen) {
+      this.closing();
+      this.#commits.flush();
+    }
     this.discard();
     this.#ownership.onClose?.();
   }
@@ -269,8 +291,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   discard(): void {
     this.#closed = true;
     this.#tree.drop();
-    this.#commits.leave(this);
-    this.#listeners.end(this.#closedError());
+    this.outbox.close();
+    const reason = this.#closedError();
+    this.#commits.leave(this, reason);
+    this.#listeners.end(reason);
   }
 
   #closedError(): PerdureError {
@@ -289,7 +313,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   /** Nothing is under way in it: it can be closed, and comes back as it is. */
   get isIdle(): boolean {
-    return this.#tree.isIdle && !this.#commits.isPending(this);
+    return this.#tree.isIdle && this.outbox.isEmpty && !this.#commits.isPending(this);
   }
 
   /** When its next timer is due; undefined when it has none. Wall-clock ms. */
@@ -307,6 +331,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const changed = snapshot !== this.#snapshot;
     this.#snapshot = snapshot;
     this.#tree.committed();
+    this.outbox.release();
     if (changed) this.#listeners.snapshot(snapshot as SnapshotFrom<TLogic>);
   }
 
@@ -328,8 +353,14 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   failed(error: PerdureError): void {
+    this.#over = error;
     this.#tree.drop();
+    this.outbox.close();
     this.#listeners.end(error);
+  }
+
+  closing(): void {
+    this.outbox.rest();
   }
 
   // The tree asks.
@@ -370,23 +401,44 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#commits.touch(this);
   }
 
-  deliver(row: OutboxRow, remove: () => void): Promise<void> {
-    return this.store.deliver(row, this.#tree.payloadOf(row), remove);
+  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void {
+    const what = policy === 'ask' ? 'waits for a decision' : 'fails';
+    const detail = `The effect of "${actor}" in the tree "${this.id}" was interrupted in its attempt ${attempt}, and ${what}.`;
+    this.#commits.incident({ kind: 'effect.interrupted', detail, tree: this.number, actor, once: true });
+    this.#commits.afterCommit(() => this.#listeners.emit({ type: 'interrupted', actor, policy }), this.number);
   }
 
-  /** A dead letter of this tree has another round of attempts. */
-  revive(row: OutboxRow): void {
-    this.#tree.outbox.revive(row);
+  // The outbox asks.
+
+  get commits(): Commits {
+    return this.#commits;
   }
 
-  outboxEmptied(): void {
+  keyOf(row: number): string {
+    return `${this.#commits.file.id}/${this.id}/${this.#options.generation}/${row}`;
+  }
+
+  handlerOf(name: string): DurableActionHandler | undefined {
+    return this.#options.actions.get(name);
+  }
+
+  paramsOf(row: OutboxRow): unknown {
+    return this.#tree.payloadOf(row);
+  }
+
+  deliver(row: OutboxRow): Promise<void> {
+    return this.store.deliver(row, this.paramsOf(row));
+  }
+
+  emptied(): void {
     this.store.rested(this);
   }
 
   #start(): void {
     this.#started = true;
     const { root, restoredTurn } = this.#tree;
-    root.on('*', (event) => this.#commits.afterCommit(() => this.#listeners.emit(event as AnyEventObject), this));
+    const tell = (event: unknown) => this.#listeners.emit(event as AnyEventObject);
+    root.on('*', (event) => this.#commits.afterCommit(() => tell(event), this.number));
     this.#tree.start();
     if (
       restoredTurn !== undefined &&
@@ -401,6 +453,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #run(stimulus: Stimulus): void {
     try {
       if (this.#closed) throw this.#closedError();
+      if (this.#over !== undefined) throw this.#over;
       this.#commits.run(stimulus);
     } catch (error) {
       stimulus.reject(error as PerdureError);
@@ -433,7 +486,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   #load(): LiveTree {
-    return new LiveTree(this.#commits, this.#options, this);
+    const tree = new LiveTree(this.#commits, this.#options, this);
+    this.outbox.resume();
+    return tree;
   }
 
   /** The number of the tree; a new one for a tree that does not exist yet, of which the first write tells. */

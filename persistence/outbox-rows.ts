@@ -14,7 +14,7 @@ export interface OutboxRow {
   readonly payload: string;
   /** Not tried before. Wall-clock ms. */
   readonly due: number;
-  /** Failed attempts so far. */
+  /** Attempts that were begun. */
   readonly attempt: number;
   /** When it was given up; null while it is to be done. */
   readonly dead_at: number | null;
@@ -32,6 +32,8 @@ export function bindingOf(
 ): string {
   return JSON.stringify(['outbox', id, tree, source, kind, name]);
 }
+/** A row that was given up, and the tree that wanted it. */
+export type DeadRow = OutboxRow & { readonly tree: string };
 
 function checksumOf({ id, source, kind, name, payload }: OutboxRow): number {
   return crc32(JSON.stringify([id, source, kind, name, payload]));
@@ -44,45 +46,54 @@ export function insertRow(statements: Statements, tree: number, row: OutboxRow, 
     .run(id, tree, source, kind, name, payload, due, attempt, dead_at, error, checksumOf(row), turn);
 }
 
+/** Whether the row is there, and not given up. */
+export function isWaiting(statements: Statements, id: number): boolean {
+  return statements.of('select 1 from outbox where id = ? and dead_at is null').get(id) !== undefined;
+}
+
+/** Removes the row of an event in the turn that the event begins. Throws TURN_REFUSED when that has happened before. */
+export function takeRow(statements: Statements, id: number): void {
+  if (statements.of('delete from outbox where id = ? and dead_at is null').run(id).changes === 1) return;
+  throw new PerdureError('TURN_REFUSED', `The event of the row ${id} of the outbox has been applied already.`, {
+    facts: { id },
+  });
+}
+
 export function removeRow(rows: Rows, id: number): void {
   rows.run('delete from outbox where id = ?', id);
+}
+
+/** Counts an attempt before it begins; false when the row is gone. */
+export function startRow(rows: Rows, id: number, attempt: number): boolean {
+  const sql = 'update outbox set attempt = ?, from_turn = ? where id = ? and dead_at is null';
+  return rows.run(sql, attempt, rows.turn, id) === 1;
 }
 
 /** Tries a row again later. */
 export function postponeRow(
   rows: Rows,
-  { id }: OutboxRow,
+  id: number,
   { attempt, due, error }: { attempt: number; due: number; error: string },
 ): void {
-  rows.run(
-    'update outbox set attempt = ?, due = ?, error = ?, from_turn = ? where id = ?',
-    attempt,
-    due,
-    error,
-    rows.turn,
-    id,
-  );
+  const sql = 'update outbox set attempt = ?, due = ?, error = ?, from_turn = ? where id = ?';
+  rows.run(sql, attempt, due, error, rows.turn, id);
 }
 
 /** Gives a row up, visibly. */
 export function buryRow(
   rows: Rows,
-  { id }: OutboxRow,
+  id: number,
   { attempt, at, error }: { attempt: number; at: number; error: string },
 ): void {
-  rows.run(
-    'update outbox set attempt = ?, dead_at = ?, error = ?, from_turn = ? where id = ?',
-    attempt,
-    at,
-    error,
-    rows.turn,
-    id,
-  );
+  const sql = 'update outbox set attempt = ?, dead_at = ?, error = ?, from_turn = ? where id = ?';
+  rows.run(sql, attempt, at, error, rows.turn, id);
 }
 
-/** Brings a dead row back, with all its attempts. */
-export function reviveRow(rows: Rows, id: number, now: number): void {
-  rows.run('update outbox set attempt = 0, dead_at = null, due = ?, from_turn = ? where id = ?', now, rows.turn, id);
+/** Brings a dead row back, with all its attempts; false when there is none. */
+export function reviveRow(rows: Rows, id: number, now: number): boolean {
+  const sql =
+    'update outbox set attempt = 0, dead_at = null, due = ?, from_turn = ? where id = ? and dead_at is not null';
+  return rows.run(sql, now, rows.turn, id) === 1;
 }
 
 /** What is to be done for a tree, in its order. Throws ROW_CORRUPT. */
@@ -99,12 +110,13 @@ export function readOutbox(statements: Statements, tree: number): OutboxRow[] {
   return rows as OutboxRow[];
 }
 
+const DEAD = 'select outbox.*, trees.name as tree from outbox join trees using (tree) where dead_at is not null';
+
 /** The rows that were given up. */
-export function readDeadLetters(statements: Statements): (OutboxRow & { readonly tree: string })[] {
-  return statements
-    .of(
-      `select outbox.*, trees.name as tree from outbox join trees using (tree)
-       where dead_at is not null order by outbox.id`,
-    )
-    .all() as (OutboxRow & { readonly tree: string })[];
+export function readDeadLetters(statements: Statements): DeadRow[] {
+  return statements.of(`${DEAD} order by outbox.id`).all() as DeadRow[];
+}
+
+export function readDeadLetter(statements: Statements, id: number): DeadRow | undefined {
+  return statements.of(`${DEAD} and outbox.id = ?`).get(id) as DeadRow | undefined;
 }

@@ -6,6 +6,8 @@
  *     transitions stay; those of a transition that an action of its own ran meanwhile go with it.
  * R3  When a transition throws because a statement threw in it, the turn is refused. XState would make the failure of a
  *     row, or of the disk, an error of the actor for ever. An action that catches what its statement threw may go on.
+ * R4  What is written belongs to the tree whose transition, or else whose turn, is running: what is undone with that tree
+ *     undoes no other.
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
@@ -67,21 +69,31 @@ export class Statements {
 export interface Batching {
   readonly turn: number;
   begin(): void;
-  afterCommit(fn: () => void): void;
-  nameTurn(name: TurnName): void;
+  /** A statement of this tree, or of nobody, writes. */
+  wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void;
+  afterCommit(fn: () => void, tree: number | undefined): void;
+  nameTurn(name: TurnName, tree: number | undefined): void;
   /** A statement threw in a transition. */
   statementThrew(error: unknown): void;
-  /** The turn must not be committed. */
-  condemn(error: unknown): void;
+  /** The turn of this tree must not be committed. */
+  condemn(error: unknown, tree: number | undefined): void;
 }
 
-/** Rows of a store: see R1 to R3. */
+/** A transition that is running. */
+interface Step {
+  readonly tree: number;
+  isSaved: boolean;
+}
+
+/** Rows of a store: see R1 to R4. */
 export class TurnRows implements Rows {
   readonly #statements: Statements;
   readonly #batch: Batching;
   readonly #payloads: Payloads;
   /** The transitions that are running, the innermost last: an action may send to an actor that runs at once. */
-  readonly #steps: ('clean' | 'saved')[] = [];
+  readonly #steps: Step[] = [];
+  /** Whose turn is running, outside of a transition. */
+  #turnOf: number | undefined;
   /** What a statement of the running transitions threw. */
   #thrown: unknown;
 
@@ -114,9 +126,11 @@ export class TurnRows implements Rows {
   run(sql: string, ...cells: Cell[]): number {
     try {
       this.#batch.begin();
-      if (this.#steps.at(-1) === 'clean') {
+      this.#batch.wrote(this.#owner, sql, cells);
+      const step = this.#steps.at(-1);
+      if (step?.isSaved === false) {
         this.#statements.of('savepoint step').run();
-        this.#steps[this.#steps.length - 1] = 'saved';
+        step.isSaved = true;
       }
       return this.#statements.of(sql).run(...cells).changes;
     } catch (error) {
@@ -139,16 +153,32 @@ export class TurnRows implements Rows {
   }
 
   afterCommit(fn: () => void): void {
-    this.#batch.afterCommit(fn);
+    this.#batch.afterCommit(fn, this.#owner);
   }
 
   nameTurn(name: TurnName): void {
-    this.#batch.nameTurn(name);
+    this.#batch.nameTurn(name, this.#owner);
   }
 
-  /** A transition begins. */
-  enterStep(): void {
-    this.#steps.push('clean');
+  /** R4. */
+  get #owner(): number | undefined {
+    return this.#steps.at(-1)?.tree ?? this.#turnOf;
+  }
+
+  /** Runs what begins a turn of a tree. */
+  inTurnOf(tree: number, run: () => void): void {
+    const outer = this.#turnOf;
+    this.#turnOf = tree;
+    try {
+      run();
+    } finally {
+      this.#turnOf = outer;
+    }
+  }
+
+  /** A transition of an actor of this tree begins. */
+  enterStep(tree: number): void {
+    this.#steps.push({ tree, isSaved: false });
   }
 
   /** The transition ended; its rows stay unless it threw. */
@@ -156,8 +186,8 @@ export class TurnRows implements Rows {
     const step = this.#steps.pop();
     const thrown = this.#thrown;
     if (this.#steps.length === 0) this.#thrown = undefined;
-    if (threw && thrown !== undefined) return this.#batch.condemn(thrown);
-    if (step !== 'saved') return;
+    if (threw && thrown !== undefined) return this.#batch.condemn(thrown, step?.tree);
+    if (step?.isSaved !== true) return;
     if (threw) this.#statements.of('rollback to step').run();
     this.#statements.of('release step').run();
   }
@@ -173,6 +203,7 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
   const batch: Batching = {
     turn: 1,
     begin: nothing,
+    wrote: nothing,
     afterCommit: queueMicrotask,
     nameTurn: nothing,
     statementThrew: nothing,

@@ -23,11 +23,11 @@ export interface TableSpec {
   readonly indexes?: readonly string[];
 }
 
-/** The message ids of a client that counts, as the range that was taken without a gap. */
+/** The message ids of clients that count, as the ranges that were taken without a gap. */
 export const CLIENTS = `
 create table clients(
   client text not null, tree integer not null, low integer not null, high integer not null, at integer not null,
-  primary key(client, tree)
+  primary key(client, tree, low)
 ) strict, without rowid;`;
 
 /** History: what a committed turn was caused by, and whom it changed. */
@@ -35,6 +35,9 @@ export const TURNS = `
 create table turns(
   turn integer primary key, at integer not null, causes text not null, changed text not null, bytes integer not null
 ) strict;`;
+
+/** Whether the same was noted before is asked by the tree. */
+export const INCIDENTS_INDEX = 'create index incidents_tree on incidents(tree, kind);';
 
 /** Rows that were found damaged, as they were found. */
 export const QUARANTINE = `
@@ -66,6 +69,7 @@ create table checkpoints(
 create table incidents(
   id integer primary key, at integer not null, tree integer, actor text, kind text not null, detail text not null
 ) strict;
+${INCIDENTS_INDEX}
 ${TURNS}
 ${QUARANTINE}
 `;
@@ -103,7 +107,10 @@ export const TREE_TABLES: readonly TableSpec[] = [
       'delay real not null',
       'checksum integer not null',
     ],
-    indexes: ['create index if not exists timers_due on timers(due)'],
+    indexes: [
+      'create index if not exists timers_due on timers(due)',
+      'create index if not exists timers_tree on timers(tree)',
+    ],
   },
   {
     name: 'outbox',

@@ -16,7 +16,7 @@ import { Commits, type CommitReport, type Incident } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
 import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
-import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
+import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
 import { describeDamage } from './log-check.ts';
 import { Payloads, type PayloadOptions } from './payloads.ts';
@@ -66,8 +66,9 @@ export interface DeadLetter {
   readonly at: number;
 }
 
-/** One SQLite file and its one owner. */
-export class Store<TMachines extends Machines = Machines> implements AsyncDisposable {
+/** One SQLite file and its one owner. `Store` alone is a store of any machines. */
+// oxlint-disable-next-line typescript/no-explicit-any -- Machines stand on both sides of `open`, so nothing else takes all stores.
+export class Store<TMachines extends Machines = any> implements AsyncDisposable {
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
   readonly #file: StoreFile;
@@ -103,11 +104,12 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
       versions.keep();
       const { damage } = this.#file;
       if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
-      this.#trees = new Trees(this as unknown as Store, options.machines ?? {}, options, options);
+      this.#trees = new Trees(this, options.machines ?? {}, options, options);
       this.#commands = new Commands(this.commits, {
         canReach: (tree) => this.#trees.canReach(tree),
         send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
       });
+      this.#trees.resume();
     } catch (error) {
       // Nobody gets hold of this store, so nobody else could let go of the file.
       this.#file.close();
@@ -159,7 +161,8 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     this.assertOpen();
     const { durable, ready } = this.#trees.open(machine, id, options.input);
     await ready;
-    this.#commands.look();
+    // One that was there could be reached before.
+    if (durable.resumed === undefined) this.#commands.look();
     return durable as unknown as DurableActor<TMachines[TName]>;
   }
 
@@ -178,6 +181,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
 
   /** The trees of the store, by id. */
   trees(): IterableIterator<TreeInfo> {
+    this.assertOpen();
     return this.#trees.list();
   }
 
@@ -185,8 +189,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   async delete(tree: string): Promise<boolean> {
     this.assertOpen();
     this.commits.flush();
-    this.#trees.release(tree);
-    return removeTree(this.commits, tree);
+    return removeTree(this.commits, tree, () => this.#trees.release(tree));
   }
 
   /**
@@ -206,20 +209,29 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
 
   /** What was given up after its last attempt, oldest first. */
   deadLetters(): DeadLetter[] {
+    this.assertOpen();
     return readDeadLetters(this.commits.statements).map(({ id, tree, kind, name, attempt, error, dead_at }) => {
       return { id, tree, kind, name, attempts: attempt, error: error ?? '', at: dead_at ?? 0 };
     });
   }
 
-  /** Gives a dead letter another round of attempts. Throws TREE_NOT_FOUND when there is none of this id. */
+  /**
+   * Gives a dead letter another round of attempts; resolves once that is durable. One of a tree that the store cannot open by
+   * itself waits until the tree is opened. Throws DEAD_LETTER_NOT_FOUND when there is none of this id.
+   */
   async retry(id: number): Promise<void> {
-    const letter = readDeadLetters(this.commits.statements).find((one) => one.id === id);
-    if (letter === undefined) {
-      throw new PerdureError('TREE_NOT_FOUND', `There is no dead letter ${id} in ${this.path}.`, { facts: { id } });
+    this.assertOpen();
+    const { clock, rows, statements } = this.commits;
+    const letter = readDeadLetter(statements, id);
+    let isRevived = false;
+    if (letter !== undefined) await this.commits.transact(() => (isRevived = reviveRow(rows, id, clock.now())));
+    if (letter === undefined || !isRevived) {
+      throw new PerdureError('DEAD_LETTER_NOT_FOUND', `There is no dead letter ${id} in ${this.path}.`, {
+        facts: { id },
+      });
     }
-    const { clock, rows } = this.commits;
-    await this.commits.transact(() => reviveRow(rows, id, clock.now()));
-    this.#trees.wake(letter.tree).revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
+    if (!this.#trees.canReach(letter.tree)) return;
+    this.#trees.wake(letter.tree).outbox.revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. */
@@ -235,7 +247,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   /** Commits what is pending, and lets go of the file. */
   close(): void {
     if (this.commits.isClosed) return this.#rest();
-    this.commits.flush();
+    this.commits.settle();
     this.#rest();
     this.commits.close();
   }
@@ -257,10 +269,10 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     this.#commands.look();
   }
 
-  /** Brings an event of one tree's outbox to another tree; `remove` belongs to the turn that it begins there. */
-  async deliver({ name }: OutboxRow, payload: unknown, remove: () => void): Promise<void> {
+  /** Brings an event of one tree's outbox to another tree; its row goes in the turn that it begins there. */
+  async deliver(row: OutboxRow, payload: unknown): Promise<void> {
     const { event, to } = payload as { event: AnyEventObject; to?: string };
-    await this.#trees.send(name, event, to === undefined ? {} : { to }, remove);
+    await this.#trees.send(row.name, event, to === undefined ? {} : { to }, row);
   }
 
   rested(durable: DurableActor<Logic>): void {
@@ -273,7 +285,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   }
 
   #reopened(): void {
-    this.#trees.reopened();
+    this.#trees.resume();
     this.#commands.look();
   }
 }

@@ -23,7 +23,7 @@ import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
 import type { Migrations } from './migrations.ts';
-import { Outbox, type OutboxHost } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree, type Restored } from './restore.ts';
@@ -37,6 +37,7 @@ import {
   durable,
   failEffect,
   isRunning,
+  isStorable,
   isSynced,
   machineName,
   ownSnapshot,
@@ -73,10 +74,10 @@ export interface TreeHost {
   resulted(actor: number, event: AnyEventObject): void;
   /** Something changed; a write is needed. */
   touched(): void;
-  /** Brings an event of the outbox to another tree; `remove` belongs to the turn that it begins there. */
-  deliver(row: OutboxRow, remove: () => void): Promise<void>;
-  /** Nothing of the outbox is left. */
-  outboxEmptied(): void;
+  /** Takes what a turn wants done after its commit; it outlives the live tree. */
+  readonly outbox: Outbox;
+  /** A restart interrupted an effect that is not to run again by itself. */
+  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void;
 }
 
 /** An effect that a restart interrupted, and that waits for a decision. */
@@ -85,11 +86,10 @@ interface Interrupted {
   readonly effect: Effect;
 }
 
-export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
+export class LiveTree implements TreeHooks, Refs, TimerHost {
   readonly root: AnyRef;
   readonly timers: Timers;
   readonly effects: Effects;
-  readonly outbox: Outbox;
   readonly commits: Commits;
   /** The last turn found in the rows; undefined for a tree that is new. */
   readonly restoredTurn: number | undefined;
@@ -112,6 +112,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     readonly name: string;
     readonly payload: unknown;
   }[] = [];
+  /** How much of it was wanted when each of the running transitions began. */
+  readonly #wantedBefore: number[] = [];
   /** Timers of a restored tree, until it starts. */
   #timerRows: readonly TimerRow[] = [];
   readonly #damaged: DamagedRow[] = [];
@@ -129,7 +131,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
-    this.outbox = new Outbox(this);
     const logic = durable(options.logic);
     const damaged = (row: DamagedRow) => void this.#damaged.push(row);
     const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
@@ -162,7 +163,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   /** Nothing is under way: it can be closed and will come back as it is. */
   get isIdle(): boolean {
-    return this.effects.isIdle && this.outbox.isEmpty;
+    return this.effects.isIdle;
   }
 
   get size(): number {
@@ -186,7 +187,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     if (this.starting) {
       this.#startOrphans();
       this.#adoptTimers();
-      this.outbox.resume();
       quarantine(this.commits, this.#options, this.#damaged);
     }
     this.starting = false;
@@ -198,7 +198,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   drop(): void {
     this.dropped = true;
     this.timers.close();
-    this.outbox.close();
     this.effects.abort();
   }
 
@@ -206,11 +205,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   touched(ref: AnyRef): void {
     this.#dirty.add(ref);
-    this.commits.rows.enterStep();
+    this.#wantedBefore.push(this.#wanted.length);
+    this.commits.rows.enterStep(this.number);
     this.#host.touched();
   }
 
+  /** What a transition that throws wanted done is undone with its rows. */
   stepped(threw: boolean): void {
+    const before = this.#wantedBefore.pop() ?? 0;
+    if (threw) this.#wanted.length = before;
     this.commits.rows.leaveStep(threw);
   }
 
@@ -228,11 +231,12 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   }
 
   effectCreated(ref: AnyRef, effect: Effect): void {
-    const isInterrupted = this.#restarts.has(ref) && effect.onRestart !== 'rerun';
-    if (!isInterrupted) this.effects.created(ref, effect);
-    else if (effect.onRestart === 'fail') this.#failing.push(ref);
-    else this.interrupted.set(pathOf(ref), { ref, effect });
     this.#host.touched();
+    const { onRestart } = effect;
+    if (onRestart === 'rerun' || !this.#restarts.has(ref)) return this.effects.created(ref, effect);
+    if (onRestart === 'fail') this.#failing.push(ref);
+    else this.interrupted.set(pathOf(ref), { ref, effect });
+    this.#host.effectInterrupted(pathOf(ref), this.#records.get(ref)?.attempt ?? 0, onRestart);
   }
 
   /** Decides about an effect that a restart interrupted. In a turn. False when none waits there. */
@@ -259,29 +263,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   enqueue(ref: AnyRef, kind: OutboxRow['kind'], name: string, payload: unknown): void {
     if (kind === 'action' && !this.#options.actions.has(name)) this.refused(undeclared(ref, name));
+    if (kind === 'event' && !isAddress(name)) this.refused(unaddressed(ref, name));
     this.#wanted.push({ ref, kind, name, payload });
     this.#host.touched();
   }
 
-  keyOf(row: number): string {
-    return `${this.commits.file.id}/${this.#options.name}/${this.#options.generation}/${row}`;
-  }
-
-  handlerOf(name: string): DurableActionHandler | undefined {
-    return this.#options.actions.get(name);
-  }
-
-  deliver(row: OutboxRow, remove: () => void): Promise<void> {
-    return this.#host.deliver(row, remove);
-  }
-
-  changed(): void {
-    this.#host.outboxEmptied();
-  }
-
+  /** What a row of the outbox is to carry out. */
   payloadOf(row: OutboxRow): unknown {
     const text = this.commits.payloads.unseal(row.payload, () => outboxBinding(this.#options.tree, row));
-    return decode(text, this.#refs());
+    return decode(text, { idOf: (ref) => this.idOf(ref), refOf: (id) => this.actorOf(id) ?? this.refOf(id) });
   }
 
   effectTold(ref: AnyRef, tell: () => void): void {
@@ -383,7 +373,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   /** The turn is on disk: releases its effects. */
   committed(): void {
     this.effects.release((ref) => this.#identityOf(ref));
-    this.outbox.release();
   }
 
   /** A new tree's own row. */
@@ -399,11 +388,14 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   #writeOutbox(turn: number): void {
     for (const { ref, kind, name, payload } of this.#wanted) {
       const row = { id: this.commits.nextId(), source: this.idOf(ref) ?? 0, kind, name };
+      const refs = kind === 'event' ? NO_REFS : this;
       const where = () => `what "${pathOf(ref)}" wants done by "${name}"`;
-      const text = this.commits.payloads.write(payload, this, where, () => outboxBinding(this.#options.tree, row));
-      this.outbox.write({ ...row, payload: text }, turn);
+      const text = this.commits.payloads.write(payload, refs, where, () => outboxBinding(this.#options.tree, row));
+      this.#host.outbox.write({ ...row, payload: text }, turn);
     }
     this.#wanted = [];
+    // An action of the host's may have the store write in the midst of a transition.
+    this.#wantedBefore.fill(0);
   }
 
   #writeDigest(): void {
@@ -491,6 +483,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#records.delete(ref);
     this.effects.settled(ref);
     this.#gone.set(ref, record.id);
+    // One that has its result and is its parent's child no more has no row that would say so.
+    this.effects.settled(ref);
     if (record.isStored) this.#removed.push(record.id);
     this.#digest ^= record.seed;
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
@@ -525,7 +519,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     record.isStored = true;
     record.isStale = false;
     record.snapshot = snapshot;
-    this.commits.wrote(1, text.length);
+    this.commits.count(1, text.length);
   }
 
   #keyOf(ref: AnyRef): string {
@@ -560,7 +554,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       );
       timer.checksum = insertTimer(statements, { tree: this.#options.tree, source, target, timer, text }, turn);
       this.#digest ^= timer.checksum;
-      this.commits.wrote(1, text.length);
+      this.commits.count(1, text.length);
     }
   }
 
@@ -634,12 +628,34 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   }
 }
 
+/** A reference means nothing in another tree. */
+const NO_REFS: Refs = {
+  idOf: () => undefined,
+  refOf: (id) => {
+    throw new Error(`an event for another tree refers to the actor ${id}`);
+  },
+};
+
+function isAddress(name: unknown): boolean {
+  return typeof name === 'string' && isStorable(name);
+}
+
+function unaddressed(ref: AnyRef, name: unknown): PerdureError {
+  const facts = { actor: pathOf(ref) };
+  return new PerdureError(
+    'CODEC_REFUSED',
+    `"${facts.actor}" sent an event to the tree ${JSON.stringify(name) ?? String(name)}: the id of a tree is a text, without ` +
+      'halves of surrogate pairs.',
+    { facts },
+  );
+}
+
 function interruptedError(ref: AnyRef): PerdureError {
   const facts = { actor: pathOf(ref) };
   return new PerdureError(
     'EFFECT_INTERRUPTED',
-    `The effect of "${facts.actor}" was running when the process ended, and is not to run again by itself: find out what ` +
-      'it did, and go on from there.',
+    `The effect of "${facts.actor}" was interrupted when its process ended, or when its tree was read back from the file, ` +
+      'and is not to run again by itself: find out what it did, and go on from there.',
     { facts },
   );
 }

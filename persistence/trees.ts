@@ -6,11 +6,14 @@
  * N2  A tree is closed only when nothing is under way in it (no effect, no outbox row, no turn to commit) and no host
  *     holds it. Timers do not keep it awake: when the first of a closed tree is due, the tree is opened for it.
  * N3  After a crash, trees in which something was under way are opened again, a few at a time.
- * N4  A tree that cannot be opened harms no other: its senders are told, and an incident is noted.
+ * N4  A tree that cannot be opened harms no other: its senders are told, and an incident is noted. It is tried again when
+ *     somebody sends to it or opens it.
  */
-import { PerdureError, messageOf } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { Commits } from './commits.ts';
-import { DurableActor, type InputOf, type SendOptions, type TreeSettings } from './durable.ts';
+import { DurableActor, type InputOf, type Receipt, type SendOptions, type TreeSettings } from './durable.ts';
+import type { OutboxRow } from './outbox-rows.ts';
+import { isStoreFailure } from './sqlite.ts';
 import type { Store } from './store.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
 import { proveXStateOnce } from './xstate-self-test.ts';
@@ -20,7 +23,7 @@ export type Machines = Readonly<Record<string, Logic>>;
 
 /** How trees are kept awake. */
 export interface WakefulnessOptions {
-  /** A tree that nobody holds is closed after so long without a turn. ms. Default: 10,000. */
+  /** A tree that nobody holds is closed when nobody has sent to it for so long. ms. Default: 10,000. */
   readonly idleMs?: number;
   /** More trees than this, that nobody holds, are not kept awake longer than they must. Default: 1,000. */
   readonly maxAwake?: number;
@@ -36,6 +39,7 @@ export interface TreeInfo {
 }
 
 interface Awake {
+  readonly machine: string;
   readonly durable: DurableActor<Logic>;
   /** Resolves when it was started and that is committed. */
   readonly ready: Promise<void>;
@@ -88,22 +92,14 @@ export class Trees {
     this.#idleMs = idleMs;
     this.#maxAwake = maxAwake;
     this.#settings = settings;
-    if (Object.keys(machines).length === 0) return;
-    proveXStateOnce();
-    this.#resume();
   }
 
   /** A live tree, created if it does not exist, that stays awake until the host closes it as often as it opened it. */
   open(machine: string, id: string, input: unknown): Pick<Awake, 'durable' | 'ready'> {
-    const row = this.#row(id);
-    if (row !== undefined && row.machine !== machine) {
-      throw new PerdureError(
-        'MACHINE_CHANGED',
-        `The tree "${id}" is stored as ${row.machine === null ? 'a tree of createDurableActor' : `"${row.machine}"`}, and cannot be opened as "${machine}".`,
-        { facts: { tree: id, stored: row.machine, machine } },
-      );
-    }
+    const stored = this.#awake.get(id) ?? this.#row(id);
+    if (stored !== undefined && stored.machine !== machine) throw otherMachine(id, stored.machine, machine);
     const awake = this.#awake.get(id) ?? this.#open(machine, id, input);
+    this.#use(id, awake);
     awake.holders += 1;
     return awake;
   }
@@ -127,7 +123,7 @@ export class Trees {
       throw new PerdureError(
         'MACHINE_UNKNOWN',
         `The tree "${id}" was made by createDurableActor, so the store cannot open it by itself: open it with its machine first.`,
-        { facts: { tree: id } },
+        { facts: { tree: id }, retryable: true },
       );
     }
     return this.#open(row.machine, id, undefined).durable;
@@ -140,15 +136,17 @@ export class Trees {
     return typeof machine === 'string' && Object.hasOwn(this.#machines, machine);
   }
 
-  send(id: string, event: AnyEventObject, options: SendOptions, alongside?: () => void) {
-    const durable = this.wake(id);
-    return durable.apply(event, options, alongside === undefined ? {} : { kind: 'outbox', alongside });
+  /** Sends to a tree; `row` is that of the outbox from which the event comes. */
+  send(id: string, event: AnyEventObject, options: SendOptions, row?: OutboxRow): Promise<Receipt> {
+    return this.wake(id).apply(event, options, row);
   }
 
   /** Closes the tree, if it is live. */
   release(id: string): void {
     const live = this.#commits.participant(id);
     this.#awake.delete(id);
+    this.#toWake.delete(id);
+    this.#broken.delete(id);
     if (live instanceof DurableActor) live.discard();
   }
 
@@ -182,17 +180,37 @@ export class Trees {
   }
 
   #open(machine: string, id: string, input: unknown): Awake {
-    const logic = this.#logic(machine, id);
-    const settings = { ...this.#settings, id, input: input as InputOf<Logic> };
-    const durable = new DurableActor<Logic>(logic, this.#store, settings, { machine, letGo: () => this.#letGo(id) });
-    this.#commits.join(durable);
-    const awake: Awake = { durable, ready: durable.opened(), holders: 0, usedAt: this.#commits.clock.now() };
+    const durable = this.#restore(machine, id, input);
+    const usedAt = this.#commits.clock.now();
+    const awake: Awake = { machine, durable, ready: durable.opened(), holders: 0, usedAt };
     this.#awake.set(id, awake);
-    void durable.ended.then(() => this.#awake.get(id) === awake && this.#awake.delete(id));
-    awake.ready.catch((error: unknown) => this.#failed(id, error));
+    const forget = () => this.#awake.get(id) === awake && this.#awake.delete(id);
+    void durable.ended.then(forget);
+    awake.ready.then(
+      () => this.#broken.delete(id),
+      (error: unknown) => {
+        forget();
+        durable.discard();
+        this.#failed(id, error);
+      },
+    );
     if (this.#awake.size > this.#maxAwake) this.#closeSome();
     this.#sweepLater();
     return awake;
+  }
+
+  /** The tree, joined and not started. */
+  #restore(machine: string, id: string, input: unknown): DurableActor<Logic> {
+    try {
+      const settings = { ...this.#settings, id, input: input as InputOf<Logic> };
+      const ownership = { machine, letGo: () => this.#letGo(id) };
+      const durable = new DurableActor<Logic>(this.#logic(machine, id), this.#store, settings, ownership);
+      this.#commits.join(durable);
+      return durable;
+    } catch (error) {
+      this.#failed(id, error);
+      throw error;
+    }
   }
 
   #logic(machine: string, id: string): Logic {
@@ -238,39 +256,46 @@ export class Trees {
   #sweep(): void {
     this.#sweeping = undefined;
     const oldest = this.#commits.clock.now() - this.#idleMs;
-    for (const [id, awake] of this.#awake) {
-      if (awake.usedAt > oldest) break;
-      this.#closeIdle(id, awake);
-    }
+    for (const [id, awake] of this.#awake) if (awake.usedAt <= oldest) this.#closeIdle(id, awake);
     if (this.#awake.size > 0) this.#sweepLater();
   }
 
   #closeSome(): void {
-    let looked = 0;
-    for (const [id, awake] of this.#awake) {
-      if (this.#awake.size <= this.#maxAwake || looked++ >= LOOKED_AT) return;
-      this.#closeIdle(id, awake);
+    const oldest = [...take(this.#awake, LOOKED_AT)];
+    for (const [id, awake] of oldest) {
+      if (this.#awake.size <= this.#maxAwake) return;
+      if (this.#closeIdle(id, awake)) continue;
+      // Others are looked at next time.
+      this.#awake.delete(id);
+      this.#awake.set(id, awake);
     }
   }
 
-  #closeIdle(id: string, { holders, durable }: Awake): void {
-    if (holders > 0 || !durable.isIdle) return;
+  /** Gives whether it could be closed. */
+  #closeIdle(id: string, { holders, durable }: Awake): boolean {
+    if (holders > 0 || !durable.isIdle) return false;
     const due = durable.nextDue;
     this.#awake.delete(id);
     durable.discard();
     if (due !== undefined) this.#alarmAt(due);
+    return true;
   }
 
   // N2, N3: who must be opened without being asked.
 
-  #resume(): void {
+  /** Opens the trees in which something is under way: after a crash, and when a store that failed is open again. */
+  resume(): void {
+    if (Object.keys(this.#machines).length === 0) return;
+    proveXStateOnce();
     const { statements } = this.#commits;
     const underway = statements.of(
       `select name from trees where machine is not null and tree in
-         (select tree from actors where attempt > 0 union select tree from outbox where dead_at is null)`,
+         (select tree from actors where attempt > 0
+            and case when json_valid(snapshot) then json_extract(snapshot, '$.status') = 'active' else 1 end
+          union select tree from outbox where dead_at is null)`,
     );
     for (const { name } of underway.all() as { name: string }[]) this.#toWake.add(name);
-    this.#wakeSome();
+    if (this.#waking === undefined) this.#wakeSome();
     this.#ring();
   }
 
@@ -286,22 +311,24 @@ export class Trees {
   }
 
   #wakeAlone(id: string): void {
-    if (this.#closed || !this.#commits.isOpen || this.#broken.has(id) || !this.canReach(id)) return;
+    if (this.#closed || !this.#commits.isOpen || this.#broken.has(id)) return;
     try {
-      this.wake(id);
+      // One that was deleted meanwhile has nothing under way.
+      if (this.#row(id) !== undefined) this.wake(id);
     } catch (error) {
       this.#failed(id, error);
     }
   }
 
+  /** N4: told once for each tree and reason. The failure of the whole store is no tree's. */
   #failed(id: string, error: unknown): void {
-    if (this.#closed || !this.#commits.isOpen) return;
+    if (this.#closed || !this.#commits.isOpen || this.#broken.has(id) || isStoreFault(error)) return;
+    const row = this.#row(id);
+    // Of one that was never stored, who wanted to make it is told, and nobody else is concerned.
+    if (row === undefined) return;
     this.#broken.add(id);
-    this.#awake.delete(id);
-    this.#commits.incident({
-      kind: 'tree.unopenable',
-      detail: `The tree "${id}" could not be opened: ${messageOf(error)}`,
-    });
+    const detail = `The tree "${id}" could not be opened: ${messageOf(error)}`;
+    this.#commits.incident({ kind: 'tree.unopenable', detail, tree: row.tree, once: true });
   }
 
   #alarmAt(due: number): void {
@@ -328,9 +355,27 @@ export class Trees {
     const next = statements.of('select min(due) as due from timers where due > ?').get(now) as { due: number | null };
     if (next.due !== null) this.#alarmAt(next.due);
   }
+}
 
-  /** A store that failed is open again: what was missed meanwhile is made up for. */
-  reopened(): void {
-    if (Object.keys(this.#machines).length > 0) this.#ring();
+function otherMachine(id: string, stored: string | null, machine: string): PerdureError {
+  const as = stored === null ? 'a tree of createDurableActor' : `"${stored}"`;
+  return new PerdureError(
+    'MACHINE_CHANGED',
+    `The tree "${id}" is stored as ${as}, and cannot be opened as "${machine}".`,
+    {
+      facts: { tree: id, stored, machine },
+    },
+  );
+}
+
+function isStoreFault(error: unknown): boolean {
+  return isStoreFailure(error) || (isPerdureError(error) && error.code.startsWith('STORE_'));
+}
+
+function* take<T>(items: Iterable<T>, count: number): IterableIterator<T> {
+  let taken = 0;
+  for (const item of items) {
+    if (taken++ >= count) return;
+    yield item;
   }
 }

@@ -7,6 +7,7 @@ import { checksumOf, seedOf, type ActorRow } from './actor-rows.ts';
 import {
   APPLICATION_ID,
   CLIENTS,
+  INCIDENTS_INDEX,
   QUARANTINE,
   SCHEMA_VERSION,
   TREE_TABLES,
@@ -40,7 +41,7 @@ function toSchema2(db: Db): void {
     alter table trees add column digest integer;
     create table kept(turn integer not null) strict;
     insert into kept select coalesce(max(turn), 0) from checkpoints;
-    ${CLIENTS} ${TURNS} ${QUARANTINE}
+    ${CLIENTS} ${TURNS} ${QUARANTINE} ${INCIDENTS_INDEX}
   `);
   for (const name of versionedTables(db)) rebuildVersions(db, name);
   for (const table of TREE_TABLES) createTable(db, table);

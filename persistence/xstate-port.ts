@@ -122,12 +122,20 @@ const policies = new WeakMap<Logic, RestartPolicy>();
 
 /**
  * The same logic with another policy for restarts of the process than `rerun`. For logic that works outside: promises,
- * callbacks, observables.
+ * callbacks, observables. Throws OPTIONS_INVALID for a machine.
  *
  * @example
  * setup({ actors: { charge: onRestart('ask', fromPromise(charge)) } })
  */
 export function onRestart<TLogic extends Logic>(policy: RestartPolicy, logic: TLogic): TLogic {
+  if (isMachine(logic)) {
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `onRestart is for logic that works outside (a promise, a callback, an observable); got the machine "${logic.id}", which ` +
+        'goes on where it was: give the policy to the actors that it invokes.',
+      { facts: { machine: logic.id } },
+    );
+  }
   const copy = { ...logic };
   policies.set(copy, policy);
   return copy;
@@ -430,12 +438,13 @@ export function actionsOf(logic: Logic): unknown[] {
     if (seen.has(value)) return;
     seen.add(value);
     if (isMachine(value)) {
-      visit(value.config);
+      const { context: _, ...config } = value.config as Record<string, unknown>;
+      visit(config);
       Object.values(value.implementations as object).forEach(visit);
     } else if (typeof value === 'function') found.push(value);
     else if (Array.isArray(value)) value.forEach(visit);
     else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-      for (const [key, item] of Object.entries(value)) if (key !== 'context' && key !== 'input') visit(item);
+      Object.values(value).forEach(visit);
     }
   };
   visit(logic);

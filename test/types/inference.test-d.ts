@@ -3,10 +3,15 @@ import fc from 'fast-check';
 import { expectTypeOf } from 'vitest';
 import { assign, createActor, fromPromise, setup } from 'xstate';
 import {
+  Store,
   createDurableActor,
   defineAction,
+  durableAction,
+  onRestart,
+  sendToTree,
   spawnSupervisor,
   supervise,
+  transactional,
   type Outcome,
   type SrcOf,
   type SupervisionEmitted,
@@ -77,3 +82,54 @@ supervise(shop, { strategy: 'one_for_one', children: { clerk: {} } });
 supervise(shop, { strategy: 'one_for_two', children: {} });
 // @ts-expect-error no such restart type
 supervise(shop, { strategy: 'one_for_one', children: { till: { restart: 'always' } } });
+
+const cart = setup({
+  types: {} as { context: { items: string[] }; events: { type: 'put'; item: string } },
+}).createMachine({
+  context: { items: [] },
+});
+
+const store = Store.open('types.db', { machines: { counter, cart } });
+const counting = await store.open('counter', 'c1', { input: { from: 1 } });
+expectTypeOf(counting.getSnapshot().context).toEqualTypeOf<{ n: number }>();
+expectTypeOf((await store.open('cart', 'k1')).getSnapshot().context).toEqualTypeOf<{ items: string[] }>();
+await store.send('c1', { type: 'add', by: 1 }, { id: 'client:1' });
+await store.send('k1', { type: 'put', item: 'x' }, { to: 'inner' });
+// A store of given machines is a store.
+await createDurableActor(counter, { store, id: 'single', input: { from: 1 } });
+
+// @ts-expect-error no such machine
+await store.open('carts', 'k1');
+// @ts-expect-error other input
+await store.open('counter', 'c1', { input: { from: 'x' } });
+// @ts-expect-error no machine of the store takes this event
+await store.send('c1', { type: 'subtract' });
+// @ts-expect-error no such event
+await counting.send({ type: 'put', item: 'x' });
+
+const mail = durableAction({
+  name: 'mail',
+  run: ({ to }: { to: string }, { key, attempt, signal }) => {
+    expectTypeOf(key).toEqualTypeOf<string>();
+    expectTypeOf(attempt).toEqualTypeOf<number>();
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    return to;
+  },
+});
+const book = transactional((rows, { amount }: { amount: number }) => void rows.run('insert into x values (?)', amount));
+const tell = sendToTree({ tree: 'k1', event: { type: 'put' } });
+const work = onRestart(
+  'ask',
+  fromPromise(async ({ input }: { input: { n: number } }) => input.n),
+);
+
+setup({ actions: { mail, book, tell }, actors: { work } }).createMachine({
+  entry: ['tell', { type: 'mail', params: { to: 'a' } }, { type: 'book', params: { amount: 1 } }],
+  invoke: { src: 'work', input: { n: 1 }, onDone: { actions: ({ event }) => expectTypeOf(event.output).toBeNumber() } },
+});
+setup({ actions: { mail } }).createMachine({
+  // @ts-expect-error other params
+  entry: { type: 'mail', params: { to: 5 } },
+});
+// @ts-expect-error no such policy
+export const again = onRestart('again', work);
