@@ -391,7 +391,7 @@ export class Commits implements Batching {
       if (!isRefusal(verdict)) throw error;
       this.statements.of('rollback to tree').run();
       this.#ids.forget(participant.number);
-      this.history?.forget(participant.number);
+      this.history?.forget(participant.id);
       (batch.refused ??= new Map()).set(participant, verdict);
     }
     this.statements.of('release tree').run();

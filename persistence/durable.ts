@@ -346,10 +346,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
   }
 
-  resulted(actor: number, event: AnyEventObject): void {
+  resulted(actor: number, path: string, event: AnyEventObject): void {
     const commits = this.#commits;
     if (!commits.isOpen) return;
-    const cause: Cause = { kind: 'result', event };
+    const cause: Cause = { kind: 'result', to: path, event };
     const deliver = () => this.#tree.actorOf(actor)?.send(event);
     const reject = (error: PerdureError) => {
       if (!commits.isOpen) return;
@@ -436,7 +436,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #identity(): { tree: number; generation: number } {
     const find = this.#commits.statements.of('select tree, generation from trees where name = ?');
     const found = find.get(this.id) as { tree: number; generation: number } | undefined;
-    return found ?? { tree: this.#commits.nextId(), generation: 1 };
+    return found ?? { tree: this.#commits.nextId(), generation: this.#commits.file.generation };
   }
 
   #resumption(began: number): Resumption | undefined {

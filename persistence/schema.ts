@@ -30,10 +30,11 @@ create table clients(
   primary key(client, tree)
 ) strict, without rowid;`;
 
-/** History: what a committed turn was caused by, and whom it changed. */
+/** History: what a committed turn was caused by, and whom it changed. `nth` and `total` count since the store was made. */
 export const TURNS = `
 create table turns(
-  turn integer primary key, at integer not null, causes text not null, changed text not null, bytes integer not null
+  turn integer primary key, at integer not null, nth integer not null, total integer not null, causes text not null,
+  changed text not null
 ) strict;`;
 
 /** Rows that were found damaged, as they were found. */

@@ -14,10 +14,11 @@ import { systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits, type CommitReport, type Incident } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
-import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
+import { History, readHistory, type HistoryQuery, type Redact, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
+import { hideSecrets } from './redact.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
 import type { Durability } from './sqlite.ts';
@@ -25,6 +26,12 @@ import { StoreFile } from './store-file.ts';
 import { Trees, type Machines, type TreeInfo, type WakefulnessOptions } from './trees.ts';
 import { Versions, type RetentionLimits } from './versions.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
+
+/** What is kept of the past. */
+export interface HistoryOptions extends RetentionLimits {
+  /** Gives what may be seen of an event. Default: the values of keys that name secrets are hidden. */
+  readonly redact?: Redact;
+}
 
 export interface StoreOptions {
   readonly clock?: Clock;
@@ -36,8 +43,8 @@ export interface StoreOptions {
   readonly onCommit?: (report: CommitReport) => void;
   /** How long the id of an accepted message is kept. Default: 7 days, in ms. */
   readonly dedupeForMs?: number;
-  /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the default limits. */
-  readonly history?: RetentionLimits | boolean;
+  /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the defaults. */
+  readonly history?: HistoryOptions | boolean;
 }
 
 /** Options of a store that opens trees by itself. */
@@ -69,6 +76,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
   readonly #file: StoreFile;
+  readonly #versions: Versions;
   readonly #trees: Trees;
   readonly #commands: Commands;
 
@@ -86,13 +94,13 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     this.#file = new StoreFile(path, { clock, newId, durability: options.durability ?? 'power-loss' });
     const { statements } = this.#file;
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-    const versions = new Versions(statements, limits);
+    const versions = (this.#versions = new Versions(statements, limits));
     this.commits = new Commits(this.#file, {
       clock,
       dedupeForMs: options.dedupeForMs,
       onCommit: options.onCommit,
       versions,
-      history: limits === undefined ? undefined : new History(statements, clock, versions, (value) => value),
+      history: limits === undefined ? undefined : new History(statements, clock, versions, limits.redact ?? hideSecrets),
       onReopen: () => this.#reopened(),
     });
     versions.keep();
@@ -133,6 +141,7 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   /** Creates the tables of a subsystem where they do not exist yet. */
   declare(tables: readonly TableSpec[]): void {
     this.#file.declare(tables);
+    this.#versions.declared();
   }
 
   /**
@@ -179,16 +188,16 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
 
   /**
    * The committed turns, oldest first, as far back as the option `history` keeps them. Reading goes page by page and never
-   * holds the writer up; turns that are pruned meanwhile are left out.
+   * holds the writer up; turns that are pruned meanwhile are left out. Throws ABORTED when the signal says so, STORE_CLOSED.
    */
   history(query: HistoryQuery = {}): AsyncIterableIterator<TurnRecord> {
-    return readHistory(this.commits.statements, () => this.commits.turn, query);
+    return readHistory(this.commits, query);
   }
 
   /** Copies the store to a new file while it is used. See {@link backUp}. */
   backup(target: string, options: BackupOptions = {}): Promise<void> {
     this.assertOpen();
-    return backUp(this.#file, target, options);
+    return backUp(this.#file, target, options, this.clock.now());
   }
 
   /** What was given up after its last attempt, oldest first. */

@@ -67,7 +67,7 @@ export interface TreeHost {
   /** A timer is due. */
   fire(timer: Timer): void;
   /** The result of an effect has been taken by the actor of this row. */
-  resulted(actor: number, event: AnyEventObject): void;
+  resulted(actor: number, path: string, event: AnyEventObject): void;
   /** Something changed; a write is needed. */
   touched(): void;
   /** Brings an event of the outbox to another tree; `remove` belongs to the turn that it begins there. */
@@ -136,8 +136,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     });
     this.root = root ?? createRoot(logic, options.root, this, this.timers);
     this.restoredTurn = root === undefined ? undefined : turn;
-    if (root === undefined) this.#attach(this.root, null, options.root.id);
-    else this.#verifyWhole();
+    if (root !== undefined) this.#verifyWhole();
+    else if (this.#isRegistered()) throw notWhole(options.name, 0, 0);
+    else this.#attach(this.root, null, options.root.id);
   }
 
   get clock(): Clock {
@@ -219,7 +220,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   resulted(ref: AnyRef, event: AnyEventObject): void {
     const record = this.#records.get(ref);
-    if (record !== undefined) this.#host.resulted(record.id, event);
+    if (record !== undefined) this.#host.resulted(record.id, pathOf(ref), event);
   }
 
   effectCreated(ref: AnyRef, effect: Effect): void {
@@ -453,7 +454,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
     this.#gone.set(ref, record.id);
-    if (record.isStored) this.#removed.push(record.id);
+    if (record.isStored) {
+      this.#removed.push(record.id);
+      this.commits.history?.changed(this.#options.name, pathOf(ref));
+    }
     this.#digest ^= record.seed;
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
   }
@@ -482,7 +486,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     } else {
       updateActor(statements, record, text, turn);
     }
-    history?.changed(this.#options.tree, record.id);
+    history?.changed(this.#options.name, pathOf(ref));
     record.isStored = true;
     record.isStale = false;
     record.snapshot = snapshot;
@@ -539,6 +543,11 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#digestFound ^= storedSeed;
     if (isStale) this.#dirty.add(ref);
     if (snapshot.status === 'active' && attempt > 0) this.#restarts.add(ref);
+  }
+
+  /** A tree that is known and has no actor has lost its rows. */
+  #isRegistered(): boolean {
+    return this.commits.statements.of('select 1 from trees where tree = ?').get(this.#options.tree) !== undefined;
   }
 
   /** Throws ROW_CORRUPT when rows of the tree have vanished, or strange ones have appeared. */
