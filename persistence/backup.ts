@@ -1,10 +1,13 @@
 /**
  * A copy of a store that is in use. SQLite copies page by page, and copies again what was written meanwhile, so the copy is
  * one consistent commit. It is written beside its target, marked as a copy, and gets its name when it is whole.
+ *
+ * Waiting for the disk is done off the event loop, and as the copy grows, so that no turn waits for all of it at the end.
  */
 import Database from 'better-sqlite3';
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, linkSync, rmSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import { markCopy } from './copies.ts';
 import { openBeside, sqliteError } from './sqlite.ts';
@@ -27,9 +30,12 @@ export interface BackupSource {
 }
 
 let copies = 0;
+/** Pages written between two waits for the disk: few, so that a wait is short. */
+const SYNC_EVERY = 512;
 
 /** Copies the store to `target`. Throws BACKUP_FAILED; ABORTED when the signal says so. The target then is as it was. */
-export async function backUp(source: BackupSource, target: string, options: BackupOptions, now: number): Promise<void> {
+export async function backUp(source: BackupSource, path: string, options: BackupOptions, now: number): Promise<void> {
+  const target = resolve(path);
   const { progress, signal, pages = 64 } = options;
   if (!Number.isSafeInteger(pages) || pages < 1) {
     throw new PerdureError('OPTIONS_INVALID', `pages is a whole number from 1; got ${pages}.`, { facts: { pages } });
@@ -37,15 +43,20 @@ export async function backUp(source: BackupSource, target: string, options: Back
   refuseTaken(target);
   // Another name each time: two copies to one target must not write one file.
   const partial = `${target}-partial-${process.pid}-${(copies += 1)}`;
+  let writing: Written | undefined;
   try {
     signal?.throwIfAborted();
+    writing = new Written(await open(partial, 'a'));
+    const { reached } = writing;
     await source.backup(partial, (report) => {
       signal?.throwIfAborted();
       progress?.(report);
+      reached(report.totalPages - report.remainingPages);
       return pages;
     });
     signal?.throwIfAborted();
-    finish(partial, now);
+    mark(partial, now);
+    await writing.end();
     // Unlike a rename, a link never replaces a file that came in between.
     linkSync(partial, target);
   } catch (cause) {
@@ -54,9 +65,11 @@ export async function backUp(source: BackupSource, target: string, options: Back
     }
     throw failed(target, sqliteError(cause, target).message, cause);
   } finally {
+    await writing?.close();
     for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${partial}${end}`, { force: true });
   }
-  sync(dirname(target));
+  const folder = await open(dirname(target), 'r');
+  await folder.sync().finally(() => folder.close());
 }
 
 /**
@@ -92,22 +105,47 @@ function failed(target: string, why: string, cause?: unknown): PerdureError {
 }
 
 /** The copy is nobody's yet, so it may be opened and closed. One file is all of it: no log beside it. */
-function finish(partial: string, now: number): void {
+function mark(partial: string, now: number): void {
   const db = new Database(partial);
   try {
+    // What it writes is waited for with the rest.
+    db.pragma('synchronous = OFF');
     db.pragma('journal_mode = DELETE');
     markCopy(db, now);
   } finally {
     db.close();
   }
-  sync(partial);
 }
 
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+/** A file that is being written, and brought to the disk meanwhile. */
+class Written {
+  readonly #file: FileHandle;
+  #pages = 0;
+  #syncing: Promise<void> | undefined;
+  #error: unknown;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  readonly reached = (pages: number): void => {
+    if (this.#syncing !== undefined || pages < this.#pages + SYNC_EVERY) return;
+    this.#pages = pages;
+    this.#syncing = this.#file
+      .datasync()
+      .catch((error: unknown) => void (this.#error ??= error))
+      .finally(() => (this.#syncing = undefined));
+  };
+
+  /** Resolves when all of it is on the disk. Throws what an earlier wait threw: later ones do not repeat it. */
+  async end(): Promise<void> {
+    await this.#syncing;
+    await this.#file.sync();
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing;
+    await this.#file.close();
   }
 }

@@ -1,5 +1,5 @@
 /** From the stored state of one version of a machine to the next: small steps, each from one version to another. */
-import { PerdureError } from '../errors.ts';
+import { PerdureError, messageOf } from '../errors.ts';
 
 /** What an actor's row holds of a machine: XState's own persisted state, without the children. */
 export interface StoredState {
@@ -29,25 +29,34 @@ interface Version {
   readonly version: string | undefined;
 }
 
-/** The steps that lead from one name of a machine (`id@version`) to another; undefined when they do not. */
-export function stepsBetween(
-  from: string,
-  to: string,
-  migrations: Migrations | undefined,
-): readonly MigrationStep[] | undefined {
+/** The steps from one name of a machine (`id@version`) towards another, and how far they lead. */
+interface Way {
+  readonly steps: readonly MigrationStep[];
+  readonly reached: string;
+}
+
+function wayBetween(from: string, to: string, migrations: Migrations): Way {
   const steps: MigrationStep[] = [];
-  const seen = new Set<MigrationStep>();
-  for (let name = from; name !== to;) {
-    const stored = Object.keys(migrations ?? {})
-      .map((id) => versionOf(name, id))
-      .find((version) => version !== undefined);
-    const step = stored && migrations?.[stored.id]?.find((candidate) => candidate.from === stored.version);
-    if (stored === undefined || step === undefined || seen.has(step)) return undefined;
-    seen.add(step);
-    steps.push(step);
-    name = nameOf({ id: step.id ?? stored.id, version: step.to });
+  const seen = new Set<string>();
+  let reached = from;
+  while (reached !== to && !seen.has(reached)) {
+    seen.add(reached);
+    const next = stepFrom(reached, migrations);
+    if (next === undefined) break;
+    steps.push(next.step);
+    reached = nameOf({ id: next.step.id ?? next.id, version: next.step.to });
   }
-  return steps;
+  return { steps, reached };
+}
+
+/** An id may hold an `@` itself, so each that fits is asked. */
+function stepFrom(name: string, migrations: Migrations): { id: string; step: MigrationStep } | undefined {
+  for (const [id, steps] of Object.entries(migrations)) {
+    const stored = versionOf(name, id);
+    const step = stored && steps.find((candidate) => candidate.from === stored.version);
+    if (step !== undefined) return { id, step };
+  }
+  return undefined;
 }
 
 /** The version of a stored name, if it is the name of the machine `id`. */
@@ -60,43 +69,48 @@ function nameOf({ id, version }: Version): string {
   return version === undefined ? id : `${id}@${version}`;
 }
 
+interface About {
+  readonly actor: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Takes a stored state through the steps. Throws MACHINE_CHANGED when they do not lead to the present machine, MIGRATION_FAILED. */
-export function migrateState(
-  state: StoredState,
-  about: { readonly actor: string; readonly from: string; readonly to: string },
-  migrations: Migrations | undefined,
-): StoredState {
-  const steps = stepsBetween(about.from, about.to, migrations);
-  if (steps === undefined) {
+export function migrateState(state: StoredState, about: About, migrations: Migrations = {}): StoredState {
+  const { steps, reached } = wayBetween(about.from, about.to, migrations);
+  if (reached !== about.to) {
     throw new PerdureError(
       'MACHINE_CHANGED',
-      `The store holds the actor "${about.actor}" as ${about.from}; the machine is now ${about.to}: pass the steps that lead ` +
-        'from one to the other as `migrate`, or run the old version until the tree is done.',
-      { facts: about },
+      `The store holds the actor "${about.actor}" in the state ${shown(state)} of ${about.from}; the machine is now ` +
+        `${about.to}, and no step leads on from ${reached}: pass it as \`migrate\`, or run the old version until the tree is done.`,
+      { facts: { ...about, reached } },
     );
   }
   return steps.reduce((before, step) => migratedBy(step, before, about), state);
 }
 
-function migratedBy(
-  step: MigrationStep,
-  state: StoredState,
-  about: { readonly actor: string; readonly from: string; readonly to: string },
-): StoredState {
+function shown({ value, status }: StoredState): string {
+  return JSON.stringify(value ?? status);
+}
+
+const STATUSES: readonly unknown[] = ['active', 'done', 'error', 'stopped'];
+
+function migratedBy(step: MigrationStep, state: StoredState, about: About): StoredState {
   const facts = { ...about, step: `${step.from ?? '(none)'} to ${step.to ?? '(none)'}` };
+  const what = `The migration of the actor "${about.actor}", in the state ${shown(state)} of ${about.from}, from ${facts.step}`;
+  let next: unknown;
   try {
-    const next: unknown = step.migrate(state, { actor: about.actor });
-    if (typeof next === 'object' && next !== null && 'status' in next) return next as StoredState;
+    next = step.migrate(state, { actor: about.actor });
   } catch (cause) {
-    throw new PerdureError(
-      'MIGRATION_FAILED',
-      `The migration of the actor "${about.actor}" from ${facts.step} threw: nothing was changed.`,
-      { cause, facts },
-    );
+    const message = `${what} threw (${messageOf(cause)}): nothing was changed.`;
+    throw new PerdureError('MIGRATION_FAILED', message, { cause, facts });
+  }
+  if (typeof next === 'object' && next !== null && STATUSES.includes((next as StoredState).status)) {
+    return next as StoredState;
   }
   throw new PerdureError(
     'MIGRATION_FAILED',
-    `The migration of the actor "${about.actor}" from ${facts.step} must return the whole state ({ status, value, context, ... }).`,
+    `${what} gave no whole state ({ status, value, context, ... }, with a status of XState's): nothing was changed.`,
     { facts },
   );
 }

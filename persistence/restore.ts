@@ -100,7 +100,9 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
     let seed = verify(found);
     const row = seed === undefined ? lastSoundVersion(statements, found) : found;
     if (row !== found) options.damaged({ row: found, replacedBy: row.from_turn });
-    const storedSeed = (seed ??= seedOf(row));
+    seed ??= seedOf(row);
+    // A kept version may be older than the last migration, and what the digest counts is the row that was there.
+    const storedSeed = row === found ? seed : seedOf({ ...row, machine: found.machine });
     // Brothers follow each other, mostly.
     if (row.parent === null) parent = undefined;
     else if (parent?.id !== row.parent) parent = findById(assembled, row.parent);
@@ -158,16 +160,24 @@ function adoptChild(parent: StoredSnapshot, row: ActorRow, snapshot: StoredSnaps
 
 function findLogic(row: ActorRow, parent: Assembled | undefined, root: Logic): Logic {
   if (row.parent === null) return root;
-  const logic = parent === undefined || row.src === null ? undefined : logicOf(parent.logic, row.src);
+  if (parent === undefined) throw orphaned(row);
+  const logic = row.src === null ? undefined : logicOf(parent.logic, row.src);
   if (logic !== undefined) return logic;
   const path = pathOf(row.key, parent);
-  const machine =
-    parent === undefined ? 'its parent, which is missing' : `the machine of "${pathOf(parent.key, parent.parent)}"`;
   throw new PerdureError(
     'LOGIC_MISSING',
-    `The store holds the actor "${path}", made from "${row.src}", but ${machine} does not know that name: ` +
-      'add it to setup({ actors }) again, or migrate the tree.',
+    `The store holds the actor "${path}", made from "${row.src}", but the machine of "${pathOf(parent.key, parent.parent)}" ` +
+      'does not know that name: add it to setup({ actors }) again, or migrate the tree.',
     { facts: { actor: path, src: row.src } },
+  );
+}
+
+function orphaned({ id, key, parent }: ActorRow): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${key}" (id ${id}) names the parent ${parent}, whose row is missing: the file was damaged. ` +
+      'Nothing was changed; run `perdure doctor`, or restore the store from a backup.',
+    { facts: { actor: key, id, parent } },
   );
 }
 
@@ -259,7 +269,7 @@ function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: 
 }
 
 function misfit(
-  { key, parent, src, machine, snapshot }: Assembled,
+  { key, parent, src, machine, snapshot, isStale: isMigrated }: Assembled,
   found: { error?: unknown } | undefined,
 ): PerdureError {
   const path = pathOf(key, parent);
@@ -267,7 +277,9 @@ function misfit(
     'MACHINE_CHANGED',
     `The actor "${path}" cannot be restored in the state ${JSON.stringify(snapshot['value'] ?? snapshot.status)} of ` +
       `${machine ?? src}: ${found === undefined ? 'it is missing' : messageOf(found.error)}. ` +
-      'Give the machine a new version and pass migrate to createDurableActor.',
+      (isMigrated
+        ? 'Nothing was changed; mend the steps that were passed as `migrate`.'
+        : 'Give the machine a new version and pass migrate to createDurableActor.'),
     { facts: { actor: path, machine } },
   );
 }

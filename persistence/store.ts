@@ -100,7 +100,8 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
       dedupeForMs: options.dedupeForMs,
       onCommit: options.onCommit,
       versions,
-      history: limits === undefined ? undefined : new History(statements, clock, versions, limits.redact ?? hideSecrets),
+      history:
+        limits === undefined ? undefined : new History(statements, clock, versions, limits.redact ?? hideSecrets),
       onReopen: () => this.#reopened(),
     });
     versions.keep();

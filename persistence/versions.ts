@@ -183,9 +183,7 @@ export class Versions {
     if (this.#limits === undefined || oldest === undefined || newest === undefined) return false;
     if (oldest.turn === newest.turn) return false;
     const { maxAgeMs, maxTurns, maxBytes } = this.#limits;
-    return (
-      newest.nth - oldest.nth >= maxTurns || newest.total - oldest.total > maxBytes || oldest.at < now - maxAgeMs
-    );
+    return newest.nth - oldest.nth >= maxTurns || newest.total - oldest.total > maxBytes || oldest.at < now - maxAgeMs;
   }
 
   /** V1 for the versions that ended in a range, whole turns at a time. Gives what is left of the budget. */

@@ -23,7 +23,11 @@ test('remembers the newest epoch of its store from owner to owner, and is held m
     const last = lock.epochOf('store');
     lock.remember('store', epoch);
     expect(tried(path)).toBe('SQLITE_BUSY');
-    expect([last, lock.epochOf('store'), lock.epochOf('another')]).toEqual([epoch === 5 ? 0 : epoch === 6 ? 5 : 6, epoch, 0]);
+    expect([last, lock.epochOf('store'), lock.epochOf('another')]).toEqual([
+      epoch === 5 ? 0 : epoch === 6 ? 5 : 6,
+      epoch,
+      0,
+    ]);
     lock.release();
     if (epoch === 5) expect(readdirSync(dirname(path))).toEqual(['work.db-lock']);
     expect(tried(path)).toBe('free');
