@@ -17,7 +17,7 @@ export interface BackupOptions {
   /** Told now and then. Pages of the database. */
   readonly progress?: (report: { readonly totalPages: number; readonly remainingPages: number }) => void;
   readonly signal?: AbortSignal;
-  /** Pages copied at a time, between which the event loop runs. Default: 64. */
+  /** Pages copied at a time, between which the event loop runs; more while the store grows faster. Default: 64. */
   readonly pages?: number;
 }
 
@@ -32,6 +32,7 @@ export interface BackupSource {
 let copies = 0;
 /** Pages written between two waits for the disk: few, so that a wait is short. */
 const SYNC_EVERY = 512;
+const MOST_AT_ONCE = 2 ** 20;
 
 /** Copies the store to `target`. Throws BACKUP_FAILED; ABORTED when the signal says so. The target then is as it was. */
 export async function backUp(source: BackupSource, path: string, options: BackupOptions, now: number): Promise<void> {
@@ -48,11 +49,15 @@ export async function backUp(source: BackupSource, path: string, options: Backup
     signal?.throwIfAborted();
     writing = new Written(await open(partial, 'a'));
     const { reached } = writing;
+    let [rate, least] = [pages, Number.POSITIVE_INFINITY];
     await source.backup(partial, (report) => {
       signal?.throwIfAborted();
       progress?.(report);
       reached(report.totalPages - report.remainingPages);
-      return pages;
+      // A store that grows faster than it is copied would never be.
+      if (report.remainingPages >= least) rate = Math.min(2 * rate, MOST_AT_ONCE);
+      least = Math.min(least, report.remainingPages);
+      return rate;
     });
     signal?.throwIfAborted();
     mark(partial, now);
@@ -68,8 +73,9 @@ export async function backUp(source: BackupSource, path: string, options: Backup
     await writing?.close();
     for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${partial}${end}`, { force: true });
   }
-  const folder = await open(dirname(target), 'r');
-  await folder.sync().finally(() => folder.close());
+  const folder = new Written(await open(dirname(target), 'r'));
+  await folder.end();
+  await folder.close();
 }
 
 /**

@@ -93,7 +93,7 @@ function shown({ value, status }: StoredState): string {
   return JSON.stringify(value ?? status);
 }
 
-const STATUSES: readonly unknown[] = ['active', 'done', 'error', 'stopped'];
+const STATUSES = new Set<unknown>(['active', 'done', 'error', 'stopped']);
 
 function migratedBy(step: MigrationStep, state: StoredState, about: About): StoredState {
   const facts = { ...about, step: `${step.from ?? '(none)'} to ${step.to ?? '(none)'}` };
@@ -105,7 +105,7 @@ function migratedBy(step: MigrationStep, state: StoredState, about: About): Stor
     const message = `${what} threw (${messageOf(cause)}): nothing was changed.`;
     throw new PerdureError('MIGRATION_FAILED', message, { cause, facts });
   }
-  if (typeof next === 'object' && next !== null && STATUSES.includes((next as StoredState).status)) {
+  if (typeof next === 'object' && next !== null && STATUSES.has((next as StoredState).status)) {
     return next as StoredState;
   }
   throw new PerdureError(
