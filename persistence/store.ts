@@ -21,7 +21,7 @@ import type { Migrations } from './migrations.ts';
 import { hideSecrets } from './redact.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
-import type { Durability } from './sqlite.ts';
+import { sqliteError, type Durability } from './sqlite.ts';
 import { StoreFile } from './store-file.ts';
 import { Trees, type Machines, type TreeInfo, type WakefulnessOptions } from './trees.ts';
 import { Versions, type RetentionLimits } from './versions.ts';
@@ -80,18 +80,26 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
   readonly #trees: Trees;
   readonly #commands: Commands;
 
-  /** Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER and their like. */
+  /**
+   * Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER, STORE_OLDER when an
+   * older copy of the store was put in its place, OPTIONS_INVALID, and their like.
+   */
   static open<TMachines extends Machines>(
     path: string,
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
-    return new Store<TMachines>(path, options);
+    const { clock = systemClock, newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
+    const file = new StoreFile(path, { clock, newId, durability });
+    try {
+      return new Store<TMachines>(file, clock, options);
+    } catch (error) {
+      file.close();
+      throw sqliteError(error, path);
+    }
   }
 
-  private constructor(path: string, options: StoreWithTreesOptions<TMachines>) {
-    const clock = options.clock ?? systemClock;
-    const newId = options.newId ?? (() => crypto.randomUUID());
-    this.#file = new StoreFile(path, { clock, newId, durability: options.durability ?? 'power-loss' });
+  private constructor(file: StoreFile, clock: Clock, options: StoreWithTreesOptions<TMachines>) {
+    this.#file = file;
     const { statements } = this.#file;
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
     const versions = (this.#versions = new Versions(statements, limits));
