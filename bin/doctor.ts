@@ -57,7 +57,8 @@ function facts(health: Health): (readonly [string, string])[] {
   const { schema, bytes, walBytes, owner, counts, machines, history, incidents } = health;
   const { trees, actors, timers, outbox, deadLetters, quarantined } = counts;
   const many = Object.entries(machines).map(([machine, count]) => `${machine} ${count}`);
-  const log = walBytes === undefined ? 'no log beside it' : `${walBytes} bytes of log beside it`;
+  const left = owner === undefined && (walBytes ?? 0) > 0 ? ', which the next owner takes in' : '';
+  const log = walBytes === undefined ? 'no log beside it' : `${walBytes} bytes of log beside it${left}`;
   return [
     ['file', `schema ${schema}, ${bytes} bytes, ${log}`],
     ['owner', owner === undefined ? 'nobody' : `process ${owner.pid}, since ${time(owner.since)}`],

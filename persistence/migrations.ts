@@ -32,11 +32,13 @@ interface Version {
 /** The steps from one name of a machine (`id@version`) towards another, and how far they lead. */
 interface Way {
   readonly steps: readonly MigrationStep[];
+  readonly renames: Renames;
   readonly reached: string;
 }
 
 function wayBetween(from: string, to: string, migrations: Migrations): Way {
   const steps: MigrationStep[] = [];
+  const renames: [string, string][] = [];
   const seen = new Set<string>();
   let reached = from;
   while (reached !== to && !seen.has(reached)) {
@@ -44,9 +46,11 @@ function wayBetween(from: string, to: string, migrations: Migrations): Way {
     const next = stepFrom(reached, migrations);
     if (next === undefined) break;
     steps.push(next.step);
-    reached = nameOf({ id: next.step.id ?? next.id, version: next.step.to });
+    const id = next.step.id ?? next.id;
+    if (id !== next.id) renames.push([next.id, id]);
+    reached = nameOf({ id, version: next.step.to });
   }
-  return { steps, reached };
+  return { steps, renames, reached };
 }
 
 /** An id may hold an `@` itself, so each that fits is asked. */
@@ -75,9 +79,39 @@ interface About {
   readonly to: string;
 }
 
+/** The ids of a machine before and after each step that renamed it. */
+export type Renames = readonly (readonly [from: string, to: string])[];
+
+/**
+ * A name that XState made of a machine's id, after the machine was renamed: of a state, of the delayed event of an `after`,
+ * of an invoked actor without an id of its own. Any other name stays.
+ */
+export function renamed(name: string, renames: Renames): string {
+  return renames.reduce((before, [from, to]) => {
+    const id = from.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+    const made = new RegExp(`^(xstate\\.after\\..+?\\.|xstate\\.invoke\\.\\d+\\.|\\d+\\.|)${id}(?=\\.|$)`, 's');
+    return before.replace(made, (_, kind: string) => `${kind}${to}`);
+  }, name);
+}
+
+/** The state of history nodes refers to states by names that hold the machine's id. */
+function withHistoryOf(state: StoredState, renames: Renames): StoredState {
+  const history = state['historyValue'] as Readonly<Record<string, readonly { readonly id: string }[]>> | undefined;
+  if (renames.length === 0 || history === undefined) return state;
+  const entries = Object.entries(history).map(([key, nodes]) => [
+    renamed(key, renames),
+    nodes.map((node) => ({ ...node, id: renamed(node.id, renames) })),
+  ]);
+  return { ...state, historyValue: Object.fromEntries(entries) as unknown };
+}
+
 /** Takes a stored state through the steps. Throws MACHINE_CHANGED when they do not lead to the present machine, MIGRATION_FAILED. */
-export function migrateState(state: StoredState, about: About, migrations: Migrations = {}): StoredState {
-  const { steps, reached } = wayBetween(about.from, about.to, migrations);
+export function migrateState(
+  state: StoredState,
+  about: About,
+  migrations: Migrations = {},
+): { readonly state: StoredState; readonly renames: Renames } {
+  const { steps, renames, reached } = wayBetween(about.from, about.to, migrations);
   if (reached !== about.to) {
     throw new PerdureError(
       'MACHINE_CHANGED',
@@ -86,7 +120,8 @@ export function migrateState(state: StoredState, about: About, migrations: Migra
       { facts: { ...about, reached } },
     );
   }
-  return steps.reduce((before, step) => migratedBy(step, before, about), state);
+  const migrated = steps.reduce((before, step) => migratedBy(step, before, about), state);
+  return { state: withHistoryOf(migrated, renames), renames };
 }
 
 function shown({ value, status }: StoredState): string {

@@ -5,7 +5,7 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import { readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
-import { migrateState, type Migrations, type StoredState } from './migrations.ts';
+import { migrateState, renamed, type Migrations, type Renames, type StoredState } from './migrations.ts';
 import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
 import type { Statements } from './rows.ts';
 import {
@@ -35,6 +35,7 @@ interface Assembled {
   readonly seed: number;
   readonly storedSeed: number;
   readonly isStale: boolean;
+  readonly renames: Renames;
   readonly logic: Logic;
   readonly snapshot: StoredSnapshot;
   /** Once the actor was made. */
@@ -59,6 +60,8 @@ export interface Restored {
   readonly storedSeed: number;
   /** Whether the row holds something else, and must be written again. */
   readonly isStale: boolean;
+  /** What its machine was renamed to by the migration. */
+  readonly renames: Renames;
 }
 
 export interface RestoreOptions {
@@ -97,21 +100,21 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
   const assembled: Assembled[] = [];
   let parent: Assembled | undefined;
   for (const found of readActors(statements, options.tree)) {
-    let seed = verify(found);
-    const row = seed === undefined ? lastSoundVersion(statements, found) : found;
-    if (row !== found) options.damaged({ row: found, replacedBy: row.from_turn });
-    seed ??= seedOf(row);
+    const verified = verify(found);
+    const sound = verified === undefined ? lastSoundVersion(statements, found) : found;
+    if (sound !== found) options.damaged({ row: found, replacedBy: sound.from_turn });
     // A kept version may be older than the last migration, and what the digest counts is the row that was there.
-    const storedSeed = row === found ? seed : seedOf({ ...row, machine: found.machine });
+    const storedSeed = verified ?? seedOf({ ...sound, machine: found.machine });
     // Brothers follow each other, mostly.
-    if (row.parent === null) parent = undefined;
-    else if (parent?.id !== row.parent) parent = findById(assembled, row.parent);
+    if (sound.parent === null) parent = undefined;
+    else if (parent?.id !== sound.parent) parent = findById(assembled, sound.parent);
+    const row = underRenamed(sound, parent);
     const logic = findLogic(row, parent, options.logic);
-    const { machine, text } = current(row, logic, parent, options);
-    if (machine !== row.machine) seed = seedOf({ ...row, machine });
+    const { machine, text, renames } = current(row, logic, parent, options);
+    const isStale = row !== found || machine !== row.machine;
+    const seed = isStale ? seedOf({ ...row, machine }) : storedSeed;
     const snapshot = storedSnapshot(row, text, logic, parent, late);
     const { id, key, src, attempt, from_turn: turn } = row;
-    const isStale = row !== found || machine !== row.machine;
     assembled.push({
       id,
       parent,
@@ -123,6 +126,7 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
       seed,
       storedSeed,
       isStale,
+      renames,
       logic,
       snapshot,
       ref: undefined,
@@ -130,6 +134,15 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
     if (parent !== undefined) adoptChild(parent.snapshot, row, snapshot);
   }
   return assembled;
+}
+
+/** XState names what is invoked without an id after the machine of its parent. */
+function underRenamed(row: ActorRow, parent: Assembled | undefined): ActorRow {
+  if (parent === undefined || parent.renames.length === 0) return row;
+  const isNamed = /^\d+\./.test(row.key);
+  const key = isNamed ? renamed(row.key, parent.renames) : row.key;
+  const src = row.src?.startsWith('xstate.invoke.') === true ? renamed(row.src, parent.renames) : row.src;
+  return key === row.key && src === row.src ? row : { ...row, key, src };
 }
 
 /** Rows come by id, so they need no index. */
@@ -181,19 +194,21 @@ function orphaned({ id, key, parent }: ActorRow): PerdureError {
   );
 }
 
+const NONE: Renames = [];
+
 /** The state as this version of the machine understands it. */
 function current(
   row: ActorRow,
   logic: Logic,
   parent: Assembled | undefined,
   { migrate, hooks }: RestoreOptions,
-): { machine: string | null; text: string } {
+): { machine: string | null; text: string; renames: Renames } {
   const machine = machineName(logic);
-  if (row.machine === machine) return { machine, text: row.snapshot };
+  if (row.machine === machine) return { machine, text: row.snapshot, renames: NONE };
   const actor = pathOf(row.key, parent);
   const about = { actor, from: row.machine ?? 'other logic', to: machine ?? 'other logic' };
-  const state = migrateState(decode(row.snapshot, hooks) as StoredState, about, migrate);
-  return { machine, text: encode(state, hooks, `the migrated actor "${actor}"`) };
+  const { state, renames } = migrateState(decode(row.snapshot, hooks) as StoredState, about, migrate);
+  return { machine, text: encode(state, hooks, `the migrated actor "${actor}"`), renames };
 }
 
 function storedSnapshot(
@@ -258,13 +273,13 @@ function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, snapshot, attempt, turn, seed, storedSeed, isStale } = one;
+    const { id, parent, key, snapshot, attempt, turn, seed, storedSeed, isStale, renames } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
     const found = ref?.getSnapshot() as { status: string; error?: unknown } | undefined;
     if (ref === undefined || found?.status !== snapshot.status) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
-    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale });
+    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale, renames });
   }
 }
 

@@ -21,7 +21,7 @@ import { decode, encode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
-import type { Migrations } from './migrations.ts';
+import { renamed, type Migrations, type Renames } from './migrations.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
 import type { OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
@@ -112,6 +112,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   /** Timers of a restored tree, until it starts. */
   #timerRows: readonly TimerRow[] = [];
   readonly #damaged: DamagedRow[] = [];
+  /** Of the actors whose machine was renamed, by their row. */
+  readonly #renames = new Map<number, Renames>();
   /** Of the rows of the tree: one that vanishes, or comes from elsewhere, does not add up. */
   #digest = 0;
   #digestFound = 0;
@@ -534,7 +536,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   // Restoring.
 
-  #adopt({ ref, id, parent, attempt, seed, storedSeed, isStale }: Restored): void {
+  #adopt({ ref, id, parent, attempt, seed, storedSeed, isStale, renames }: Restored): void {
+    if (renames.length > 0) this.#renames.set(id, renames);
     const snapshot = ref.getSnapshot() as AnySnapshot;
     const children = childrenOf(snapshot);
     const stored = isStale ? undefined : snapshot;
@@ -574,7 +577,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     if (this.#timerRows.length === 0) return;
     const refs = this.#refs();
     for (const { id, source, target, key, event, due, delay, checksum } of this.#timerRows) {
-      this.timers.adopt({
+      const timer = this.timers.adopt({
         id,
         source: refs.refOf(source),
         target: refs.refOf(target),
@@ -584,8 +587,19 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
         delay,
         checksum,
       });
+      const renames = this.#renames.get(source);
+      if (renames !== undefined) this.#renameTimer(timer, renames);
     }
     this.#timerRows = [];
+  }
+
+  /** The delayed event of an `after` is named after the machine, which now has another name. */
+  #renameTimer(timer: Timer, renames: Renames): void {
+    const key = renamed(timer.key, renames);
+    if (key === timer.key) return;
+    this.timers.cancel(timer.source, timer.key);
+    const event = { ...timer.event, type: renamed(timer.event.type, renames) };
+    this.timers.added.add(this.timers.adopt({ ...timer, id: this.nextId(), key, event, checksum: 0 }));
   }
 }
 

@@ -1,12 +1,14 @@
 /** From one version of a machine to the next: what is stored is taken along, step by step, or refused whole. */
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test } from 'vitest';
-import { assign, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
+import { assign, fromPromise, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
 import { PerdureError } from '../../errors.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import type { DurableActor } from '../../persistence/durable.ts';
-import type { Migrations, StoredState } from '../../persistence/migrations.ts';
+import { examine } from '../../persistence/health.ts';
+import { renamed, type Migrations, type StoredState } from '../../persistence/migrations.ts';
+import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -132,6 +134,79 @@ describe('a tree deep in which one machine is older', () => {
     expect(rows(store, ALL_ROWS)).toEqual(before);
     const now = await open(threeLevels(leaf('blade', '4')), store, migrate);
     expect(states(now)).toMatchObject({ state: { value: 'open' } });
+  });
+});
+
+describe('a machine that is renamed', () => {
+  const machine = (id: string, version: string) =>
+    setup({ actors: { wait: fromPromise(() => new Promise<void>(() => {})), leaf: leaf('leaf', '1') } }).createMachine({
+      id,
+      version,
+      initial: 'first',
+      after: { 5_000: '.late' },
+      on: { move: '.second', back: '.first.past', stop: '.late' },
+      states: {
+        first: {
+          initial: 'one',
+          states: {
+            one: { on: { on: 'two' } },
+            two: { after: { 1_000: 'three' } },
+            three: {},
+            past: { type: 'history' },
+          },
+        },
+        second: { invoke: { src: 'wait' }, after: { 2_000: 'third' } },
+        third: {},
+        late: {},
+      },
+    });
+  const migrate: Migrations = { 'old.name': [{ from: '1', to: '2', id: 'new', migrate: (state) => state }] };
+
+  test('keeps its timers, its history states, and what it invokes without an id; also after another crash', async () => {
+    const store = tempStore();
+    const clock = new SimulatedClock();
+    const start = async (logic: AnyStateMachine) => {
+      const durable = await createDurableActor(logic, { store, clock, migrate });
+      opened.push(durable);
+      return durable;
+    };
+    const old = await start(machine('old.name', '1'));
+    await old.send({ type: 'on' });
+    await old.send({ type: 'move' });
+    crash(old);
+    crash(await start(machine('new', '2')));
+    const durable = await start(machine('new', '2'));
+    expect(Object.keys(durable.getSnapshot().children)).toEqual(['0.new.second']);
+    expect(rows(store, 'select key from timers order by due')).toEqual([
+      { key: 'xstate.after.2000.new.second' },
+      { key: 'xstate.after.5000.new' },
+    ]);
+    await durable.send({ type: 'back' });
+    expect(durable.getSnapshot()).toMatchObject({ value: { first: 'two' }, children: {} });
+    expect(rows(store, 'select key from actors')).toEqual([{ key: 'main' }]);
+    await durable.send({ type: 'move' });
+    await clock.advance(2_000);
+    expect(durable.getSnapshot().value).toBe('third');
+    await clock.advance(3_000);
+    expect(durable.getSnapshot().value).toBe('late');
+    expect(rows(store, 'select key from timers')).toEqual([]);
+    expect(examine(store).findings).toEqual([]);
+  });
+
+  test('names that XState did not make of its id stay', () => {
+    const renames = [['a.b', 'c']] as const;
+    const made = ['a.b.x', 'a.b', 'xstate.after.5.a.b.x', 'xstate.after.a.b', '0.a.b.x', 'xstate.invoke.1.a.b'];
+    expect(made.map((name) => renamed(name, renames))).toEqual([
+      'c.x',
+      'c',
+      'xstate.after.5.c.x',
+      'xstate.after.a.b',
+      '0.c.x',
+      'xstate.invoke.1.c',
+    ]);
+    for (const other of ['a.bc', 'aXb.x', 'x.a.b', 'xstate.done.actor.a.b', 'reminder']) {
+      expect(renamed(other, renames)).toBe(other);
+    }
   });
 });
 
