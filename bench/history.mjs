@@ -8,6 +8,7 @@ import { compare, median, perSecond } from './rounds.mjs';
 import { scratchFile } from './scratch.mjs';
 
 const ROUNDS = 9;
+const BUSY_ROUNDS = 5;
 const SENDS = 1_500;
 /** Kept in the busy rounds: few enough that something is forgotten with every commit. */
 const KEPT_TURNS = 500;
@@ -32,7 +33,7 @@ export async function busyP99() {
   const busy = await createDurableActor(counterMachine, { store: busyStore, history: { maxTurns: KEPT_TURNS } });
   const quiet = await createDurableActor(counterMachine, { store: scratchFile('quiet.db') });
   const { ours, ratio } = await compare(
-    ROUNDS,
+    BUSY_ROUNDS,
     async () => {
       const work = new AbortController();
       const others = [backUpUntil(busy.store, work.signal), checkpointUntil(busyStore, work.signal)];

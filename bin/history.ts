@@ -1,7 +1,7 @@
 /** `perdure history` and `perdure trees`: what happened in a store, and whose it is; also while it is in use. */
 import { readHistory, type TurnRecord } from '../persistence/history.ts';
 import { Statements } from '../persistence/rows.ts';
-import { refuseUnknown } from '../persistence/schema.ts';
+import { refuseOlder, refuseUnknown } from '../persistence/schema.ts';
 import { openBeside } from '../persistence/sqlite.ts';
 import { readStore, storeOf } from './store-reader.ts';
 import { textTable } from './text-table.ts';
@@ -18,6 +18,7 @@ export async function printHistory(named: string | undefined, options: HistoryCo
   const db = openBeside(store, true);
   try {
     refuseUnknown(db, store);
+    refuseOlder(db, store);
     const source = { statements: new Statements(db), turn: Number.MAX_SAFE_INTEGER, assertOpen: () => {} };
     for await (const turn of readHistory(source, options)) {
       await write(`${options.json === true ? JSON.stringify(turn) : turnText(turn)}\n`);
@@ -56,14 +57,16 @@ interface ListedTree {
 
 /** Prints the trees of a store. */
 export function listTrees(named: string | undefined, { json }: { readonly json?: boolean }): number {
-  const trees = readStore(storeOf(named), (rows) =>
-    rows.all<ListedTree>(
-      `select name as id, machine, created_at as createdAt,
+  const trees = readStore(storeOf(named), (rows) => {
+    // The column came with schema 2.
+    const hasMachine = rows.get(`select 1 from pragma_table_info('trees') where name = 'machine'`) !== undefined;
+    return rows.all<ListedTree>(
+      `select name as id, ${hasMachine ? 'machine' : 'null as machine'}, created_at as createdAt,
          (select count(*) from actors where actors.tree = trees.tree) as actors,
          (select min(due) from timers where timers.tree = trees.tree) as nextTimer
        from trees order by name`,
-    ),
-  );
+    );
+  });
   process.stdout.write(json === true ? `${JSON.stringify(trees, null, 2)}\n` : `${treeText(trees).join('\n')}\n`);
   return 0;
 }

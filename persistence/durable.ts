@@ -168,14 +168,15 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
       let applied = true;
+      const cause: Cause = { kind, to: options.to, id: options.id, event };
       const deliver = () => {
         const target = this.#target(options);
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         alongside?.();
         if (applied) target?.send(event);
+        else cause.isRepeat = true;
       };
-      const cause: Cause = { kind, to: options.to, id: options.id, event };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
   }

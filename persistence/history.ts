@@ -21,6 +21,8 @@ export interface Cause {
   readonly event?: AnyEventObject;
   /** The id of the message. */
   readonly id?: string | undefined;
+  /** Whether it is known when it is delivered that its id was accepted before. */
+  isRepeat?: boolean;
 }
 
 /** What began a turn, as it is remembered. */
@@ -30,6 +32,8 @@ export interface RecordedCause {
   readonly tree: string;
   readonly to?: string;
   readonly id?: string;
+  /** True for the repeat of an id that had been accepted before: it was acknowledged, and not applied. */
+  readonly isRepeat?: true;
   /** The event, redacted, as it would be stored; one that is too long is only its type and its length, as `cut`. */
   readonly event?: { readonly type: string; readonly [key: string]: unknown };
 }
@@ -112,7 +116,11 @@ export class History {
   /** Writes the row of the turn into its transaction. */
   write(turn: number, caused: readonly Caused[], bytes: number): void {
     let causes = '';
-    for (const one of caused) causes += `${causes === '' ? '[' : ','}${this.#causeText(one, causes.length)}`;
+    for (const one of caused) {
+      // Rows of nobody's tree.
+      if (one.participant.id === '') continue;
+      causes += `${causes === '' ? '[' : ','}${this.#causeText(one, causes.length)}`;
+    }
     causes = causes === '' ? '[]' : `${causes}]`;
     const changed = this.#changed.size === 0 ? '[]' : JSON.stringify([...this.#changed]);
     const now = this.#clock.now();
@@ -121,10 +129,11 @@ export class History {
     this.#changed.clear();
   }
 
-  #causeText({ participant, cause: { kind, to, event, id } }: Caused, before: number): string {
+  #causeText({ participant, cause: { kind, to, event, id, isRepeat } }: Caused, before: number): string {
     let text = `{"kind":"${kind}","tree":${JSON.stringify(participant.id)}`;
     if (to !== undefined) text += `,"to":${JSON.stringify(to)}`;
     if (id !== undefined) text += `,"id":${JSON.stringify(id)}`;
+    if (isRepeat === true) text += ',"isRepeat":true';
     if (event !== undefined) text += `,"event":${this.#eventText(event, before)}`;
     return `${text}}`;
   }

@@ -4,10 +4,9 @@
  */
 import { verify, type ActorRow } from './actor-rows.ts';
 import type { Clock } from './clock.ts';
-import { PerdureError } from '../errors.ts';
 import { markCopy } from './copies.ts';
 import { acquireLock } from './lock.ts';
-import { SCHEMA_VERSION } from './schema.ts';
+import { refuseOlder } from './schema.ts';
 import { openDatabase, sqliteError, type Db } from './sqlite.ts';
 import { isSoundTimer, type TimerRow } from './timer-rows.ts';
 
@@ -44,11 +43,7 @@ function owning<T>(path: string, work: (db: Db) => T): T {
   let db: Db | undefined;
   try {
     db = openDatabase(path, 'power-loss');
-    const version = db.pragma('user_version', { simple: true }) as number;
-    if (version !== SCHEMA_VERSION) {
-      const message = `The store ${path} has schema ${version}: open it once with this version of Perdure, which upgrades it.`;
-      throw new PerdureError('OPTIONS_INVALID', message, { facts: { path, found: version } });
-    }
+    refuseOlder(db, path);
     return work(db);
   } catch (error) {
     throw sqliteError(error, path);

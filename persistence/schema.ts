@@ -144,6 +144,17 @@ export function refuseUnknown(db: Db, path: string): void {
   }
 }
 
+/** Throws for a store of an older schema, which only an owner may upgrade. */
+export function refuseOlder(db: Db, path: string): void {
+  const found = db.pragma('user_version', { simple: true }) as number;
+  if (found === SCHEMA_VERSION) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The store ${path} has schema ${found}, and ${SCHEMA_VERSION} is needed: open it once with this version of Perdure.`,
+    { facts: { path, found, needed: SCHEMA_VERSION } },
+  );
+}
+
 function isEmpty(db: Db, version: number): boolean {
   return version === 0 && db.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
 }
