@@ -188,6 +188,27 @@ test('switched off it is forgotten at once, and switched on again it tells nothi
   expect((await told(on)).map(({ causes }) => causes[0]?.kind)).toEqual(['resume', 'send']);
 });
 
+test('a commit that fails forgets nothing and counts nothing: the limits hold when the store is open again', async () => {
+  const durable = await open(tempStore(), { history: { maxTurns: 3 } });
+  for (let n = 0; n < 5; n++) await durable.send({ type: 'count' });
+  const before = await told(durable);
+  const { file } = durable.store.commits;
+  const commit = file.commit.bind(file);
+  file.commit = () => {
+    file.commit = commit;
+    throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_WRITE');
+  };
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  await expect(durable.send({ type: 'count' })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await reopened;
+  const after = await told(durable);
+  expect(after).toEqual(before);
+  for (let n = 0; n < 40; n++) await durable.send({ type: 'count' });
+  expect(await told(durable)).toHaveLength(3);
+  const past = durable.store.rows.all<{ n: number }>('select count(*) as n from actors_past');
+  expect(past[0]?.n).toBeLessThanOrEqual(3 + 16);
+});
+
 test('refuses limits that are none', () => {
   for (const history of [{ maxTurns: -1 }, { maxAgeMs: Number.NaN }, { maxBytes: '1' as never }]) {
     const path = tempStore();
