@@ -16,7 +16,13 @@ export type { FailurePolicy } from './machines/tracks.ts';
 export { createDurableActor, type DurableOptions } from './persistence/create.ts';
 export { type DurableActor, type Receipt, type Resumption, type SendOptions } from './persistence/durable.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
-export { Store, type DeadLetter, type HistoryOptions, type StoreOptions, type StoreWithTreesOptions } from './persistence/store.ts';
+export {
+  Store,
+  type DeadLetter,
+  type HistoryOptions,
+  type StoreOptions,
+  type StoreWithTreesOptions,
+} from './persistence/store.ts';
 export type { CommitReport } from './persistence/commits.ts';
 export type { TreeInfo } from './persistence/trees.ts';
 export type { HistoryQuery, RecordedCause, TurnRecord } from './persistence/history.ts';
