@@ -16,10 +16,11 @@ export type PerdureErrorCode =
   | 'STORE_FAILED'
   | 'STORE_CLOSED'
   | 'STORE_STOLEN'
-  | 'STORE_WAL_LOST'
+  | 'STORE_REPLACED'
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
   | 'BACKUP_FAILED'
+  | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'
   | 'INLINE_ACTOR'
@@ -41,6 +42,10 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // secrets
+  | 'SECRET_UNKNOWN'
+  // supervision
+  | 'SUPERVISION_EXCEEDED'
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
@@ -53,7 +58,10 @@ export type PerdureErrorCode =
   | 'PLAN_STEP_UNKNOWN'
   | 'PLAN_CHANGED'
   | 'COMMAND_FAILED'
-  | 'MODULE_UNLOADABLE';
+  | 'MODULE_UNLOADABLE'
+  // the test kit
+  | 'NOT_DURABLE'
+  | 'DEPENDENCY_MISSING';
 
 const BRAND = Symbol.for('perdure.error');
 

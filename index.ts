@@ -15,14 +15,15 @@ export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';
 export { createDurableActor, type DurableOptions } from './persistence/create.ts';
 export { type DurableActor, type Receipt, type Resumption, type SendOptions } from './persistence/durable.ts';
+export { encryption, type EncryptionOptions, type Sealing } from './persistence/sealing.ts';
+export { commonSecrets, redaction, type RedactionRules, type ValuePath } from './persistence/redaction.ts';
+export { reveal, secret, type ResolveSecret, type SecretRef } from './persistence/secrets.ts';
+export type { PayloadOptions } from './persistence/payloads.ts';
+export { supervise, type SupervisionEmitted } from './persistence/supervise.ts';
+export type { ChildSpec, SrcOf, SupervisionOptions } from './persistence/supervision-options.ts';
+export type { RestartType, Strategy } from './persistence/supervision.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
-export {
-  Store,
-  type DeadLetter,
-  type HistoryOptions,
-  type StoreOptions,
-  type StoreWithTreesOptions,
-} from './persistence/store.ts';
+export { Store, type DeadLetter, type StoreOptions, type StoreWithTreesOptions } from './persistence/store.ts';
 export type { CommitReport } from './persistence/commits.ts';
 export type { TreeInfo } from './persistence/trees.ts';
 export type { HistoryQuery, RecordedCause, TurnRecord } from './persistence/history.ts';

@@ -15,6 +15,9 @@ const productionBuild: Plugin = {
   },
 };
 
+/** What leans on XState, or runs in it. */
+const leansOnXState = ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     testTimeout: 20_000,
@@ -46,8 +49,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'xstate-development',
-          include: ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'],
+          include: leansOnXState,
           env: { PERDURE_XSTATE_BUILD: 'development' },
+        },
+      },
+      {
+        extends: true,
+        plugins: [productionBuild],
+        // The oldest version that peerDependencies allow, installed under a name of its own.
+        resolve: { alias: [{ find: /^xstate$/, replacement: 'xstate-oldest' }] },
+        test: {
+          name: 'xstate-oldest',
+          include: leansOnXState,
+          env: { PERDURE_XSTATE_BUILD: 'production', PERDURE_XSTATE_PACKAGE: 'xstate-oldest' },
         },
       },
     ],

@@ -12,7 +12,8 @@ import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { fromText, toText } from './values.ts';
+import { readAction } from './ledger.ts';
+import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
 export const ENDING_GRACE_MS = 10_000;
@@ -22,7 +23,7 @@ const NAME_LIMIT = 100;
 
 /** What attempts need of the world. */
 export interface AttemptWorld {
-  readonly rows: Pick<Rows, 'get' | 'all'>;
+  readonly rows: Pick<Rows, 'get' | 'all' | 'seal' | 'unseal'>;
   readonly registry: Registry;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -93,13 +94,14 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
 
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
-  const row = rows.get<ActionRow>('select * from actions where id = ?', input.id);
+  const row = readAction(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: clock.now() };
   try {
     const context = contextOf(world, input, signal);
     const value = await workOf(definition, input)(fromText(row.input), context);
-    return { kind: 'returned', value: toText(value, `the value of the action "${input.id}"`), at: clock.now() };
+    const text = toText(value, `the value of the action "${input.id}"`);
+    return { kind: 'returned', value: sealed(rows, text), at: clock.now() };
   } catch (error) {
     return {
       kind: 'threw',
@@ -124,7 +126,7 @@ function contextOf(world: AttemptWorld, { id, attempt }: AttemptInput, signal: A
 }
 
 /** What the dependencies of a plan's step returned. */
-function resultsFor(rows: Pick<Rows, 'all'>, id: string): Record<string, unknown> {
+function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<string, unknown> {
   const found = rows.all<{ step: string; value: string }>(
     `select before.step as step, actions.value as value
      from steps me, json_each(me.after) named
@@ -133,7 +135,7 @@ function resultsFor(rows: Pick<Rows, 'all'>, id: string): Record<string, unknown
      where me.action = ? and actions.value is not null`,
     id,
   );
-  return Object.fromEntries(found.map(({ step, value }) => [step, fromText(value)]));
+  return Object.fromEntries(found.map((row) => [row.step, fromText(unsealed(rows, row).value)]));
 }
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */

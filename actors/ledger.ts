@@ -4,9 +4,9 @@ import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { PlanRow, StepRow } from './plan-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { fromText } from './values.ts';
+import { fromText, unsealed } from './values.ts';
 
-type Reader = Pick<Rows, 'get' | 'all'>;
+type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
 /** How a step of a plan ended. */
 export interface StepOutcome {
@@ -30,7 +30,8 @@ export interface PlanOutcome {
 }
 
 export function readAction(rows: Reader, id: string): ActionRow | undefined {
-  return rows.get<ActionRow>('select * from actions where id = ?', id);
+  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
+  return row && unsealed(rows, row);
 }
 
 export function outcomeOf(row: ActionRow): Outcome | undefined {
@@ -53,7 +54,8 @@ export function readPlan(rows: Reader, id: string): PlanRow | undefined {
 
 /** The step whose action has this id, dispatched or not. */
 export function stepOfAction(rows: Reader, action: string): StepRow | undefined {
-  return rows.get<StepRow>('select * from steps where action = ?', action);
+  const row = rows.get<StepRow>('select * from steps where action = ?', action);
+  return row && unsealed(rows, row);
 }
 
 /** The newest run of a plan of this name. */
@@ -62,7 +64,8 @@ export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
 }
 
 export function readSteps(rows: Reader, plan: string): StepRow[] {
-  return rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
+  return steps.map((step) => unsealed(rows, step));
 }
 
 export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {

@@ -9,6 +9,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Registry } from './actions.ts';
 import type { ActionRow } from './queue-tables.ts';
+import { sealed } from './values.ts';
 
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
@@ -115,7 +116,7 @@ class Queue {
     this.#rows.run(
       `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
       this.#clock.now() + delayMs,
-      error === null ? null : JSON.stringify(error),
+      error === null ? null : sealed(this.#rows, JSON.stringify(error)),
       this.#rows.turn,
       id,
     );
@@ -138,7 +139,7 @@ class Queue {
       at,
       kind,
       value ?? null,
-      error === undefined ? null : JSON.stringify(error),
+      error === undefined ? null : sealed(this.#rows, JSON.stringify(error)),
       attempts,
       qualityLoss,
       this.#rows.turn,

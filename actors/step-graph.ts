@@ -10,7 +10,7 @@ import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { PlanKind, PlannedStep } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { actionKey, roundOf, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
-import { sameText } from './values.ts';
+import { sameText, unsealed } from './values.ts';
 
 export class StepGraph {
   readonly #rows: Rows;
@@ -29,7 +29,8 @@ export class StepGraph {
   /** A dispatched step with another definition gets another round, once the action of this one, which is given, has ended. */
   redefine(id: string, planned: PlannedStep): string[] {
     const step = this.#rows.get<StepRow>('select * from steps where id = ?', id);
-    if (step?.state !== 'dispatched' || isDefinedAs(step, planned)) return [];
+    if (step?.state !== 'dispatched' || isDefinedAs(unsealed(this.#rows, step), unsealed(this.#rows, planned)))
+      return [];
     this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
     return [step.action];
   }

@@ -13,7 +13,7 @@ import { versionOf, type ActionDefinition, type Actions, type Registry } from '.
 import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
 import { stepKey } from './plan-tables.ts';
 import type { Progress } from './progress.ts';
-import { sameText, toText } from './values.ts';
+import { sameText, sealed, toText } from './values.ts';
 
 type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
 type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
@@ -147,7 +147,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     options.signal?.throwIfAborted();
     const submission = this.#submission(name, input, options);
-    if (!this.#isKnown(submission)) await this.#send({ type: 'supervisor.submit', submissions: [submission] });
+    if (!this.#isKnown(submission))
+      await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     const { id } = submission;
     const outcome = this.#settlement(id, () => {
       const row = readAction(this.#rows, id);
@@ -169,7 +170,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const plan = this.preparePlan(options);
     if (readPlan(this.#rows, plan.id) === undefined) {
       this.#refuseTaken(plan);
-      await this.#send({ type: 'supervisor.plan', plan });
+      await this.#send({ type: 'supervisor.plan', plan: this.#sealedPlan(plan) });
     } else this.#refuseChanges(plan);
     return this.joinPlan(plan.id, options.signal);
   }
@@ -189,7 +190,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Puts other definitions into a plan that goes on: new steps, changed ones that have no outcome yet, and removals. */
   async amendPlan(plan: Plan, removed: readonly string[]): Promise<void> {
-    await this.#send({ type: 'supervisor.amendPlan', plan, removed });
+    await this.#send({ type: 'supervisor.amendPlan', plan: this.#sealedPlan(plan), removed });
   }
 
   /** Gives the failed, skipped and cancelled steps of a plan another round. */
@@ -279,6 +280,14 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   #send(event: SupervisorCommand, options?: SendOptions): Promise<Receipt> {
     return this.durable.send(event, options);
+  }
+
+  #sealed<T extends { readonly input: string }>(work: T): T {
+    return { ...work, input: sealed(this.#rows, work.input) };
+  }
+
+  #sealedPlan(plan: Plan): Plan {
+    return { ...plan, steps: plan.steps.map((step) => this.#sealed(step)) };
   }
 
   #submission(name: string, input: unknown, options: SubmitOptions): Submission {

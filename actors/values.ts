@@ -1,6 +1,8 @@
 /** Inputs and values of actions, as text. They hold no references to actors. */
 import { PerdureError } from '../errors.ts';
 import { decode, encode, type Refs } from '../persistence/codec.ts';
+import type { Rows } from '../persistence/rows.ts';
+import { isSealed } from '../persistence/sealing.ts';
 
 const NO_REFS: Refs = {
   idOf: () => undefined,
@@ -16,6 +18,28 @@ export function toText(value: unknown, where: string): string {
 
 export function fromText(text: string): unknown {
   return decode(text, NO_REFS);
+}
+
+/** What a sealed text of an action is bound to: a step's input becomes its action's, so not to one row. */
+const BINDING = 'action';
+
+/** Seals an input, a value or an error as the store's option `sealing` says. */
+export function sealed(rows: Pick<Rows, 'seal'>, text: string): string {
+  return rows.seal(text, BINDING);
+}
+
+interface Texts {
+  readonly input?: string;
+  readonly value?: string | null;
+  readonly error?: string | null;
+}
+
+/** A row of an action or a step with its texts as they were before they were sealed. */
+export function unsealed<TRow extends Texts>(rows: Pick<Rows, 'unseal'>, row: TRow): TRow {
+  const { input, value, error } = row;
+  if (![input, value, error].some((text) => typeof text === 'string' && isSealed(text))) return row;
+  const open = <T>(text: T) => (typeof text === 'string' ? rows.unseal(text, BINDING) : text);
+  return { ...row, input: open(input), value: open(value), error: open(error) };
 }
 
 /** Tells whether two texts are the same value, but for the order of keys. */

@@ -32,8 +32,8 @@ export async function doctor(named: string | undefined, options: DoctorOptions):
 }
 
 async function rehearsal(store: string, module: string): Promise<RehearsedActor[]> {
-  const { find, migrate } = await loadMachines(module);
-  return rehearse(store, find, migrate);
+  const { find, migrate, payloads } = await loadMachines(module);
+  return rehearse(store, find, migrate, payloads);
 }
 
 interface Report extends Health {

@@ -1,5 +1,6 @@
 /** `perdure history` and `perdure trees`: what happened in a store, and whose it is; also while it is in use. */
 import { readHistory, type TurnRecord } from '../persistence/history.ts';
+import { Payloads } from '../persistence/payloads.ts';
 import { Statements } from '../persistence/rows.ts';
 import { refuseOlder, refuseUnknown } from '../persistence/schema.ts';
 import { openBeside } from '../persistence/sqlite.ts';
@@ -19,7 +20,8 @@ export async function printHistory(named: string | undefined, options: HistoryCo
   try {
     refuseUnknown(db, store);
     refuseOlder(db, store);
-    const source = { statements: new Statements(db), turn: Number.MAX_SAFE_INTEGER, assertOpen: () => {} };
+    const payloads = new Payloads({});
+    const source = { statements: new Statements(db), payloads, turn: Number.MAX_SAFE_INTEGER, assertOpen: () => {} };
     for await (const turn of readHistory(source, options)) {
       await write(`${options.json === true ? JSON.stringify(turn) : turnText(turn)}\n`);
     }

@@ -3,15 +3,17 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Migrations } from '../persistence/migrations.ts';
+import type { PayloadOptions } from '../persistence/payloads.ts';
 import type { FindLogic } from '../persistence/rehearsal.ts';
 import { isMachine, type Logic } from '../persistence/xstate-port.ts';
 
 export interface MachineModule {
   readonly find: FindLogic;
   readonly migrate: Migrations | undefined;
+  readonly payloads: PayloadOptions;
 }
 
-/** Loads the module. Its `machines` is an object of machines by name, or one machine for all trees. Throws MODULE_UNLOADABLE. */
+/** Loads the module. Its `machines` is an object of machines by name, or one machine for all trees; `sealing` opens what is sealed. Throws MODULE_UNLOADABLE. */
 export async function loadMachines(file: string): Promise<MachineModule> {
   const path = resolve(file);
   let module: Readonly<Record<string, unknown>>;
@@ -20,7 +22,7 @@ export async function loadMachines(file: string): Promise<MachineModule> {
   } catch (cause) {
     throw unloadable(path, messageOf(cause), cause);
   }
-  const { machines = module['default'], migrate } = module;
+  const { machines = module['default'], migrate, sealing } = module;
   if (typeof machines !== 'object' || machines === null) {
     throw unloadable(path, 'expected it to export `machines`: machines by name, or one machine');
   }
@@ -32,6 +34,7 @@ export async function loadMachines(file: string): Promise<MachineModule> {
       return Object.hasOwn(byName, machine) ? byName[machine] : undefined;
     },
     migrate: migrate as Migrations | undefined,
+    payloads: sealing === undefined ? {} : { sealing: sealing as NonNullable<PayloadOptions['sealing']> },
   };
 }
 

@@ -6,7 +6,7 @@ import { readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { fallbackOutputFileOf, filesBeside, outputFileOf } from '../actors/step-files.ts';
-import { fromText } from '../actors/values.ts';
+import { fromText, unsealed } from '../actors/values.ts';
 import type { StoreReader } from './store-reader.ts';
 
 export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'parked' | 'settled';
@@ -72,7 +72,7 @@ function actionsOf(rows: StoreReader, plan: string): Map<string, ActionRow> {
     'select actions.* from steps join actions on actions.id = steps.action where steps.plan = ?',
     plan,
   );
-  return new Map(found.map((row) => [row.id, row]));
+  return new Map(found.map((row) => [row.id, unsealed(rows, row)]));
 }
 
 function stepReport(step: StepRow, row: ActionRow | undefined, store: string): StepReport {

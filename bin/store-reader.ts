@@ -10,6 +10,8 @@ import { openBeside, sqliteError, type Db } from '../persistence/sqlite.ts';
 export interface StoreReader {
   get<T>(sql: string, ...cells: Cell[]): T | undefined;
   all<T>(sql: string, ...cells: Cell[]): T[];
+  /** What stands for a text that only the owner can read. */
+  unseal(text: string, binding: string): string;
 }
 
 /** Calls `read` with one consistent view of the store. Throws what is wrong with the file. */
@@ -29,6 +31,7 @@ function readerOf(db: Db): StoreReader {
   return {
     get: <T>(sql: string, ...cells: Cell[]) => db.prepare(sql).get(...cells) as T | undefined,
     all: <T>(sql: string, ...cells: Cell[]) => db.prepare(sql).all(...cells) as T[],
+    unseal: () => '{"name":"Encrypted","message":"[encrypted]"}',
   };
 }
 

@@ -49,6 +49,12 @@ export function seedOf(row: ActorIdentity): number {
   return crc32(`${id}|${tree}|${parent}|${synced}|${JSON.stringify([key, src, system_id, machine])}`);
 }
 
+/** What a sealed state is bound to: all of its row. */
+export function bindingOf(row: ActorIdentity, attempt: number, turn: number): string {
+  const { id, tree, parent, key, src, system_id, synced, machine } = row;
+  return JSON.stringify(['actor', id, tree, parent, key, src, system_id, synced, machine, attempt, turn]);
+}
+
 /** Goes on from the seed with what changes. Odd factors, so that no flipped bit of a number is lost. */
 export function checksumOf(text: string, seed: number, attempt: number, turn: number): number {
   const high = Math.floor(turn / 2 ** 32);
@@ -57,6 +63,9 @@ export function checksumOf(text: string, seed: number, attempt: number, turn: nu
 
 /** The seed of the row's checksum if the row is as it was written; undefined if it was damaged. */
 export function verify(row: ActorRow): number | undefined {
+  // A flipped bit may make bytes of a text, or nothing of a number: such cells have no checksum, or the same one.
+  const { snapshot, attempt, from_turn } = row as Readonly<Record<keyof ActorRow, unknown>>;
+  if (typeof snapshot !== 'string' || typeof attempt !== 'number' || typeof from_turn !== 'number') return undefined;
   const seed = seedOf(row);
   return checksumOf(row.snapshot, seed, row.attempt, row.from_turn) === row.checksum ? seed : undefined;
 }

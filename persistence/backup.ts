@@ -47,7 +47,8 @@ export async function backUp(source: BackupSource, path: string, options: Backup
   let writing: Written | undefined;
   try {
     signal?.throwIfAborted();
-    writing = new Written(await open(partial, 'a'));
+    // A copy is as private as a store.
+    writing = new Written(await open(partial, 'a', 0o600));
     const { reached } = writing;
     let [rate, least] = [pages, Number.POSITIVE_INFINITY];
     await source.backup(partial, (report) => {

@@ -8,6 +8,16 @@ export interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
+/** The clock in whole milliseconds, which is what rows hold. */
+export function inWholeMs(clock: Clock): Clock {
+  return {
+    now: () => Math.floor(clock.now()),
+    monotonic: () => clock.monotonic?.() ?? clock.now(),
+    setTimeout: (fn, ms) => clock.setTimeout(fn, ms),
+    clearTimeout: (handle) => clock.clearTimeout(handle),
+  };
+}
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

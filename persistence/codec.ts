@@ -6,14 +6,19 @@
  * C2  User data that looks like a tag (or like XState's own marker) comes back as data.
  * C3  An actor reference is written as the row id of the actor; `resolve` turns it back when the row is read.
  * C4  Functions, symbols, class instances and cycles are refused; so is nesting beyond MAX_DEPTH.
+ * C5  A value whose text would be larger than the limit is refused after work in the order of the limit, not of the value.
+ * C6  A text that was not written by `encode` gives a value of the kinds above or ROW_CORRUPT: no prototype, no code.
  */
-import { PerdureError } from '../errors.ts';
+import { PerdureError, isPerdureError } from '../errors.ts';
+import { isSecretRef, secret } from './secrets.ts';
 import { isActorRef, type AnyRef } from './xstate-port.ts';
 
 const TAG = '$perdure';
 /** Whether a text holds tagged values. */
 export const TAG_IN_TEXT = `"${TAG}"`;
 const MAX_DEPTH = 500;
+/** The largest text of one value, in bytes: 16 MiB. */
+export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 
 /** Where a codec gets the row id of a reference, and the reference of a row id. */
 export interface Refs {
@@ -25,29 +30,73 @@ export interface Refs {
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** The text of `value`. `where` names the actor and the part of it, for the error. */
-export function encode(value: unknown, refs: Refs, where: string | (() => string)): string {
-  if (isPlain(value, 0)) return JSON.stringify(value);
-  return JSON.stringify(
-    tagged(value, {
-      refs,
-      where: typeof where === 'string' ? where : where(),
-      path: [],
-      ancestors: [],
-    }),
+/** The text of `value`, of `maxBytes` at most. `where` names the actor and the part of it, for the error. */
+export function encode(
+  value: unknown,
+  refs: Refs,
+  where: string | (() => string),
+  maxBytes: number = MAX_VALUE_BYTES,
+): string {
+  // Every value is counted with a comma or bracket behind it, and the last one has none.
+  bytesLeft = maxBytes + 1;
+  if (isPlain(value, 0)) return sized(JSON.stringify(value), where, maxBytes);
+  if (bytesLeft < 0) throw tooLarge(nameOf(where), maxBytes - bytesLeft, 'at least ', maxBytes);
+  const walk: Walk = { refs, where: nameOf(where), path: [], ancestors: [], maxBytes, bytes: -1 };
+  return sized(JSON.stringify(tagged(value, walk)), where, maxBytes);
+}
+
+/** Throws CODEC_REFUSED unless the value could be written. Costs little where it is plain JSON. */
+export function refuseUnstorable(value: unknown, refs: Refs, where: () => string): void {
+  bytesLeft = MAX_VALUE_BYTES;
+  if (!isPlain(value, 0)) encode(value, refs, where);
+}
+
+/** The value of a text written by {@link encode}. Throws ROW_CORRUPT for any other. */
+export function decode(text: string, refs: Refs): unknown {
+  try {
+    const json = JSON.parse(text) as Json;
+    return text.includes(TAG_IN_TEXT) ? untagged(json, refs) : json;
+  } catch (error) {
+    if (isPerdureError(error, 'ROW_CORRUPT')) throw error;
+    throw corrupt('A stored value is not one that Perdure wrote', error);
+  }
+}
+
+function nameOf(where: string | (() => string)): string {
+  return typeof where === 'string' ? where : where();
+}
+
+function sized(text: string, where: string | (() => string), maxBytes: number): string {
+  // No UTF-16 unit takes more than three bytes.
+  if (text.length * 3 <= maxBytes) return text;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= maxBytes) return text;
+  throw tooLarge(nameOf(where), bytes, '', maxBytes);
+}
+
+function tooLarge(where: string, bytes: number, about: '' | 'at least ', maxBytes: number): PerdureError {
+  return new PerdureError(
+    'CODEC_REFUSED',
+    `Cannot persist ${where}: its text has ${about}${bytes} bytes and the limit is ${maxBytes}. Keep large data in a file or in rows of ` +
+      'its own, and its name here; or raise maxValueBytes.',
+    { facts: { where, bytes, maxBytes } },
   );
 }
 
-/** The value of a text written by {@link encode}. */
-export function decode(text: string, refs: Refs): unknown {
-  const json = JSON.parse(text) as Json;
-  return text.includes(TAG_IN_TEXT) ? untagged(json, refs) : json;
-}
+/** A value takes a character, and one that ends it. */
+const VALUE_BYTES = 2;
+const QUOTES = 2;
 
-/** Whether JSON.stringify keeps the value whole. */
+/** What the plain value that is being looked at may still take; it is no parameter because every value on the way pays for that. */
+let bytesLeft = 0;
+
+/** Whether JSON.stringify keeps the value whole, and the text is not larger than allowed, as far as can be told without it. */
 function isPlain(value: unknown, depth: number): boolean {
+  if ((bytesLeft -= VALUE_BYTES) < 0) return false;
   switch (typeof value) {
     case 'string':
+      bytesLeft -= value.length + QUOTES - 1;
+      return true;
     case 'boolean':
       return true;
     case 'number':
@@ -66,15 +115,18 @@ function isPlainObject(value: object, depth: number): boolean {
     return true;
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  let keys = 0;
   for (const key in value) {
+    bytesLeft -= key.length + QUOTES + 1;
     if (key === TAG || !isPlain((value as Record<string, unknown>)[key], depth)) return false;
+    keys += 1;
   }
-  return Object.getOwnPropertySymbols(value).length === 0;
+  return Reflect.ownKeys(value).length === keys;
 }
 
-/** An array of no subclass, with nothing but its items. */
+/** An array of no subclass, with nothing but its items and its length. */
 function isPlainArray(value: unknown[]): boolean {
-  return Object.getPrototypeOf(value) === Array.prototype && Object.keys(value).length === value.length;
+  return Object.getPrototypeOf(value) === Array.prototype && Reflect.ownKeys(value).length === value.length + 1;
 }
 
 interface Walk {
@@ -82,6 +134,14 @@ interface Walk {
   readonly where: string;
   readonly path: (string | number)[];
   readonly ancestors: object[];
+  readonly maxBytes: number;
+  /** What the text has at least, so far. */
+  bytes: number;
+}
+
+function count(walk: Walk, bytes: number): void {
+  walk.bytes += bytes;
+  if (walk.bytes > walk.maxBytes) throw tooLarge(walk.where, walk.bytes, 'at least ', walk.maxBytes);
 }
 
 function refuse(walk: Walk, what: string, remedy: string): PerdureError {
@@ -96,8 +156,11 @@ function tag(name: string, value: Json): Json {
 }
 
 function tagged(value: unknown, walk: Walk): Json {
+  count(walk, VALUE_BYTES);
   switch (typeof value) {
     case 'string':
+      count(walk, value.length + QUOTES - 1);
+      return value;
     case 'boolean':
       return value;
     case 'number':
@@ -118,6 +181,7 @@ function tagged(value: unknown, walk: Walk): Json {
 
 function taggedObject(value: object, walk: Walk): Json {
   if (isActorRef(value)) return taggedRef(value, walk);
+  if (isSecretRef(value)) return tag('secret', value.name);
   if (walk.ancestors.includes(value)) throw refuse(walk, 'a cycle', 'refer to the other value by an id.');
   if (walk.ancestors.length >= MAX_DEPTH) throw refuse(walk, `more than ${MAX_DEPTH} levels`, 'flatten the value.');
   walk.ancestors.push(value);
@@ -138,8 +202,10 @@ function taggedByKind(value: object, walk: Walk): Json {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Array.prototype) return taggedArray(value as unknown[], walk);
   if (prototype === Object.prototype || prototype === null) return taggedRecord(value, prototype, walk);
-  if (prototype === Date.prototype) return taggedDate(value as Date);
   if (value instanceof Error) return taggedError(value, walk);
+  const isBox = prototype === Date.prototype || prototype === Map.prototype || prototype === Set.prototype;
+  if (isBox) refuseOwn(value, walk);
+  if (prototype === Date.prototype) return taggedDate(value as Date);
   if (prototype === Map.prototype) return tag('map', taggedEntries([...(value as Map<unknown, unknown>)], walk));
   if (prototype === Set.prototype) {
     return tag(
@@ -147,7 +213,7 @@ function taggedByKind(value: object, walk: Walk): Json {
       [...(value as Set<unknown>)].map((item, index) => at(walk, index, item)),
     );
   }
-  const bytes = taggedBytes(value);
+  const bytes = taggedBytes(value, walk);
   if (bytes !== undefined) return bytes;
   const name = (prototype as { constructor?: { name?: string } }).constructor?.name ?? 'an unnamed class';
   throw refuse(walk, `an instance of ${name}`, 'keep its data as a plain object.');
@@ -169,24 +235,38 @@ function taggedArray(value: unknown[], walk: Walk): Json {
   const keys = Object.keys(value);
   const named = keys.find((key) => String(Number(key) >>> 0) !== key);
   if (named !== undefined) throw refuse(walk, `an array with the property "${named}"`, 'keep it in an object.');
-  refuseSymbols(value, walk);
+  // An array owns its length.
+  refuseHidden(value, walk, keys.length + 1);
   if (keys.length === value.length) return value.map((item, index) => at(walk, index, item));
   return tag('sparse', [value.length, ...keys.map((key): Json => [Number(key), at(walk, key, value[Number(key)])])]);
 }
 
 function taggedRecord(value: object, prototype: unknown, walk: Walk): Json {
-  refuseSymbols(value, walk);
-  const entries = Object.keys(value).map((key): [string, Json] => [
-    key,
-    at(walk, key, (value as Record<string, unknown>)[key]),
-  ]);
+  refuseHidden(value, walk, Object.keys(value).length);
+  const entries = Object.keys(value).map((key): [string, Json] => {
+    count(walk, key.length + QUOTES + 1);
+    return [key, at(walk, key, (value as Record<string, unknown>)[key])];
+  });
   if (prototype === null) return tag('dictionary', entries);
   return Object.hasOwn(value, TAG) ? tag('record', entries) : Object.fromEntries(entries);
 }
 
-function refuseSymbols(value: object, walk: Walk): void {
-  const [symbol] = Object.getOwnPropertySymbols(value);
+/** What JSON would leave out in silence: properties named by symbols, and those that are not enumerable. */
+function refuseHidden(value: object, walk: Walk, seen: number): void {
+  const keys = Reflect.ownKeys(value);
+  if (keys.length === seen) return;
+  const symbol = keys.find((key) => typeof key === 'symbol');
   if (symbol !== undefined) throw refuse(walk, `a property named by a symbol, ${String(symbol)},`, 'use a string.');
+  const hidden = keys.find((key) => !Object.prototype.propertyIsEnumerable.call(value, key) && key !== 'length');
+  throw refuse(walk, `the property "${String(hidden)}", which is not enumerable,`, 'assign it like any other.');
+}
+
+/** Dates, maps and sets are written as what they hold; what was assigned to them beside it would be lost. */
+function refuseOwn(value: object, walk: Walk): void {
+  const [key] = Reflect.ownKeys(value);
+  if (key === undefined) return;
+  const name = value.constructor.name;
+  throw refuse(walk, `a ${name} with the property "${String(key)}"`, `keep it beside the ${name}, in an object.`);
 }
 
 function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {
@@ -200,6 +280,11 @@ function taggedEntries(entries: [unknown, unknown][], walk: Walk): Json {
 function taggedError(error: Error, walk: Walk): Json {
   const keys = [...Object.keys(error), ...(error instanceof AggregateError ? ['errors'] : [])];
   const own = keys.filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
+  for (const part of ['name', 'message', 'stack'] as const) {
+    const text: unknown = error[part];
+    if (typeof text === 'string') count(walk, text.length);
+    else if (text !== undefined) throw refuse(walk, `an error whose ${part} is no text`, 'give it a text.');
+  }
   return tag('error', {
     name: error.name,
     message: error.message,
@@ -212,10 +297,11 @@ function taggedError(error: Error, walk: Walk): Json {
 const BYTES = { Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array } as const;
 const ARRAYS = { ...BYTES, Float32Array, Float64Array, BigInt64Array, BigUint64Array, ArrayBuffer, Buffer } as const;
 
-function taggedBytes(value: object): Json | undefined {
+function taggedBytes(value: object, walk: Walk): Json | undefined {
   for (const [name, type] of Object.entries(ARRAYS)) {
     if (Object.getPrototypeOf(value) !== type.prototype) continue;
     const view = value as Uint8Array;
+    count(walk, Math.floor((view.byteLength * 4) / 3));
     const bytes =
       value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     return tag(name, bytes.toString('base64'));
@@ -244,6 +330,8 @@ function untaggedByName(name: string, value: Json, refs: Refs): unknown {
       return BigInt(value as string);
     case 'date':
       return new Date(value === null ? Number.NaN : (value as number));
+    case 'secret':
+      return secret(value as string);
     case 'actor':
       return refs.refOf(value as number);
     case 'map':
@@ -266,7 +354,11 @@ function untaggedByName(name: string, value: Json, refs: Refs): unknown {
 function sparseArray([length, ...items]: Json[], refs: Refs): unknown[] {
   const array: unknown[] = [];
   array.length = length as number;
-  for (const [index, item] of items as [number, Json][]) array[index] = untagged(item, refs);
+  for (const [index, item] of items as [number, Json][]) {
+    // A number, so that no item of a forged text is put where the prototype is.
+    if (typeof index !== 'number') throw corrupt('A stored array has a place that is no number');
+    array[index] = untagged(item, refs);
+  }
   return array;
 }
 
@@ -304,15 +396,15 @@ function restoredError(name: string, message: string, own: Record<string, unknow
   return error;
 }
 
+function corrupt(what: string, cause?: unknown): PerdureError {
+  return new PerdureError('ROW_CORRUPT', `${what}: it was damaged, or written by a newer version.`, { cause });
+}
+
 function untaggedBytes(name: string, value: Json): unknown {
   const type = Object.hasOwn(ARRAYS, name) ? ARRAYS[name as keyof typeof ARRAYS] : undefined;
-  if (type === undefined) {
-    throw new PerdureError(
-      'ROW_CORRUPT',
-      `Unknown tag "${name}" in a stored value: was it written by a newer version?`,
-    );
-  }
-  const bytes = Buffer.from(value as string, 'base64');
+  if (type === undefined) throw corrupt(`A stored value has the unknown tag "${name}"`);
+  if (typeof value !== 'string') throw corrupt(`A stored ${name} is no text`);
+  const bytes = Buffer.from(value, 'base64');
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   if (type === ArrayBuffer) return buffer;
   return type === Buffer ? Buffer.from(buffer) : new (type as typeof Uint8Array)(buffer);

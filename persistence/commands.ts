@@ -107,9 +107,10 @@ export class Commands {
 
   async #answer(id: string, answer: string): Promise<void> {
     if (!this.#commits.isOpen) return;
-    const { rows, clock } = this.#commits;
+    const { rows, clock, payloads } = this.#commits;
     await this.#commits.transact(() => {
-      rows.run('update commands set answered_at = ?, answer = ? where id = ?', clock.now(), answer, id);
+      const shown = payloads.shownText(answer);
+      rows.run('update commands set answered_at = ?, answer = ? where id = ?', clock.now(), shown, id);
     });
   }
 }

@@ -17,6 +17,7 @@ import type { Clock } from './clock.ts';
 import type { Cause, History } from './history.ts';
 import { TurnRows, type Batching, type Statements, type TurnName } from './rows.ts';
 import { isStoreFailure, sqliteError } from './sqlite.ts';
+import type { Payloads } from './payloads.ts';
 import type { StoreFile } from './store-file.ts';
 import type { Versions } from './versions.ts';
 
@@ -94,6 +95,7 @@ type Status =
 
 export interface CommitOptions {
   readonly clock: Clock;
+  readonly payloads: Payloads;
   readonly dedupeForMs: number | undefined;
   readonly onCommit: ((report: CommitReport) => void) | undefined;
   readonly versions: Versions;
@@ -116,6 +118,7 @@ export interface Incident {
 export class Commits implements Batching {
   readonly file: StoreFile;
   readonly clock: Clock;
+  readonly payloads: Payloads;
   readonly rows: TurnRows;
   readonly history: History | undefined;
   readonly #options: CommitOptions;
@@ -128,6 +131,8 @@ export class Commits implements Batching {
   #scheduled: NodeJS.Immediate | undefined;
   #reopening: NodeJS.Timeout | undefined;
   #reopenMs = REOPEN_MS.first;
+  /** Trees that were given up, and why. */
+  readonly #given = new WeakMap<Participant, PerdureError>();
   /** Trees whose last turn could not be stored, and how often in a row. */
   readonly #strikes = new Map<Participant, number>();
   #begun = false;
@@ -138,9 +143,10 @@ export class Commits implements Batching {
   constructor(file: StoreFile, options: CommitOptions) {
     this.file = file;
     this.clock = options.clock;
+    this.payloads = options.payloads;
     this.history = options.history;
     this.#options = options;
-    this.rows = new TurnRows(file.statements, this);
+    this.rows = new TurnRows(file.statements, this, options.payloads);
     this.#ids = new AcceptedIds(file.statements, this, options.dedupeForMs);
   }
 
@@ -220,6 +226,8 @@ export class Commits implements Batching {
   }
 
   #deliver(stimulus: Stimulus): void {
+    const given = this.#given.get(stimulus.participant);
+    if (given !== undefined) throw given;
     this.touch(stimulus.participant);
     try {
       // After a refusal every turn of the tree runs again, alone: what the condemned tree says now does not count.
@@ -457,6 +465,7 @@ export class Commits implements Batching {
   /** Gives a tree up. */
   #give(participant: Participant, reason: PerdureError): void {
     this.leave(participant);
+    this.#given.set(participant, reason);
     this.#batch.participants.delete(participant);
     participant.failed(reason);
     if (!this.isOpen) return;
@@ -514,7 +523,7 @@ export class Commits implements Batching {
     this.begin();
     this.statements
       .of('insert into incidents(at, tree, actor, kind, detail) values (?, ?, ?, ?, ?)')
-      .run(this.clock.now(), tree ?? null, actor ?? null, kind, detail);
+      .run(this.clock.now(), tree ?? null, actor ?? null, kind, this.payloads.shownText(detail));
     this.#schedule();
   }
 

@@ -5,9 +5,10 @@ import type { CommitReport } from './commits.ts';
 import type { Clock } from './clock.ts';
 import { DurableActor, type InputOf } from './durable.ts';
 import type { Migrations } from './migrations.ts';
-import { isStoreFailure, sqliteError, type Durability } from './sqlite.ts';
+import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
 import { Store, type StoreOptions } from './store.ts';
 import type { Logic } from './xstate-port.ts';
+import { proveXStateOnce } from './xstate-self-test.ts';
 
 /** Options of {@link createDurableActor}. */
 export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
@@ -28,11 +29,15 @@ export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
   readonly migrate?: Migrations;
 }
 
-/** Makes the machine durable: created on the first run, brought back ever after. Throws what {@link Store.open} and a restore throw. */
+/**
+ * Makes the machine durable: created on the first run, brought back ever after.
+ * Throws XSTATE_UNSUPPORTED, and what {@link Store.open} and a restore throw.
+ */
 export async function createDurableActor<TLogic extends Logic>(
   logic: TLogic,
   options: DurableOptions<TLogic>,
 ): Promise<DurableActor<TLogic>> {
+  proveXStateOnce();
   const isOwn = typeof options.store === 'string';
   const store = typeof options.store === 'string' ? Store.open(options.store, options) : options.store;
   const settings = { ...options, id: options.id ?? 'main' };
@@ -44,7 +49,7 @@ export async function createDurableActor<TLogic extends Logic>(
     store.joined();
     return durable;
   } catch (error) {
-    const reason = isStoreFailure(error) ? sqliteError(error, store.path) : error;
+    const reason = isSqliteError(error) ? sqliteError(error, store.path) : error;
     durable?.discard();
     if (isOwn) store.drop(reason as PerdureError);
     throw reason;

@@ -20,10 +20,12 @@ import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
 import type { OutboxRow } from './outbox-rows.ts';
 import type { Store } from './store.ts';
+import { refuseUnstorable } from './codec.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import {
   failureInsteadOf,
+  isStorable,
   listensTo,
   pathOf,
   type AnyEventObject,
@@ -104,7 +106,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #closed = false;
 
   constructor(logic: TLogic, store: Store, settings: TreeSettings<TLogic>, ownership: TreeOwnership) {
-    this.id = settings.id;
+    this.id = checkedName(settings.id);
     this.store = store;
     this.#commits = store.commits;
     this.#ownership = ownership;
@@ -167,10 +169,12 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
+      if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
       let applied = true;
       const cause: Cause = { kind, to: options.to, id: options.id, event };
       const deliver = () => {
         const target = this.#target(options);
+        refuseUnstorable(event, this.#tree, () => `the event "${event.type}" for "${options.to ?? this.id}"`);
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         alongside?.();
@@ -244,7 +248,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
           { facts: { actor } },
         );
       };
-      const cause: Cause = { kind: 'send', to: actor, event: { type: `perdure.effect.${decision}` } };
+      const cause: Cause = { kind: 'send', to: actor, event: { type: 'perdure.effect.decided', decision } };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied: true }), reject });
     });
   }
@@ -368,7 +372,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   deliver(row: OutboxRow, remove: () => void): Promise<void> {
-    return this.store.deliver(row, this.#tree.decode(row.payload), remove);
+    return this.store.deliver(row, this.#tree.payloadOf(row), remove);
   }
 
   /** A dead letter of this tree has another round of attempts. */
@@ -462,8 +466,27 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 }
 
+/** The name of a tree is a column: text that SQLite gives back as it was. */
+function checkedName(id: unknown): string {
+  if (typeof id === 'string' && id.length > 0 && isStorable(id)) return id;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The id of a tree is a text of at least one character and of whole characters; got ${JSON.stringify(id)}.`,
+  );
+}
+
 function isEvent(event: unknown): event is AnyEventObject {
   return typeof event === 'object' && event !== null && typeof (event as { type?: unknown }).type === 'string';
+}
+
+function reservedEvent({ type }: AnyEventObject): PerdureError {
+  return new PerdureError(
+    'EVENT_INVALID',
+    `"${type}" is an event of XState itself, and cannot be sent: give another type.`,
+    {
+      facts: { type },
+    },
+  );
 }
 
 function invalidEvent(event: unknown): PerdureError {

@@ -6,6 +6,7 @@
  * E3  Its key is the same for every attempt and never given to another effect.
  * E4  What an actor sends to an effect reaches it after the commit, in order; a start and an end are part of that order.
  */
+import { grantSecrets, type Secrets } from './secrets.ts';
 import type { AnyRef, Effect } from './xstate-port.ts';
 
 /** What an effect may tell the other side, so that work done twice is applied once. */
@@ -39,6 +40,7 @@ type IdentityOf = (ref: AnyRef) => EffectIdentity;
 type Step = (identityOf: IdentityOf) => void;
 
 export class Effects {
+  readonly #secrets: Secrets;
   /** Effects that their actors want: created, and neither ended nor settled. */
   readonly #wanted = new Map<AnyRef, Work>();
   /** Effects that were started, and not stopped. */
@@ -50,6 +52,10 @@ export class Effects {
   /** The same of turns that are written; those before `#done` have been taken. */
   readonly #sealed: Step[] = [];
   #done = 0;
+
+  constructor(secrets: Secrets) {
+    this.#secrets = secrets;
+  }
 
   /** Whether any effect is wanted. */
   get isIdle(): boolean {
@@ -127,6 +133,7 @@ export class Effects {
   #start(work: Work, identityOf: IdentityOf): void {
     if (work.ref.getSnapshot().status !== 'active') return;
     identities.set(work.ref, identityOf(work.ref));
+    grantSecrets(work.ref, this.#secrets);
     this.#running.add(work);
     work.effect.start();
   }

@@ -9,6 +9,7 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { encode, type Refs } from './codec.ts';
+import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
 import type { Versions } from './versions.ts';
 import type { AnyEventObject } from './xstate-port.ts';
@@ -79,21 +80,18 @@ const NO_REFS: Refs = {
   },
 };
 
-/** Hides what must not be shown of an event. */
-export type Redact = (event: AnyEventObject) => unknown;
-
 export class History {
   readonly #statements: Statements;
   readonly #clock: Clock;
-  readonly #redact: Redact;
+  readonly #payloads: Payloads;
   readonly #versions: Versions;
   /** Paths of the actors changed in this batch, by the name of their tree. */
   readonly #changed = new Map<string, string[]>();
 
-  constructor(statements: Statements, clock: Clock, versions: Versions, redact: Redact) {
+  constructor(statements: Statements, clock: Clock, versions: Versions, payloads: Payloads) {
     this.#statements = statements;
     this.#clock = clock;
-    this.#redact = redact;
+    this.#payloads = payloads;
     this.#versions = versions;
   }
 
@@ -115,13 +113,13 @@ export class History {
 
   /** Writes the row of the turn into its transaction. */
   write(turn: number, caused: readonly Caused[], bytes: number): void {
-    let causes = '';
+    let text = '';
     for (const one of caused) {
       // Rows of nobody's tree.
       if (one.participant.id === '') continue;
-      causes += `${causes === '' ? '[' : ','}${this.#causeText(one, causes.length)}`;
+      text += `${text === '' ? '[' : ','}${this.#causeText(one, text.length)}`;
     }
-    causes = causes === '' ? '[]' : `${causes}]`;
+    const causes = this.#payloads.seal(text === '' ? '[]' : `${text}]`, () => `turn ${turn}`);
     const changed = this.#changed.size === 0 ? '[]' : JSON.stringify([...this.#changed]);
     const now = this.#clock.now();
     const { at, nth, total } = this.#versions.add(turn, now, bytes + causes.length + changed.length);
@@ -140,12 +138,14 @@ export class History {
 
   #eventText(event: AnyEventObject, before: number): string {
     try {
-      const text = encode(this.#redact(event), NO_REFS, 'an event of the history');
+      const text = this.#payloads.secrets.redactText(
+        encode(this.#payloads.shown(event), NO_REFS, 'an event of the history'),
+      );
       if (text.length <= EVENT_LIMIT && before + text.length <= TURN_LIMIT) return text;
       return JSON.stringify({ type: event.type, cut: text.length });
     } catch (error) {
       // What an event carries need not be storable, only what it leads to.
-      return JSON.stringify({ type: event.type, refused: messageOf(error) });
+      return JSON.stringify({ type: event.type, refused: this.#payloads.shownText(messageOf(error)) });
     }
   }
 }
@@ -160,6 +160,7 @@ interface TurnRow {
 /** Where history is read from. */
 export interface HistorySource {
   readonly statements: Statements;
+  readonly payloads: Payloads;
   /** The turn that is being built, which is not told. */
   readonly turn: number;
   /** Throws when nothing can be read any more. */
@@ -183,8 +184,9 @@ export async function* readHistory(
       .all(next, source.turn, PAGE) as TurnRow[];
     for (const row of rows) {
       next = row.turn + 1;
-      if (!row.causes.includes(name) && !row.changed.includes(name)) continue;
-      const record = recordOf(row);
+      const causes = source.payloads.unseal(row.causes, () => `turn ${row.turn}`);
+      if (!causes.includes(name) && !row.changed.includes(name)) continue;
+      const record = recordOf({ ...row, causes });
       if (tree === undefined || concerns(record, tree)) yield record;
     }
     if (rows.length < PAGE) return;

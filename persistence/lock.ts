@@ -10,6 +10,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { PerdureError } from '../errors.ts';
+import { createPrivately } from './file-mode.ts';
 import { sqliteError } from './sqlite.ts';
 
 /** A held lock. */
@@ -78,14 +79,14 @@ function markOf(id: string): number {
 }
 
 /** Two names of one file must not give two owners. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), basename(path)) : path;
 }
 
 function openLockFile(file: string, path: string): Database.Database {
   try {
-    return new Database(file, { timeout: 0 });
+    return createPrivately(file, () => new Database(file, { timeout: 0 }));
   } catch (error) {
     throw sqliteError(error, path);
   }

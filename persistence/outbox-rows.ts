@@ -26,6 +26,14 @@ export interface StoredRow extends OutboxRow {
   readonly checksum: number;
 }
 
+/** What a sealed payload is bound to. */
+export function bindingOf(
+  tree: number,
+  { id, source, kind, name }: Pick<OutboxRow, 'id' | 'source' | 'kind' | 'name'>,
+): string {
+  return JSON.stringify(['outbox', id, tree, source, kind, name]);
+}
+
 function checksumOf({ id, source, kind, name, payload }: OutboxRow): number {
   return crc32(JSON.stringify([id, source, kind, name, payload]));
 }

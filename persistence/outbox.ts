@@ -25,7 +25,7 @@ export interface OutboxHost {
   deliver(row: OutboxRow, remove: () => void): Promise<void>;
   /** Something was done, or became due: nothing is left when it is empty. */
   changed(): void;
-  decode(text: string): unknown;
+  payloadOf(row: OutboxRow): unknown;
 }
 
 interface Queue {
@@ -59,9 +59,9 @@ export class Outbox {
   }
 
   /** Writes what the turn wants done. */
-  write(wanted: Pick<OutboxRow, 'source' | 'kind' | 'name' | 'payload'>, turn: number): void {
+  write(wanted: Pick<OutboxRow, 'id' | 'source' | 'kind' | 'name' | 'payload'>, turn: number): void {
     const { commits, number } = this.#host;
-    const row = { ...wanted, id: commits.nextId(), due: commits.clock.now(), attempt: 0, dead_at: null, error: null };
+    const row = { ...wanted, due: commits.clock.now(), attempt: 0, dead_at: null, error: null };
     insertRow(commits.statements, number, row, turn);
     commits.wrote(1, row.payload.length);
     this.#written.push(row);
@@ -155,7 +155,7 @@ export class Outbox {
       );
     }
     const context: DurableActionContext = { key: this.#host.keyOf(row.id), attempt: row.attempt + 1, signal };
-    await handler.run(this.#host.decode(row.payload) as never, context);
+    await handler.run(this.#host.payloadOf(row) as never, context);
   }
 
   /** O3. Gives whether the row is dead. */

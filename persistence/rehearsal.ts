@@ -6,6 +6,7 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { backUpBeside } from './backup.ts';
 import { systemClock } from './clock.ts';
 import type { Migrations } from './migrations.ts';
+import type { PayloadOptions } from './payloads.ts';
 import { Store } from './store.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import { childrenOf, machineName, pathOf, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
@@ -30,12 +31,13 @@ export async function rehearse(
   path: string,
   find: FindLogic,
   migrate: Migrations | undefined,
+  payloads: PayloadOptions = {},
 ): Promise<RehearsedActor[]> {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-rehearsal-'));
   try {
     const copy = join(folder, 'copy.db');
     await backUpBeside(path, copy, {}, systemClock.now());
-    const store = Store.open(copy, { durability: 'process-crash' });
+    const store = Store.open(copy, { ...payloads, durability: 'process-crash' });
     try {
       return [...store.trees()].flatMap(({ id, machine }) => judge(store, id, find(id, machine), machine, migrate));
     } finally {

@@ -2,11 +2,13 @@
  * From rows to a live tree. Everything is checked before anything starts; what does not fit is refused, with the actor,
  * the path and the reason, and the file stays as it is. XState would drop such an actor without a word.
  */
-import { PerdureError, messageOf } from '../errors.ts';
-import { readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
+import { bindingOf, readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
 import { migrateState, renamed, type Migrations, type Renames, type StoredState } from './migrations.ts';
 import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
+import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
 import {
   createRoot,
@@ -71,6 +73,7 @@ export interface RestoreOptions {
   readonly migrate: Migrations | undefined;
   readonly hooks: TreeHooks & Refs;
   readonly scheduler: Scheduler;
+  readonly payloads: Payloads;
   /** Told every row that a kept version takes the place of. */
   readonly damaged: (row: DamagedRow) => void;
 }
@@ -102,18 +105,20 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
   for (const found of readActors(statements, options.tree)) {
     const verified = verify(found);
     const sound = verified === undefined ? lastSoundVersion(statements, found) : found;
-    if (sound !== found) options.damaged({ row: found, replacedBy: sound.from_turn });
+    const isDamaged = sound !== found;
+    if (isDamaged) options.damaged({ row: found, replacedBy: sound.from_turn });
     // A kept version may be older than the last migration, and what the digest counts is the row that was there.
     const storedSeed = verified ?? seedOf({ ...sound, machine: found.machine });
+    const clear = unsealed(sound, options.payloads);
     // Brothers follow each other, mostly.
     if (sound.parent === null) parent = undefined;
     else if (parent?.id !== sound.parent) parent = findById(assembled, sound.parent);
-    const row = underRenamed(sound, parent);
+    const row = underRenamed(clear, parent);
     const logic = findLogic(row, parent, options.logic);
     const { machine, text, renames } = current(row, logic, parent, options);
-    const isStale = row !== found || machine !== row.machine;
+    const isStale = isDamaged || row !== clear || machine !== row.machine;
     const seed = isStale ? seedOf({ ...row, machine }) : storedSeed;
-    const snapshot = storedSnapshot(row, text, logic, parent, late);
+    const snapshot = orUnreadable(row, () => storedSnapshot(row, text, logic, parent, late));
     const { id, key, src, attempt, from_turn: turn } = row;
     assembled.push({
       id,
@@ -143,6 +148,11 @@ function underRenamed(row: ActorRow, parent: Assembled | undefined): ActorRow {
   const key = isNamed ? renamed(row.key, parent.renames) : row.key;
   const src = row.src?.startsWith('xstate.invoke.') === true ? renamed(row.src, parent.renames) : row.src;
   return key === row.key && src === row.src ? row : { ...row, key, src };
+}
+
+function unsealed(row: ActorRow, payloads: Payloads): ActorRow {
+  const snapshot = payloads.unseal(row.snapshot, () => bindingOf(row, row.attempt, row.from_turn));
+  return snapshot === row.snapshot ? row : { ...row, snapshot };
 }
 
 /** Rows come by id, so they need no index. */
@@ -219,16 +229,33 @@ function storedSnapshot(
   late: Map<number, Late>,
 ): StoredSnapshot {
   const snapshot = JSON.parse(text) as StoredSnapshot;
+  const actor = () => pathOf(row.key, parent);
   if (typeof snapshot !== 'object' || snapshot === null || !STATUSES.has(snapshot.status)) {
-    const actor = pathOf(row.key, parent);
-    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor}" has no valid status.`, {
-      facts: { actor },
+    throw new PerdureError('SNAPSHOT_INVALID', `The stored state of "${actor()}" has no valid status.`, {
+      facts: { actor: actor() },
     });
   }
   const isTagged = text.includes(TAG_IN_TEXT);
   if (isTagged || text.includes(XSTATE_MARKER)) takeLate(row.id, snapshot, logic, isTagged, late);
   if (isMachine(logic)) snapshot.children ??= {};
   return snapshot;
+}
+
+/** The checksum says that it was written like this; so it was forged, or written by something else. */
+function orUnreadable<T>({ key, id }: Pick<ActorRow, 'key' | 'id'>, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw isPerdureError(error) ? error : unreadable(key, id, error);
+  }
+}
+
+function unreadable(key: string, id: number, cause: unknown): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${key}" (id ${id}) cannot be read: ${messageOf(cause)}. Nothing was changed.`,
+    { cause, facts: { actor: key, id } },
+  );
 }
 
 type Late = (refs: Refs) => Readonly<Record<string, unknown>>;
@@ -260,43 +287,84 @@ function putLate(assembled: readonly Assembled[], late: ReadonlyMap<number, Late
     refOf: (id) => findById(assembled, id)?.ref ?? tree.refOf(id),
   };
   for (const [id, values] of late) {
-    const ref = findById(assembled, id)?.ref;
-    if (ref !== undefined) putValues(ref, values(refs));
+    const found = findById(assembled, id) as Assembled;
+    orUnreadable(found, () => putValues(found.ref as AnyRef, values(refs)));
   }
 }
 
 function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string, unknown>> {
   if (!isMachine(logic)) return decoded;
-  const { context, output, error } = decoded as Record<string, unknown>;
-  return { context, output, error };
+  const { context, output, error, supervision } = decoded as Record<string, unknown>;
+  return { context, output, error, ...(supervision === undefined ? {} : { supervision }) };
 }
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, snapshot, attempt, turn, seed, storedSeed, isStale, renames } = one;
+    const { id, parent, key, attempt, turn, seed, storedSeed, isStale, renames } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
-    const found = ref?.getSnapshot() as { status: string; error?: unknown } | undefined;
-    if (ref === undefined || found?.status !== snapshot.status) throw misfit(one, found);
+    const found = ref?.getSnapshot() as Found | undefined;
+    if (ref === undefined || found === undefined || !isWhole(found, one)) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
     adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale, renames });
   }
 }
 
+/** What XState made of a stored snapshot. */
+function isEmpty(history: unknown): boolean {
+  return typeof history === 'object' && history !== null && Object.keys(history).length === 0;
+}
+
+interface Found {
+  readonly status: string;
+  readonly error?: unknown;
+  readonly value?: unknown;
+  readonly historyValue?: unknown;
+}
+
+/** XState completes a state that it knows in part, and drops history that it does not know. */
+function isWhole(found: Found, { logic, snapshot }: Assembled): boolean {
+  if (found.status !== snapshot.status) return false;
+  if (!isMachine(logic) || found.value === undefined) return true;
+  const stored = snapshot as Found;
+  return isSame(found.value, stored.value) && isSameHistory(found.historyValue, stored.historyValue);
+}
+
+/** States are mostly names. */
+function isSame(found: unknown, stored: unknown): boolean {
+  return found === stored || isDeepStrictEqual(found, stored);
+}
+
+function isSameHistory(found: unknown = {}, stored: unknown = {}): boolean {
+  if (isEmpty(found) && isEmpty(stored)) return true;
+  const idsOf = (history: unknown) =>
+    Object.entries((history ?? {}) as Record<string, { id: string }[]>).map(([key, nodes]) => [
+      key,
+      nodes.map(({ id }) => id),
+    ]);
+  return isDeepStrictEqual(idsOf(found), idsOf(stored));
+}
+
 function misfit(
   { key, parent, src, machine, snapshot, isStale: isMigrated }: Assembled,
-  found: { error?: unknown } | undefined,
+  found: Found | undefined,
 ): PerdureError {
   const path = pathOf(key, parent);
   return new PerdureError(
     'MACHINE_CHANGED',
     `The actor "${path}" cannot be restored in the state ${JSON.stringify(snapshot['value'] ?? snapshot.status)} of ` +
-      `${machine ?? src}: ${found === undefined ? 'it is missing' : messageOf(found.error)}. ` +
+      `${machine ?? src}: ${reasonOf(found, snapshot)}. ` +
       (isMigrated
         ? 'Nothing was changed; mend the steps that were passed as `migrate`.'
         : 'Give the machine a new version and pass migrate to createDurableActor.'),
     { facts: { actor: path, machine } },
   );
+}
+
+function reasonOf(found: Found | undefined, { status }: StoredSnapshot): string {
+  if (found === undefined) return 'it is missing';
+  if (found.status !== status) return messageOf(found.error);
+  return `XState would make ${JSON.stringify(found.value)} of it, or forget its history`;
 }
 
 function childOf(parent: AnyRef, key: string): AnyRef | undefined {

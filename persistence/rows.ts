@@ -9,6 +9,7 @@
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
+import { Payloads } from './payloads.ts';
 import type { Db, Statement } from './sqlite.ts';
 
 /** A value that SQLite can hold. */
@@ -22,6 +23,9 @@ export interface Rows {
   all<T>(sql: string, ...cells: Cell[]): T[];
   /** Writes, and says how many rows changed. */
   run(sql: string, ...cells: Cell[]): number;
+  /** Seals a text as the store's option `sealing` says, bound to what it is of; `unseal` with the same binding gives it back. */
+  seal(text: string, binding: string): string;
+  unseal(text: string, binding: string): string;
   /** Runs `fn` when the turn is committed; never if it is not. */
   afterCommit(fn: () => void): void;
   /** Names the turn that is being built as a checkpoint, when it is committed. */
@@ -75,14 +79,16 @@ export interface Batching {
 export class TurnRows implements Rows {
   readonly #statements: Statements;
   readonly #batch: Batching;
+  readonly #payloads: Payloads;
   /** The transitions that are running, the innermost last: an action may send to an actor that runs at once. */
   readonly #steps: ('clean' | 'saved')[] = [];
   /** What a statement of the running transitions threw. */
   #thrown: unknown;
 
-  constructor(statements: Statements, batch: Batching) {
+  constructor(statements: Statements, batch: Batching, payloads: Payloads) {
     this.#statements = statements;
     this.#batch = batch;
+    this.#payloads = payloads;
   }
 
   get turn(): number {
@@ -116,6 +122,14 @@ export class TurnRows implements Rows {
     } catch (error) {
       throw this.#noted(error);
     }
+  }
+
+  seal(text: string, binding: string): string {
+    return this.#payloads.seal(text, () => binding);
+  }
+
+  unseal(text: string, binding: string): string {
+    return this.#payloads.unseal(text, () => binding);
   }
 
   #noted(error: unknown): unknown {
@@ -156,12 +170,13 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
   db.exec('create table kept(turn integer not null)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
-  return new TurnRows(new Statements(db), {
+  const batch: Batching = {
     turn: 1,
     begin: nothing,
     afterCommit: queueMicrotask,
     nameTurn: nothing,
     statementThrew: nothing,
     condemn: nothing,
-  });
+  };
+  return new TurnRows(new Statements(db), batch, new Payloads({}));
 }

@@ -5,6 +5,7 @@
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
 import { existsSync, statSync } from 'node:fs';
+import { createPrivately } from './file-mode.ts';
 import { refuseUnknown } from './schema.ts';
 import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 
@@ -42,6 +43,7 @@ export function openDatabase(path: string, durability: Durability): Db {
         `${path}: asked SQLite for synchronous=${level}, got ${String(found)}.`,
       );
     }
+    settleLog(db);
     db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma('foreign_keys = OFF');
     return db;
@@ -49,6 +51,15 @@ export function openDatabase(path: string, durability: Durability): Db {
     db.close();
     throw sqliteError(error, path);
   }
+}
+
+/**
+ * Moves what the log holds into the database, and syncs that. A log whose sync failed in an earlier life may be whole in
+ * the kernel's memory and nowhere else, for ever, because the kernel forgets what it could not write; what is committed on
+ * top of it would not survive a power cut.
+ */
+function settleLog(db: Db): void {
+  db.pragma('wal_checkpoint(TRUNCATE)');
 }
 
 /** Opens a database beside its owner, for reading and for inserting commands. */
@@ -63,7 +74,7 @@ function connect(path: string, options: Database.Options): Db {
   refuseFragment(path);
   let db: Db | undefined;
   try {
-    db = new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options });
+    db = createPrivately(path, () => new Database(path, { timeout: BUSY_TIMEOUT_MS, ...options }));
     db.pragma('schema_version');
     return db;
   } catch (error) {
@@ -105,6 +116,11 @@ const CODES: readonly (readonly [prefix: string, code: PerdureErrorCode, meaning
 
 /** Errors of SQLite that come from what was asked, and say nothing about the file. */
 const ASKED_WRONG = /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE|TOOBIG)/;
+
+/** Whether the error comes from SQLite. */
+export function isSqliteError(error: unknown): boolean {
+  return error instanceof Database.SqliteError;
+}
 
 /** Whether the file, or the disk below it, failed: nothing but what is read back counts from then on. */
 export function isStoreFailure(error: unknown): boolean {

@@ -4,13 +4,16 @@
  * F1  One owner: it holds the lock, and its epoch is checked in every commit, in case the lock was got round.
  * F2  Turn numbers and row ids are never given twice, not even after a crash: they are reserved in blocks, on disk. A copy
  *     of the store would give them again, so it begins a new generation (copies.ts).
- * F3  The write-ahead log is the one that was there when the file was opened: a commit into another would be lost.
+ * F3  The database and its write-ahead log are the files that were opened: a commit into others would be lost. Their folder
+ *     tells when to look: asked for its times before every commit, the log itself would have to write them down with each.
  */
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { unmarkCopy } from './copies.ts';
-import { acquireLock, type Lock } from './lock.ts';
+import { acquireLock, realPath, type Lock } from './lock.ts';
+import { inspectLog, type LogDamage } from './log-check.ts';
 import { Statements } from './rows.ts';
 import { createTable, type TableSpec } from './schema.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
@@ -32,16 +35,21 @@ export class StoreFile {
   readonly id: string;
   /** The generation of the trees that are made now: part of the keys of their effects. */
   readonly generation: number;
+  /** What was wrong with the log that an earlier life left. */
+  readonly damage: LogDamage | undefined;
   /** The turn that is being built. */
   turn: number;
-  /** Told every new connection, for tests that break it. */
-  onConnect: (db: Db) => void = () => {};
+  /** For tests of what follows when the file fails: told the connection before every transaction. */
+  beforeTransaction: ((db: Db) => void) | undefined;
   readonly #options: StoreFileOptions;
   readonly #lock: Lock;
   readonly #epoch: number;
   #db: Db;
-  /** The inode of the write-ahead log; undefined until it is known. */
-  #wal: number | undefined;
+  readonly #realPath: string;
+  /** The inodes of the database and of its log; undefined until they are known. */
+  #inodes: string | undefined;
+  /** When the folder of the files last changed, as far as that was looked at. */
+  #folderChanged = 0;
   #turnLimit: number;
   #nextId: number;
   #idLimit: number;
@@ -52,8 +60,10 @@ export class StoreFile {
     this.path = path;
     this.#options = options;
     this.#lock = acquireLock(path);
+    this.#realPath = realPath(path);
     let db: Db | undefined;
     try {
+      this.damage = inspectLog(path);
       this.#db = db = this.#connect();
       upgrade(db);
       this.statements = new Statements(db);
@@ -64,7 +74,7 @@ export class StoreFile {
       const { turn, nextId } = this.#limits();
       this.turn = this.#turnLimit = turn;
       this.#nextId = this.#idLimit = nextId;
-      this.#wal = this.#walInode();
+      this.#inodes = this.#inodesNow();
     } catch (error) {
       db?.close();
       this.#lock.release();
@@ -78,18 +88,18 @@ export class StoreFile {
    */
   reconnect(): void {
     this.#db.close();
-    this.#wal = undefined;
+    this.#inodes = undefined;
     try {
       this.#db = this.#connect();
-      this.onConnect(this.#db);
       this.statements.use(this.#db);
+      this.beforeTransaction?.(this.#db);
       // A write, because a full disk can still be read.
       this.#db.transaction(() => (this.assertOwner(), this.#sayOwner())).immediate();
       // What was given out may or may not be on disk; what lies beyond the reserved blocks is not.
       const { turn, nextId } = this.#limits();
       this.turn = this.#turnLimit = Math.max(turn, this.#turnLimit);
       this.#nextId = this.#idLimit = Math.max(nextId, this.#idLimit);
-      this.#wal = this.#walInode();
+      this.#inodes = this.#inodesNow();
     } catch (error) {
       throw sqliteError(error, this.path);
     }
@@ -102,7 +112,12 @@ export class StoreFile {
   /** Creates the tables of a subsystem where they do not exist yet. */
   declare(tables: readonly TableSpec[]): void {
     try {
-      this.#db.transaction(() => tables.forEach((table) => createTable(this.#db, table))).immediate();
+      this.#db
+        .transaction(() => {
+          this.assertOwner();
+          tables.forEach((table) => createTable(this.#db, table));
+        })
+        .immediate();
     } catch (error) {
       throw sqliteError(error, this.path);
     }
@@ -125,6 +140,7 @@ export class StoreFile {
   }
 
   begin(): void {
+    this.beforeTransaction?.(this.#db);
     this.statements.of('begin immediate').run();
   }
 
@@ -167,7 +183,7 @@ export class StoreFile {
         { facts: { path: this.path, epoch: value, ours: this.#epoch } },
       );
     }
-    if (this.#wal !== undefined && this.#walInode() !== this.#wal) throw walLost(this.path);
+    this.#assertFiles();
   }
 
   #connect(): Db {
@@ -176,8 +192,18 @@ export class StoreFile {
     return db;
   }
 
-  #walInode(): number {
-    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.ino ?? 0;
+  /** F3. */
+  #assertFiles(): void {
+    if (this.#inodes === undefined) return;
+    const { mtimeMs } = statSync(dirname(this.#realPath));
+    if (mtimeMs === this.#folderChanged) return;
+    this.#folderChanged = mtimeMs;
+    if (this.#inodesNow() !== this.#inodes) throw filesLost(this.path);
+  }
+
+  #inodesNow(): string {
+    const inodes = ['', '-wal'].map((end) => statSync(this.#realPath + end, { throwIfNoEntry: false })?.ino ?? 0);
+    return inodes.join(' ');
   }
 
   #takeOver(): { id: string; epoch: number; generation: number } {
@@ -248,10 +274,10 @@ function older(path: string, found: number, newest: number): PerdureError {
   );
 }
 
-function walLost(path: string): PerdureError {
+function filesLost(path: string): PerdureError {
   return new PerdureError(
-    'STORE_WAL_LOST',
-    `The write-ahead log of ${path} was removed or replaced while the store was open: nothing more is committed. ` +
+    'STORE_REPLACED',
+    `The database ${path}, or its write-ahead log, was removed or replaced while the store was open: nothing more is committed. ` +
       'Stop whatever touches the files of an open store, and copy stores with backup() only.',
     { facts: { path } },
   );

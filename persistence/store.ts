@@ -10,15 +10,16 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits, type CommitReport, type Incident } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
-import { History, readHistory, type HistoryQuery, type Redact, type TurnRecord } from './history.ts';
+import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
 import type { Migrations } from './migrations.ts';
-import { hideSecrets } from './redact.ts';
+import { describeDamage } from './log-check.ts';
+import { Payloads, type PayloadOptions } from './payloads.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
 import { sqliteError, type Durability } from './sqlite.ts';
@@ -27,13 +28,7 @@ import { Trees, type Machines, type TreeInfo, type WakefulnessOptions } from './
 import { Versions, type RetentionLimits } from './versions.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
 
-/** What is kept of the past. */
-export interface HistoryOptions extends RetentionLimits {
-  /** Gives what may be seen of an event. Default: the values of keys that name secrets are hidden. */
-  readonly redact?: Redact;
-}
-
-export interface StoreOptions {
+export interface StoreOptions extends PayloadOptions {
   readonly clock?: Clock;
   /** Ids of what the store makes. Default: random UUIDs. */
   readonly newId?: () => string;
@@ -44,7 +39,7 @@ export interface StoreOptions {
   /** How long the id of an accepted message is kept. Default: 7 days, in ms. */
   readonly dedupeForMs?: number;
   /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the defaults. */
-  readonly history?: HistoryOptions | boolean;
+  readonly history?: RetentionLimits | boolean;
 }
 
 /** Options of a store that opens trees by itself. */
@@ -88,11 +83,13 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
     path: string,
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
-    const { clock = systemClock, newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
+    const { newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
+    const clock = options.clock === undefined ? systemClock : inWholeMs(options.clock);
     const file = new StoreFile(path, { clock, newId, durability });
     try {
       return new Store<TMachines>(file, clock, options);
     } catch (error) {
+      // Nobody gets hold of this store, so nobody else could let go of the file.
       file.close();
       throw sqliteError(error, path);
     }
@@ -100,19 +97,21 @@ export class Store<TMachines extends Machines = Machines> implements AsyncDispos
 
   private constructor(file: StoreFile, clock: Clock, options: StoreWithTreesOptions<TMachines>) {
     this.#file = file;
-    const { statements } = this.#file;
+    const { statements, damage } = file;
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
     const versions = (this.#versions = new Versions(statements, limits));
-    this.commits = new Commits(this.#file, {
+    const payloads = new Payloads(options);
+    this.commits = new Commits(file, {
       clock,
+      payloads,
       dedupeForMs: options.dedupeForMs,
       onCommit: options.onCommit,
       versions,
-      history:
-        limits === undefined ? undefined : new History(statements, clock, versions, limits.redact ?? hideSecrets),
+      history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
       onReopen: () => this.#reopened(),
     });
     versions.keep();
+    if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
     this.#trees = new Trees(this as unknown as Store, options.machines ?? {}, options, options);
     this.#commands = new Commands(this.commits, {
       canReach: (tree) => this.#trees.canReach(tree),

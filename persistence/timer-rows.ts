@@ -25,6 +25,14 @@ export interface StoredTimer {
   readonly text: string;
 }
 
+/** What a sealed event is bound to. */
+export function bindingOf(
+  tree: number,
+  { id, source, target, key, due, delay }: Pick<TimerRow, 'id' | 'source' | 'target' | 'key' | 'due' | 'delay'>,
+): string {
+  return JSON.stringify(['timer', id, tree, source, target, key, due, delay]);
+}
+
 function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRow, 'checksum'>): number {
   return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
 }

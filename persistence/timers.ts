@@ -7,6 +7,8 @@
  * T4  When the wall clock goes back, a timer waits no longer than its delay in monotonic time while the process lives.
  * T5  One timeout of the clock is armed, for the earliest; at most RECHECK_MS ahead, so that a suspended machine and a
  *     delay beyond 32 bits are seen.
+ * T6  Ids mean what they mean in XState, for ever and across restarts: set again under its id, a timer rings twice; the
+ *     id is then the second one's, until one of that id has rung; and only what has an id of its own ends with its source.
  */
 import type { Clock } from './clock.ts';
 import { PerdureError } from '../errors.ts';
@@ -15,6 +17,8 @@ import { pathOf, type AnyEventObject, type AnyRef, type Scheduler } from './xsta
 const RECHECK_MS = 30_000;
 /** Timers fired in one go, before the loop gets its chance. */
 const BURST = 1_000;
+/** Before the key of a timer that waits without its id: it cannot be cancelled any more (T6). */
+const BEREFT = '\0';
 /** A difference between the two clocks that is no jump. */
 const JITTER_MS = 500;
 
@@ -34,9 +38,11 @@ export interface DelayedEvent {
 
 /** A delayed event that waits in this process. */
 export interface Timer extends DelayedEvent {
-  /** By how much the wall clock was ahead of the monotonic one when this began to wait. */
-  readonly offset: number;
-  /** When it fires as this process sees it: `due`, less what the wall clock went back since it began to wait (T4). */
+  /** Changes when it loses its id (T6). */
+  key: string;
+  /** When it began to wait in this process, by the clock that never goes back. */
+  readonly since: number;
+  /** When it fires, by the wall clock as it goes now: `due`, or earlier after that went back (T4). */
   fireAt: number;
   state: 'waiting' | 'gone';
 }
@@ -75,23 +81,32 @@ export class Timers implements Scheduler {
     if (Number.isNaN(delayMs) || (key !== undefined && typeof key !== 'string')) {
       return this.#host.refused(unusable(source, event, delayMs, key));
     }
-    this.#followClock();
     const id = this.#host.nextId();
     const delay = Math.max(0, delayMs);
     const due = this.#host.clock.now() + delay;
-    const timerKey = key ?? `auto.${id}`;
-    this.cancel(source, timerKey);
-    this.added.add(this.adopt({ id, source, target, key: timerKey, event, due, delay, checksum: 0 }));
+    this.add({ id, source, target, key: key ?? `auto.${id}`, event, due, delay, checksum: 0 });
+  }
+
+  /** Puts a timer that has no row yet in the queue. Whoever has its key waits on without it. */
+  add(delayed: DelayedEvent): void {
+    this.#followClock();
+    this.#free(delayed.source, delayed.key);
+    this.added.add(this.adopt(delayed));
     this.#host.timersChanged();
     this.#arm();
   }
 
+  /** What this actor waits to send. */
+  of(source: AnyRef): Iterable<DelayedEvent> {
+    return this.#bySource.get(source)?.values() ?? [];
+  }
+
   /** Puts a timer in the queue, without arming the clock. */
   adopt(delayed: DelayedEvent): Timer {
-    const timer: Timer = { ...delayed, offset: this.#offset, fireAt: delayed.due, state: 'waiting' };
+    const timer: Timer = { ...delayed, since: this.#monotonic(), fireAt: delayed.due, state: 'waiting' };
     let own = this.#bySource.get(timer.source);
     if (own === undefined) this.#bySource.set(timer.source, (own = new Map<string, Timer>()));
-    own.set(timer.key, timer);
+    if (!timer.key.startsWith(BEREFT)) own.set(timer.key, timer);
     push(this.#queue, timer);
     return timer;
   }
@@ -140,6 +155,19 @@ export class Timers implements Scheduler {
     if (this.#gone > 64 && this.#gone > this.#queue.length / 2) this.#compact();
   }
 
+  /** T6: the id is another's from now on, or nobody's; whoever has it waits without it. */
+  #free(source: AnyRef, key: string): void {
+    const own = this.#bySource.get(source);
+    const holder = own?.get(key);
+    if (own === undefined || holder === undefined) return;
+    own.delete(key);
+    if (own.size === 0) this.#bySource.delete(source);
+    holder.key = BEREFT + key;
+    if (this.added.has(holder)) return;
+    this.removed.add(holder);
+    this.added.add(holder);
+  }
+
   #compact(): void {
     const waiting = this.#queue.filter((timer) => timer.state === 'waiting').sort(before);
     this.#queue.length = 0;
@@ -173,23 +201,31 @@ export class Timers implements Scheduler {
       const timer = this.#next();
       if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
       this.#remove(timer);
+      this.#free(timer.source, timer.key.replace(BEREFT, ''));
       this.#host.fire(timer);
     }
     this.#arm();
   }
 
-  #offsetNow(): number {
+  #monotonic(): number {
     const { clock } = this.#host;
-    return clock.now() - (clock.monotonic?.() ?? clock.now());
+    return clock.monotonic?.() ?? clock.now();
   }
 
-  /** T4: what the wall clock lost since a timer began to wait, the timer gains. What it won needs no mending (T1). */
+  #offsetNow(): number {
+    return this.#host.clock.now() - this.#monotonic();
+  }
+
+  /**
+   * T4: a timer that has waited for all of its delay here fires, though the wall clock is not there yet. One that came from
+   * its row waits for all of it, too: by what the wall clock was wrong when it came is not known.
+   */
   #followClock(): void {
     const offset = this.#offsetNow();
     const jumped = Math.abs(offset - this.#offset) > JITTER_MS;
     this.#offset = offset;
     if (!jumped) return;
-    for (const timer of this.#queue) timer.fireAt = timer.due - Math.max(0, timer.offset - offset);
+    for (const timer of this.#queue) timer.fireAt = Math.min(timer.due, timer.since + timer.delay + offset);
     this.#compact();
   }
 }

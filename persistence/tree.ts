@@ -9,6 +9,7 @@
 import { createActor, fromTransition } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import {
+  bindingOf,
   deleteActor,
   insertActor,
   rewriteActor,
@@ -17,18 +18,18 @@ import {
   type ActorIdentity,
   type ActorRecord,
 } from './actor-rows.ts';
-import { decode, encode, type Refs } from './codec.ts';
+import { decode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
 import { renamed, type Migrations, type Renames } from './migrations.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
-import type { OutboxRow } from './outbox-rows.ts';
+import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree, type Restored } from './restore.ts';
 import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
-import { deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
+import { bindingOf as timerBinding, deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
 import type { Clock } from './clock.ts';
 import {
   childrenOf,
@@ -43,11 +44,13 @@ import {
   type AnyEventObject,
   type AnyRef,
   type AnySnapshot,
+  type Delayed,
   type Effect,
   type Logic,
   type RootOptions,
   type TreeHooks,
 } from './xstate-port.ts';
+import { tellDeadLetters } from './xstate-restart.ts';
 
 /** What a tree is made of. */
 export interface TreeOptions {
@@ -85,7 +88,7 @@ interface Interrupted {
 export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   readonly root: AnyRef;
   readonly timers: Timers;
-  readonly effects = new Effects();
+  readonly effects: Effects;
   readonly outbox: Outbox;
   readonly commits: Commits;
   /** The last turn found in the rows; undefined for a tree that is new. */
@@ -124,13 +127,14 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   constructor(commits: Commits, options: TreeOptions, host: TreeHost) {
     this.commits = commits;
+    this.effects = new Effects(commits.payloads.secrets);
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
     this.outbox = new Outbox(this);
     const logic = durable(options.logic);
     const damaged = (row: DamagedRow) => void this.#damaged.push(row);
-    const restore = { ...options, logic, hooks: this, scheduler: this.timers, damaged };
+    const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
     let turn = 0;
     const root = restoreTree(commits.statements, restore, (restored) => {
       turn = Math.max(turn, restored.turn);
@@ -183,6 +187,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.starting = this.restoredTurn !== undefined;
     this.root.start();
     if (this.starting) {
+      this.#startOrphans();
       this.#adoptTimers();
       this.outbox.resume();
       quarantine(this.commits, this.#options, this.#damaged);
@@ -261,8 +266,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host.touched();
   }
 
-  // What the outbox asks.
-
   keyOf(row: number): string {
     return `${this.commits.file.id}/${this.#options.name}/${this.#options.generation}/${row}`;
   }
@@ -279,12 +282,29 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     this.#host.outboxEmptied();
   }
 
-  decode(text: string): unknown {
+  payloadOf(row: OutboxRow): unknown {
+    const text = this.commits.payloads.unseal(row.payload, () => outboxBinding(this.#options.tree, row));
     return decode(text, this.#refs());
   }
 
   effectTold(ref: AnyRef, tell: () => void): void {
     this.effects.told(ref, tell);
+  }
+
+  now(): number {
+    return this.clock.now();
+  }
+
+  delayedBy(ref: AnyRef): Delayed[] {
+    return [...this.timers.of(ref)];
+  }
+
+  delayUntil(delayed: Delayed): void {
+    this.timers.add({ ...delayed, id: this.nextId(), checksum: 0 });
+  }
+
+  incident(kind: string, detail: string): void {
+    if (!this.dropped) this.commits.incident({ kind, detail, tree: this.#options.tree });
   }
 
   nextId(): number {
@@ -302,10 +322,18 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   // References and addresses.
 
   idOf(ref: AnyRef): number | undefined {
-    return this.#records.get(ref)?.id ?? this.#gone.get(ref);
+    return this.#records.get(ref)?.id ?? this.#gone.get(ref) ?? this.#neverStored(ref);
   }
 
-  /** A tombstone: refers to an actor that is gone, and takes events without effect. */
+  /** An actor that came and went within one turn may still be referred to; nobody else gets its id. */
+  #neverStored(ref: AnyRef): number | undefined {
+    if (ref.system !== this.root.system || isRunning(ref)) return undefined;
+    const id = this.nextId();
+    this.#gone.set(ref, id);
+    return id;
+  }
+
+  /** A tombstone: refers to an actor that is gone; what it is sent is noted. */
   refOf(id: number): AnyRef {
     const tombstone = createActor(
       fromTransition(() => undefined, undefined),
@@ -313,6 +341,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     );
     tombstone.start();
     tombstone.stop();
+    tellDeadLetters(tombstone, ({ type }) =>
+      this.incident('actor.deadLettered', `"${type}" was sent to an actor that is gone (row ${id})`),
+    );
     this.#gone.set(tombstone, id);
     return tombstone;
   }
@@ -328,7 +359,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     const keyed = this.root.system.get(address) as AnyRef | undefined;
     if (keyed !== undefined) return keyed;
     let ref: AnyRef | undefined = this.root;
-    for (const key of address.split('/')) ref = childrenOf(ref?.getSnapshot() as AnySnapshot)?.[key];
+    for (const key of address.split('/')) {
+      const children: ReturnType<typeof childrenOf> = ref && childrenOf(ref.getSnapshot() as AnySnapshot);
+      ref = children !== undefined && Object.hasOwn(children, key) ? children[key] : undefined;
+    }
     return ref;
   }
 
@@ -367,9 +401,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   #writeOutbox(turn: number): void {
     for (const { ref, kind, name, payload } of this.#wanted) {
-      const source = this.idOf(ref) ?? 0;
-      const text = encode(payload, this, () => `what "${pathOf(ref)}" wants done by "${name}"`);
-      this.outbox.write({ source, kind, name, payload: text }, turn);
+      const row = { id: this.commits.nextId(), source: this.idOf(ref) ?? 0, kind, name };
+      const where = () => `what "${pathOf(ref)}" wants done by "${name}"`;
+      const text = this.commits.payloads.write(payload, this, where, () => outboxBinding(this.#options.tree, row));
+      this.outbox.write({ ...row, payload: text }, turn);
     }
     this.#wanted = [];
   }
@@ -434,6 +469,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       children: undefined,
     });
     this.#digest ^= seedOf(identity);
+    // To the end of the walk, wherever it stands: XState starts children first, so it may be ahead of its parent.
+    this.#dirty.delete(ref);
     this.#dirty.add(ref);
   }
 
@@ -455,6 +492,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     if (record === undefined) return;
     if (isRunning(ref)) throw duplicateChild(ref, parent);
     this.#records.delete(ref);
+    this.effects.settled(ref);
     this.#gone.set(ref, record.id);
     if (record.isStored) {
       this.#removed.push(record.id);
@@ -473,21 +511,22 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
 
   #writeActor(ref: AnyRef, record: ActorRecord, turn: number): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
-    const text = encode(ownSnapshot(ref), this, () => `the actor "${pathOf(ref)}"`);
     if (this.effects.isWaiting(ref)) {
       record.attempt += 1;
       this.#restarts.delete(ref);
     }
+    const identity = () => this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
+    const text = this.commits.payloads.write(
+      ownSnapshot(ref),
+      this,
+      () => `the actor "${pathOf(ref)}"`,
+      () => bindingOf(identity(), record.attempt, turn),
+    );
     if (snapshot.status !== 'active') this.effects.settled(ref);
     const { statements, history } = this.commits;
-    if (!record.isStored) {
-      const identity = this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
-      insertActor(statements, identity, record, text, turn);
-    } else if (record.isStale) {
-      rewriteActor(statements, this.#identity(ref, record.id, record.parent, this.#keyOf(ref)), record, text, turn);
-    } else {
-      updateActor(statements, record, text, turn);
-    }
+    if (!record.isStored) insertActor(statements, identity(), record, text, turn);
+    else if (record.isStale) rewriteActor(statements, identity(), record, text, turn);
+    else updateActor(statements, record, text, turn);
     history?.changed(this.#options.name, pathOf(ref));
     record.isStored = true;
     record.isStale = false;
@@ -516,13 +555,16 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
       this.#digest ^= timer.checksum;
     }
     for (const timer of this.timers.added) {
-      if (timer.target.system !== this.root.system) throw strangeTarget(timer);
-      const source = this.#records.get(timer.source);
-      const target = this.#records.get(timer.target);
-      if (source === undefined || target === undefined) continue;
-      const text = encode(timer.event, this, () => `a delayed event of "${pathOf(timer.source)}"`);
-      const stored = { tree: this.#options.tree, source: source.id, target: target.id, timer, text };
-      timer.checksum = insertTimer(statements, stored, turn);
+      const target = this.idOf(timer.target);
+      if (target === undefined && timer.target.system !== this.root.system) throw strangeTarget(timer);
+      if (target === undefined) continue;
+      // A timer may outlive its source (T6), even one that came and went within this batch and has no row.
+      const source = this.idOf(timer.source) ?? target;
+      const where = () => `a delayed event of "${pathOf(timer.source)}"`;
+      const text = this.commits.payloads.write(timer.event, this, where, () =>
+        timerBinding(this.#options.tree, { ...timer, source, target }),
+      );
+      timer.checksum = insertTimer(statements, { tree: this.#options.tree, source, target, timer, text }, turn);
       this.#digest ^= timer.checksum;
       this.commits.wrote(1, text.length);
     }
@@ -568,6 +610,16 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
     throw notWhole(this.#options.name, this.#records.size, this.#timerRows.length);
   }
 
+  /** Children of an actor that threw run on in XState; but it starts none below an actor that comes back failed. */
+  #startOrphans(): void {
+    for (const { snapshot, children } of this.#records.values()) {
+      if (snapshot?.status !== 'error') continue;
+      for (const child of Object.values(children ?? {})) {
+        if (child !== undefined && child.getSnapshot().status === 'active' && !isRunning(child)) child.start();
+      }
+    }
+  }
+
   #refs(): Refs {
     const actors = new Map([...this.#records].map(([ref, { id }]) => [id, ref]));
     return { idOf: (ref) => this.idOf(ref), refOf: (id) => actors.get(id) ?? this.refOf(id) };
@@ -576,13 +628,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, OutboxHost {
   #adoptTimers(): void {
     if (this.#timerRows.length === 0) return;
     const refs = this.#refs();
-    for (const { id, source, target, key, event, due, delay, checksum } of this.#timerRows) {
+    for (const row of this.#timerRows) {
+      const { id, source, target, key, due, delay, checksum } = row;
+      const text = this.commits.payloads.unseal(row.event, () => timerBinding(this.#options.tree, row));
       const timer = this.timers.adopt({
         id,
         source: refs.refOf(source),
         target: refs.refOf(target),
         key,
-        event: decode(event, refs) as AnyEventObject,
+        event: decode(text, refs) as AnyEventObject,
         due,
         delay,
         checksum,

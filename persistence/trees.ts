@@ -13,6 +13,7 @@ import type { Commits } from './commits.ts';
 import { DurableActor, type InputOf, type SendOptions, type TreeSettings } from './durable.ts';
 import type { Store } from './store.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
+import { proveXStateOnce } from './xstate-self-test.ts';
 
 /** The machines of a store, by the names under which its trees are stored. */
 export type Machines = Readonly<Record<string, Logic>>;
@@ -87,7 +88,9 @@ export class Trees {
     this.#idleMs = idleMs;
     this.#maxAwake = maxAwake;
     this.#settings = settings;
-    if (Object.keys(machines).length > 0) this.#resume();
+    if (Object.keys(machines).length === 0) return;
+    proveXStateOnce();
+    this.#resume();
   }
 
   /** A live tree, created if it does not exist, that stays awake until the host closes it as often as it opened it. */

@@ -1,7 +1,8 @@
 /**
  * Everything that leans on the inside of XState 5, in one place: the hooks into transitions, the gate in front of
- * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. Nothing else in the house may
- * know more of XState than its documented API.
+ * effects, the scheduler, an actor's own snapshot, and the building of a restored tree. But for `xstate-restart.ts`, which
+ * makes one actor again, nothing else in the house may know more of XState than its documented API; xstate-self-test.ts
+ * proves at the first tree that it is all still there.
  *
  * A logic is rewritten once ({@link durable}) and asks, on every call, for the hooks of the actor system it runs in; so
  * one rewritten machine serves any number of trees.
@@ -60,6 +61,25 @@ export interface TreeHooks {
   enqueue(ref: AnyRef, kind: 'action' | 'event', name: string, payload: unknown): void;
   /** Rows written in the turn that runs. */
   readonly rows: Rows;
+  /** The wall-clock time of the tree. */
+  now(): number;
+  /** The delayed events that `ref` waits to send. */
+  delayedBy(ref: AnyRef): Delayed[];
+  /** Delays an event until its due time. */
+  delayUntil(delayed: Delayed): void;
+  /** Notes what went wrong, with the next commit. */
+  incident(kind: string, detail: string): void;
+}
+
+/** An event that waits to be sent. */
+export interface Delayed {
+  readonly source: AnyRef;
+  readonly target: AnyRef;
+  readonly key: string;
+  readonly event: AnyEventObject;
+  /** Wall-clock ms. */
+  readonly due: number;
+  readonly delay: number;
 }
 
 /** Work outside the tree: a promise, a callback, an observable. */
@@ -79,14 +99,11 @@ export type RestartPolicy = 'rerun' | 'fail' | 'ask';
 const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
 
-function hooksFor(scope: AnyActorScope): TreeHooks {
-  const known = hooksOf.get(scope.system);
-  if (known !== undefined) return known;
-  if (opening === undefined) {
-    throw new PerdureError('XSTATE_UNSUPPORTED', 'A durable logic was started outside of createDurableActor().');
-  }
-  hooksOf.set(scope.system, opening);
-  return opening;
+/** Undefined where nothing is durable: in `transition()`, which asks a machine what it would do. */
+export function hooksFor(scope: Pick<AnyActorScope, 'system'>): TreeHooks | undefined {
+  const hooks = hooksOf.get(scope.system) ?? opening;
+  if (hooks !== undefined) hooksOf.set(scope.system, hooks);
+  return hooks;
 }
 
 /** The tree in which an actor lives. Throws NOT_PROVIDED for an actor of no durable tree. */
@@ -135,21 +152,48 @@ export function isActorRef(value: unknown): value is AnyRef {
 }
 
 function durableMachine(machine: AnyStateMachine): AnyStateMachine {
+  const copy = copyMachine(machine, rewritten, durable);
+  hookTransition(copy, (snapshot: AnyMachineSnapshot, next: AnyMachineSnapshot, scope) =>
+    checkChildren(snapshot.children, next.children, scope.self),
+  );
+  return copy;
+}
+
+/** What a copy of a machine does beside what its config says, to be done by every further copy as well. */
+type Layer = (copy: AnyStateMachine) => void;
+
+const layers = new WeakMap<Logic, Layer>();
+
+/** Adds to a copied machine what every copy of it will do too. */
+export function addLayer(copy: AnyStateMachine, layer: Layer): void {
+  const below = layers.get(copy);
+  layers.set(copy, (next) => {
+    below?.(next);
+    layer(next);
+  });
+  layer(copy);
+}
+
+/** The same machine, whose actors are what `each` makes of them. `known` gets the copy first: a machine may contain itself. */
+export function copyMachine(
+  machine: AnyStateMachine,
+  known: WeakMap<Logic, Logic>,
+  each: (logic: Logic, src: string) => Logic,
+): AnyStateMachine {
   const actors: Record<string, Logic> = {};
   const copy: AnyStateMachine = new StateMachine(
-    durableInvokes(machine.config as StateConfig) as never,
+    copyInvokes(machine.config as StateConfig, each) as never,
     {
       ...(machine.implementations as object),
       actors,
     } as never,
   );
-  rewritten.set(machine, copy);
+  known.set(machine, copy);
   for (const [src, logic] of Object.entries(machine.implementations.actors as Record<string, Logic>)) {
-    actors[src] = durable(logic);
+    actors[src] = each(logic, src);
   }
-  hookTransition(copy, (snapshot: AnyMachineSnapshot, next: AnyMachineSnapshot, scope) =>
-    checkChildren(snapshot.children, next.children, scope.self),
-  );
+  const layer = layers.get(machine);
+  if (layer !== undefined) addLayer(copy, layer);
   return copy;
 }
 
@@ -159,15 +203,15 @@ interface StateConfig {
 }
 
 /** Invoked logic may be written inline: XState names it after its state, so it can be found again. */
-function durableInvokes(config: StateConfig): StateConfig {
+function copyInvokes(config: StateConfig, each: (logic: Logic, src: string) => Logic): StateConfig {
   const invoke = (one: { src: unknown }) =>
-    typeof one.src === 'string' ? one : { ...one, src: durable(one.src as Logic) };
+    typeof one.src === 'string' ? one : { ...one, src: each(one.src as Logic, '') };
   return {
     ...config,
     ...(config.invoke === undefined ? {} : { invoke: [config.invoke].flat().map((one) => invoke(one as never)) }),
     ...(config.states === undefined
       ? {}
-      : { states: Object.fromEntries(Object.entries(config.states).map(([key, s]) => [key, durableInvokes(s)])) }),
+      : { states: Object.fromEntries(Object.entries(config.states).map(([key, s]) => [key, copyInvokes(s, each)])) }),
   };
 }
 
@@ -186,6 +230,7 @@ function hookTransition(logic: Logic, check: Check): void {
   const { transition, getInitialSnapshot } = logic;
   logic.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return transition(snapshot, event, scope);
     if (hooks.dropped || (hooks.starting && event.type.startsWith('xstate.snapshot.'))) return snapshot;
     hooks.touched(scope.self);
     let threw = true;
@@ -201,11 +246,36 @@ function hookTransition(logic: Logic, check: Check): void {
   };
   logic.getInitialSnapshot = (scope, input) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return getInitialSnapshot(scope, input);
     hooks.born(scope.self);
-    const snapshot = getInitialSnapshot(scope, input);
+    const snapshot = isMachine(logic)
+      ? asOneStep(scope, hooks, (stepping) => getInitialSnapshot(stepping, input))
+      : getInitialSnapshot(scope, input);
     guarded(hooks, () => check({ children: {} } as never, snapshot as never, scope));
     return snapshot;
   };
+}
+
+/** XState keeps the entry actions of a first state until its actor starts: together they are a step, as a transition is. */
+function asOneStep<T>(scope: AnyActorScope, hooks: TreeHooks, initial: (stepping: AnyActorScope) => T): T {
+  const actionExecutor: typeof scope.actionExecutor = ({ exec, ...action }) =>
+    scope.actionExecutor({
+      ...action,
+      exec:
+        exec &&
+        ((info, params) => {
+          try {
+            exec(info, params);
+          } catch (error) {
+            hooks.stepped(true);
+            throw error;
+          }
+        }),
+    });
+  scope.defer(() => hooks.touched(scope.self));
+  const snapshot = initial({ ...scope, actionExecutor });
+  scope.defer(() => hooks.stepped(false));
+  return snapshot;
 }
 
 function guarded(hooks: TreeHooks, check: () => void): void {
@@ -219,8 +289,9 @@ function guarded(hooks: TreeHooks, check: () => void): void {
 
 type Children = Readonly<Record<string, AnyRef | undefined>>;
 
-function checkChildren(before: Children, after: Children, parent: AnyRef): void {
-  if (before === after) return;
+/** In older versions of XState a machine that failed in its start has no children at all. */
+function checkChildren(before: Children, after: Children | undefined, parent: AnyRef): void {
+  if (before === after || after === undefined) return;
   for (const [key, child] of Object.entries(after)) {
     if (child === undefined || before[key] === child) continue;
     checkNamed(child, key, parent);
@@ -281,9 +352,11 @@ const STOP = 'xstate.stop';
 const FAILED = 'perdure.effect.failed';
 
 function gateEffect(copy: Logic, logic: Logic): void {
-  copy.start = (_snapshot, scope) => {
+  copy.start = (snapshot, scope) => {
     const { self } = scope;
-    hooksFor(scope).effectCreated(self, {
+    const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.start?.(snapshot, scope);
+    hooks.effectCreated(self, {
       onRestart: policies.get(logic) ?? 'rerun',
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
@@ -292,6 +365,7 @@ function gateEffect(copy: Logic, logic: Logic): void {
   };
   copy.transition = (snapshot, event, scope) => {
     const hooks = hooksFor(scope);
+    if (hooks === undefined) return logic.transition(snapshot, event, scope);
     if (event.type === FAILED) throw event['error'];
     if (event.type === STOP) {
       hooks.effectEnded(scope.self);
@@ -333,7 +407,7 @@ function orFail(self: AnyRef, step: () => unknown): void {
 }
 
 /** A cleanup of the host that throws has no actor left to fail: it is reported as an uncaught error, after our own work. */
-function orReport(step: () => unknown): void {
+export function orReport(step: () => unknown): void {
   try {
     step();
   } catch (error) {
@@ -400,33 +474,21 @@ export function createRoot(logic: Logic, options: RootOptions, hooks: TreeHooks,
 
 /** XState's scheduler forgets its timers with the process, so ours takes its place, before anything has started. */
 function ownScheduler(system: AnyActorSystem, scheduler: Scheduler): void {
-  const slot = system.scheduler as unknown as Scheduler;
-  Object.assign(slot, {
+  Object.assign(system.scheduler, {
     schedule: scheduler.schedule.bind(scheduler),
     cancel: scheduler.cancel.bind(scheduler),
     cancelAll: scheduler.cancelAll.bind(scheduler),
   });
-  let asked = false;
-  const own = slot.cancelAll;
-  slot.cancelAll = () => void (asked = true);
-  system.scheduler.cancelAll(undefined as never);
-  slot.cancelAll = own;
-  if (!asked) {
-    throw new PerdureError(
-      'XSTATE_UNSUPPORTED',
-      'This version of XState does not let its scheduler be replaced, so timers would not survive: use xstate 5.33.',
-    );
-  }
 }
 
 const OPTIONAL = ['output', 'error', 'input', 'context'];
 
 /** An actor's own state, without its children: what a row holds. O(1) in the number of children. */
-export function ownSnapshot(ref: AnyRef): Record<string, unknown> {
-  const snapshot = ref.getSnapshot() as AnyMachineSnapshot;
+export function ownSnapshot(ref: AnyRef, snapshot = ref.getSnapshot() as AnySnapshot): Record<string, unknown> {
+  const { logic } = ref as unknown as { logic: Logic };
   const persisted = isMachineSnapshot(snapshot)
     ? persistedMachineSnapshot(snapshot)
-    : { ...(ref.getPersistedSnapshot() as unknown as Record<string, unknown>) };
+    : { ...(logic.getPersistedSnapshot(snapshot) as unknown as Record<string, unknown>) };
   for (const key of OPTIONAL) if (key in persisted && persisted[key] === undefined) delete persisted[key];
   return persisted;
 }

@@ -13,14 +13,20 @@ test('the public names are these, and a change of them is meant', () => {
       'PerdureError',
       'Store',
       'Supervisor',
+      'commonSecrets',
       'createDurableActor',
       'defineAction',
       'durableAction',
       'effectOf',
+      'encryption',
       'isPerdureError',
       'onRestart',
+      'redaction',
+      'reveal',
+      'secret',
       'sendToTree',
       'spawnSupervisor',
+      'supervise',
       'transactional',
     ],
     machines: [
@@ -32,6 +38,6 @@ test('the public names are these, and a change of them is meant', () => {
       'supervisorMachine',
       'tracksMachine',
     ],
-    testing: ['SimulatedClock', 'crash'],
+    testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });

@@ -4,6 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { encryption } from '../../persistence/sealing.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -182,4 +183,36 @@ test('an observable that gives what cannot be stored fails with the error of it,
   await using durable = await createDurableActor(machine, { store: tempStore() });
   await durable.waitFor(({ context }) => context.error !== '');
   expect(durable.getSnapshot().context.error).toBe('CODEC_REFUSED');
+});
+
+test('in an encrypted store no input, value or error of an action is in plain text, and all of them come back', async () => {
+  const store = tempStore();
+  const sealing = encryption({ key: () => Buffer.alloc(32, 7), current: 'k' });
+  const actions = {
+    echo: defineAction({ run: ({ text }: { text: string }) => `heard ${text}` }),
+    fail: defineAction({
+      run: ({ text }: { text: string }) => {
+        throw new Error(`failed at ${text}`);
+      },
+    }),
+  };
+  const first = await spawnSupervisor({ store, actions, sealing });
+  await first.execute('echo', { text: 'canary' }, { id: 'e' });
+  await first.execute('fail', { text: 'canary' }, { id: 'f' });
+  const plan = { id: 'p', steps: [{ id: 's', action: 'echo', input: { text: 'canary' } }] } as const;
+  expect((await (await first.plan(plan)).outcome).steps['s']?.outcome).toMatchObject({ value: 'heard canary' });
+  const tables = ['actions', 'steps', 'actors', 'actors_past', 'actions_past'];
+  for (const table of tables)
+    expect(JSON.stringify(first.durable.store.rows.all(`select * from ${table}`))).not.toContain('canary');
+  await first.close();
+
+  await using second = await spawnSupervisor({ store, actions, sealing });
+  expect(await second.execute('echo', { text: 'canary' }, { id: 'e' })).toMatchObject({ value: 'heard canary' });
+  expect(await second.execute('fail', { text: 'canary' }, { id: 'f' })).toMatchObject({
+    error: { message: 'failed at canary' },
+  });
+  await expect(second.execute('echo', { text: 'other' }, { id: 'e' })).rejects.toMatchObject({
+    code: 'ACTION_CONFLICT',
+  });
+  expect((await (await second.plan(plan)).outcome).kind).toBe('ok');
 });

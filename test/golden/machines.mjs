@@ -51,7 +51,11 @@ export const orderMachine = setup({
         placedAt: ({ event }) => new Date(event.at),
       }),
     },
-    pick: { actions: sendTo(({ context, event }) => context.items.get(event.name), { type: 'pick' }) },
+    // To nobody would be to itself, for ever.
+    pick: {
+      guard: ({ context, event }) => context.items.has(event.name),
+      actions: sendTo(({ context, event }) => context.items.get(event.name), { type: 'pick' }),
+    },
     remindLater: { actions: raise({ type: 'reminded' }, { delay: ({ event }) => event.delay, id: 'reminder' }) },
     reminded: { actions: assign({ reminded: ({ context }) => context.reminded + 1 }) },
   },

@@ -195,6 +195,11 @@ test('an error comes back with its name, code, cause and stack; ours with its co
   expect(oursBack.cause).toMatchObject({ message: 'inner' });
 });
 
+test('an error without a name or a stack is an error', () => {
+  const error = Object.assign(new Error('x'), { name: undefined, stack: undefined });
+  expect(through(error)).toMatchObject({ message: 'x', name: undefined });
+});
+
 class Money {
   readonly amount = 1;
 }
@@ -222,12 +227,19 @@ test.each<[string, unknown]>([
   ['a subclass of Array', Numbers.from([1, 2])],
   ['a subclass of Date', new Day(0)],
   ['an array with a named property', Object.assign([1], { index: 0 })],
+  ['a property that is not enumerable', Object.defineProperty({ n: 1 }, 'hidden', { value: 1 })],
+  ['an array with a hidden property', Object.defineProperty([1, 2], 'hidden', { value: 1 })],
+  ['a Date with a property', Object.assign(new Date(0), { zone: 'UTC' })],
+  ['a Map with a property', Object.assign(new Map(), { size2: 1 })],
+  ['a Set with a property named by a symbol', Object.assign(new Set(), { [Symbol('s')]: 1 })],
   ['a RegExp', /x/],
   ['a WeakMap', new WeakMap()],
   ['a Promise', Promise.resolve()],
   ['a boxed number', Object(1)],
   ['a URL', new URL('http://x.y')],
   ['a DataView', new DataView(new ArrayBuffer(1))],
+  ['an error whose message is no text', Object.assign(new Error('x'), { message: new Map([[1, 2]]) })],
+  ['an error whose name is no text', Object.assign(new Error('x'), { name: () => 1 })],
   ['a cycle', cycle()],
   ['100,000 levels of objects', deep(100_000, (inner) => ({ inner }))],
   ['100,000 levels of arrays', deep(100_000, (inner) => [inner])],
@@ -258,5 +270,76 @@ test.each(['"{$perdure}"', '{"$perdure":"constructor","value":"AA=="}', '{"$perd
   (text) => {
     if (text.startsWith('"')) expect(decode(text, noRefs)).toBe('{$perdure}');
     else expect(() => decode(text, noRefs)).toThrow(expect.objectContaining({ code: 'ROW_CORRUPT' }));
+  },
+);
+
+/** What a list of lists, each twice in the next, has in the end: 2^60 texts. */
+function shared(levels: number): unknown {
+  let value: unknown = 'x';
+  for (let level = 0; level < levels; level++) value = [value, value];
+  return value;
+}
+
+test.each<[string, unknown]>([
+  ['50 MB of text', { log: 'x'.repeat(50_000_000) }],
+  ['50 MB of short texts', { log: Array.from({ length: 5_000_000 }, () => '12345678') }],
+  ['50 MB of bytes', { log: new Uint8Array(50_000_000) }],
+  ['50 MB in the message of an error', { log: new Error('x'.repeat(50_000_000)) }],
+  ['50 MB of names', { log: new Map([[1, Object.fromEntries([['x'.repeat(50_000_000), 1]])]]) }],
+  ['little that is shared 2^60 times', { log: shared(60) }],
+  ['little that is shared 2^60 times, beside a date', { day: new Date(0), log: shared(60) }],
+])('refuses %s, with the actor, the size and the limit', (_, context) => {
+  const facts = { where: 'the actor "x"', bytes: expect.any(Number), maxBytes: 16 * 1024 * 1024 };
+  const message = expect.stringMatching(
+    /^Cannot persist the actor "x": its text has .*\d{8} bytes and the limit is 16777216\./,
+  );
+  expect(() => encode(context, noRefs, () => 'the actor "x"')).toThrow(
+    expect.objectContaining({ code: 'CODEC_REFUSED', facts, message }),
+  );
+});
+
+test('property: a value is refused if and only if its text has more bytes than allowed', () => {
+  fc.assert(
+    fc.property(anything, (value) => {
+      const bytes = Buffer.byteLength(encode(value, noRefs, 'the test'));
+      expect(Buffer.byteLength(encode(value, noRefs, 'the test', bytes))).toBe(bytes);
+      expect(() => encode(value, noRefs, 'the test', bytes - 1)).toThrow(
+        expect.objectContaining({ code: 'CODEC_REFUSED', facts: expect.objectContaining({ maxBytes: bytes - 1 }) }),
+      );
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+const nested = (levels: number) => `${'['.repeat(levels)}{"$perdure":"undefined","value":null}${']'.repeat(levels)}`;
+
+test.each<[string, string]>([
+  ['no JSON', 'perdure'],
+  ['half of a text', '{"$perdure":"map","val'],
+  ['a tag that is no text', '{"$perdure":7,"value":null}'],
+  ['a map that is none', '{"$perdure":"map","value":7}'],
+  ['a map of what is no pair', '{"$perdure":"map","value":[null]}'],
+  ['a number of digits that is none', '{"$perdure":"bigint","value":"x"}'],
+  ['an array whose length is none', '{"$perdure":"sparse","value":[-1]}'],
+  ['an array with its prototype as a place', '{"$perdure":"sparse","value":[0,["__proto__",{"map":1}]]}'],
+  ['bytes that are none', '{"$perdure":"Uint8Array","value":{"length":4000000000}}'],
+  ['bytes that are not enough for their kind', '{"$perdure":"Float64Array","value":"AAAA"}'],
+  ['an error without its properties', '{"$perdure":"error","value":{"name":"Error","message":"x"}}'],
+  ['an error that is none', '{"$perdure":"error","value":null}'],
+  ['a secret without a name', '{"$perdure":"secret","value":null}'],
+  ['100,000 levels', nested(100_000)],
+])('a forged text is ROW_CORRUPT and changes no prototype: %s', (_, text) => {
+  expect(() => decode(text, noRefs)).toThrow(expect.objectContaining({ code: 'ROW_CORRUPT' }));
+  expect(Object.getPrototypeOf([])).toBe(Array.prototype);
+  expect(({} as { map?: unknown }).map).toBeUndefined();
+});
+
+test.each(['__proto__', 'constructor', 'prototype', 'toString'])(
+  'a forged error may be named %s and is an Error',
+  (name) => {
+    const own = [[name, { admin: true }]];
+    const error = decode(JSON.stringify({ $perdure: 'error', value: { name, message: 'x', stack: '', own } }), noRefs);
+    expect(Object.getPrototypeOf(error)).toBe(Error.prototype);
+    expect((error as { admin?: unknown }).admin).toBeUndefined();
   },
 );

@@ -75,7 +75,7 @@ const parent = setup({
   },
 });
 
-test('comes back after a crash with children, references, timers and values that JSON would lose', async () => {
+test('X5: comes back after a crash with children, references, timers and values that JSON would lose', async () => {
   const store = tempStore();
   const clock = new SimulatedClock(1_000_000);
   const a = await createDurableActor(parent, { store, clock });

@@ -12,7 +12,7 @@ function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-test('an abort reaches the promise when its state is left, after the commit and not before', async () => {
+test('X4: an abort reaches the promise when its state is left, after the commit and not before', async () => {
   const log: string[] = [];
   const machine = setup({
     types: {} as { events: { type: 'leave' } },
@@ -308,4 +308,35 @@ test('a close aborts what runs, and the effect runs again when the tree is opene
   await (await createDurableActor(machine, { store })).close();
   await (await createDurableActor(machine, { store })).close();
   expect(log).toEqual(['attempt 1', 'aborted', 'attempt 2', 'aborted']);
+});
+
+test('an effect that has ended is over: closing the tree neither aborts nor unsubscribes it', async () => {
+  const log: string[] = [];
+  const machine = setup({
+    actors: {
+      work: fromPromise(async ({ signal }) => signal.addEventListener('abort', () => log.push('aborted'))),
+      numbers: fromObservable(
+        () =>
+          ({
+            subscribe: (observer: { complete?: () => void }) => {
+              setImmediate(() => observer.complete?.());
+              return { unsubscribe: () => log.push('unsubscribed') };
+            },
+          }) as never,
+      ),
+    },
+  }).createMachine({
+    id: 'm',
+    initial: 'working',
+    states: {
+      working: { invoke: { src: 'work', id: 'work', onDone: 'counting' } },
+      counting: { invoke: { src: 'numbers', id: 'numbers', onDone: 'idle' } },
+      idle: {},
+    },
+  });
+  const a = await createDurableActor(machine, { store: tempStore() });
+  await a.waitFor(({ value }) => value === 'idle');
+  await a.close();
+  await soon();
+  expect(log).toEqual([]);
 });

@@ -62,7 +62,7 @@ test.each<[event: string, code: string, place: string]>([
   ['instance', 'CODEC_REFUSED', 'Money at "context.box.deep.0" of the actor "main"'],
   ['cycle', 'CODEC_REFUSED', '"context.box.deep.0.self" of the actor "main"'],
   ['delayed', 'CODEC_REFUSED', '"deep.0" of a delayed event of "main"'],
-])('refuses the turn of "%s" with %s, and keeps every other', async (type, code, place) => {
+])('X5: X15: refuses the turn of "%s" with %s, and keeps every other', async (type, code, place) => {
   const store = tempStore();
   const a = await createDurableActor(parent, { store });
   await a.send({ type: 'count' });
@@ -79,7 +79,7 @@ test.each<[event: string, code: string, place: string]>([
   await b.close();
 });
 
-test('refuses a child id that is taken since an earlier turn, and the first child goes on', async () => {
+test('X15: refuses a child id that is taken since an earlier turn, and the first child goes on', async () => {
   const store = tempStore();
   const a = await createDurableActor(parent, { store });
   await a.send({ type: 'spawn' });
@@ -130,7 +130,7 @@ const withKid = (kids: Record<string, AnyStateMachine>, extra: object = {}) =>
     entry: spawnChild('kid' as never, { id: 'bart' } as never),
   });
 
-test('refuses a tree whose child is made from logic that the machine no longer names, and leaves it whole', async () => {
+test('X16: refuses a tree whose child is made from logic that the machine no longer names, and leaves it whole', async () => {
   const store = tempStore();
   await opened(withKid({ kid }), { store });
   await expect(opened(withKid({}), { store })).rejects.toMatchObject({
@@ -140,7 +140,7 @@ test('refuses a tree whose child is made from logic that the machine no longer n
   await opened(withKid({ kid }), { store });
 });
 
-test('refuses another machine version without migrate, and takes what migrate makes of it', async () => {
+test('X16: refuses another machine version without migrate, and takes what migrate makes of it', async () => {
   const store = tempStore();
   const v2 = setup({ types: {} as { context: { total: number } } }).createMachine({
     id: 'parent',
@@ -167,7 +167,7 @@ test('refuses another machine version without migrate, and takes what migrate ma
   await c.close();
 });
 
-test('refuses a child in a state that its machine no longer has, by its path', async () => {
+test('X16: refuses a child in a state that its machine no longer has, by its path', async () => {
   const store = tempStore();
   const kidWith = (...names: string[]) =>
     setup({}).createMachine({

@@ -120,3 +120,45 @@ test('rows in memory take the same statements', () => {
   expect(rows.run('insert into notes values (?, ?)', 'a', rows.turn)).toBe(1);
   expect(notesOf(rows)).toEqual(['a']);
 });
+
+test('an entry action that throws in a first state undoes the rows of the entry, and those of the parent stay', async () => {
+  const path = tempStore();
+  let rows: Rows;
+  const write = (note: string) => () => void rows.run('insert into notes values (?, ?)', note, rows.turn);
+  const fail = () => {
+    throw new Error('after writing');
+  };
+  const kidWith = (last: () => void) =>
+    setup({}).createMachine({
+      entry: [write('entry'), last],
+      initial: 'on',
+      states: { on: { entry: write('entry.on') } },
+    });
+  const machine = setup({
+    types: {} as { events: { type: 'good' | 'bad' } },
+    actors: { good: kidWith(() => {}), bad: kidWith(fail) },
+  }).createMachine({
+    entry: write('root'),
+    on: {
+      bad: { actions: [write('before'), spawnChild('bad', { id: 'bad' }), write('after')] },
+      good: { actions: spawnChild('good', { id: 'good' }) },
+      'xstate.error.actor.bad': { actions: write('told') },
+    } as never,
+  });
+  const open = () => {
+    const store = Store.open(path);
+    store.declare([notes]);
+    rows = store.rows;
+    return createDurableActor(machine, { store });
+  };
+  const a = await open();
+  await a.send({ type: 'bad' });
+  expect(notesOf(a.store.rows)).toEqual(['after', 'before', 'root', 'told']);
+  crash(a);
+  const b = await open();
+  expect(notesOf(b.store.rows)).toEqual(['after', 'before', 'root', 'told']);
+  await b.send({ type: 'good' });
+  expect(notesOf(b.store.rows)).toEqual(['after', 'before', 'entry', 'entry.on', 'root', 'told']);
+  await b.close();
+  b.store.close();
+});

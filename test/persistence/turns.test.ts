@@ -98,7 +98,7 @@ test('starts no effect of a turn that a listener began in the commit before it',
   await a.close();
 });
 
-test('shows only committed state to a subscriber, also while a later turn is pending', async () => {
+test('X30: shows only committed state to a subscriber, also while a later turn is pending', async () => {
   let more = 0;
   const a = await createDurableActor(counter, {
     store: tempStore(),
@@ -175,7 +175,7 @@ test('gives a callback actor what it was sent in the turn that created it, and b
   await b.close();
 });
 
-test('acknowledges a repeated id although the actor it went to is gone meanwhile', async () => {
+test('X22: acknowledges a repeated id although the actor it went to is gone meanwhile', async () => {
   const store = tempStore();
   const a = await createDurableActor(counter, { store });
   await a.send({ type: 'end' }, { id: 'c:1' });

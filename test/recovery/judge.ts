@@ -40,12 +40,12 @@ function linesOf(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
 }
 
-function read(folder: string): Left | undefined {
-  if (!existsSync(`${folder}/work.db`)) return undefined;
+function read(folder: string, store: string): Left | undefined {
+  if (!existsSync(store)) return undefined;
   // What SQLite does to recover must not help the next life, so it does it to a copy.
   const copy = mkdtempSync(`${folder}/judged-`);
   for (const end of ['', '-wal', '-journal']) {
-    if (existsSync(`${folder}/work.db${end}`)) cpSync(`${folder}/work.db${end}`, `${copy}/work.db${end}`);
+    if (existsSync(`${store}${end}`)) cpSync(`${store}${end}`, `${copy}/work.db${end}`);
   }
   const db = new Database(`${copy}/work.db`);
   try {
@@ -71,9 +71,16 @@ function read(folder: string): Left | undefined {
   }
 }
 
-/** Everything that is wrong; an empty list is what is promised. `committed` says how far each client came. */
-export function judge(folder: string, workload: Workload): { wrong: string[]; committed: Record<string, number> } {
-  const left = read(folder);
+export interface Judgement {
+  /** Everything that is wrong; an empty list is what is promised. */
+  readonly wrong: string[];
+  /** How far each client came. */
+  readonly committed: Record<string, number>;
+}
+
+/** Judges a store by the notes in the folder of its worker, where the store is too unless it is named. */
+export function judge(folder: string, workload: Workload, store = `${folder}/work.db`): Judgement {
+  const left = read(folder, store);
   const acknowledged = linesOf(`${folder}/acknowledged`);
   const traces = linesOf(`${folder}/traces`);
   if (left === undefined) {

@@ -28,11 +28,14 @@ function isLive(ref: AnyActorRef): boolean {
 
 /** Everything about an actor and its children that may be seen from outside. */
 export function describeTree(ref: AnyActorRef): unknown {
-  const { value, status, context, output, error, children, historyValue } = ref.getSnapshot();
+  const { value, status, context, output, error, children, historyValue, tags } = ref.getSnapshot();
   const history = Object.entries((historyValue ?? {}) as Record<string, { id: string }[]>);
   return {
+    src: typeof ref.src === 'string' ? ref.src : 'inline',
+    systemId: (ref as { systemId?: string }).systemId,
     value,
     status,
+    tags: [...((tags ?? []) as Iterable<string>)],
     context: plain(context),
     output: plain(output),
     error: plain(error),

@@ -129,16 +129,12 @@ export const richMachine = setup({
     lated: { actions: assign({ lated: ({ context }) => context.lated + 1 }) },
     values: { actions: assign({ values: () => values }) },
     later: { actions: raise({ type: 'lated' }, { delay: ({ event }) => event.delay }) },
-    // XState lets a timer that is set again under its id ring twice; Perdure replaces it. Cancelled first, they agree.
     call: {
-      actions: [
-        cancel('call'),
-        sendTo(
-          ({ context, event, self }) => context.refs.get(event.id) ?? self,
-          { type: 'poke' },
-          { delay: 30, id: 'call' },
-        ),
-      ],
+      actions: sendTo(
+        ({ context, event, self }) => context.refs.get(event.id) ?? self,
+        { type: 'poke' },
+        { delay: 30, id: 'call' },
+      ),
     },
     uncall: { actions: cancel('call') },
     spawn: {

@@ -1,7 +1,17 @@
 /** What the types promise. Checked by `npm run typecheck`; a wrong inference is an error there. */
+import fc from 'fast-check';
 import { expectTypeOf } from 'vitest';
-import { assign, setup } from 'xstate';
-import { createDurableActor, defineAction, spawnSupervisor, type Outcome } from '../../index.ts';
+import { assign, createActor, fromPromise, setup } from 'xstate';
+import {
+  createDurableActor,
+  defineAction,
+  spawnSupervisor,
+  supervise,
+  type Outcome,
+  type SrcOf,
+  type SupervisionEmitted,
+} from '../../index.ts';
+import { checkDurable } from '../../testing.ts';
 
 const build = defineAction({ run: async ({ target }: { target: string }) => ({ bytes: target.length }) });
 const now = defineAction({ run: () => 5 });
@@ -34,3 +44,36 @@ expectTypeOf(durable.output).resolves.toEqualTypeOf<number>();
 await durable.send({ type: 'subtract' });
 // @ts-expect-error other input
 await createDurableActor(counter, { store: 'types.db', input: { from: 'x' } });
+
+await checkDurable(counter, { input: { from: 1 }, events: [{ type: 'add', by: 1 }] });
+await checkDurable(() => counter, { input: { from: 1 }, events: { add: fc.record({ by: fc.nat() }) } });
+// @ts-expect-error no such event
+await checkDurable(counter, { events: [{ type: 'subtract', by: 1 }] });
+// @ts-expect-error no such event
+await checkDurable(counter, { events: { subtract: fc.record({ by: fc.nat() }) } });
+// @ts-expect-error other payload
+await checkDurable(counter, { events: { add: fc.record({ by: fc.string() }) } });
+// @ts-expect-error other input
+await checkDurable(counter, { input: { from: 'x' } });
+
+const shop = setup({
+  types: {} as { input: { city: string }; emitted: SupervisionEmitted },
+  actors: { counter, till: fromPromise(async () => 5) },
+}).createMachine({});
+
+const supervised = supervise(shop, {
+  strategy: 'one_for_one',
+  children: { counter: { restart: 'transient', from: 'initial' }, till: { shutdown: 100 } },
+});
+expectTypeOf(supervised).toEqualTypeOf(shop);
+createActor(supervised, { input: { city: 'Ulm' } }).on('child.restarted', ({ restarts }) => {
+  expectTypeOf(restarts).toEqualTypeOf<number>();
+});
+expectTypeOf<SrcOf<typeof shop>>().toEqualTypeOf<'counter' | 'till'>();
+
+// @ts-expect-error no such actor
+supervise(shop, { strategy: 'one_for_one', children: { clerk: {} } });
+// @ts-expect-error no such strategy
+supervise(shop, { strategy: 'one_for_two', children: {} });
+// @ts-expect-error no such restart type
+supervise(shop, { strategy: 'one_for_one', children: { till: { restart: 'always' } } });

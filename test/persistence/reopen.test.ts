@@ -1,0 +1,126 @@
+/** A store that failed opens itself again: S3. */
+import { expect, test, vi } from 'vitest';
+import { assign, fromPromise, setup, type AnyEventObject } from 'xstate';
+import { createDurableActor } from '../../persistence/create.ts';
+import type { DurableActor } from '../../persistence/durable.ts';
+import { effectOf } from '../../persistence/effects.ts';
+import { Store } from '../../persistence/store.ts';
+import { failStore, type StoreFault } from '../../testing/fail-store.ts';
+import { SimulatedClock } from '../../testing.ts';
+import { tempStore } from '../support/temp.ts';
+
+const counter = setup({ types: {} as { context: { count: number }; events: { type: 'count' } } }).createMachine({
+  id: 'counter',
+  context: { count: 0 },
+  on: { count: { actions: assign({ count: ({ context }) => context.count + 1 }) } },
+});
+const COUNT = { type: 'count' } as const;
+
+/** The next event of this type that the tree tells of itself. */
+function told(durable: Pick<DurableActor<typeof counter>, 'on'>, type: string): Promise<AnyEventObject> {
+  return new Promise((resolve) => durable.on(type, resolve));
+}
+
+test.each<[StoreFault, string]>([
+  ['full', 'STORE_FAILED'],
+  ['read-only', 'STORE_READ_ONLY'],
+  ['busy', 'STORE_FAILED'],
+])('a store that is %s says so, stays shut while it lasts, and goes on when it is over', async (fault, code) => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  await durable.send(COUNT, { id: 'a' });
+  const live = durable.actor;
+  const failure = failStore(durable.store, fault);
+  const suspended = told(durable, 'suspended');
+  const reopened = told(durable, 'reopened');
+  await expect(durable.send(COUNT, { id: 'b' })).rejects.toMatchObject({ code, retryable: true });
+  expect((await suspended)['error']).toMatchObject({ code });
+  await expect(durable.send(COUNT, { id: 'c' })).rejects.toMatchObject({ code, retryable: true });
+  const cleared = performance.now();
+  failure.clear();
+  await reopened;
+  expect(performance.now() - cleared).toBeLessThan(1_000);
+  expect(durable.actor).not.toBe(live);
+  expect(durable.getSnapshot().context.count).toBe(1);
+  for (const id of ['a', 'b', 'c']) await durable.send(COUNT, { id });
+  expect(durable.getSnapshot().context.count).toBe(3);
+  await durable.close();
+});
+
+test('who waits for a state goes on waiting while the store is shut', async () => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  const waiting = durable.waitFor(({ context }) => context.count === 2);
+  const failure = failStore(durable.store, 'read-only', { times: 2 });
+  await expect(durable.send(COUNT)).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await told(durable, 'reopened');
+  failure.clear();
+  await durable.send(COUNT);
+  await durable.send(COUNT);
+  expect((await waiting).context.count).toBe(2);
+  await durable.close();
+});
+
+test('an effect that ran when the store failed is aborted, and runs again with its key and the next attempt', async () => {
+  const runs: { key: string; attempt: number; aborted: boolean }[] = [];
+  const machine = setup({
+    actors: {
+      work: fromPromise(({ self, signal }) => {
+        const run = { ...(effectOf(self) as { key: string; attempt: number }), aborted: false };
+        runs.push(run);
+        signal.addEventListener('abort', () => (run.aborted = true));
+        return new Promise(() => {});
+      }),
+    },
+  }).createMachine({ id: 'm', invoke: { src: 'work', id: 'work' }, on: { poke: { actions: () => {} } } });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  await vi.waitFor(() => expect(runs).toHaveLength(1));
+  const reopened = told(durable, 'reopened');
+  failStore(durable.store, 'full', { times: 1 });
+  await expect(durable.send({ type: 'poke' }, { id: 'x' })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await reopened;
+  await vi.waitFor(() => expect(runs).toHaveLength(2));
+  expect(runs[0]).toMatchObject({ attempt: 1, aborted: true });
+  expect(runs[1]).toMatchObject({ key: runs[0]?.key, attempt: 2, aborted: false });
+  await durable.close();
+});
+
+test('a timer that came due while the store was shut fires once it is open', async () => {
+  const machine = setup({}).createMachine({ id: 'm', initial: 'a', states: { a: { after: { 100: 'b' } }, b: {} } });
+  const clock = new SimulatedClock();
+  const durable = await createDurableActor(machine, { store: tempStore(), clock });
+  const failure = failStore(durable.store, 'read-only');
+  await clock.advance(50);
+  await expect(durable.send({ type: 'any' })).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await clock.advance(100);
+  const reopened = told(durable, 'reopened');
+  failure.clear();
+  await reopened;
+  await clock.advance(0);
+  expect(durable.getSnapshot().value).toBe('b');
+  await durable.close();
+});
+
+test('all trees of a store come back together', async () => {
+  const store = Store.open(tempStore());
+  const trees = await Promise.all(['a', 'b', 'c'].map((id) => createDurableActor(counter, { store, id })));
+  await Promise.all(trees.map((tree) => tree.send(COUNT)));
+  const reopened = Promise.all(trees.map((tree) => told(tree, 'reopened')));
+  failStore(store, 'full', { times: 1 });
+  const sends = await Promise.allSettled(trees.map((tree) => tree.send(COUNT)));
+  expect(sends.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  await reopened;
+  await Promise.all(trees.map((tree) => tree.send(COUNT)));
+  expect(trees.map((tree) => tree.getSnapshot().context.count)).toEqual([2, 2, 2]);
+  store.close();
+});
+
+test('a store that is closed while it is shut is closed, and frees its lock', async () => {
+  const path = tempStore();
+  const durable = await createDurableActor(counter, { store: path });
+  failStore(durable.store, 'full');
+  await expect(durable.send(COUNT)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await durable.close();
+  const again = await createDurableActor(counter, { store: path });
+  await again.send(COUNT);
+  expect(again.getSnapshot().context.count).toBe(1);
+  await again.close();
+});
