@@ -96,11 +96,13 @@ export function renamed(name: string, renames: Renames): string {
 
 /** The state of history nodes refers to states by names that hold the machine's id. */
 function withHistoryOf(state: StoredState, renames: Renames): StoredState {
-  const history = state['historyValue'] as Readonly<Record<string, readonly { readonly id: string }[]>> | undefined;
-  if (renames.length === 0 || history === undefined) return state;
-  const entries = Object.entries(history).map(([key, nodes]) => [
+  const history: unknown = state['historyValue'];
+  if (renames.length === 0 || typeof history !== 'object' || history === null) return state;
+  const entries = Object.entries(history).map(([key, nodes]: [string, unknown]) => [
     renamed(key, renames),
-    nodes.map((node) => ({ ...node, id: renamed(node.id, renames) })),
+    Array.isArray(nodes)
+      ? nodes.map((node: { id: string }) => ({ ...node, id: renamed(String(node.id), renames) }))
+      : nodes,
   ]);
   return { ...state, historyValue: Object.fromEntries(entries) as unknown };
 }
