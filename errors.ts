@@ -11,6 +11,7 @@ export type PerdureErrorCode =
   | 'STORE_NOT_A_DATABASE'
   | 'STORE_FOREIGN'
   | 'STORE_NEWER'
+  | 'STORE_OLDER'
   | 'STORE_READ_ONLY'
   | 'STORE_FAILED'
   | 'STORE_CLOSED'

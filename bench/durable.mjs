@@ -1,6 +1,7 @@
 /** The suite of the durable runtime: what is measured, and what its owner wants to reach (design.md, "Measures that matter"). */
 import { ackedByMany, ackedByManyV4, ackedByOne } from './acked.mjs';
 import { flatBatched, flatBatchedRaw, flatSingle, flatSingleRaw } from './flat.mjs';
+import { busyP99, historyOverhead } from './history.mjs';
 import { heapOfNew, heapOfRestored, restoreLarge } from './large-tree.mjs';
 import { importing, opening } from './startup.mjs';
 import { coldTrees, heapOfClosed } from './trees.mjs';
@@ -29,6 +30,8 @@ export const durable = [
   { key: 'durable.flat.single.raw', aim: '', run: flatSingleRaw },
   { key: 'durable.flat.batched', aim: 'ratio <= 1.5', run: flatBatched },
   { key: 'durable.flat.batched.raw', aim: '', run: flatBatchedRaw },
+  { key: 'durable.history.overhead', aim: 'ratio >= 0.9', run: historyOverhead },
+  { key: 'durable.p99.busy', aim: 'ratio <= 5', run: busyP99 },
   { key: 'durable.restore.100k', aim: 'ratio <= 1.25', run: restoreLarge },
   { key: 'durable.heap', aim: 'value <= 3,000', run: heapOfNew },
   { key: 'durable.heap.restored', aim: 'value <= 3,000', run: heapOfRestored },

@@ -1,7 +1,10 @@
 /** The commands and options of `perdure`, and what each calls. Its functions give exit codes and throw errors. */
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { backup } from './backup.ts';
+import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
+import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
 import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
 import { runPlan, type RunOptions } from './run.ts';
@@ -29,6 +32,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 3 not found, 4 t
   declareRun(program, exit);
   declareReading(program, exit);
   declareRemote(program, exit);
+  declareCare(program, exit);
   return program;
 }
 
@@ -99,6 +103,53 @@ function declareRemote(program: Command, exit: (code: number) => void): void {
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExamples:\n  perdure cancel nightly:1\n  perdure cancel nightly:1/test --store work.db')
     .action(async (id: string, options: RemoteOptions) => exit(await cancel(id, options)));
+}
+
+function declareCare(program: Command, exit: (code: number) => void): void {
+  program
+    .command('trees')
+    .description('list the trees of a store, also while it is in use')
+    .argument('[store]', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExample:\n  perdure trees work.db --json')
+    .action((store: string | undefined, options: { json?: boolean }) => exit(listTrees(store, options)));
+  program
+    .command('history')
+    .description('print the committed turns that a store keeps, the oldest first, also while it is in use')
+    .argument('[store]', STORE)
+    .option('--tree <id>', 'only turns that concern this tree')
+    .option('--from <turn>', 'the first turn', wholeNumber)
+    .option('--json', 'one JSON document a line')
+    .addHelpText('after', '\nExamples:\n  perdure history work.db\n  perdure history work.db --tree order-1 --json')
+    .action(async (store: string | undefined, options: HistoryCommandOptions) => {
+      exit(await printHistory(store, options));
+    });
+  program
+    .command('backup')
+    .description('copy a store to a new file, also while it is in use')
+    .argument('<store>', 'the store')
+    .argument('<target>', 'a file that does not exist')
+    .addHelpText('after', '\nExample:\n  perdure backup work.db work-copy.db')
+    .action(async (store: string, target: string) => exit(await backup(store, target)));
+  program
+    .command('doctor')
+    .description('say whether a store is sound, what is in it, and what to do; changes nothing unless it is told to')
+    .argument('[store]', STORE)
+    .option('--json', 'as JSON')
+    .option('--repair', 'mend indexes, count trees again, and put orphans into the quarantine; deletes nothing')
+    .option('--accept-older', 'let an older copy take the place of the store: it begins a new generation')
+    .option('--migrate <module>', 'try on a copy what the machines of this module make of every tree')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  perdure doctor work.db
+  perdure doctor work.db --migrate machines.mjs
+  perdure doctor work.db --repair
+
+Exit codes: 0 sound, 1 something was found, 3 there is no such store, 4 it is owned and was to be changed`,
+    )
+    .action(async (store: string | undefined, options: DoctorOptions) => exit(await doctor(store, options)));
 }
 
 function wholeNumber(text: string): number {

@@ -36,6 +36,10 @@ function readerOf(db: Db): StoreReader {
 }
 
 function checkStore(db: Db, path: string): void {
+  if (db.prepare('select count(*) from sqlite_schema').pluck().get() === 0) {
+    const message = `There is no store at ${path} yet: whoever began to create it was interrupted, or is about to go on.`;
+    throw new PerdureError('STORE_UNOPENABLE', message, { facts: { path }, retryable: true });
+  }
   if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
     throw new PerdureError('STORE_FOREIGN', `${path} is an SQLite database of another program: give another path.`, {
       facts: { path },

@@ -1,58 +1,158 @@
 /**
  * A copy of a store that is in use. SQLite copies page by page, and copies again what was written meanwhile, so the copy is
- * one consistent commit. It is written beside its target and renamed when it is whole.
+ * one consistent commit. It is written beside its target, marked as a copy, and gets its name when it is whole.
+ *
+ * Waiting for the disk is done off the event loop, and as the copy grows, so that no turn waits for all of it at the end.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { existsSync, linkSync, rmSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
-import { sqliteError } from './sqlite.ts';
-import type { StoreFile } from './store-file.ts';
+import { markCopy } from './copies.ts';
+import { openBeside, sqliteError } from './sqlite.ts';
 
 /** Options of {@link Store.backup}. */
 export interface BackupOptions {
   /** Told now and then. Pages of the database. */
   readonly progress?: (report: { readonly totalPages: number; readonly remainingPages: number }) => void;
   readonly signal?: AbortSignal;
-  /** Pages copied at a time, between which the event loop runs. Default: 64. */
+  /** Pages copied at a time, between which the event loop runs; more while the store grows faster. Default: 64. */
   readonly pages?: number;
 }
 
+/** What is copied. */
+export interface BackupSource {
+  backup(
+    target: string,
+    progress: (report: { totalPages: number; remainingPages: number }) => number,
+  ): Promise<unknown>;
+}
+
+let copies = 0;
+/** Pages written between two waits for the disk: few, so that a wait is short. */
+const SYNC_EVERY = 512;
+const MOST_AT_ONCE = 2 ** 20;
+
 /** Copies the store to `target`. Throws BACKUP_FAILED; ABORTED when the signal says so. The target then is as it was. */
-export async function backUp(file: StoreFile, target: string, options: BackupOptions): Promise<void> {
+export async function backUp(source: BackupSource, path: string, options: BackupOptions, now: number): Promise<void> {
+  const target = resolve(path);
   const { progress, signal, pages = 64 } = options;
-  if (existsSync(target)) {
-    throw new PerdureError('BACKUP_FAILED', `There is a file at ${target} already: give another path.`, {
-      facts: { target },
-    });
+  if (!Number.isSafeInteger(pages) || pages < 1) {
+    throw new PerdureError('OPTIONS_INVALID', `pages is a whole number from 1; got ${pages}.`, { facts: { pages } });
   }
-  const partial = `${target}-partial`;
-  rmSync(partial, { force: true });
+  refuseTaken(target);
+  // Another name each time: two copies to one target must not write one file.
+  const partial = `${target}-partial-${process.pid}-${(copies += 1)}`;
+  let writing: Written | undefined;
   try {
     signal?.throwIfAborted();
-    await file.backup(partial, (report) => {
+    // A copy is as private as a store.
+    writing = new Written(await open(partial, 'a', 0o600));
+    const { reached } = writing;
+    let [rate, least] = [pages, Number.POSITIVE_INFINITY];
+    await source.backup(partial, (report) => {
       signal?.throwIfAborted();
       progress?.(report);
-      return pages;
+      reached(report.totalPages - report.remainingPages);
+      // A store that grows faster than it is copied would never be.
+      if (report.remainingPages >= least) rate = Math.min(2 * rate, MOST_AT_ONCE);
+      least = Math.min(least, report.remainingPages);
+      return rate;
     });
-    sync(partial);
-    renameSync(partial, target);
-    sync(dirname(target));
+    signal?.throwIfAborted();
+    mark(partial, now);
+    await writing.end();
+    // Unlike a rename, a link never replaces a file that came in between.
+    linkSync(partial, target);
   } catch (cause) {
-    rmSync(partial, { force: true });
     if (signal?.aborted === true) {
       throw new PerdureError('ABORTED', `The backup to ${target} was aborted.`, { cause: signal.reason });
     }
-    const { message } = sqliteError(cause, target);
-    throw new PerdureError('BACKUP_FAILED', `The backup to ${target} failed: ${message}`, { cause, retryable: true });
+    throw failed(target, sqliteError(cause, target).message, cause);
+  } finally {
+    await writing?.close();
+    for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${partial}${end}`, { force: true });
+  }
+  const folder = new Written(await open(dirname(target), 'r'));
+  await folder.end();
+  await folder.close();
+}
+
+/**
+ * Copies a store from beside its owner, whose commits go on: one transaction reads it all, so the copy is the commit at
+ * which it began. Throws what {@link backUp} throws, and what is wrong with the store.
+ */
+export async function backUpBeside(store: string, target: string, options: BackupOptions, now: number): Promise<void> {
+  const db = openBeside(store, true);
+  try {
+    db.exec('begin');
+    // The transaction begins with its first read. Without it every commit of the owner would start the copy anew.
+    db.prepare('select count(*) from meta').get();
+    await backUp({ backup: (file, progress) => db.backup(file, { progress }) }, target, options, now);
+  } catch (error) {
+    throw sqliteError(error, store);
+  } finally {
+    db.close();
   }
 }
 
-/** The copy is nobody's yet, so it may be opened and closed. */
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r');
+/** A log beside the target, left of another database, would be taken for the copy's own. */
+function refuseTaken(target: string): void {
+  const taken = ['', '-wal', '-journal'].map((end) => `${target}${end}`).find((file) => existsSync(file));
+  if (taken === undefined) return;
+  throw failed(target, `there is a file at ${taken} already: give another path.`);
+}
+
+function failed(target: string, why: string, cause?: unknown): PerdureError {
+  return new PerdureError('BACKUP_FAILED', `The backup to ${target} failed: ${why}`, {
+    facts: { target },
+    ...(cause === undefined ? {} : { cause, retryable: true }),
+  });
+}
+
+/** The copy is nobody's yet, so it may be opened and closed. One file is all of it: no log beside it. */
+function mark(partial: string, now: number): void {
+  const db = new Database(partial);
   try {
-    fsyncSync(descriptor);
+    // What it writes is waited for with the rest.
+    db.pragma('synchronous = OFF');
+    db.pragma('journal_mode = DELETE');
+    markCopy(db, now);
   } finally {
-    closeSync(descriptor);
+    db.close();
+  }
+}
+
+/** A file that is being written, and brought to the disk meanwhile. */
+class Written {
+  readonly #file: FileHandle;
+  #pages = 0;
+  #syncing: Promise<void> | undefined;
+  #error: unknown;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  readonly reached = (pages: number): void => {
+    if (this.#syncing !== undefined || pages < this.#pages + SYNC_EVERY) return;
+    this.#pages = pages;
+    this.#syncing = this.#file
+      .datasync()
+      .catch((error: unknown) => void (this.#error ??= error))
+      .finally(() => (this.#syncing = undefined));
+  };
+
+  /** Resolves when all of it is on the disk. Throws what an earlier wait threw: later ones do not repeat it. */
+  async end(): Promise<void> {
+    await this.#syncing;
+    await this.#file.sync();
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing;
+    await this.#file.close();
   }
 }

@@ -492,7 +492,7 @@ export class Commits implements Batching {
       if (!isRefusal(verdict)) throw error;
       this.statements.of('rollback to tree').run();
       this.#ids.forget(participant.number);
-      this.history?.forget(participant.number);
+      this.history?.forget(participant.id);
       (batch.refused ??= new Map()).set(participant, verdict);
     }
     this.statements.of('release tree').run();
@@ -582,6 +582,7 @@ export class Commits implements Batching {
 
   /** Gives a tree up. */
   #give(participant: Participant, reason: PerdureError): void {
+    this.#given.set(participant, reason);
     this.leave(participant, reason);
     participant.failed(reason);
     if (!this.isOpen) return;
@@ -661,7 +662,7 @@ export class Commits implements Batching {
       this.history?.rollback();
     } else {
       for (const { number } of trees) this.#ids.forget(number);
-      for (const { number } of trees) this.history?.forget(number);
+      for (const { id } of trees) this.history?.forget(id);
     }
     this.#options.versions.rollback();
     if (this.#begun) this.file.rollback();

@@ -179,6 +179,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       if (!isEvent(event)) return reject(invalidEvent(event));
       if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
       let applied = true;
+      const kind = row === undefined ? 'send' : 'outbox';
+      const cause: Cause = { kind, to: options.to, id: options.id, event };
       const deliver = () => {
         if (!this.#started) throw this.#unstarted ?? this.#closedError();
         const { statements } = this.#commits;
@@ -189,8 +191,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         if (row !== undefined) this.#commits.alongside(this, () => takeRow(statements, row.id));
         if (applied) target?.send(event);
+        else cause.isRepeat = true;
       };
-      const cause: Cause = { kind: row === undefined ? 'send' : 'outbox', to: options.to, id: options.id, event };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
   }
@@ -381,10 +383,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
   }
 
-  resulted(actor: number, event: AnyEventObject): void {
+  resulted(actor: number, path: string, event: AnyEventObject): void {
     const commits = this.#commits;
     if (!commits.isOpen) return;
-    const cause: Cause = { kind: 'result', event };
+    const cause: Cause = { kind: 'result', to: path, event };
     const deliver = () => this.#tree.actorOf(actor)?.send(event);
     const reject = (error: PerdureError) => {
       if (!commits.isOpen) return;
@@ -495,7 +497,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #identity(): { tree: number; generation: number } {
     const find = this.#commits.statements.of('select tree, generation from trees where name = ?');
     const found = find.get(this.id) as { tree: number; generation: number } | undefined;
-    return found ?? { tree: this.#commits.nextId(), generation: 1 };
+    return found ?? { tree: this.#commits.nextId(), generation: this.#commits.file.generation };
   }
 
   #resumption(began: number): Resumption | undefined {

@@ -1,11 +1,12 @@
 /**
  * What happened: one row for every committed turn, with what caused it and whom it changed. Restoring never depends on it.
  *
- * H1  The row of a turn is written in its own transaction: history says neither more nor less than what was committed.
+ * H1  The row of a turn is written in its own transaction, for every commit: history says neither more nor less than what
+ *     was committed.
  * H2  While history is kept, so is every version of every row that a kept turn sees.
  * H3  Reading goes page by page, and holds nothing open between two pages: it never disturbs the writer.
  */
-import { messageOf } from '../errors.ts';
+import { PerdureError, messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { encode, type Refs } from './codec.ts';
 import type { Payloads } from './payloads.ts';
@@ -21,6 +22,8 @@ export interface Cause {
   readonly event?: AnyEventObject;
   /** The id of the message. */
   readonly id?: string | undefined;
+  /** Whether it is known when it is delivered that its id was accepted before. */
+  isRepeat?: boolean;
 }
 
 /** What began a turn, as it is remembered. */
@@ -30,7 +33,9 @@ export interface RecordedCause {
   readonly tree: string;
   readonly to?: string;
   readonly id?: string;
-  /** The event, redacted; a long one is cut to its type. */
+  /** True for the repeat of an id that had been accepted before: it was acknowledged, and not applied. */
+  readonly isRepeat?: true;
+  /** The event, redacted, as it would be stored; one that is too long is only its type and its length, as `cut`. */
   readonly event?: { readonly type: string; readonly [key: string]: unknown };
 }
 
@@ -41,7 +46,7 @@ export interface TurnRecord {
   readonly at: number;
   /** What shared the commit, in order. */
   readonly causes: readonly RecordedCause[];
-  /** The actors that it changed, as paths in their trees; `#n` for one whose row is not kept any more. */
+  /** The actors that it changed or ended, as paths in their trees; of each tree the first 1,000. */
   readonly changed: readonly { readonly tree: string; readonly actor: string }[];
 }
 
@@ -60,10 +65,12 @@ interface Caused {
   readonly cause: Cause;
 }
 
-/** Characters of an event's JSON that are kept. */
+/** Characters of JSON that are kept of an event, and of all events of a turn. */
 const EVENT_LIMIT = 4_096;
+const TURN_LIMIT = 65_536;
 /** Actors of a tree that one turn names. */
 const CHANGED_LIMIT = 1_000;
+/** Rows read in one go. */
 const PAGE = 128;
 /** References are kept as they are written, and never resolved. */
 const NO_REFS: Refs = {
@@ -78,8 +85,8 @@ export class History {
   readonly #clock: Clock;
   readonly #payloads: Payloads;
   readonly #versions: Versions;
-  /** Row ids of the actors changed in this batch, by the number of their tree. */
-  readonly #changed = new Map<number, number[]>();
+  /** Paths of the actors changed in this batch, by the name of their tree. */
+  readonly #changed = new Map<string, string[]>();
 
   constructor(statements: Statements, clock: Clock, versions: Versions, payloads: Payloads) {
     this.#statements = statements;
@@ -88,15 +95,15 @@ export class History {
     this.#versions = versions;
   }
 
-  /** An actor's row is being written. */
-  changed(tree: number, actor: number): void {
+  /** An actor's row is being written, or removed. */
+  changed(tree: string, actor: string): void {
     const actors = this.#changed.get(tree);
     if (actors === undefined) this.#changed.set(tree, [actor]);
     else if (actors.length < CHANGED_LIMIT) actors.push(actor);
   }
 
   /** What a tree wrote in this batch was undone. */
-  forget(tree: number): void {
+  forget(tree: string): void {
     this.#changed.delete(tree);
   }
 
@@ -106,32 +113,35 @@ export class History {
 
   /** Writes the row of the turn into its transaction. */
   write(turn: number, caused: readonly Caused[], bytes: number): void {
-    if (caused.length === 0 && this.#changed.size === 0) return;
-    const causes = this.#payloads.seal(
-      `[${caused.map((one) => this.#causeText(one)).join(',')}]`,
-      () => `turn ${turn}`,
-    );
-    const changed = JSON.stringify([...this.#changed]);
-    const size = bytes + causes.length + changed.length;
-    this.#statements.of('insert into turns values (?, ?, ?, ?, ?)').run(turn, this.#clock.now(), causes, changed, size);
-    this.#versions.added(size);
+    let text = '';
+    for (const one of caused) {
+      // Rows of nobody's tree.
+      if (one.participant.id === '') continue;
+      text += `${text === '' ? '[' : ','}${this.#causeText(one, text.length)}`;
+    }
+    const causes = this.#payloads.seal(text === '' ? '[]' : `${text}]`, () => `turn ${turn}`);
+    const changed = this.#changed.size === 0 ? '[]' : JSON.stringify([...this.#changed]);
+    const now = this.#clock.now();
+    const { at, nth, total } = this.#versions.add(turn, now, bytes + causes.length + changed.length);
+    this.#statements.of('insert into turns values (?, ?, ?, ?, ?, ?)').run(turn, at, nth, total, causes, changed);
     this.#changed.clear();
   }
 
-  #causeText({ participant, cause: { kind, to, event, id } }: Caused): string {
+  #causeText({ participant, cause: { kind, to, event, id, isRepeat } }: Caused, before: number): string {
     let text = `{"kind":"${kind}","tree":${JSON.stringify(participant.id)}`;
     if (to !== undefined) text += `,"to":${JSON.stringify(to)}`;
     if (id !== undefined) text += `,"id":${JSON.stringify(id)}`;
-    if (event !== undefined) text += `,"event":${this.#eventText(event)}`;
+    if (isRepeat === true) text += ',"isRepeat":true';
+    if (event !== undefined) text += `,"event":${this.#eventText(event, before)}`;
     return `${text}}`;
   }
 
-  #eventText(event: AnyEventObject): string {
+  #eventText(event: AnyEventObject, before: number): string {
     try {
       const text = this.#payloads.secrets.redactText(
         encode(this.#payloads.shown(event), NO_REFS, 'an event of the history'),
       );
-      if (text.length <= EVENT_LIMIT) return text;
+      if (text.length <= EVENT_LIMIT && before + text.length <= TURN_LIMIT) return text;
       return JSON.stringify({ type: event.type, cut: text.length });
     } catch (error) {
       // What an event carries need not be storable, only what it leads to.
@@ -147,22 +157,36 @@ interface TurnRow {
   readonly changed: string;
 }
 
-/** The committed turns that are kept, oldest first. `present` gives the turn that is being built, which is not among them. */
+/** Where history is read from. */
+export interface HistorySource {
+  readonly statements: Statements;
+  readonly payloads: Payloads;
+  /** The turn that is being built, which is not told. */
+  readonly turn: number;
+  /** Throws when nothing can be read any more. */
+  assertOpen(): void;
+}
+
+/** The committed turns that are kept, oldest first. Throws ABORTED. */
 export async function* readHistory(
-  statements: Statements,
-  payloads: Payloads,
-  present: () => number,
+  source: HistorySource,
   { from = 0, tree, signal }: HistoryQuery,
 ): AsyncIterableIterator<TurnRecord> {
-  let next = from;
-  for (;;) {
-    signal?.throwIfAborted();
-    const rows = statements
+  // A turn that does not name the tree need not be parsed.
+  const name = tree === undefined ? '' : JSON.stringify(tree);
+  for (let next = from; ;) {
+    if (signal?.aborted === true) {
+      throw new PerdureError('ABORTED', 'The reading of the history was aborted.', { cause: signal.reason });
+    }
+    source.assertOpen();
+    const rows = source.statements
       .of('select turn, at, causes, changed from turns where turn >= ? and turn < ? order by turn limit ?')
-      .all(next, present(), PAGE) as TurnRow[];
+      .all(next, source.turn, PAGE) as TurnRow[];
     for (const row of rows) {
       next = row.turn + 1;
-      const record = recordOf(statements, payloads, row);
+      const causes = source.payloads.unseal(row.causes, () => `turn ${row.turn}`);
+      if (!causes.includes(name) && !row.changed.includes(name)) continue;
+      const record = recordOf({ ...row, causes });
       if (tree === undefined || concerns(record, tree)) yield record;
     }
     if (rows.length < PAGE) return;
@@ -174,31 +198,12 @@ function concerns({ causes, changed }: TurnRecord, tree: string): boolean {
   return causes.some((cause) => cause.tree === tree) || changed.some((one) => one.tree === tree);
 }
 
-function recordOf(statements: Statements, payloads: Payloads, { turn, at, causes, changed }: TurnRow): TurnRecord {
-  const byTree = JSON.parse(changed) as [number, number[]][];
+function recordOf({ turn, at, causes, changed }: TurnRow): TurnRecord {
+  const byTree = JSON.parse(changed) as [string, string[]][];
   return {
     turn,
     at,
-    causes: JSON.parse(payloads.unseal(causes, () => `turn ${turn}`)) as RecordedCause[],
-    changed: byTree.flatMap(([tree, actors]) => {
-      const name = statements.of('select name from trees where tree = ?').get(tree) as { name: string } | undefined;
-      return actors.map((actor) => ({ tree: name?.name ?? `#${tree}`, actor: actorPath(statements, actor) }));
-    }),
+    causes: JSON.parse(causes) as RecordedCause[],
+    changed: byTree.flatMap(([tree, actors]) => actors.map((actor) => ({ tree, actor }))),
   };
-}
-
-/** The keys from the root down, from the rows that are there or were. */
-function actorPath(statements: Statements, id: number): string {
-  const find = statements.of(
-    `select key, parent from actors where id = ?1
-     union all select key, parent from actors_past where id = ?1 limit 1`,
-  );
-  const keys: string[] = [];
-  for (let next: number | null = id; next !== null;) {
-    const row = find.get(next) as { key: string; parent: number | null } | undefined;
-    if (row === undefined) return `#${id}`;
-    if (row.parent !== null || keys.length === 0) keys.unshift(row.key);
-    next = row.parent;
-  }
-  return keys.join('/');
 }

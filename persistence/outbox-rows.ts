@@ -21,7 +21,8 @@ export interface OutboxRow {
   readonly error: string | null;
 }
 
-interface StoredRow extends OutboxRow {
+/** With its checksum. */
+export interface StoredRow extends OutboxRow {
   readonly checksum: number;
 }
 
@@ -37,6 +38,11 @@ export type DeadRow = OutboxRow & { readonly tree: string };
 
 function checksumOf({ id, source, kind, name, payload }: OutboxRow): number {
   return crc32(JSON.stringify([id, source, kind, name, payload]));
+}
+
+/** Whether what is to be done is as it was written. */
+export function isSoundRow(row: StoredRow): boolean {
+  return checksumOf(row) === row.checksum;
 }
 
 export function insertRow(statements: Statements, tree: number, row: OutboxRow, turn: number): void {
@@ -100,7 +106,7 @@ export function reviveRow(rows: Rows, id: number, now: number): boolean {
 export function readOutbox(statements: Statements, tree: number): OutboxRow[] {
   const rows = statements.of('select * from outbox where tree = ? and dead_at is null order by id').all(tree);
   for (const row of rows as StoredRow[]) {
-    if (checksumOf(row) === row.checksum) continue;
+    if (isSoundRow(row)) continue;
     throw new PerdureError(
       'ROW_CORRUPT',
       `The row of the outbox ${row.id} ("${row.name}") does not match its checksum: the file was damaged.`,

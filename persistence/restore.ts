@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { bindingOf, readActors, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { TAG_IN_TEXT, decode, encode, type Refs } from './codec.ts';
-import { migrateState, type Migrations, type StoredState } from './migrations.ts';
+import { migrateState, renamed, type Migrations, type Renames, type StoredState } from './migrations.ts';
 import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
 import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
@@ -37,6 +37,7 @@ interface Assembled {
   readonly seed: number;
   readonly storedSeed: number;
   readonly isStale: boolean;
+  readonly renames: Renames;
   readonly logic: Logic;
   readonly snapshot: StoredSnapshot;
   /** Once the actor was made. */
@@ -61,6 +62,8 @@ export interface Restored {
   readonly storedSeed: number;
   /** Whether the row holds something else, and must be written again. */
   readonly isStale: boolean;
+  /** What its machine was renamed to by the migration. */
+  readonly renames: Renames;
 }
 
 export interface RestoreOptions {
@@ -100,21 +103,23 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
   const assembled: Assembled[] = [];
   let parent: Assembled | undefined;
   for (const found of readActors(statements, options.tree)) {
-    let seed = verify(found);
-    const sound = seed === undefined ? lastSoundVersion(statements, found) : found;
+    const verified = verify(found);
+    const sound = verified === undefined ? lastSoundVersion(statements, found) : found;
     const isDamaged = sound !== found;
     if (isDamaged) options.damaged({ row: found, replacedBy: sound.from_turn });
-    const row = unsealed(sound, options.payloads);
-    const storedSeed = (seed ??= seedOf(row));
+    // A kept version may be older than the last migration, and what the digest counts is the row that was there.
+    const storedSeed = verified ?? seedOf({ ...sound, machine: found.machine });
+    const clear = unsealed(sound, options.payloads);
     // Brothers follow each other, mostly.
-    if (row.parent === null) parent = undefined;
-    else if (parent?.id !== row.parent) parent = findById(assembled, row.parent);
+    if (sound.parent === null) parent = undefined;
+    else if (parent?.id !== sound.parent) parent = findById(assembled, sound.parent);
+    const row = underRenamed(clear, parent);
     const logic = findLogic(row, parent, options.logic);
-    const { machine, text } = current(row, logic, parent, options);
-    if (machine !== row.machine) seed = seedOf({ ...row, machine });
+    const { machine, text, renames } = current(row, logic, parent, options);
+    const isStale = isDamaged || row !== clear || machine !== row.machine;
+    const seed = isStale ? seedOf({ ...row, machine }) : storedSeed;
     const snapshot = orUnreadable(row, () => storedSnapshot(row, text, logic, parent, late));
     const { id, key, src, attempt, from_turn: turn } = row;
-    const isStale = isDamaged || machine !== row.machine;
     assembled.push({
       id,
       parent,
@@ -126,6 +131,7 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
       seed,
       storedSeed,
       isStale,
+      renames,
       logic,
       snapshot,
       ref: undefined,
@@ -133,6 +139,15 @@ function assemble(statements: Statements, options: RestoreOptions, late: Map<num
     if (parent !== undefined) adoptChild(parent.snapshot, row, snapshot);
   }
   return assembled;
+}
+
+/** XState names what is invoked without an id after the machine of its parent. */
+function underRenamed(row: ActorRow, parent: Assembled | undefined): ActorRow {
+  if (parent === undefined || parent.renames.length === 0) return row;
+  const isNamed = /^\d+\./.test(row.key);
+  const key = isNamed ? renamed(row.key, parent.renames) : row.key;
+  const src = row.src?.startsWith('xstate.invoke.') === true ? renamed(row.src, parent.renames) : row.src;
+  return key === row.key && src === row.src ? row : { ...row, key, src };
 }
 
 function unsealed(row: ActorRow, payloads: Payloads): ActorRow {
@@ -168,18 +183,28 @@ function adoptChild(parent: StoredSnapshot, row: ActorRow, snapshot: StoredSnaps
 
 function findLogic(row: ActorRow, parent: Assembled | undefined, root: Logic): Logic {
   if (row.parent === null) return root;
-  const logic = parent === undefined || row.src === null ? undefined : logicOf(parent.logic, row.src);
+  if (parent === undefined) throw orphaned(row);
+  const logic = row.src === null ? undefined : logicOf(parent.logic, row.src);
   if (logic !== undefined) return logic;
   const path = pathOf(row.key, parent);
-  const machine =
-    parent === undefined ? 'its parent, which is missing' : `the machine of "${pathOf(parent.key, parent.parent)}"`;
   throw new PerdureError(
     'LOGIC_MISSING',
-    `The store holds the actor "${path}", made from "${row.src}", but ${machine} does not know that name: ` +
-      'add it to setup({ actors }) again, or migrate the tree.',
+    `The store holds the actor "${path}", made from "${row.src}", but the machine of "${pathOf(parent.key, parent.parent)}" ` +
+      'does not know that name: add it to setup({ actors }) again, or migrate the tree.',
     { facts: { actor: path, src: row.src } },
   );
 }
+
+function orphaned({ id, key, parent }: ActorRow): PerdureError {
+  return new PerdureError(
+    'ROW_CORRUPT',
+    `The row of the actor "${key}" (id ${id}) names the parent ${parent}, whose row is missing: the file was damaged. ` +
+      'Nothing was changed; run `perdure doctor`, or restore the store from a backup.',
+    { facts: { actor: key, id, parent } },
+  );
+}
+
+const NONE: Renames = [];
 
 /** The state as this version of the machine understands it. */
 function current(
@@ -187,13 +212,13 @@ function current(
   logic: Logic,
   parent: Assembled | undefined,
   { migrate, hooks }: RestoreOptions,
-): { machine: string | null; text: string } {
+): { machine: string | null; text: string; renames: Renames } {
   const machine = machineName(logic);
-  if (row.machine === machine) return { machine, text: row.snapshot };
+  if (row.machine === machine) return { machine, text: row.snapshot, renames: NONE };
   const actor = pathOf(row.key, parent);
   const about = { actor, from: row.machine ?? 'other logic', to: machine ?? 'other logic' };
-  const state = migrateState(decode(row.snapshot, hooks) as StoredState, about, migrate);
-  return { machine, text: encode(state, hooks, `the migrated actor "${actor}"`) };
+  const { state, renames } = migrateState(decode(row.snapshot, hooks) as StoredState, about, migrate);
+  return { machine, text: encode(state, hooks, `the migrated actor "${actor}"`), renames };
 }
 
 function storedSnapshot(
@@ -275,13 +300,13 @@ function pickLate(decoded: StoredSnapshot, logic: Logic): Readonly<Record<string
 
 function match(assembled: readonly Assembled[], root: AnyRef, adopt: (restored: Restored) => void): void {
   for (const one of assembled) {
-    const { id, parent, key, attempt, turn, seed, storedSeed, isStale } = one;
+    const { id, parent, key, attempt, turn, seed, storedSeed, isStale, renames } = one;
     const ref = parent === undefined ? root : childOf(parent.ref as AnyRef, key);
     const found = ref?.getSnapshot() as Found | undefined;
     if (ref === undefined || found === undefined || !isWhole(found, one)) throw misfit(one, found);
     one.ref = ref;
     forgetStored(ref);
-    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale });
+    adopt({ ref, id, parent: parent?.id ?? null, attempt, turn, seed, storedSeed, isStale, renames });
   }
 }
 
@@ -320,13 +345,18 @@ function isSameHistory(found: unknown = {}, stored: unknown = {}): boolean {
   return isDeepStrictEqual(idsOf(found), idsOf(stored));
 }
 
-function misfit({ key, parent, src, machine, snapshot }: Assembled, found: Found | undefined): PerdureError {
+function misfit(
+  { key, parent, src, machine, snapshot, isStale: isMigrated }: Assembled,
+  found: Found | undefined,
+): PerdureError {
   const path = pathOf(key, parent);
   return new PerdureError(
     'MACHINE_CHANGED',
     `The actor "${path}" cannot be restored in the state ${JSON.stringify(snapshot['value'] ?? snapshot.status)} of ` +
       `${machine ?? src}: ${reasonOf(found, snapshot)}. ` +
-      'Give the machine a new version and pass migrate to createDurableActor.',
+      (isMigrated
+        ? 'Nothing was changed; mend the steps that were passed as `migrate`.'
+        : 'Give the machine a new version and pass migrate to createDurableActor.'),
     { facts: { actor: path, machine } },
   );
 }

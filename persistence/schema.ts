@@ -30,10 +30,11 @@ create table clients(
   primary key(client, tree, low)
 ) strict, without rowid;`;
 
-/** History: what a committed turn was caused by, and whom it changed. */
+/** History: what a committed turn was caused by, and whom it changed. `nth` and `total` count since the store was made. */
 export const TURNS = `
 create table turns(
-  turn integer primary key, at integer not null, causes text not null, changed text not null, bytes integer not null
+  turn integer primary key, at integer not null, nth integer not null, total integer not null, causes text not null,
+  changed text not null
 ) strict;`;
 
 /** Whether the same was noted before is asked by the tree. */
@@ -148,6 +149,17 @@ export function refuseUnknown(db: Db, path: string): void {
       facts: { path },
     });
   }
+}
+
+/** Throws for a store of an older schema, which only an owner may upgrade. */
+export function refuseOlder(db: Db, path: string): void {
+  const found = db.pragma('user_version', { simple: true }) as number;
+  if (found === SCHEMA_VERSION) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The store ${path} has schema ${found}, and ${SCHEMA_VERSION} is needed: open it once with this version of Perdure.`,
+    { facts: { path, found, needed: SCHEMA_VERSION } },
+  );
 }
 
 function isEmpty(db: Db, version: number): boolean {

@@ -2,7 +2,8 @@
  * The file of a store, and who owns it: the lock, the connection, the numbers that are given out.
  *
  * F1  One owner: it holds the lock, and its epoch is checked in every commit, in case the lock was got round.
- * F2  Turn numbers and row ids are never given twice, not even after a crash: they are reserved in blocks, on disk.
+ * F2  Turn numbers and row ids are never given twice, not even after a crash: they are reserved in blocks, on disk. A copy
+ *     of the store would give them again, so it begins a new generation (copies.ts).
  * F3  The database and its write-ahead log are the files that were opened: a commit into others would be lost. Their folder
  *     tells when to look: asked for its times before every commit, the log itself would have to write them down with each.
  */
@@ -10,6 +11,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import type { Clock } from './clock.ts';
+import { unmarkCopy } from './copies.ts';
 import { acquireLock, realPath, type Lock } from './lock.ts';
 import { inspectLog, type LogDamage } from './log-check.ts';
 import { Statements } from './rows.ts';
@@ -31,6 +33,8 @@ export class StoreFile {
   readonly statements: Statements;
   /** The store's own id: part of the keys of its effects. */
   readonly id: string;
+  /** The generation of the trees that are made now: part of the keys of their effects. */
+  readonly generation: number;
   /** What was wrong with the log that an earlier life left. */
   readonly damage: LogDamage | undefined;
   /** The turn that is being built. */
@@ -63,9 +67,10 @@ export class StoreFile {
       this.#db = db = this.#connect();
       upgrade(db);
       this.statements = new Statements(db);
-      const { id, epoch } = this.#takeOver();
+      const { id, epoch, generation } = this.#takeOver();
       this.id = id;
       this.#epoch = epoch;
+      this.generation = generation;
       const { turn, nextId } = this.#limits();
       this.turn = this.#turnLimit = turn;
       this.#nextId = this.#idLimit = nextId;
@@ -201,16 +206,35 @@ export class StoreFile {
     return inodes.join(' ');
   }
 
-  #takeOver(): { id: string; epoch: number } {
-    return this.#db
+  #takeOver(): { id: string; epoch: number; generation: number } {
+    // What the lock's file remembers must not outlive what it says, also where an owner's commits may be lost.
+    this.#db.pragma('synchronous = FULL');
+    const taken = this.#db
       .transaction(() => {
         if (this.#read('id') === undefined) this.#put('id', this.#options.newId());
-        const epoch = ((this.#read('epoch') as number | undefined) ?? 0) + 1;
+        const id = this.#read('id') as string;
+        const isCopy = unmarkCopy(this.#db);
+        const [last, newest] = [(this.#read('epoch') as number | undefined) ?? 0, this.#lock.epochOf(id)];
+        if (last < newest && !isCopy) throw older(this.path, last, newest);
+        const epoch = Math.max(last, newest) + 1;
         this.#put('epoch', epoch);
         this.#sayOwner();
-        return { id: this.#read('id') as string, epoch };
+        return { id, epoch, generation: this.#generation(isCopy) };
       })
       .immediate();
+    if (this.#options.durability === 'process-crash') this.#db.pragma('synchronous = NORMAL');
+    this.#lock.remember(taken.id, taken.epoch);
+    return taken;
+  }
+
+  /** A copy begins one that no other copy of the same store has. */
+  #generation(isCopy: boolean): number {
+    const last = (this.#read('generation') as number | undefined) ?? 1;
+    if (!isCopy) return last;
+    const next = Math.max(last + 1, Math.floor(this.#options.clock.now()));
+    this.#put('generation', next);
+    this.statements.of('update trees set generation = ?').run(next);
+    return next;
   }
 
   #sayOwner(): void {
@@ -239,6 +263,15 @@ export class StoreFile {
       .of('insert into meta values (?, ?) on conflict(key) do update set value = excluded.value')
       .run(key, value);
   }
+}
+
+function older(path: string, found: number, newest: number): PerdureError {
+  return new PerdureError(
+    'STORE_OLDER',
+    `The store ${path} is an older copy of the one that was here (owner ${found} of ${newest}): what it gives out was given ` +
+      'out before. Nothing was changed. Put the newer file back, or run `perdure doctor --accept-older`, which begins anew from it.',
+    { facts: { path, epoch: found, newest } },
+  );
 }
 
 function filesLost(path: string): PerdureError {

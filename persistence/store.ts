@@ -38,7 +38,7 @@ export interface StoreOptions extends PayloadOptions {
   readonly onCommit?: (report: CommitReport) => void;
   /** How long the id of an accepted message is kept. Default: 7 days, in ms. */
   readonly dedupeForMs?: number;
-  /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the default limits. */
+  /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the defaults. */
   readonly history?: RetentionLimits | boolean;
 }
 
@@ -72,49 +72,53 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
   readonly #file: StoreFile;
+  readonly #versions: Versions;
   readonly #trees: Trees;
   readonly #commands: Commands;
 
-  /** Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER and their like. */
+  /**
+   * Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER, STORE_OLDER when an
+   * older copy of the store was put in its place, OPTIONS_INVALID, and their like.
+   */
   static open<TMachines extends Machines>(
     path: string,
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
-    return new Store<TMachines>(path, options);
-  }
-
-  private constructor(path: string, options: StoreWithTreesOptions<TMachines>) {
+    const { newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
     const clock = options.clock === undefined ? systemClock : inWholeMs(options.clock);
-    const newId = options.newId ?? (() => crypto.randomUUID());
-    this.#file = new StoreFile(path, { clock, newId, durability: options.durability ?? 'power-loss' });
+    const file = new StoreFile(path, { clock, newId, durability });
     try {
-      const { statements } = this.#file;
-      const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-      const versions = new Versions(statements, limits);
-      const payloads = new Payloads(options);
-      this.commits = new Commits(this.#file, {
-        clock,
-        payloads,
-        dedupeForMs: options.dedupeForMs,
-        onCommit: options.onCommit,
-        versions,
-        history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
-        onReopen: () => this.#reopened(),
-      });
-      versions.keep();
-      const { damage } = this.#file;
-      if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
-      this.#trees = new Trees(this, options.machines ?? {}, options, options);
-      this.#commands = new Commands(this.commits, {
-        canReach: (tree) => this.#trees.canReach(tree),
-        send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
-      });
-      this.#trees.resume();
+      return new Store<TMachines>(file, clock, options);
     } catch (error) {
       // Nobody gets hold of this store, so nobody else could let go of the file.
-      this.#file.close();
+      file.close();
       throw sqliteError(error, path);
     }
+  }
+
+  private constructor(file: StoreFile, clock: Clock, options: StoreWithTreesOptions<TMachines>) {
+    this.#file = file;
+    const { statements, damage } = file;
+    const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
+    const versions = (this.#versions = new Versions(statements, limits));
+    const payloads = new Payloads(options);
+    this.commits = new Commits(file, {
+      clock,
+      payloads,
+      dedupeForMs: options.dedupeForMs,
+      onCommit: options.onCommit,
+      versions,
+      history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
+      onReopen: () => this.#reopened(),
+    });
+    versions.keep();
+    if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
+    this.#trees = new Trees(this, options.machines ?? {}, options, options);
+    this.#commands = new Commands(this.commits, {
+      canReach: (tree) => this.#trees.canReach(tree),
+      send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
+    });
+    this.#trees.resume();
   }
 
   get path(): string {
@@ -147,6 +151,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   /** Creates the tables of a subsystem where they do not exist yet. */
   declare(tables: readonly TableSpec[]): void {
     this.#file.declare(tables);
+    this.#versions.declared();
   }
 
   /**
@@ -194,17 +199,16 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
 
   /**
    * The committed turns, oldest first, as far back as the option `history` keeps them. Reading goes page by page and never
-   * holds the writer up; turns that are pruned meanwhile are left out.
+   * holds the writer up; turns that are pruned meanwhile are left out. Throws ABORTED when the signal says so, STORE_CLOSED.
    */
   history(query: HistoryQuery = {}): AsyncIterableIterator<TurnRecord> {
-    const { statements, payloads } = this.commits;
-    return readHistory(statements, payloads, () => this.commits.turn, query);
+    return readHistory(this.commits, query);
   }
 
   /** Copies the store to a new file while it is used. See {@link backUp}. */
   backup(target: string, options: BackupOptions = {}): Promise<void> {
     this.assertOpen();
-    return backUp(this.#file, target, options);
+    return backUp(this.#file, target, options, this.clock.now());
   }
 
   /** What was given up after its last attempt, oldest first. */

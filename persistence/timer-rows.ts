@@ -37,6 +37,11 @@ function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRo
   return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
 }
 
+/** Whether the row is as it was written. */
+export function isSoundTimer(row: TimerRow): boolean {
+  return checksumOf(row) === row.checksum;
+}
+
 /** Gives the row's checksum. */
 export function insertTimer(
   statements: Statements,
@@ -59,7 +64,7 @@ export function deleteTimer(statements: Statements, id: number): void {
 export function readTimers(statements: Statements, tree: number): TimerRow[] {
   const rows = statements.of('select * from timers where tree = ? order by due, id').all(tree) as TimerRow[];
   for (const row of rows) {
-    if (checksumOf(row) === row.checksum) continue;
+    if (isSoundTimer(row)) continue;
     throw new PerdureError(
       'ROW_CORRUPT',
       `The row of timer ${row.id} does not match its checksum: the file was damaged.`,

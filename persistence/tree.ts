@@ -22,7 +22,7 @@ import { decode, type Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
-import type { Migrations } from './migrations.ts';
+import { renamed, type Migrations, type Renames } from './migrations.ts';
 import type { Outbox } from './outbox.ts';
 import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
@@ -71,7 +71,7 @@ export interface TreeHost {
   /** A timer is due. */
   fire(timer: Timer): void;
   /** The result of an effect has been taken by the actor of this row. */
-  resulted(actor: number, event: AnyEventObject): void;
+  resulted(actor: number, path: string, event: AnyEventObject): void;
   /** Something changed; a write is needed. */
   touched(): void;
   /** Takes what a turn wants done after its commit; it outlives the live tree. */
@@ -117,6 +117,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   /** Timers of a restored tree, until it starts. */
   #timerRows: readonly TimerRow[] = [];
   readonly #damaged: DamagedRow[] = [];
+  /** Of the actors whose machine was renamed, by their row. */
+  readonly #renames = new Map<number, Renames>();
   /** Of the rows of the tree: one that vanishes, or comes from elsewhere, does not add up. */
   #digest = 0;
   #digestFound = 0;
@@ -141,8 +143,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     });
     this.root = root ?? createRoot(logic, options.root, this, this.timers);
     this.restoredTurn = root === undefined ? undefined : turn;
-    if (root === undefined) this.#attach(this.root, null, options.root.id);
-    else this.#verifyWhole();
+    if (root !== undefined) this.#verifyWhole();
+    else if (this.#isRegistered()) throw notWhole(options.name, 0, 0);
+    else this.#attach(this.root, null, options.root.id);
   }
 
   get clock(): Clock {
@@ -227,7 +230,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   resulted(ref: AnyRef, event: AnyEventObject): void {
     const record = this.#records.get(ref);
-    if (record !== undefined) this.#host.resulted(record.id, event);
+    if (record !== undefined) this.#host.resulted(record.id, pathOf(ref), event);
   }
 
   effectCreated(ref: AnyRef, effect: Effect): void {
@@ -485,7 +488,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.#gone.set(ref, record.id);
     // One that has its result and is its parent's child no more has no row that would say so.
     this.effects.settled(ref);
-    if (record.isStored) this.#removed.push(record.id);
+    if (record.isStored) {
+      this.#removed.push(record.id);
+      this.commits.history?.changed(this.#options.name, pathOf(ref));
+    }
     this.#digest ^= record.seed;
     for (const child of Object.values(record.children ?? {})) if (child !== undefined) this.#detach(child, ref);
   }
@@ -515,7 +521,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     if (!record.isStored) insertActor(statements, identity(), record, text, turn);
     else if (record.isStale) rewriteActor(statements, identity(), record, text, turn);
     else updateActor(statements, record, text, turn);
-    history?.changed(this.#options.tree, record.id);
+    history?.changed(this.#options.name, pathOf(ref));
     record.isStored = true;
     record.isStale = false;
     record.snapshot = snapshot;
@@ -566,7 +572,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
 
   // Restoring.
 
-  #adopt({ ref, id, parent, attempt, seed, storedSeed, isStale }: Restored): void {
+  #adopt({ ref, id, parent, attempt, seed, storedSeed, isStale, renames }: Restored): void {
+    if (renames.length > 0) this.#renames.set(id, renames);
     const snapshot = ref.getSnapshot() as AnySnapshot;
     const children = childrenOf(snapshot);
     const stored = isStale ? undefined : snapshot;
@@ -575,6 +582,11 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     this.#digestFound ^= storedSeed;
     if (isStale) this.#dirty.add(ref);
     if (snapshot.status === 'active' && attempt > 0) this.#restarts.add(ref);
+  }
+
+  /** A tree that is known and has no actor has lost its rows. */
+  #isRegistered(): boolean {
+    return this.commits.statements.of('select 1 from trees where tree = ?').get(this.#options.tree) !== undefined;
   }
 
   /** Throws ROW_CORRUPT when rows of the tree have vanished, or strange ones have appeared. */
@@ -613,7 +625,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
     for (const row of this.#timerRows) {
       const { id, source, target, key, due, delay, checksum } = row;
       const text = this.commits.payloads.unseal(row.event, () => timerBinding(this.#options.tree, row));
-      this.timers.adopt({
+      const timer = this.timers.adopt({
         id,
         source: refs.refOf(source),
         target: refs.refOf(target),
@@ -623,8 +635,19 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
         delay,
         checksum,
       });
+      const renames = this.#renames.get(source);
+      if (renames !== undefined) this.#renameTimer(timer, renames);
     }
     this.#timerRows = [];
+  }
+
+  /** The delayed event of an `after` is named after the machine, which now has another name. */
+  #renameTimer(timer: Timer, renames: Renames): void {
+    const key = renamed(timer.key, renames);
+    if (key === timer.key) return;
+    this.timers.cancel(timer.source, timer.key);
+    const event = { ...timer.event, type: renamed(timer.event.type, renames) };
+    this.timers.added.add(this.timers.adopt({ ...timer, id: this.nextId(), key, event, checksum: 0 }));
   }
 }
 

@@ -48,15 +48,17 @@ function toSchema2(db: Db): void {
   sealAttempts(db);
 }
 
+/** A host may have called a table of its own so; those of trees have triggers. */
 function versionedTables(db: Db): string[] {
-  const past = db.prepare(`select name from sqlite_schema where type = 'table' and name like '%\\_past' escape '\\'`);
-  return (past.pluck().all() as string[]).map((name) => name.slice(0, -'_past'.length));
+  const kept = `select tbl_name from sqlite_schema where type = 'trigger' and name = tbl_name || '_keep_changed'`;
+  return db.prepare(kept).pluck().all() as string[];
 }
 
-/** Versions were a table with two indexes; whoever owns the table declares its triggers and its past again. */
+/** Versions were a table with two indexes, of which one says what the key is. */
 function rebuildVersions(db: Db, name: string): void {
   const columns = db.prepare(`select name || ' ' || type as definition from pragma_table_info(?)`).pluck().all(name);
-  const key = db.prepare(`select name from pragma_table_info(?) where name = 'id'`).pluck().get(name) as string;
+  const keys = db.prepare(`select name from pragma_index_info(?) where name <> 'from_turn'`).pluck();
+  const key = keys.all(`${name}_past_key`).join(', ');
   db.exec(`
     drop trigger ${name}_keep_changed;
     drop trigger ${name}_keep_removed;
@@ -67,29 +69,35 @@ function rebuildVersions(db: Db, name: string): void {
   const definitions = (columns as string[]).filter((definition) => !definition.startsWith('from_turn '));
   createTable(db, { name, key, columns: definitions });
   db.exec(`
-    insert or ignore into ${name}_past select * from ${name}_past_1;
+    insert into ${name}_past select * from ${name}_past_1;
     drop table ${name}_past_1;
   `);
 }
 
 /** The checksums of schema 1 left out the attempt and the turn. Rows that did not match then do not match now. */
 function sealAttempts(db: Db): void {
-  const pages = [
-    ['actors', 'select * from actors where id > ? and 0 = ? order by id limit 1000'],
-    ['actors_past', 'select * from actors_past where (id, to_turn) > (?, ?) order by id, to_turn limit 1000'],
-  ] as const;
-  for (const [table, sql] of pages) {
-    const update = db.prepare(`update ${table} set checksum = ? where id = ? and from_turn = ?`);
-    const read = db.prepare(sql);
-    let last: { id: number; to_turn?: number } | undefined = { id: 0, to_turn: 0 };
-    while (last !== undefined) {
-      const rows = read.all(last.id, last.to_turn ?? 0) as (ActorRow & { to_turn?: number })[];
-      for (const row of rows) {
-        const seed = seedOf(row);
-        if (crc32(row.snapshot, seed) !== row.checksum) continue;
-        update.run(checksumOf(row.snapshot, seed, row.attempt, row.from_turn), row.id, row.from_turn);
-      }
-      last = rows.at(-1);
+  seal(db, 'actors', ['id']);
+  seal(db, 'actors_past', ['to_turn', 'id']);
+}
+
+type Row = ActorRow & { readonly to_turn?: number };
+
+/** A page of rows at a time, in the order of the key. */
+function seal(db: Db, table: string, key: readonly (keyof Row)[]): void {
+  const place = `(${key.join(', ')})`;
+  const marks = `(${key.map(() => '?').join(', ')})`;
+  const update = db.prepare(`update ${table} set checksum = ? where ${place} = ${marks}`);
+  const read = db.prepare(`select * from ${table} where ${place} > ${marks} order by ${key.join(', ')} limit 1000`);
+  const placeOf = (row: Row) => key.map((column) => row[column]);
+  for (let last = key.map((): unknown => 0), more = true; more;) {
+    const rows = read.all(...last) as Row[];
+    for (const row of rows) {
+      const seed = seedOf(row);
+      if (crc32(row.snapshot, seed) !== row.checksum) continue;
+      update.run(checksumOf(row.snapshot, seed, row.attempt, row.from_turn), ...placeOf(row));
     }
+    const end = rows.at(-1);
+    more = end !== undefined;
+    if (end !== undefined) last = placeOf(end);
   }
 }

@@ -1,29 +1,32 @@
 /**
  * Which versions of rows are kept: those that a named turn (a checkpoint) sees, and, while history is kept, those that a
- * turn of the history sees. The rest is deleted a little with every commit, in proportion to what the commit wrote, so
- * that it keeps up and no turn waits for it.
+ * turn of the history sees. The rest is deleted a little at a time, with the commits and in proportion to what they wrote,
+ * so that it keeps up and no turn waits for it.
  *
  * V1  A version [from_turn, to_turn) is kept while a named turn lies in it, or a turn of the history.
  * V2  A version is looked at once when history leaves it behind, and once when a checkpoint that may have held it is
  *     forgotten: the cost does not depend on how much is kept.
+ * V3  What is remembered here is read from the file again after a commit that was undone: nothing is forgotten on a guess.
+ * V4  The history has no gap: switched off, it is forgotten at once, because from then on rows change unseen.
  */
+import { PerdureError } from '../errors.ts';
 import type { Statements, TurnName } from './rows.ts';
 
-/** How far back history goes: whatever is exceeded first. */
+/** How far back history goes: whatever is exceeded first. The newest turn is always kept. */
 export interface RetentionLimits {
   /** ms. Default: 7 days. */
   readonly maxAgeMs?: number;
   /** Turns. Default: 100,000. */
   readonly maxTurns?: number;
-  /** Bytes that the turns wrote. Default: 256 MiB. */
+  /** Bytes that the turns wrote: a turn is forgotten when those after it wrote more. Default: 256 MiB. */
   readonly maxBytes?: number;
 }
 
 const DEFAULTS: Required<RetentionLimits> = { maxAgeMs: 7 * 86_400_000, maxTurns: 100_000, maxBytes: 256 * 2 ** 20 };
-const NONE: Required<RetentionLimits> = { maxAgeMs: 0, maxTurns: 0, maxBytes: 0 };
 /** Checkpoints kept; older ones are forgotten. */
 const KEPT_CHECKPOINTS = 10;
-/** Looked at with one commit: so many, and twice as many as the commit wrote. */
+/** Versions are looked at with every so many commits: so many for each, and twice as many as they wrote. */
+const EVERY = 16;
 const STEP = 32;
 /** Past every turn. */
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -31,48 +34,75 @@ const ALL = Number.MAX_SAFE_INTEGER;
 /** Ends of versions that are to be looked at: after one turn, up to another. */
 interface Range {
   after: number;
-  readonly upTo: number;
+  upTo: number;
+}
+
+/** A turn of the history: `nth` counts them, and `total` is what they wrote up to its end, since the store was made. */
+interface Mark {
+  readonly turn: number;
+  readonly at: number;
+  readonly nth: number;
+  readonly total: number;
+}
+
+/** What is remembered between commits. */
+interface Kept {
+  /** The ends of the history; undefined while it is empty. */
+  oldest: Mark | undefined;
+  newest: Mark | undefined;
+  readonly ranges: Range[];
 }
 
 export class Versions {
   readonly #statements: Statements;
-  readonly #limits: Required<RetentionLimits>;
-  readonly #keepsHistory: boolean;
+  readonly #limits: Required<RetentionLimits> | undefined;
   #tables: readonly string[] | undefined;
-  readonly #ranges: Range[];
-  #oldest: { turn: number; at: number; bytes: number } | undefined;
-  /** The oldest turn of the history when it was last looked at. */
-  #floor: number;
-  #turns = 0;
-  #bytes = 0;
-  #counted = false;
+  #kept: Kept | undefined;
+  #commits = 0;
+  #budget = 0;
 
-  /** `limits` is undefined where no history is kept. */
+  /** `limits` is undefined where no history is kept. Throws OPTIONS_INVALID. */
   constructor(statements: Statements, limits: RetentionLimits | undefined) {
     this.#statements = statements;
-    this.#keepsHistory = limits !== undefined;
-    this.#limits = limits === undefined ? NONE : { ...DEFAULTS, ...limits };
-    this.#floor = this.#readOldest()?.turn ?? 0;
-    this.#ranges = [{ after: 0, upTo: this.#keepsHistory ? this.#floor : ALL }];
+    this.#limits = limits && withDefaults(limits);
   }
 
-  /** Says from which turn on versions are to be kept. In a transaction. */
+  /** Says from which turn on versions are to be kept, and forgets a history that is kept no longer (V4). */
   keep(): void {
-    if (this.#keepsHistory) this.#statements.of('update kept set turn = ?').run(ALL);
-    else this.#statements.of('update kept set turn = (select coalesce(max(turn), 0) from checkpoints)').run();
+    const found = this.#statements.of('select turn, exists (select 1 from turns) as has from kept').get();
+    const { turn, has } = found as { turn: number; has: 0 | 1 };
+    const isKept = this.#limits !== undefined;
+    if (turn === this.#keptUpTo() && (isKept || has === 0)) return;
+    this.#statements.of('begin immediate').run();
+    try {
+      this.#sayKept();
+      // It would be seen with rows of later turns.
+      this.#statements.of('delete from turns').run();
+      this.#statements.of('commit').run();
+    } catch (error) {
+      this.#statements.of('rollback').run();
+      throw error;
+    }
   }
 
-  /** A turn was added to the history. */
-  added(bytes: number): void {
-    this.#count();
-    this.#turns += 1;
-    this.#bytes += bytes;
+  /** Tables were declared, which may have a past of their own. */
+  declared(): void {
+    this.#tables = undefined;
   }
 
-  /** The batch was undone: what was counted may not be so. */
+  /** The place in the history of a turn that is being added to it. */
+  add(turn: number, at: number, bytes: number): Mark {
+    const kept = (this.#kept ??= this.#read());
+    const { nth, total } = kept.newest ?? { nth: 0, total: 0 };
+    const mark = { turn, at, nth: nth + 1, total: total + bytes };
+    kept.newest = mark;
+    kept.oldest ??= mark;
+    return mark;
+  }
+
+  /** The batch was undone (V3). */
   rollback(): void {
-    this.#counted = false;
-    this.#oldest = undefined;
+    this.#kept = undefined;
   }
 
   /** Names the turn that is being committed. Its rows must all be written: what changes later is kept for it. */
@@ -86,58 +116,78 @@ export class Versions {
     const [oldest, next] = [named[KEPT_CHECKPOINTS], named[KEPT_CHECKPOINTS - 1]];
     if (oldest !== undefined && next !== undefined) {
       this.#statements.of('delete from checkpoints where turn <= ?').run(oldest.turn);
-      this.#ranges.push({ after: oldest.turn, upTo: next.turn });
+      // What the history still sees is looked at when it has left it behind.
+      this.#lookAt(oldest.turn, Math.min(next.turn, this.#floor(turn)));
     }
-    if (!this.#keepsHistory) this.keep();
+    if (this.#limits === undefined) this.#sayKept();
   }
 
   /** Forgets a little of what is kept no longer. `written` is how many rows the commit writes. */
   step(now: number, written: number): void {
-    let budget = STEP + 2 * written;
-    budget = this.#forgetTurns(now, budget);
-    while (budget > 0 && this.#ranges[0] !== undefined) budget = this.#forgetIn(this.#ranges[0], budget);
+    const kept = (this.#kept ??= this.#read());
+    this.#forgetTurns(kept, now, STEP + written);
+    this.#budget += STEP + 2 * written;
+    if (++this.#commits < EVERY) return;
+    let budget = this.#budget;
+    this.#commits = this.#budget = 0;
+    while (budget > 0 && kept.ranges[0] !== undefined) budget = this.#forgetIn(kept.ranges, kept.ranges[0], budget);
   }
 
-  #forgetTurns(now: number, budget: number): number {
-    this.#count();
-    while (budget > 0 && this.#turns > 0 && this.#isBeyond(now)) {
-      const { turn, bytes } = this.#oldest as { turn: number; bytes: number };
+  #sayKept(): void {
+    this.#statements.of('update kept set turn = ?').run(this.#keptUpTo());
+  }
+
+  /** Rows that a turn up to this one sees are copied before they change. */
+  #keptUpTo(): number {
+    if (this.#limits !== undefined) return ALL;
+    const newest = this.#statements.of('select coalesce(max(turn), 0) as turn from checkpoints').get();
+    return (newest as { turn: number }).turn;
+  }
+
+  #read(): Kept {
+    const end = (order: string) =>
+      this.#statements.of(`select turn, at, nth, total from turns order by turn ${order} limit 1`).get() as
+        Mark | undefined;
+    const oldest = end('asc');
+    // What an earlier life has not looked at yet.
+    const upTo = this.#limits === undefined ? ALL : (oldest?.turn ?? 0);
+    return { oldest, newest: end('desc'), ranges: upTo > 0 ? [{ after: 0, upTo }] : [] };
+  }
+
+  /** The oldest turn whose rows the history sees. */
+  #floor(present: number): number {
+    if (this.#limits === undefined) return ALL;
+    return (this.#kept ??= this.#read()).oldest?.turn ?? present;
+  }
+
+  #lookAt(after: number, upTo: number): void {
+    if (upTo <= after) return;
+    const { ranges } = (this.#kept ??= this.#read());
+    const last = ranges.at(-1);
+    if (last?.upTo === after) last.upTo = upTo;
+    else ranges.push({ after, upTo });
+  }
+
+  #forgetTurns(kept: Kept, now: number, most: number): void {
+    const before = kept.oldest;
+    for (let left = most; left > 0 && this.#isBeyond(kept, now); left--) {
+      const { turn } = kept.oldest as Mark;
       this.#statements.of('delete from turns where turn = ?').run(turn);
-      this.#turns -= 1;
-      this.#bytes -= bytes;
-      this.#oldest = this.#readOldest();
-      budget -= 1;
+      const next = this.#statements.of('select turn, at, nth, total from turns where turn > ? order by turn limit 1');
+      kept.oldest = next.get(turn) as Mark | undefined;
     }
-    if (this.#keepsHistory && this.#oldest !== undefined && this.#oldest.turn > this.#floor) {
-      this.#ranges.push({ after: this.#floor, upTo: this.#oldest.turn });
-      this.#floor = this.#oldest.turn;
-    }
-    return budget;
+    if (before !== undefined && kept.oldest !== undefined) this.#lookAt(before.turn, kept.oldest.turn);
   }
 
-  #isBeyond(now: number): boolean {
+  #isBeyond({ oldest, newest }: Kept, now: number): boolean {
+    if (this.#limits === undefined || oldest === undefined || newest === undefined) return false;
+    if (oldest.turn === newest.turn) return false;
     const { maxAgeMs, maxTurns, maxBytes } = this.#limits;
-    this.#oldest ??= this.#readOldest();
-    if (this.#oldest === undefined) return false;
-    return this.#turns > maxTurns || this.#bytes > maxBytes || this.#oldest.at < now - maxAgeMs;
-  }
-
-  #readOldest(): { turn: number; at: number; bytes: number } | undefined {
-    return this.#statements.of('select turn, at, bytes from turns order by turn limit 1').get() as never;
-  }
-
-  #count(): void {
-    if (this.#counted) return;
-    this.#counted = true;
-    const count = this.#statements.of('select count(*) as turns, coalesce(sum(bytes), 0) as bytes from turns').get();
-    const { turns, bytes } = count as { turns: number; bytes: number };
-    this.#turns = turns;
-    this.#bytes = bytes;
-    this.#oldest = undefined;
+    return newest.nth - oldest.nth >= maxTurns || newest.total - oldest.total > maxBytes || oldest.at < now - maxAgeMs;
   }
 
   /** V1 for the versions that ended in a range, whole turns at a time. Gives what is left of the budget. */
-  #forgetIn(range: Range, budget: number): number {
+  #forgetIn(ranges: Range[], range: Range, budget: number): number {
     let reached = range.upTo;
     for (const table of this.#versioned()) {
       const ends = this.#statements
@@ -146,8 +196,9 @@ export class Versions {
       // A turn that ended more versions than the budget is looked at whole, or there would be no end.
       if (ends !== undefined) reached = Math.max(ends.to_turn - 1, range.after + 1);
     }
+    let deleted = 0;
     for (const table of this.#versioned()) {
-      budget -= this.#statements
+      deleted += this.#statements
         .of(
           `delete from ${table}_past where to_turn > ? and to_turn <= ? and not exists (
              select 1 from checkpoints where turn >= ${table}_past.from_turn and turn < ${table}_past.to_turn)`,
@@ -156,17 +207,31 @@ export class Versions {
     }
     range.after = reached;
     if (reached < range.upTo) return 0;
-    this.#ranges.shift();
-    return budget - STEP;
+    ranges.shift();
+    return budget - deleted - STEP;
   }
 
-  /** Read once: a table that is declared later has no past that is older than this process. */
+  /** The tables whose past the triggers fill: a host's own table may be called so too. */
   #versioned(): readonly string[] {
     if (this.#tables === undefined) {
-      const past = `select name from sqlite_schema where type = 'table' and name like '%\\_past' escape '\\'`;
-      const tables = this.#statements.of(past).all() as { name: string }[];
-      this.#tables = tables.map(({ name }) => name.slice(0, -'_past'.length));
+      const kept = `select tbl_name as name from sqlite_schema where type = 'trigger' and name = tbl_name || '_keep_changed'`;
+      this.#tables = (this.#statements.of(kept).all() as { name: string }[]).map(({ name }) => name);
     }
     return this.#tables;
   }
+}
+
+function withDefaults(limits: RetentionLimits): Required<RetentionLimits> {
+  const all = {
+    maxAgeMs: limits.maxAgeMs ?? DEFAULTS.maxAgeMs,
+    maxTurns: limits.maxTurns ?? DEFAULTS.maxTurns,
+    maxBytes: limits.maxBytes ?? DEFAULTS.maxBytes,
+  };
+  for (const [name, value] of Object.entries(all)) {
+    if (typeof value === 'number' && value >= 0) continue;
+    throw new PerdureError('OPTIONS_INVALID', `history.${name} is a number from 0 up; got ${String(value)}.`, {
+      facts: { option: `history.${name}` },
+    });
+  }
+  return all;
 }

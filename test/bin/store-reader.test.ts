@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -27,4 +28,14 @@ test('a store that can be read is meant before those that cannot, and files of o
   const path = join(folder, 'c.db');
   Store.open(path).close();
   expect(storeOf(undefined, folder)).toBe(path);
+});
+
+test('a store whose first opening was killed is none yet, and not another program’s', () => {
+  const path = join(tempFolder(), 'new.db');
+  const db = new Database(path);
+  db.pragma('journal_mode = WAL');
+  db.close();
+  expect(() => readStore(path, () => true)).toThrow(expect.objectContaining({ code: 'STORE_UNOPENABLE' }));
+  Store.open(path).close();
+  expect(readStore(path, () => true)).toBe(true);
 });

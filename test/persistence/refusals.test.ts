@@ -152,7 +152,7 @@ test('X16: refuses another machine version without migrate, and takes what migra
   await a.close();
   await expect(opened(v2, { store })).rejects.toMatchObject({
     code: 'MACHINE_CHANGED',
-    message: expect.stringMatching(/"main" as parent; the machine is now parent@2/),
+    message: expect.stringMatching(/"main" in the state .* of parent; the machine is now parent@2/),
   });
   const toTotal = (state: StoredState) => ({
     ...state,

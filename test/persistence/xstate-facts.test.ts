@@ -342,8 +342,8 @@ test('X29: what a machine names and nobody implemented is skipped by XState, and
 });
 
 test.each<[what: string, code: string, stored: object]>([
-  ['a status that is none', 'SNAPSHOT_INVALID', { status: 'zombie' }],
-  ['no status at all', 'SNAPSHOT_INVALID', { status: undefined }],
+  ['a status that is none', 'MIGRATION_FAILED', { status: 'zombie' }],
+  ['no status at all', 'MIGRATION_FAILED', { status: undefined }],
   ['a state that is none', 'MACHINE_CHANGED', { value: 'nowhere' }],
   ['`__proto__` as a state', 'MACHINE_CHANGED', { value: '__proto__' }],
   ['a state of a state that has none', 'MACHINE_CHANGED', { value: { a: 'b' } }],

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planReport, type StepReport } from '../../bin/plan-report.ts';
+import { isPerdureError } from '../../errors.ts';
 import { readStore } from '../../bin/store-reader.ts';
 
 export interface KillStep {
@@ -52,6 +53,16 @@ export class KillPlan {
   /** The steps of a run as a look from beside finds them; none while there is no store. */
   report(run: string): readonly StepReport[] {
     if (!existsSync(this.store)) return [];
+    try {
+      return this.#read(run);
+    } catch (error) {
+      // Killed while it created the store: nothing is in it yet.
+      if (isPerdureError(error, 'STORE_UNOPENABLE')) return [];
+      throw error;
+    }
+  }
+
+  #read(run: string): readonly StepReport[] {
     return readStore(this.store, (rows) => {
       const isThere = rows.get(`select 1 from sqlite_schema where name = 'plans'`) !== undefined;
       return (isThere ? planReport(rows, this.store, run)?.steps : undefined) ?? [];

@@ -166,11 +166,10 @@ export async function inTree(
       crash(durable);
       return inTree(machine, clock, store);
     },
-    incidents: () =>
-      durable.store.commits.statements.of('select kind, detail from incidents order by id').all() as {
-        kind: string;
-        detail: string;
-      }[],
+    incidents: () => {
+      durable.store.flush();
+      return durable.store.rows.all('select kind, detail from incidents order by id');
+    },
   };
 }
 

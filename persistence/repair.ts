@@ -1,0 +1,106 @@
+/**
+ * What can be mended of a store that nobody owns. Nothing is deleted: what has lost its place goes into the quarantine, as
+ * it was found. Rows that are damaged are left to the opening of their tree, which knows what may take their place.
+ */
+import { verify, type ActorRow } from './actor-rows.ts';
+import type { Clock } from './clock.ts';
+import { markCopy } from './copies.ts';
+import { acquireLock } from './lock.ts';
+import { refuseOlder } from './schema.ts';
+import { openDatabase, sqliteError, type Db } from './sqlite.ts';
+import { isSoundTimer, type TimerRow } from './timer-rows.ts';
+
+/** What {@link repair} did. */
+export interface Repairs {
+  /** Rows of actors and timers that were put into the quarantine. */
+  readonly quarantined: number;
+  /** Trees whose rows add up again. */
+  readonly digests: number;
+}
+
+/** Mends indexes, orphans and digests. Throws STORE_OWNED, and what is wrong with the file. */
+export function repair(path: string, clock: Clock): Repairs {
+  return owning(path, (db) => {
+    db.exec('reindex');
+    return db
+      .transaction(() => {
+        const turn = nextTurn(db);
+        db.function('perdure_turn', () => turn);
+        const quarantined = quarantineOrphans(db, clock.now());
+        return { quarantined, digests: recount(db) };
+      })
+      .immediate();
+  });
+}
+
+/** Lets an older copy of a store take its place: its next owner begins a new generation. Throws STORE_OWNED. */
+export function acceptOlder(path: string, clock: Clock): void {
+  owning(path, (db) => markCopy(db, clock.now()));
+}
+
+function owning<T>(path: string, work: (db: Db) => T): T {
+  const lock = acquireLock(path);
+  let db: Db | undefined;
+  try {
+    db = openDatabase(path, 'power-loss');
+    refuseOlder(db, path);
+    return work(db);
+  } catch (error) {
+    throw sqliteError(error, path);
+  } finally {
+    db?.close();
+    lock.release();
+  }
+}
+
+/** Takes the next turn for itself: rows that end with it must not seem to end with another. */
+function nextTurn(db: Db): number {
+  const turn = db.prepare(`select value from meta where key = 'turn_limit'`).pluck().get() as number;
+  db.prepare(`update meta set value = value + 1 where key = 'turn_limit'`).run();
+  return turn;
+}
+
+const ORPHANS = [
+  // A child of an orphan is one itself, so this is asked until there is none.
+  `select * from actors as a where tree not in (select tree from trees)
+     or (parent is not null and not exists (select 1 from actors as p where p.id = a.parent and p.tree = a.tree))`,
+  'select * from timers where source not in (select id from actors)',
+] as const;
+
+function quarantineOrphans(db: Db, now: number): number {
+  const keep = db.prepare('insert into quarantine(at, tree, actor, reason, cells) values (?, ?, ?, ?, ?)');
+  let moved = 0;
+  for (const [table, sql] of [
+    ['actors', ORPHANS[0]],
+    ['timers', ORPHANS[1]],
+  ] as const) {
+    const remove = db.prepare(`delete from ${table} where id = ?`);
+    for (let found = db.prepare(sql).all(); found.length > 0; found = db.prepare(sql).all()) {
+      for (const row of found as { id: number; tree: number; key: string }[]) {
+        keep.run(now, row.tree, row.key, `orphan of ${table}`, JSON.stringify(row));
+        remove.run(row.id);
+        moved += 1;
+      }
+    }
+  }
+  return moved;
+}
+
+/** The digests of the trees whose rows are all sound. One that has no actor is not made whole by this. */
+function recount(db: Db): number {
+  const trees = db.prepare('select tree, digest from trees').all() as { tree: number; digest: number | null }[];
+  const actors = db.prepare('select * from actors where tree = ?');
+  const timers = db.prepare('select * from timers where tree = ?');
+  let changed = 0;
+  for (const { tree, digest } of trees) {
+    const seeds = (actors.all(tree) as ActorRow[]).map(verify);
+    const checksums = (timers.all(tree) as TimerRow[]).map((row) => (isSoundTimer(row) ? row.checksum : undefined));
+    const parts = [...seeds, ...checksums];
+    if (seeds.length === 0 || parts.includes(undefined)) continue;
+    const found = (parts as number[]).reduce((sum, part) => sum ^ part, 0);
+    if (found === digest) continue;
+    db.prepare('update trees set digest = ? where tree = ?').run(found, tree);
+    changed += 1;
+  }
+  return changed;
+}

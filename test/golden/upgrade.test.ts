@@ -1,0 +1,148 @@
+/** The way from schema 1: every row of every table is taken along, or the old file stays as it was. */
+import Database from 'better-sqlite3';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { verify, type ActorRow } from '../../persistence/actor-rows.ts';
+import { examine } from '../../persistence/health.ts';
+import { SCHEMA_VERSION } from '../../persistence/schema.ts';
+import { Store } from '../../persistence/store.ts';
+import { upgrade } from '../../persistence/upgrades.ts';
+import { tempFolder } from '../support/temp.ts';
+
+function copy(): string {
+  const path = join(tempFolder(), 'old.db');
+  copyFileSync(join(import.meta.dirname, 'schema-1.db'), path);
+  return path;
+}
+
+type Row = Record<string, unknown>;
+
+function contents(path: string): Record<string, Row[]> {
+  const db = new Database(path, { readonly: true });
+  const tables = db.prepare(`select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'`);
+  const all = (tables.pluck().all() as string[]).map((name) => [name, db.prepare(`select * from ${name}`).all()]);
+  db.close();
+  return Object.fromEntries(all) as Record<string, Row[]>;
+}
+
+const without = (rows: readonly Row[] | undefined, ...keys: string[]): Row[] =>
+  (rows ?? []).map((row) => Object.fromEntries(Object.entries(row).filter(([key]) => !keys.includes(key))));
+const sorted = (rows: readonly Row[]) => rows.map((row) => JSON.stringify(row)).toSorted();
+
+/** Versions in the past, of all tables: the checkpoint of the golden store has few, so some are put there. */
+function withPast(path: string): void {
+  const db = new Database(path);
+  for (const table of ['actors', 'timers', 'actions', 'steps']) {
+    const columns = (db.prepare('select name from pragma_table_info(?)').pluck().all(table) as string[]).join(', ');
+    for (const to of [3, 4, 1_000]) {
+      db.exec(
+        `insert into ${table}_past(${columns}, to_turn) select ${columns}, ${to} from ${table} where from_turn < ${to}`,
+      );
+    }
+  }
+  db.exec(`create table their_past(x); insert into their_past values (1)`);
+  db.close();
+}
+
+test('takes every row along, also those of the past and of subsystems, under checksums that hold', () => {
+  const path = copy();
+  withPast(path);
+  const before = contents(path);
+  Store.open(path, { newId: () => 'unused' }).close();
+  const after = contents(path);
+  expect(Object.keys(after).filter((name) => name.endsWith('_past'))).toEqual(expect.arrayContaining(['their_past']));
+  for (const [name, rows] of Object.entries(before)) {
+    if (name === 'meta') continue;
+    expect([name, sorted(without(after[name], 'checksum', 'machine', 'digest'))]).toEqual([
+      name,
+      sorted(without(rows, 'checksum', 'machine')),
+    ]);
+  }
+  const actors = [...(after['actors'] ?? []), ...(after['actors_past'] ?? [])] as unknown as ActorRow[];
+  expect(actors.length).toBeGreaterThan(14);
+  expect(actors.filter((row) => verify(row) === undefined)).toEqual([]);
+  expect(examine(path).findings).toEqual([]);
+});
+
+test('a row that was damaged before is damaged after', () => {
+  const path = copy();
+  const db = new Database(path);
+  db.exec(
+    `drop trigger actors_keep_changed; update actors set attempt = 1, snapshot = snapshot || ' ' where key = 'book'`,
+  );
+  db.exec(`create trigger actors_keep_changed before update on actors when 0 begin select 1; end`);
+  db.close();
+  Store.open(path).close();
+  expect(examine(path).findings.map(({ code }) => code)).toEqual(['ROW_DAMAGED']);
+});
+
+test('what is upgraded has the schema of a new store', () => {
+  const path = copy();
+  const fresh = join(tempFolder(), 'new.db');
+  for (const one of [path, fresh]) Store.open(one).close();
+  const shape = (file: string) => {
+    const db = new Database(file, { readonly: true });
+    const triggers = db.prepare(`select name, sql from sqlite_schema where type = 'trigger'`).all() as Row[];
+    const tables = db.prepare(`select name from sqlite_schema where type = 'table'`).pluck().all() as string[];
+    const columns = tables.map((name) => [name, db.pragma(`table_info(${name})`)]);
+    db.close();
+    return { columns: Object.fromEntries(columns) as Record<string, unknown>, triggers: sorted(triggers) };
+  };
+  const [upgraded, created] = [shape(path), shape(fresh)];
+  for (const [name, columns] of Object.entries(created.columns)) {
+    if (name !== 'meta') expect([name, upgraded.columns[name]]).toEqual([name, columns]);
+  }
+  expect(upgraded.triggers).toEqual(expect.arrayContaining(created.triggers));
+});
+
+describe('an upgrade that ends in the middle leaves the old store, which is upgraded the next time:', () => {
+  /** Calls `at` before every statement of an upgrade, with its number. */
+  function upgradeWith(path: string, at: (statement: number) => void): void {
+    const db = new Database(path);
+    let statement = 0;
+    const counted = new Proxy(db, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        if (name === 'exec' || name === 'prepare' || name === 'pragma') at((statement += 1));
+        return value.bind(target) as unknown;
+      },
+    });
+    try {
+      upgrade(counted);
+    } finally {
+      db.close();
+    }
+  }
+
+  test('by a fault before any of its statements', () => {
+    let statements = 0;
+    upgradeWith(copy(), (statement) => (statements = statement));
+    expect(statements).toBeGreaterThan(30);
+    for (let broken = 1; broken <= statements; broken++) {
+      const path = copy();
+      const before = contents(path);
+      const fail = (statement: number) => {
+        if (statement === broken) throw new Error('the disk is gone');
+      };
+      expect(() => upgradeWith(path, fail)).toThrow('the disk is gone');
+      expect(contents(path)).toEqual(before);
+      if (broken % 10 === 0) {
+        Store.open(path).close();
+        expect(examine(path)).toMatchObject({ schema: SCHEMA_VERSION, findings: [] });
+      }
+    }
+  });
+
+  test.each([5, 15, 25, 35])('by kill -9 before statement %i', (statement) => {
+    const path = copy();
+    const before = contents(path);
+    const program = join(import.meta.dirname, 'killed-upgrade.mjs');
+    expect(spawnSync(process.execPath, [program, path, String(statement)]).signal).toBe('SIGKILL');
+    expect(contents(path)).toEqual(before);
+    Store.open(path).close();
+    expect(examine(path)).toMatchObject({ schema: SCHEMA_VERSION, findings: [] });
+  });
+});
