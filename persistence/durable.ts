@@ -22,6 +22,7 @@ import { Outbox, type OutboxHost } from './outbox.ts';
 import { isWaiting, takeRow, type OutboxRow } from './outbox-rows.ts';
 import type { Store } from './store.ts';
 import { refuseUnstorable } from './codec.ts';
+import { findTree } from './tree-rows.ts';
 import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
 import type { Timer } from './timers.ts';
 import {
@@ -495,9 +496,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   /** The number of the tree; a new one for a tree that does not exist yet, of which the first write tells. */
   #identity(): { tree: number; generation: number } {
-    const find = this.#commits.statements.of('select tree, generation from trees where name = ?');
-    const found = find.get(this.id) as { tree: number; generation: number } | undefined;
-    return found ?? { tree: this.#commits.nextId(), generation: this.#commits.file.generation };
+    const { file } = this.#commits;
+    const found = findTree(file.statements, this.id);
+    if (found !== undefined) return { tree: found.tree, generation: found.generation };
+    file.verifyTrees();
+    return { tree: file.nextId(), generation: file.generation };
   }
 
   #resumption(began: number): Resumption | undefined {

@@ -11,6 +11,7 @@ import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import { SCHEMA_VERSION, refuseUnknown } from './schema.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
 import { isSoundTimer, type TimerRow } from './timer-rows.ts';
+import { checksumOf, type TreeRow } from './tree-rows.ts';
 
 /** Something that is wrong, and what to do about it. */
 export interface Finding {
@@ -192,10 +193,9 @@ class Examination {
   }
 
   #trees(): void {
-    const all = this.#all<{ tree: number; name: string; digest: number | null }>(
-      'select tree, name, digest from trees',
-    );
-    for (const { tree, name, digest } of all) {
+    for (const row of this.#all<TreeRow>('select * from trees')) {
+      const { tree, name, digest } = row;
+      if (checksumOf(row) !== row.checksum) this.#damaged(`the row of the tree "${name}"`, tree, RESTORE);
       const found = this.#digests.get(tree);
       if (found === undefined && !this.#damagedTrees.has(tree)) {
         this.#find('TREE_EMPTY', `the tree "${name}" has no actor`, RESTORE);

@@ -8,7 +8,8 @@ import { systemClock } from './clock.ts';
 import type { Migrations } from './migrations.ts';
 import type { PayloadOptions } from './payloads.ts';
 import { Store } from './store.ts';
-import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
+import { LiveTree, type TreeHost } from './tree.ts';
+import { findTree, type TreeRow } from './tree-rows.ts';
 import { childrenOf, machineName, pathOf, type AnyRef, type AnySnapshot, type Logic } from './xstate-port.ts';
 
 /** What would become of a stored actor. */
@@ -59,13 +60,12 @@ function judge(
     const why = `no machine was given for ${machine === null ? 'trees of createDurableActor' : `"${machine}"`}`;
     return [{ tree: name, actor: name, outcome: 'refused', why }];
   }
-  const find = store.commits.statements.of('select tree, generation from trees where name = ?');
-  const identity = find.get(name) as Pick<TreeOptions, 'tree' | 'generation'>;
   const root = { id: name };
   try {
-    const options = { ...identity, name, machine, logic, actions: new Map(), root, migrate };
+    const { tree: number, generation } = findTree(store.commits.statements, name) as TreeRow;
+    const options = { tree: number, generation, name, machine, logic, actions: new Map(), root, migrate };
     const tree = new LiveTree(store.commits, options, NOBODY);
-    const found = outcomes(store, tree, identity.tree, name);
+    const found = outcomes(store, tree, number, name);
     tree.drop();
     return found;
   } catch (error) {

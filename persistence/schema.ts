@@ -53,7 +53,7 @@ create table kept(turn integer not null) strict;
 insert into kept values (0);
 create table trees(
   tree integer primary key, name text not null unique, generation integer not null, created_at integer not null,
-  machine text, digest integer
+  machine text, digest integer, checksum integer not null default 0
 ) strict;
 create table accepted(
   id text not null, tree integer not null, turn integer not null, at integer not null, primary key(id, tree)

@@ -17,6 +17,7 @@ import { inspectLog, type LogDamage } from './log-check.ts';
 import { Statements } from './rows.ts';
 import { createTable, type TableSpec } from './schema.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
+import { renewTrees, verifyTrees } from './tree-rows.ts';
 import { upgrade } from './upgrades.ts';
 
 const TURN_BLOCK = 1_024;
@@ -54,6 +55,7 @@ export class StoreFile {
   #nextId: number;
   #idLimit: number;
   #limitsChanged = false;
+  #hasGoodTrees = false;
 
   /** Opens the file, or creates it, and owns it. */
   constructor(path: string, options: StoreFileOptions) {
@@ -233,12 +235,19 @@ export class StoreFile {
     if (!isCopy) return last;
     const next = Math.max(last + 1, Math.floor(this.#options.clock.now()));
     this.#put('generation', next);
-    this.statements.of('update trees set generation = ?').run(next);
+    renewTrees(this.statements, next);
     return next;
   }
 
   #sayOwner(): void {
     this.#put('owner', JSON.stringify({ pid: process.pid, since: this.#options.clock.now() }));
+  }
+
+  /** Looks once whether every tree is found by its name: before a name that is not found makes a new tree. */
+  verifyTrees(): void {
+    if (this.#hasGoodTrees) return;
+    verifyTrees(this.statements);
+    this.#hasGoodTrees = true;
   }
 
   #limits(): { turn: number; nextId: number } {

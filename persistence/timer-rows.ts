@@ -14,6 +14,7 @@ export interface TimerRow {
   readonly due: number;
   readonly delay: number;
   readonly checksum: number;
+  readonly from_turn: number;
 }
 
 /** A timer, with its references as row ids and its event as text. */
@@ -33,8 +34,10 @@ export function bindingOf(
   return JSON.stringify(['timer', id, tree, source, target, key, due, delay]);
 }
 
-function checksumOf({ id, source, target, key, event, due, delay }: Omit<TimerRow, 'checksum'>): number {
-  return crc32(JSON.stringify([id, source, target, key, event, due, delay]));
+/** Of all that the row holds but its tree, which the digest of the tree covers. */
+export function checksumOf(row: Omit<TimerRow, 'checksum'>): number {
+  const { id, source, target, key, event, due, delay, from_turn } = row;
+  return crc32(JSON.stringify([id, source, target, key, event, due, delay, from_turn]));
 }
 
 /** Whether the row is as it was written. */
@@ -49,7 +52,7 @@ export function insertTimer(
   turn: number,
 ): number {
   const { id, key, due, delay } = timer;
-  const checksum = checksumOf({ id, source, target, key, event: text, due, delay });
+  const checksum = checksumOf({ id, source, target, key, event: text, due, delay, from_turn: turn });
   statements
     .of('insert into timers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     .run(id, tree, source, target, key, text, due, delay, checksum, turn);

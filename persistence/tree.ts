@@ -31,6 +31,7 @@ import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
 import { bindingOf as timerBinding, deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
 import type { Clock } from './clock.ts';
+import { insertTree } from './tree-rows.ts';
 import {
   childrenOf,
   createRoot,
@@ -381,11 +382,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost {
   /** A new tree's own row. */
   #register(): void {
     const { tree, name, generation, machine } = this.#options;
-    this.commits.statements
-      .of(
-        'insert into trees(tree, name, generation, created_at, machine) values (?, ?, ?, ?, ?) on conflict do nothing',
-      )
-      .run(tree, name, generation, this.clock.now(), machine);
+    insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() });
   }
 
   #writeOutbox(turn: number): void {

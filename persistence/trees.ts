@@ -15,6 +15,7 @@ import { DurableActor, type InputOf, type Receipt, type SendOptions, type TreeSe
 import type { OutboxRow } from './outbox-rows.ts';
 import { isStoreFailure } from './sqlite.ts';
 import type { Store } from './store.ts';
+import { findTree, type TreeRow } from './tree-rows.ts';
 import type { AnyEventObject, Logic } from './xstate-port.ts';
 import { proveXStateOnce } from './xstate-self-test.ts';
 
@@ -46,13 +47,6 @@ interface Awake {
   /** How many handles the host holds. */
   holders: number;
   usedAt: number;
-}
-
-interface TreeRow {
-  readonly tree: number;
-  readonly name: string;
-  readonly machine: string | null;
-  readonly created_at: number;
 }
 
 const PAGE = 1_000;
@@ -225,8 +219,7 @@ export class Trees {
   }
 
   #row(id: string): TreeRow | undefined {
-    return this.#commits.statements.of('select tree, name, machine, created_at from trees where name = ?').get(id) as
-      TreeRow | undefined;
+    return findTree(this.#commits.statements, id);
   }
 
   #use(id: string, awake: Awake): void {

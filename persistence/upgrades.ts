@@ -16,6 +16,8 @@ import {
   createTable,
 } from './schema.ts';
 import type { Db } from './sqlite.ts';
+import { checksumOf as timerChecksum, type TimerRow } from './timer-rows.ts';
+import { checksumOf as treeChecksum, type TreeRow } from './tree-rows.ts';
 
 /** Brings the file, which is empty or an older store, to this build's schema. */
 export function upgrade(db: Db): void {
@@ -39,6 +41,7 @@ function toSchema2(db: Db): void {
   db.exec(`
     alter table trees add column machine text;
     alter table trees add column digest integer;
+    alter table trees add column checksum integer not null default 0;
     create table kept(turn integer not null) strict;
     insert into kept select coalesce(max(turn), 0) from checkpoints;
     ${CLIENTS} ${TURNS} ${QUARANTINE} ${INCIDENTS_INDEX}
@@ -46,6 +49,8 @@ function toSchema2(db: Db): void {
   for (const name of versionedTables(db)) rebuildVersions(db, name);
   for (const table of TREE_TABLES) createTable(db, table);
   sealAttempts(db);
+  sealTimers(db);
+  sealTrees(db);
 }
 
 /** A host may have called a table of its own so; those of trees have triggers. */
@@ -72,6 +77,23 @@ function rebuildVersions(db: Db, name: string): void {
     insert into ${name}_past select * from ${name}_past_1;
     drop table ${name}_past_1;
   `);
+}
+
+/** The checksums of schema 1 left out the turn of a timer. Rows that did not match then do not match now. */
+function sealTimers(db: Db): void {
+  for (const table of ['timers', 'timers_past']) {
+    const update = db.prepare(`update ${table} set checksum = ? where id = ? and from_turn = ?`);
+    for (const row of db.prepare(`select * from ${table}`).all() as TimerRow[]) {
+      const { id, source, target, key, event, due, delay, checksum, from_turn } = row;
+      if (crc32(JSON.stringify([id, source, target, key, event, due, delay])) !== checksum) continue;
+      update.run(timerChecksum(row), id, from_turn);
+    }
+  }
+}
+
+function sealTrees(db: Db): void {
+  const update = db.prepare('update trees set checksum = ? where tree = ?');
+  for (const row of db.prepare('select * from trees').all() as TreeRow[]) update.run(treeChecksum(row), row.tree);
 }
 
 /** The checksums of schema 1 left out the attempt and the turn. Rows that did not match then do not match now. */

@@ -11,7 +11,9 @@ const path = new URL(`./schema-${version}.db`, import.meta.url).pathname;
 if (existsSync(path)) throw new Error(`${path} is there already: a golden database is never written again.`);
 
 const clock = new SimulatedClock();
-const order = await createDurableActor(orderMachine, { store: path, id: 'order-1', clock, newId: () => 'golden' });
+// Options that a build does not know are left alone.
+const options = { store: path, id: 'order-1', clock, newId: () => 'golden', history: true };
+const order = await createDurableActor(orderMachine, options);
 await order.send({ type: 'add', name: 'book', cents: 1250, at: 0 }, { id: 'add-book' });
 await order.send({ type: 'add', name: 'lamp', cents: 9900, at: 1_000 }, { id: 'add-lamp' });
 await order.send({ type: 'pick', name: 'book' });

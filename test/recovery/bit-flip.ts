@@ -94,7 +94,7 @@ interface Found {
 
 /** Gives what was found, or why it could not be opened: `STORE_NEWER: ...`, or `nameless: ...`. */
 async function open(path: string, files: Files): Promise<Found | string> {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
+  for (const end of ['', '-wal', '-shm', '-journal', '-lock']) rmSync(`${path}${end}`, { force: true });
   for (const [end, content] of files) writeFileSync(`${path}${end}`, content);
   // At the beginning of time nothing is due.
   const clock = new SimulatedClock(0);
