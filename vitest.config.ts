@@ -5,7 +5,7 @@ import { defineConfig, type Plugin } from 'vitest/config';
  * production build. Vite merges lists of conditions, so the unwanted one is taken out of the merged list.
  * `xstate-build.test.ts` proves which build is there.
  */
-const productionBuild: Plugin = {
+export const productionBuild: Plugin = {
   name: 'xstate-production-build',
   configResolved({ ssr, environments }) {
     for (const { resolve } of [ssr, ...Object.values(environments)]) {
