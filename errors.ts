@@ -104,5 +104,19 @@ export function isPerdureError(error: unknown, code?: PerdureErrorCode): error i
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return 'something was thrown that has no text';
+  }
+}
+
+/** What a thrown value says of another try; undefined when it says nothing. */
+export function saysRetryable(error: unknown): boolean | undefined {
+  try {
+    const { retryable } = (error ?? {}) as { retryable?: unknown };
+    return typeof retryable === 'boolean' ? retryable : undefined;
+  } catch {
+    return undefined;
+  }
 }

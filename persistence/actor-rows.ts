@@ -16,6 +16,7 @@ export interface ActorRow {
   readonly system_id: string | null;
   readonly synced: number | null;
   readonly machine: string | null;
+  /** Of an effect that runs: how often it began. 0 for an effect that has ended, and for other actors. */
   readonly attempt: number;
   readonly snapshot: string;
   readonly checksum: number;

@@ -179,6 +179,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
       if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
+      if (options.id !== undefined && typeof options.id !== 'string') return reject(invalidId(options.id));
       let applied = true;
       const kind = row === undefined ? 'send' : 'outbox';
       const cause: Cause = { kind, to: options.to, id: options.id, event };
@@ -546,6 +547,10 @@ function reservedEvent({ type }: AnyEventObject): PerdureError {
       facts: { type },
     },
   );
+}
+
+function invalidId(id: unknown): PerdureError {
+  return new PerdureError('OPTIONS_INVALID', `The id of a message is a text; got ${id === null ? 'null' : typeof id}.`);
 }
 
 function invalidEvent(event: unknown): PerdureError {

@@ -8,6 +8,7 @@ import { verify, type ActorRow } from './actor-rows.ts';
 import { isCopy } from './copies.ts';
 import { isLocked } from './lock.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
+import { isSealed } from './sealing.ts';
 import { SCHEMA_VERSION, refuseUnknown } from './schema.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
 import { isSoundTimer, type TimerRow } from './timer-rows.ts';
@@ -186,7 +187,7 @@ class Examination {
       if (row.dead_at === null) continue;
       this.#find(
         'DEAD_LETTER',
-        `${what} was given up: ${row.error ?? ''}`,
+        `${what} was given up: ${isSealed(row.error ?? '') ? '[encrypted]' : (row.error ?? '')}`,
         'mend the cause, then call store.retry(id)',
       );
     }

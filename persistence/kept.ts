@@ -9,7 +9,8 @@ import { isActorRef, type AnyEventObject, type AnyRef } from './xstate-port.ts';
 
 /** An actor that can begin again. */
 export interface Kept {
-  readonly isMachine: boolean;
+  /** The name and version of the machine; null for other logic. */
+  readonly machine: string | null;
   readonly snapshot: Readonly<Record<string, unknown>>;
   readonly delayed: readonly KeptEvent[];
   readonly children: readonly KeptChild[];

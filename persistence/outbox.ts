@@ -14,7 +14,7 @@
  *     by hand.
  * O4  An event for another tree is applied once: its row goes in the turn that the event begins there.
  */
-import { PerdureError, messageOf } from '../errors.ts';
+import { PerdureError, messageOf, saysRetryable } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionContext, DurableActionHandler } from './durable-action.ts';
 import { buryRow, insertRow, postponeRow, readOutbox, removeRow, startRow, type OutboxRow } from './outbox-rows.ts';
@@ -225,7 +225,7 @@ export class Outbox {
     } catch (error) {
       if (this.#closed || !this.#host.commits.isOpen) return;
       entry.attempt += 1;
-      await this.#failed(entry, queue, error, (error as { retryable?: unknown }).retryable === true);
+      await this.#failed(entry, queue, error, saysRetryable(error) === true);
     }
   }
 
@@ -239,8 +239,7 @@ export class Outbox {
       await this.#perform(entry, queue.abort.signal);
     } catch (error) {
       if (this.#closed) return;
-      const { retryable } = (error ?? {}) as { retryable?: unknown };
-      return this.#failed(entry, queue, error, retryable !== false);
+      return this.#failed(entry, queue, error, saysRetryable(error) !== false);
     }
     if (this.#closed) return;
     // The next one begins with the commit that ends this one.
@@ -292,7 +291,8 @@ export class Outbox {
     const { commits, id, number } = this.#host;
     const { row, attempt } = entry;
     const now = commits.clock.now();
-    const error = messageOf(cause);
+    const shown = commits.payloads.shownText(messageOf(cause));
+    const error = commits.payloads.seal(shown, () => `outbox ${row.id} error`);
     if (isRetryable && attempt < this.#retryOf(row).attempts) {
       const patience = this.#backOff(row, attempt);
       const due = now + patience;
@@ -301,7 +301,7 @@ export class Outbox {
       return;
     }
     const what = row.kind === 'action' ? `The durable action "${row.name}"` : `The event for the tree "${row.name}"`;
-    const detail = `${what} of "${id}" was given up after attempt ${attempt}: ${error}`;
+    const detail = `${what} of "${id}" was given up after attempt ${attempt}: ${shown}`;
     await commits.transact(() => {
       buryRow(commits.rows, row.id, { attempt, at: now, error });
       commits.incident({ kind: 'outbox.deadLettered', detail, tree: number });

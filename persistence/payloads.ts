@@ -6,7 +6,7 @@ import { PerdureError } from '../errors.ts';
 import { encode, type Refs } from './codec.ts';
 import { redaction } from './redaction.ts';
 import { plain, type Sealing } from './sealing.ts';
-import { Secrets, type ResolveSecret } from './secrets.ts';
+import { REDACTED, Secrets, type ResolveSecret } from './secrets.ts';
 
 /** What the host wants done with payloads. */
 export interface PayloadOptions {
@@ -19,6 +19,9 @@ export interface PayloadOptions {
   /** The largest text of one state or event, in bytes. Default: 16 MiB. */
   readonly maxValueBytes?: number;
 }
+
+/** Characters of a message that are shown. */
+const SHOWN_LIMIT = 4_096;
 
 export class Payloads {
   readonly secrets: Secrets;
@@ -60,6 +63,7 @@ export class Payloads {
   /** What of a text may be shown. */
   shownText(text: string): string {
     const shown = this.#redact(this.secrets.redactText(text));
-    return typeof shown === 'string' ? shown : '[redacted]';
+    if (typeof shown !== 'string') return REDACTED;
+    return shown.length <= SHOWN_LIMIT ? shown : `${shown.slice(0, SHOWN_LIMIT)}… (${shown.length} characters)`;
   }
 }

@@ -10,6 +10,7 @@ import { migrateState, renamed, type Migrations, type Renames, type StoredState 
 import { lastSoundVersion, type DamagedRow } from './quarantine.ts';
 import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
+import { fieldOf, type Seed, type SupervisorField } from './supervision-state.ts';
 import {
   createRoot,
   forgetStored,
@@ -235,10 +236,42 @@ function storedSnapshot(
       facts: { actor: actor() },
     });
   }
+  refuseOutdatedSeeds(snapshot, logic, actor);
   const isTagged = text.includes(TAG_IN_TEXT);
   if (isTagged || text.includes(XSTATE_MARKER)) takeLate(row.id, snapshot, logic, isTagged, late);
   if (isMachine(logic)) snapshot.children ??= {};
   return snapshot;
+}
+
+/**
+ * A group restart that waits for shutdowns keeps the states of its children in the supervisor's own, where no step of a
+ * migration reaches them.
+ */
+function refuseOutdatedSeeds(snapshot: StoredSnapshot, logic: Logic, actor: () => string): void {
+  const { seeds = [] } = fieldOf<SupervisorField>(snapshot).restarting ?? {};
+  for (const seed of seeds) {
+    const outdated = outdatedIn(seed, logic);
+    if (outdated === undefined) continue;
+    throw new PerdureError(
+      'MACHINE_CHANGED',
+      `The supervisor "${actor()}" waits to restart "${seed.id}" in a state of ${outdated.from}; the machine is now ` +
+        `${outdated.to}: let the version that stored it finish the restart (it waits for shutdowns), then change the version.`,
+      { facts: { actor: actor(), child: seed.id, ...outdated } },
+    );
+  }
+}
+
+type Kept = NonNullable<Seed['kept']>;
+
+function outdatedIn(
+  { src, kept }: { readonly src: unknown; readonly kept?: Kept | undefined },
+  parent: Logic,
+): { from: string; to: string } | undefined {
+  const logic = typeof src === 'string' ? logicOf(parent, src) : undefined;
+  if (kept === undefined || logic === undefined) return undefined;
+  const [from, to] = [kept.machine, machineName(logic)];
+  if (from !== to) return { from: from ?? 'other logic', to: to ?? 'other logic' };
+  return kept.children.map((child) => outdatedIn(child, logic)).find((found) => found !== undefined);
 }
 
 /** The checksum says that it was written like this; so it was forged, or written by something else. */

@@ -92,7 +92,10 @@ export const TREE_TABLES: readonly TableSpec[] = [
       'snapshot text not null',
       'checksum integer not null',
     ],
-    indexes: ['create index if not exists actors_tree on actors(tree)'],
+    indexes: [
+      'create index if not exists actors_tree on actors(tree)',
+      'create index if not exists actors_effects on actors(tree) where attempt > 0',
+    ],
   },
   {
     name: 'timers',

@@ -215,7 +215,8 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   deadLetters(): DeadLetter[] {
     this.assertOpen();
     return readDeadLetters(this.commits.statements).map(({ id, tree, kind, name, attempt, error, dead_at }) => {
-      return { id, tree, kind, name, attempts: attempt, error: error ?? '', at: dead_at ?? 0 };
+      const said = this.commits.payloads.unseal(error ?? '', () => `outbox ${id} error`);
+      return { id, tree, kind, name, attempts: attempt, error: said, at: dead_at ?? 0 };
     });
   }
 

@@ -56,6 +56,8 @@ const WOKEN_AT_ONCE = 32;
 const LOOKED_AT = 8;
 /** The longest wait for the first timer of a closed tree: a suspended machine and a moved clock are seen then. */
 const RECHECK_MS = 30_000;
+/** The wait after the timers could not be read. */
+const RETRY_MS = 1_000;
 
 export class Trees {
   readonly #store: Store;
@@ -214,7 +216,7 @@ export class Trees {
       'MACHINE_UNKNOWN',
       `The tree "${id}" is a "${machine}", which is not among the machines of the store (${Object.keys(this.#machines).join(', ') || 'none'}): ` +
         'pass it to Store.open({ machines }).',
-      { facts: { tree: id, machine } },
+      { facts: { tree: id, machine }, retryable: true },
     );
   }
 
@@ -283,9 +285,7 @@ export class Trees {
     const { statements } = this.#commits;
     const underway = statements.of(
       `select name from trees where machine is not null and tree in
-         (select tree from actors where attempt > 0
-            and case when json_valid(snapshot) then json_extract(snapshot, '$.status') = 'active' else 1 end
-          union select tree from outbox where dead_at is null)`,
+         (select tree from actors where attempt > 0 union select tree from outbox where dead_at is null)`,
     );
     for (const { name } of underway.all() as { name: string }[]) this.#toWake.add(name);
     if (this.#waking === undefined) this.#wakeSome();
@@ -336,6 +336,16 @@ export class Trees {
   #ring(): void {
     this.#alarm = undefined;
     if (this.#closed || !this.#commits.isOpen) return;
+    try {
+      this.#wakeDue();
+    } catch (error) {
+      if (!isStoreFailure(error)) throw error;
+      // A file that cannot be read now is asked again; a commit will say what is wrong with it.
+      this.#alarmAt(this.#commits.clock.now() + RETRY_MS);
+    }
+  }
+
+  #wakeDue(): void {
     const { statements, clock } = this.#commits;
     const now = clock.now();
     const due = statements.of(

@@ -104,11 +104,16 @@ function sealAttempts(db: Db): void {
 
 type Row = ActorRow & { readonly to_turn?: number };
 
+/** Only an effect that runs has an attempt from now on: it is what wakes a tree. */
+function isActive({ snapshot }: Row): boolean {
+  return (JSON.parse(snapshot) as { status?: unknown } | null)?.status === 'active';
+}
+
 /** A page of rows at a time, in the order of the key. */
 function seal(db: Db, table: string, key: readonly (keyof Row)[]): void {
   const place = `(${key.join(', ')})`;
   const marks = `(${key.map(() => '?').join(', ')})`;
-  const update = db.prepare(`update ${table} set checksum = ? where ${place} = ${marks}`);
+  const update = db.prepare(`update ${table} set attempt = ?, checksum = ? where ${place} = ${marks}`);
   const read = db.prepare(`select * from ${table} where ${place} > ${marks} order by ${key.join(', ')} limit 1000`);
   const placeOf = (row: Row) => key.map((column) => row[column]);
   for (let last = key.map((): unknown => 0), more = true; more;) {
@@ -116,7 +121,8 @@ function seal(db: Db, table: string, key: readonly (keyof Row)[]): void {
     for (const row of rows) {
       const seed = seedOf(row);
       if (crc32(row.snapshot, seed) !== row.checksum) continue;
-      update.run(checksumOf(row.snapshot, seed, row.attempt, row.from_turn), ...placeOf(row));
+      const attempt = isActive(row) ? row.attempt : 0;
+      update.run(attempt, checksumOf(row.snapshot, seed, attempt, row.from_turn), ...placeOf(row));
     }
     const end = rows.at(-1);
     more = end !== undefined;

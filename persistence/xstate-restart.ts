@@ -15,6 +15,7 @@ import {
   childrenOf,
   copyMachine,
   isMachine,
+  machineName,
   isRunning,
   logicOf,
   orReport,
@@ -240,7 +241,7 @@ function notePaths({ ref, children }: Captured, path: Path, paths: Map<AnyRef, P
 
 function keep({ ref, snapshot, delayed, children }: Captured, packed: (value: unknown) => unknown): Kept {
   return {
-    isMachine: isMachine(inside(ref).logic),
+    machine: machineName(inside(ref).logic),
     snapshot: packed(snapshot) as Kept['snapshot'],
     delayed: delayed.map(({ key, event, due, delay, target }) => ({
       key,
@@ -293,8 +294,8 @@ export function createChild(machine: AnyStateMachine, scope: AnyActorScope, rebi
   return ref;
 }
 
-function assembled({ isMachine: hasChildren, snapshot, children }: Kept): Record<string, unknown> {
-  if (!hasChildren) return { ...snapshot };
+function assembled({ machine, snapshot, children }: Kept): Record<string, unknown> {
+  if (machine === null) return { ...snapshot };
   const nested = children.map(({ id, src, systemId, syncSnapshot, kept }) => [
     id,
     { src, systemId, syncSnapshot, snapshot: assembled(kept) },
@@ -303,12 +304,11 @@ function assembled({ isMachine: hasChildren, snapshot, children }: Kept): Record
 }
 
 /** XState revives references in a context only of own children, so contexts are put in place when all actors exist. */
-function putBack(ref: AnyRef, { isMachine: hasContext, snapshot, children }: Kept, top: AnyRef): void {
+function putBack(ref: AnyRef, { machine, snapshot, children }: Kept, top: AnyRef): void {
   if ((ref.getSnapshot() as AnySnapshot).status === 'error' && snapshot['status'] !== 'error') return;
   const { context, output, error, supervision } = snapshot;
-  const values = hasContext
-    ? { context, output, error, ...(supervision === undefined ? {} : { supervision }) }
-    : snapshot;
+  const values =
+    machine !== null ? { context, output, error, ...(supervision === undefined ? {} : { supervision }) } : snapshot;
   putValues(ref, unpack(values, (path) => refAt(top, path)) as Record<string, unknown>);
   for (const { id, kept } of children) {
     const child = refAt(ref, [id]);

@@ -153,8 +153,11 @@ export class Life {
   }
 
   /** What the store noted and told nobody: a refused timer, or the refused result of an effect. */
-  newIncidents(): string[] {
-    const rows = this.durable.store.rows.all<{ detail: string }>('select detail from incidents order by rowid');
+  newRefusals(): string[] {
+    const rows = this.durable.store.rows.all<{ detail: string }>(
+      `select detail from incidents where kind in ('turn.refused', 'rows.refused', 'effect.refused', 'timer.deadLettered')
+       order by rowid`,
+    );
     const fresh = rows.slice(this.#incidents);
     this.#incidents = rows.length;
     return fresh.map(({ detail }) => detail);

@@ -282,7 +282,7 @@ class Trial {
   }
 
   #checkStored(): void {
-    const [incident] = this.#model.newIncidents();
+    const [incident] = this.#model.newRefusals();
     if (incident !== undefined) throw new Breached('storable', { said: incident });
     const about = refusedAs('storable', () => this.#stored.check(this.#model.root));
     if (about !== undefined) throw new Breached('storable', { about, differences: about.differences });
