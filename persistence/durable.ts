@@ -248,7 +248,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
    * kind `effect.interrupted` too, for hosts that look later.
    */
   get interrupted(): readonly string[] {
-    return [...this.#tree.interrupted.keys()];
+    return this.#tree.interruptions.asked;
   }
 
   /**
@@ -258,7 +258,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   decide(actor: string, decision: 'rerun' | 'fail'): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const deliver = () => {
-        if (this.#tree.decide(actor, decision)) return;
+        if (this.#tree.interruptions.decide(actor, decision)) return;
         throw new PerdureError(
           'ACTOR_NOT_FOUND',
           `No interrupted effect waits at "${actor}" in the tree "${this.id}"; there are: ${this.interrupted.join(', ') || 'none'}.`,
@@ -509,7 +509,13 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const { statements, clock } = this.#commits;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
-    return { turn, actors: size, timersDue: n, effects: this.#tree.restartCount, ms: this.#monotonic() - began };
+    return {
+      turn,
+      actors: size,
+      timersDue: n,
+      effects: this.#tree.interruptions.restartCount,
+      ms: this.#monotonic() - began,
+    };
   }
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */
