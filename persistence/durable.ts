@@ -13,8 +13,9 @@
  */
 import type { ActorRefFrom, EventFromLogic, InspectionEvent, Observer, OutputFrom, SnapshotFrom } from 'xstate';
 import { PerdureError } from '../errors.ts';
+import type { Participant, Stimulus } from './batch.ts';
 import type { Cause, TurnRecord } from './history.ts';
-import type { Commits, Participant, Stimulus } from './commits.ts';
+import type { Commits } from './commits.ts';
 import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
