@@ -24,7 +24,7 @@ export type { ChildSpec, SrcOf, SupervisionOptions } from './persistence/supervi
 export type { RestartType, Strategy } from './persistence/supervision.ts';
 export { effectOf, type EffectIdentity } from './persistence/effects.ts';
 export { Store, type DeadLetter, type StoreOptions, type StoreWithTreesOptions } from './persistence/store.ts';
-export type { CommitReport } from './persistence/commits.ts';
+export type { CommitReport } from './persistence/batch.ts';
 export type { TreeInfo } from './persistence/trees.ts';
 export type { HistoryQuery, RecordedCause, TurnRecord } from './persistence/history.ts';
 export type { RetentionLimits } from './persistence/versions.ts';

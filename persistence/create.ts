@@ -1,7 +1,7 @@
 /** The door for one machine: a tree of its own in a store, which is opened with it when only a path is given. */
 import type { InspectionEvent, Observer } from 'xstate';
 import type { PerdureError } from '../errors.ts';
-import type { CommitReport } from './commits.ts';
+import type { CommitReport } from './batch.ts';
 import type { Clock } from './clock.ts';
 import { DurableActor, type InputOf } from './durable.ts';
 import type { Migrations } from './migrations.ts';

@@ -13,8 +13,9 @@
  */
 import type { ActorRefFrom, EventFromLogic, InspectionEvent, Observer, OutputFrom, SnapshotFrom } from 'xstate';
 import { PerdureError } from '../errors.ts';
+import type { Participant, Stimulus } from './batch.ts';
 import type { Cause, TurnRecord } from './history.ts';
-import type { Commits, Participant, Stimulus } from './commits.ts';
+import type { Commits } from './commits.ts';
 import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
@@ -249,7 +250,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
    * kind `effect.interrupted` too, for hosts that look later.
    */
   get interrupted(): readonly string[] {
-    return [...this.#tree.interrupted.keys()];
+    return this.#tree.interruptions.asked;
   }
 
   /**
@@ -259,7 +260,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   decide(actor: string, decision: 'rerun' | 'fail'): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const deliver = () => {
-        if (this.#tree.decide(actor, decision)) return;
+        if (this.#tree.interruptions.decide(actor, decision)) return;
         throw new PerdureError(
           'ACTOR_NOT_FOUND',
           `No interrupted effect waits at "${actor}" in the tree "${this.id}"; there are: ${this.interrupted.join(', ') || 'none'}.`,
@@ -510,7 +511,13 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const { statements, clock } = this.#commits;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
-    return { turn, actors: size, timersDue: n, effects: this.#tree.restartCount, ms: this.#monotonic() - began };
+    return {
+      turn,
+      actors: size,
+      timersDue: n,
+      effects: this.#tree.interruptions.restartCount,
+      ms: this.#monotonic() - began,
+    };
   }
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */

@@ -10,9 +10,10 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
+import type { CommitReport, Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
-import { Commits, type CommitReport, type Incident } from './commits.ts';
+import { Commits } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
 import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';

@@ -1,0 +1,92 @@
+/**
+ * The effects of a restored tree that were running when it was last written: a restart interrupted them. Each runs again,
+ * fails, or waits until somebody decides, as its logic says.
+ */
+import { PerdureError } from '../errors.ts';
+import type { Effects } from './effects.ts';
+import { failEffect, pathOf, type AnyRef, type Effect } from './xstate-port.ts';
+
+/** An effect that waits for a decision. */
+interface Asked {
+  readonly ref: AnyRef;
+  readonly effect: Effect;
+}
+
+export class Interruptions {
+  readonly #effects: Effects;
+  /** Those that have not been counted as started again. */
+  readonly #restarts = new Set<AnyRef>();
+  /** Those that wait for a decision, by the path of their actor. */
+  readonly #asked = new Map<string, Asked>();
+  readonly #failing: AnyRef[] = [];
+
+  constructor(effects: Effects) {
+    this.#effects = effects;
+  }
+
+  /** How many effects were running and run again. */
+  get restartCount(): number {
+    return this.#restarts.size;
+  }
+
+  /** The paths of the actors whose effects wait for a decision. */
+  get asked(): readonly string[] {
+    return [...this.#asked.keys()];
+  }
+
+  /** The effect of this actor was running. */
+  found(ref: AnyRef): void {
+    this.#restarts.add(ref);
+  }
+
+  isUncounted(ref: AnyRef): boolean {
+    return this.#restarts.has(ref);
+  }
+
+  /** Its next attempt is in its row. */
+  counted(ref: AnyRef): void {
+    this.#restarts.delete(ref);
+  }
+
+  /** Holds back an effect that is not to run again by itself, and says why; undefined when it may start. */
+  hold(ref: AnyRef, effect: Effect): 'fail' | 'ask' | undefined {
+    const { onRestart } = effect;
+    if (onRestart === 'rerun' || !this.#restarts.has(ref)) return undefined;
+    if (onRestart === 'fail') this.#failing.push(ref);
+    else this.#asked.set(pathOf(ref), { ref, effect });
+    return onRestart;
+  }
+
+  /** Decides about an effect that waits. In a turn. False when none waits there. */
+  decide(path: string, decision: 'rerun' | 'fail'): boolean {
+    const asked = this.#asked.get(path);
+    if (asked === undefined) return false;
+    this.#asked.delete(path);
+    if (decision === 'rerun') this.#effects.created(asked.ref, asked.effect);
+    else failEffect(asked.ref, interruptedError(asked.ref));
+    return true;
+  }
+
+  /** Fails those that are to fail, once the tree has started. */
+  fail(): void {
+    for (const ref of this.#failing.splice(0)) {
+      this.#restarts.delete(ref);
+      failEffect(ref, interruptedError(ref));
+    }
+  }
+
+  /** Nobody wants the effect any more. */
+  ended(ref: AnyRef): void {
+    if (this.#asked.size > 0) this.#asked.delete(pathOf(ref));
+  }
+}
+
+function interruptedError(ref: AnyRef): PerdureError {
+  const facts = { actor: pathOf(ref) };
+  return new PerdureError(
+    'EFFECT_INTERRUPTED',
+    `The effect of "${facts.actor}" was interrupted when its process ended, or when its tree was read back from the file, ` +
+      'and is not to run again by itself: find out what it did, and go on from there.',
+    { facts },
+  );
+}
