@@ -224,6 +224,8 @@ export class ActorRegister implements Refs {
       record.attempt += 1;
       interruptions.counted(ref);
     }
+    // Only an effect that runs has an attempt: it is what wakes a tree.
+    if (snapshot.status !== 'active') record.attempt = 0;
     const identity = () => this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
     const text = commits.payloads.write(
       ownSnapshot(ref),

@@ -51,6 +51,8 @@ export interface Incident {
   readonly actor?: string;
   /** Whether the same, word for word, is not noted again. */
   readonly once?: boolean;
+  /** Whether it happened in a turn of its tree, and did not when that is undone. */
+  readonly isOfTurn?: boolean;
 }
 
 const nothing = () => {};
@@ -104,6 +106,11 @@ export class Batch {
     }
     this.afterCommit.push(...undone.afterCommit.filter(isOthers));
     this.names.push(...undone.names.filter(isOthers));
-    this.incidents.push(...undone.incidents);
+    this.incidents.push(...undone.incidents.filter((incident) => !isUndone(incident, numbers)));
   }
+}
+
+/** Whether the incident belongs to a turn of one of these trees. */
+export function isUndone({ isOfTurn, tree }: Incident, trees: ReadonlySet<number>): boolean {
+  return isOfTurn === true && tree !== undefined && trees.has(tree);
 }

@@ -322,7 +322,7 @@ export class Commits implements Batching {
     const turn = this.turn - 1;
     if (batch.report !== undefined) tell(this.#options.onCommit, batch.report);
     for (const stimulus of batch.stimuli) stimulus.resolve(turn);
-    for (const { fn } of batch.afterCommit) fn();
+    for (const { fn } of batch.afterCommit) tell(fn, undefined);
     for (const participant of batch.participants) {
       this.#isolation.stored(participant);
       participant.committed(turn);
@@ -356,7 +356,7 @@ export class Commits implements Batching {
     for (const participant of Array.from(this.#participants.values())) {
       if (this.isOpen) this.#isolation.reload(participant);
     }
-    this.#options.onReopen?.();
+    if (this.isOpen) this.#options.onReopen?.();
   }
 }
 

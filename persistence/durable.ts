@@ -12,7 +12,7 @@
  *     another object.
  */
 import type { ActorRefFrom, EventFromLogic, InspectionEvent, Observer, OutputFrom, SnapshotFrom } from 'xstate';
-import { PerdureError } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { Participant, Stimulus } from './batch.ts';
 import type { Cause, TurnRecord } from './history.ts';
 import type { Commits } from './commits.ts';
@@ -193,7 +193,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         if (row !== undefined) this.#commits.alongside(this, () => takeRow(statements, row.id));
-        if (applied) target?.send(event);
+        if (applied) this.#sendTo(target, event);
         else cause.isRepeat = true;
       };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
@@ -375,7 +375,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const deliver = () => {
       // After a refusal in its batch the timer is in its row again, and in the queue of a new tree.
       const due = this.#tree === tree ? timer : this.#tree.timers.take(timer.id);
-      due?.target.send(due.event);
+      if (due !== undefined) this.#sendTo(due.target, due.event);
     };
     this.#run({
       participant: this,
@@ -390,10 +390,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const commits = this.#commits;
     if (!commits.isOpen) return;
     const cause: Cause = { kind: 'result', to: path, event };
-    const deliver = () => this.#tree.actorOf(actor)?.send(event);
+    const deliver = () => this.#sendTo(this.#tree.actorOf(actor), event);
     const reject = (error: PerdureError) => {
       if (!commits.isOpen) return;
-      const fail = () => this.#tree.actorOf(actor)?.send(failureInsteadOf(event, error));
+      const fail = () => this.#sendTo(this.#tree.actorOf(actor), failureInsteadOf(event, error));
       const note = (again: PerdureError) => {
         if (commits.isOpen) commits.incident({ kind: 'effect.refused', detail: again.message, tree: this.number });
       };
@@ -453,6 +453,21 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       root.send({ type: 'runtime.resumed', at: this.#commits.clock.now(), turn: restoredTurn });
     }
     this.#tree.timers.start();
+  }
+
+  /** XState keeps what actors throw; what comes out of it all the same, of an inspector say, leaves the turn half done. */
+  #sendTo(target: AnyRef | undefined, event: AnyEventObject): void {
+    try {
+      target?.send(event);
+    } catch (error) {
+      this.#tree.refused(
+        isPerdureError(error)
+          ? error
+          : new PerdureError('TURN_REFUSED', `The turn of "${event.type}" threw: ${messageOf(error)}`, {
+              cause: error,
+            }),
+      );
+    }
   }
 
   #run(stimulus: Stimulus): void {

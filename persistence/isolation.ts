@@ -25,7 +25,6 @@ export interface IsolationHost {
   readonly rows: TurnRows;
   assertOpen(): void;
   flush(): void;
-  touch(participant: Participant): void;
   leave(participant: Participant, reason: PerdureError): void;
   incident(incident: Incident): void;
 }
@@ -95,13 +94,18 @@ export class Isolation {
 
   /** When the whole transaction must be undone: only those run their turns again who wrote rows in it. */
   isolateWriters(batch: Batch, refusal: PerdureError): void {
-    const isNarrow = this.#transaction.condemned === undefined && !batch.isPastWriters;
-    const isSuspect = ({ number }: Participant) => batch.writers.has(number) || batch.condemned.has(number);
-    const suspects = isNarrow ? new Set([...batch.participants].filter(isSuspect)) : batch.participants;
+    const suspects = this.#suspectsIn(batch);
     if (batch.participants.size === 0) batch.loose.length = 0;
     this.#undo(batch, suspects);
     const held = batch.stimuli.filter(({ participant }) => suspects.has(participant));
     this.#isolate(suspects, held, refusal);
+  }
+
+  /** Those whose rows go with the transaction when it is undone. */
+  #suspectsIn(batch: Batch): ReadonlySet<Participant> {
+    if (this.#transaction.condemned !== undefined || batch.isPastWriters) return batch.participants;
+    const isSuspect = ({ number }: Participant) => batch.writers.has(number) || batch.condemned.has(number);
+    return new Set([...batch.participants].filter(isSuspect));
   }
 
   /** Undoes the open transaction; what it held of other trees than these goes into the next batch. */
@@ -127,7 +131,12 @@ export class Isolation {
   ): void {
     const outer = this.#postponed;
     this.#postponed ??= [];
-    for (const participant of participants) this.#strike(participant, refusal);
+    const sent = new Set(stimuli.map(({ participant }) => participant));
+    for (const participant of participants) {
+      // Who sent what could not be stored is told, and that is all.
+      if (sent.has(participant)) this.reload(participant);
+      else this.#strike(participant, refusal);
+    }
     first();
     let refused = 0;
     for (const stimulus of stimuli) if (!this.#runAlone(stimulus)) refused += 1;
@@ -159,6 +168,7 @@ export class Isolation {
   /** Gives a tree up. */
   #give(participant: Participant, reason: PerdureError): void {
     this.#given.set(participant, reason);
+    this.#strikes.delete(participant);
     this.#commits.leave(participant, reason);
     participant.failed(reason);
     if (!this.#commits.isOpen) return;
@@ -197,15 +207,15 @@ export class Isolation {
     return refusal === undefined;
   }
 
-  /** The turn failed alone. Trees that came with it are read back only if they were written. */
+  /** The turn failed alone. Trees that came with it are read back only if rows of theirs went with it. */
   #undoAlone(stimulus: Stimulus, batch: Batch, written: boolean, verdict: PerdureError): void {
     const own = stimulus.participant;
     this.#steps.take();
     if (isRefusal(verdict)) {
-      this.#undo(batch, batch.participants);
-      this.postpone(...batch.stimuli.filter((other) => other !== stimulus));
-      for (const other of batch.participants) if (other === own || written) this.reload(other);
-      for (const other of batch.participants) if (other !== own && !written) this.#commits.touch(other);
+      const suspects = new Set(written ? this.#suspectsIn(batch) : []).add(own);
+      this.#undo(batch, suspects);
+      this.postpone(...batch.stimuli.filter((other) => other !== stimulus && suspects.has(other.participant)));
+      for (const suspect of suspects) this.reload(suspect);
     } else {
       this.#transaction.rollback();
       if (this.#commits.isOpen) this.#steps.failStop(batch, verdict);

@@ -4,7 +4,7 @@
  */
 import { PerdureError } from '../errors.ts';
 import { AcceptedIds } from './accepted-ids.ts';
-import { NOBODY, type Batch, type Incident, type Participant } from './batch.ts';
+import { isUndone, NOBODY, type Batch, type Incident, type Participant } from './batch.ts';
 import type { Clock } from './clock.ts';
 import type { History } from './history.ts';
 import type { Payloads } from './payloads.ts';
@@ -95,7 +95,8 @@ export class Transaction {
       this.#file.turn,
       batch.names.map(({ name }) => name),
     );
-    for (const incident of batch.incidents) this.#writeIncident(incident);
+    const refused = new Set(Array.from(batch.refused?.keys() ?? [], ({ number }) => number));
+    for (const incident of batch.incidents) if (!isUndone(incident, refused)) this.#writeIncident(incident);
     versions.step(this.#options.clock.now(), this.#written.rows);
     this.#file.commit();
     this.#isBegun = false;

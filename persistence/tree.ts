@@ -254,7 +254,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
   }
 
   incident(kind: string, detail: string): void {
-    if (!this.dropped) this.commits.incident({ kind, detail, tree: this.#options.tree });
+    if (!this.dropped) this.commits.incident({ kind, detail, tree: this.#options.tree, isOfTurn: true });
   }
 
   nextId(): number {

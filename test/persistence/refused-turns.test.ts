@@ -1,0 +1,154 @@
+/** What a refused turn must not do to anybody else, or to its own tree: S2. */
+import { expect, test, vi } from 'vitest';
+import { assign, fromCallback, setup } from 'xstate';
+import { createDurableActor } from '../../persistence/create.ts';
+import { transactional } from '../../persistence/durable-action.ts';
+import { Store } from '../../persistence/store.ts';
+import { supervise } from '../../persistence/supervise.ts';
+import { tempStore } from '../support/temp.ts';
+
+const counter = setup({ types: {} as { context: { n: number; x?: unknown } } }).createMachine({
+  id: 'counter',
+  context: { n: 0 },
+  on: {
+    add: { actions: assign({ n: ({ context }) => context.n + 1 }) },
+    fn: { actions: assign({ x: () => () => {} }) },
+  },
+});
+
+test.each(['@xstate.event', '@xstate.snapshot'])(
+  'an inspector that throws at %s neither loses a message nor doubles it',
+  async (type) => {
+    let throwing = false;
+    const inspect = (event: { type: string }) => {
+      if (!throwing || event.type !== type) return;
+      throwing = false;
+      throw new Error('inspector');
+    };
+    const store = tempStore();
+    const durable = await createDurableActor(counter, { store, inspect });
+    throwing = true;
+    const first = await durable.send({ type: 'add' }, { id: 'pay-1' }).then(
+      ({ applied }) => applied,
+      () => false,
+    );
+    const second = await durable.send({ type: 'add' }, { id: 'pay-1' });
+    expect([first, second.applied].filter(Boolean)).toHaveLength(1);
+    expect(durable.getSnapshot().context.n).toBe(1);
+    await durable.close();
+    const again = await createDurableActor(counter, { store });
+    expect(again.getSnapshot().context.n).toBe(1);
+    await again.close();
+  },
+);
+
+test('a tree to which somebody sends what cannot be stored, time after time, goes on', async () => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  const waiting = durable.waitFor(({ context }) => context.n === 1);
+  for (let time = 0; time < 5; time++) {
+    await expect(durable.send({ type: 'fn' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  }
+  await durable.send({ type: 'add' });
+  expect((await waiting).context.n).toBe(1);
+  await durable.close();
+});
+
+const ledger = { name: 'ledger', key: 'id', columns: ['id integer primary key', 'amount integer not null'] };
+const payer = setup({
+  types: {} as { context: { x?: unknown }; events: { type: 'pay' } | { type: 'payBad' } },
+  actions: {
+    book: transactional((rows) => void rows.run('insert into ledger(amount, from_turn) values (1, ?)', rows.turn)),
+  },
+}).createMachine({
+  context: {},
+  on: { pay: { actions: 'book' }, payBad: { actions: ['book', assign({ x: () => () => {} })] } },
+});
+
+test('the effects of a tree that wrote no rows go on when a tree that did is refused in its batch', async () => {
+  let calls = 0;
+  const ticker = setup({
+    types: {} as { context: { ticks: number }; events: { type: 'go' } | { type: 'tick' } },
+    actors: {
+      callback: fromCallback(({ sendBack }) => {
+        calls += 1;
+        sendBack({ type: 'tick' });
+      }),
+    },
+  }).createMachine({
+    context: { ticks: 0 },
+    initial: 'off',
+    on: { tick: { actions: assign({ ticks: ({ context }) => context.ticks + 1 }) } },
+    states: { off: { on: { go: 'on' } }, on: { invoke: { src: 'callback', id: 'callback' } } },
+  });
+  const store = Store.open(tempStore(), { machines: { payer, ticker } });
+  store.declare([ledger]);
+  const x = await store.open('ticker', 'x');
+  await store.open('payer', 'y');
+  const sent = await Promise.allSettled([store.send('y', { type: 'payBad' }), store.send('x', { type: 'go' })]);
+  expect(sent.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  await vi.waitFor(() => expect(x.getSnapshot().context.ticks).toBe(1));
+  expect(calls).toBe(1);
+  store.close();
+});
+
+test('what a host throws after a commit keeps no effect of another tree from starting', async () => {
+  const thrown: unknown[] = [];
+  const uncaught = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => thrown.push(error));
+  try {
+    let started = false;
+    const worker = setup({ actors: { work: fromCallback(() => void (started = true)) } }).createMachine({
+      initial: 'a',
+      states: { a: { on: { go: 'b' } }, b: { invoke: { src: 'work', id: 'work' } } },
+    });
+    const thrower = setup({
+      actions: {
+        fail: transactional((rows) => {
+          rows.afterCommit(() => {
+            throw new Error('of the host');
+          });
+        }),
+      },
+    }).createMachine({ on: { fail: { actions: 'fail' } } });
+    const store = Store.open(tempStore(), { machines: { thrower, worker } });
+    await store.open('thrower', 't');
+    await store.open('worker', 'x');
+    await Promise.all([store.send('t', { type: 'fail' }), store.send('x', { type: 'go' })]);
+    await vi.waitFor(() => expect(started).toBe(true));
+    await vi.waitFor(() => expect(thrown).toMatchObject([{ message: 'of the host' }]));
+    store.close();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of uncaught) process.on('uncaughtException', listener as never);
+  }
+});
+
+test('a restart in a turn that is undone is no incident', async () => {
+  const kid = setup({}).createMachine({
+    on: {
+      boom: {
+        actions: () => {
+          throw new Error('boom');
+        },
+      },
+    },
+  });
+  const parent = setup({ types: {} as { context: { x?: unknown } }, actors: { kid } }).createMachine({
+    context: {},
+    invoke: { src: 'kid', id: 'kid', systemId: 'kid' },
+    on: {
+      boomBad: {
+        actions: [({ system }) => system.get('kid').send({ type: 'boom' }), assign({ x: () => () => {} })],
+      },
+    },
+  });
+  const machine = supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  await expect(durable.send({ type: 'boomBad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  await durable.send({ type: 'boom' }, { to: 'kid' });
+  durable.store.flush();
+  const restarts = durable.store.rows.all(`select 1 from incidents where kind = 'child.restarted'`);
+  expect(restarts).toHaveLength(1);
+  await durable.close();
+});
