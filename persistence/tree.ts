@@ -3,9 +3,10 @@
  * open transaction, and lets go of what waited when the commit is done. Its parts are
  *
  *   actor-register.ts   the actors that live, and their rows
- *   timers.ts           the events that wait
- *   effects.ts          the work outside
- *   interruptions.ts    the effects that a restart interrupted
+ *   timers.ts           the events that wait; timer-register.ts, their rows
+ *   effects.ts          the work outside; interruptions.ts, what of it a restart interrupted
+ *   wanted.ts           what is to be done after the commit
+ *   tree-digest.ts      whether all rows are there
  *
  * A2  The rows of a committed turn, assembled, equal XState's own persisted snapshot of the whole tree.
  * A3  A tree that was dropped or rolled back is never used again; a reload makes a new one from the rows.
@@ -13,27 +14,27 @@
 import { PerdureError } from '../errors.ts';
 import { ActorRegister, type ActorHost } from './actor-register.ts';
 import type { ActorRecord } from './actor-rows.ts';
-import { decode, type Refs } from './codec.ts';
+import type { Refs } from './codec.ts';
 import { Effects, type EffectIdentity } from './effects.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionHandler } from './durable-action.ts';
 import { Interruptions } from './interruptions.ts';
-import { renamed, type Migrations, type Renames } from './migrations.ts';
+import type { Migrations, Renames } from './migrations.ts';
 import type { Outbox } from './outbox.ts';
-import { bindingOf as outboxBinding, type OutboxRow } from './outbox-rows.ts';
+import type { OutboxRow } from './outbox-rows.ts';
 import { quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree } from './restore.ts';
 import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
-import { bindingOf as timerBinding, deleteTimer, insertTimer, readTimers, type TimerRow } from './timer-rows.ts';
+import { TimerRegister, type TimerRegisterHost } from './timer-register.ts';
 import type { Clock } from './clock.ts';
 import { TreeDigest } from './tree-digest.ts';
 import { insertTree } from './tree-rows.ts';
+import { Wanted, type WantedHost } from './wanted.ts';
 import {
   childrenOf,
   createRoot,
   durable,
-  isStorable,
   pathOf,
   type AnyEventObject,
   type AnyRef,
@@ -72,7 +73,7 @@ export interface TreeHost {
   effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void;
 }
 
-export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
+export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerRegisterHost, WantedHost {
   readonly root: AnyRef;
   readonly timers: Timers;
   readonly effects: Effects;
@@ -86,17 +87,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
   readonly #host: TreeHost;
   readonly #options: TreeOptions;
   readonly #actors: ActorRegister;
-  /** What the turn wants done after its commit. */
-  #wanted: {
-    readonly ref: AnyRef;
-    readonly kind: OutboxRow['kind'];
-    readonly name: string;
-    readonly payload: unknown;
-  }[] = [];
-  /** How much of it was wanted when each of the running transitions began. */
-  readonly #wantedBefore: number[] = [];
-  /** Timers of a restored tree, until it starts. */
-  #timerRows: readonly TimerRow[] = [];
+  readonly #timerRows: TimerRegister;
+  readonly #wanted: Wanted;
   readonly #damaged: DamagedRow[] = [];
   /** Of the actors whose machine was renamed, by their row. */
   readonly #renames = new Map<number, Renames>();
@@ -111,6 +103,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     this.#host = host;
     this.#options = options;
     this.timers = new Timers(this);
+    this.#timerRows = new TimerRegister(this, this.#actors);
+    this.#wanted = new Wanted(this, this.#actors);
     const logic = durable(options.logic);
     const damaged = (row: DamagedRow) => void this.#damaged.push(row);
     const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
@@ -143,6 +137,14 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     return this.#options.tree;
   }
 
+  get actions(): ReadonlyMap<string, unknown> {
+    return this.#options.actions;
+  }
+
+  get outbox(): Outbox {
+    return this.#host.outbox;
+  }
+
   get rootKey(): string {
     return this.#options.root.id;
   }
@@ -167,7 +169,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     this.root.start();
     if (this.starting) {
       this.#actors.startOrphans();
-      this.#adoptTimers();
+      this.#timerRows.adopt(this.#renames);
       quarantine(this.commits, this.#options, this.#damaged);
     }
     this.starting = false;
@@ -186,15 +188,14 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
 
   touched(ref: AnyRef): void {
     this.#actors.touched(ref);
-    this.#wantedBefore.push(this.#wanted.length);
+    this.#wanted.enterStep();
     this.commits.rows.enterStep(this.number);
     this.#host.touched();
   }
 
   /** What a transition that throws wanted done is undone with its rows. */
   stepped(threw: boolean): void {
-    const before = this.#wantedBefore.pop() ?? 0;
-    if (threw) this.#wanted.length = before;
+    this.#wanted.leaveStep(threw);
     this.commits.rows.leaveStep(threw);
   }
 
@@ -224,17 +225,13 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
   }
 
   enqueue(ref: AnyRef, kind: OutboxRow['kind'], name: string, payload: unknown): void {
-    if (kind === 'action' && !this.#options.actions.has(name)) this.refused(undeclared(ref, name));
-    if (kind === 'event' && !isAddress(name)) this.refused(unaddressed(ref, name));
-    this.#wanted.push({ ref, kind, name, payload });
+    this.#wanted.add(ref, kind, name, payload);
     this.#host.touched();
   }
 
   /** What a row of the outbox is to carry out. */
   payloadOf(row: OutboxRow): unknown {
-    const text = this.commits.payloads.unseal(row.payload, () => outboxBinding(this.#options.tree, row));
-    const actors = this.#actors;
-    return decode(text, { idOf: (ref) => actors.idOf(ref), refOf: (id) => actors.actorOf(id) ?? actors.refOf(id) });
+    return this.#wanted.payloadOf(row);
   }
 
   effectTold(ref: AnyRef, tell: () => void): void {
@@ -304,8 +301,8 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     const changed = this.#actors.collect();
     if (!this.digest.isWritten && this.restoredTurn === undefined) this.#register();
     this.#actors.write(changed, turn);
-    this.#writeTimers(turn);
-    this.#writeOutbox(turn);
+    this.#timerRows.write(turn);
+    this.#wanted.write(turn);
     this.digest.write();
     this.#forgetWritten();
   }
@@ -321,19 +318,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() });
   }
 
-  #writeOutbox(turn: number): void {
-    for (const { ref, kind, name, payload } of this.#wanted) {
-      const row = { id: this.commits.nextId(), source: this.idOf(ref) ?? 0, kind, name };
-      const refs = kind === 'event' ? NO_REFS : this.#actors;
-      const where = () => `what "${pathOf(ref)}" wants done by "${name}"`;
-      const text = this.commits.payloads.write(payload, refs, where, () => outboxBinding(this.#options.tree, row));
-      this.#host.outbox.write({ ...row, payload: text }, turn);
-    }
-    this.#wanted = [];
-    // An action of the host's may have the store write in the midst of a transition.
-    this.#wantedBefore.fill(0);
-  }
-
   /**
    * What happens from here on belongs to the next turn, also what listeners of this commit do. Before the commit it is
    * safe to forget, because a tree whose commit failed is never used again (A3).
@@ -343,28 +327,6 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
     this.timers.added.clear();
     this.timers.removed.clear();
     this.effects.seal();
-  }
-
-  #writeTimers(turn: number): void {
-    const { statements } = this.commits;
-    for (const timer of this.timers.removed) {
-      deleteTimer(statements, timer.id);
-      this.digest.toggle(timer.checksum);
-    }
-    for (const timer of this.timers.added) {
-      const target = this.idOf(timer.target);
-      if (target === undefined && timer.target.system !== this.root.system) throw strangeTarget(timer);
-      if (target === undefined) continue;
-      // A timer may outlive its source (T6), even one that came and went within this batch and has no row.
-      const source = this.idOf(timer.source) ?? target;
-      const where = () => `a delayed event of "${pathOf(timer.source)}"`;
-      const text = this.commits.payloads.write(timer.event, this.#actors, where, () =>
-        timerBinding(this.#options.tree, { ...timer, source, target }),
-      );
-      timer.checksum = insertTimer(statements, { tree: this.#options.tree, source, target, timer, text }, turn);
-      this.digest.toggle(timer.checksum);
-      this.commits.count(1, text.length);
-    }
   }
 
   #identityOf(ref: AnyRef): EffectIdentity {
@@ -383,74 +345,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost {
   /** Throws ROW_CORRUPT when rows of the tree have vanished, or strange ones have appeared. */
   #verifyWhole(): void {
     this.#actors.adopted();
-    this.#timerRows = readTimers(this.commits.statements, this.#options.tree);
-    for (const { checksum } of this.#timerRows) this.digest.read(checksum, checksum);
+    const timers = this.#timerRows.read();
     if (this.digest.verify()) return;
-    throw notWhole(this.#options.name, this.size, this.#timerRows.length);
+    throw notWhole(this.#options.name, this.size, timers);
   }
-
-  #adoptTimers(): void {
-    if (this.#timerRows.length === 0) return;
-    const refs = this.#actors.refs();
-    for (const row of this.#timerRows) {
-      const { id, source, target, key, due, delay, checksum } = row;
-      const text = this.commits.payloads.unseal(row.event, () => timerBinding(this.#options.tree, row));
-      const timer = this.timers.adopt({
-        id,
-        source: refs.refOf(source),
-        target: refs.refOf(target),
-        key,
-        event: decode(text, refs) as AnyEventObject,
-        due,
-        delay,
-        checksum,
-      });
-      const renames = this.#renames.get(source);
-      if (renames !== undefined) this.#renameTimer(timer, renames);
-    }
-    this.#timerRows = [];
-  }
-
-  /** The delayed event of an `after` is named after the machine, which now has another name. */
-  #renameTimer(timer: Timer, renames: Renames): void {
-    const key = renamed(timer.key, renames);
-    if (key === timer.key) return;
-    this.timers.cancel(timer.source, timer.key);
-    const event = { ...timer.event, type: renamed(timer.event.type, renames) };
-    this.timers.added.add(this.timers.adopt({ ...timer, id: this.nextId(), key, event, checksum: 0 }));
-  }
-}
-
-/** A reference means nothing in another tree. */
-const NO_REFS: Refs = {
-  idOf: () => undefined,
-  refOf: (id) => {
-    throw new Error(`an event for another tree refers to the actor ${id}`);
-  },
-};
-
-function isAddress(name: unknown): boolean {
-  return typeof name === 'string' && isStorable(name);
-}
-
-function unaddressed(ref: AnyRef, name: unknown): PerdureError {
-  const facts = { actor: pathOf(ref) };
-  return new PerdureError(
-    'CODEC_REFUSED',
-    `"${facts.actor}" sent an event to the tree ${JSON.stringify(name) ?? String(name)}: the id of a tree is a text, without ` +
-      'halves of surrogate pairs.',
-    { facts },
-  );
-}
-
-function undeclared(ref: AnyRef, name: string): PerdureError {
-  const facts = { actor: pathOf(ref), action: name };
-  return new PerdureError(
-    'NOT_PROVIDED',
-    `"${facts.actor}" took the durable action "${name}", which could not be found again after a restart: declare it in ` +
-      'setup({ actions }) of a machine of the tree.',
-    { facts },
-  );
 }
 
 function notWhole(tree: string, actors: number, timers: number): PerdureError {
@@ -459,15 +357,5 @@ function notWhole(tree: string, actors: number, timers: number): PerdureError {
     `The rows of the tree "${tree}" do not add up: ${actors} actors and ${timers} timers were read, and some of them are ` +
       'missing or strange, so the file was damaged. Nothing was changed; run `perdure doctor`, or restore a backup.',
     { facts: { tree, actors, timers } },
-  );
-}
-
-function strangeTarget({ source, target, event }: Timer): PerdureError {
-  const facts = { source: pathOf(source), target: target.id, event: event.type };
-  return new PerdureError(
-    'CODEC_REFUSED',
-    `"${facts.source}" delayed "${event.type}" for the actor "${target.id}" of another tree, which could not be found again ` +
-      'after a restart: delay an event to itself, and send from there.',
-    { facts },
   );
 }
