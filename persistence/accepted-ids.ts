@@ -144,7 +144,9 @@ export class AcceptedIds {
         this.#statements.of('insert into accepted values (?, ?, ?, ?)').run(...ids, tree, this.#host.turn, at);
       } else if (ids.size > 1) {
         this.#statements
-          .of('insert into accepted select value, ?, ?, ? from json_each(?)')
+          // `or fail`: a statement that may have to undo rows of its own copies every page first, and this one is undone
+          // with its transaction.
+          .of('insert or fail into accepted select value, ?, ?, ? from json_each(?)')
           .run(tree, this.#host.turn, at, JSON.stringify([...ids]));
       }
       const put = this.#statements.of('insert or replace into clients values (?, ?, ?, ?, ?)');
