@@ -82,6 +82,8 @@ interface Status {
   readonly signal: string | null;
   readonly durationMs: number;
   readonly terminated: boolean;
+  /** Wall-clock ms. */
+  readonly endedAt: number;
 }
 
 /** How the wrapper is started: plain JSON, so that a test can start it from another process. */
@@ -104,8 +106,10 @@ export async function runCommand(spec: CommandSpec): Promise<CommandResult> {
   const files = filesOf(spec);
   const settled = adopt(spec, files);
   if (settled !== undefined) return settled;
+  // In true time, which the wrapper wrote, too.
+  const ending = Date.now();
   if ((await endLeftovers(spec.key, spec.graceMs)) > 0) {
-    const late = adopt(spec, files);
+    const late = adopt(spec, files, ending);
     if (late !== undefined) return late;
   }
   spec.signal.throwIfAborted();
@@ -232,14 +236,16 @@ async function statusOfTheLost(
   signal: string | null,
 ): Promise<Omit<Status, 'durationMs'>> {
   await endProcesses(spec.key, groupOf(wrapper), spec.graceMs ?? DEFAULT_GRACE_MS);
-  if (signal !== null) return { exitCode: null, signal, terminated: true };
+  if (signal !== null) return { exitCode: null, signal, terminated: true, endedAt: Date.now() };
   const complaint = readText(files.complaint)?.trim() ?? 'it left no explanation';
   throw unstartable(spec, new Error(`the wrapper did not record an outcome: ${complaint}`));
 }
 
-function adopt(spec: CommandSpec, files: AttemptFiles): CommandResult | undefined {
+/** What the command came to by itself, before it was told to end: it may answer that with any status, faster than its wrapper. */
+function adopt(spec: CommandSpec, files: AttemptFiles, before = Infinity): CommandResult | undefined {
   const status = readStatus(spec, files);
-  if (status === undefined || status.terminated || status.exitCode === null) return undefined;
+  if (status === undefined || status.terminated || status.exitCode === null || status.endedAt >= before)
+    return undefined;
   return resultOf(files, status, true);
 }
 
@@ -253,12 +259,13 @@ function resultOf(files: AttemptFiles, status: Status, adopted: boolean): Comman
 function readStatus(spec: CommandSpec, files: AttemptFiles): Status | undefined {
   const status = parsed(readText(files.status));
   if (typeof status !== 'object' || status === null) return undefined;
-  const { key, attempt, exitCode, signal, durationMs, terminated } = status as Record<string, unknown>;
+  const { key, attempt, exitCode, signal, durationMs, terminated, endedAt } = status as Record<string, unknown>;
   if (key !== spec.key || attempt !== spec.attempt) return undefined;
   if (typeof exitCode !== 'number' && exitCode !== null) return undefined;
   if (typeof signal !== 'string' && signal !== null) return undefined;
   if (typeof durationMs !== 'number' || typeof terminated !== 'boolean') return undefined;
-  return { exitCode, signal, durationMs, terminated };
+  if (typeof endedAt !== 'number') return undefined;
+  return { exitCode, signal, durationMs, terminated, endedAt };
 }
 
 /** What the command wrote for its value. Throws COMMAND_FAILED for what is not text, unless it failed anyway. */
