@@ -339,7 +339,8 @@ export class Commits implements Batching {
   /** S3. */
   #failStop(batch: Batch, error: PerdureError): void {
     const pending = [...batch.stimuli, ...this.#batch.stimuli];
-    const incidents = [...batch.incidents, ...this.#batch.incidents];
+    // Those of turns are undone with them, or stored with them.
+    const incidents = [...batch.incidents, ...this.#batch.incidents].filter(({ isOfTurn }) => isOfTurn !== true);
     this.#batch = new Batch();
     this.#batch.incidents.push(...incidents);
     const passing = this.#reopening.fail(error);

@@ -6,6 +6,7 @@ import { existsSync, statSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { verify, type ActorRow } from './actor-rows.ts';
 import { isCopy } from './copies.ts';
+import { filesOpenToOthers } from './file-mode.ts';
 import { isLocked } from './lock.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import { isSealed } from './sealing.ts';
@@ -24,6 +25,7 @@ export interface Finding {
     | 'ORPHAN'
     | 'ID_BEYOND_LIMIT'
     | 'WAL_LARGE'
+    | 'FILE_OPEN'
     | 'DEAD_LETTER';
   readonly detail: string;
   readonly remedy: string;
@@ -90,6 +92,9 @@ class Examination {
   health(): Health {
     const schema = this.#db.pragma('user_version', { simple: true }) as number;
     this.#file();
+    for (const { path, mode } of filesOpenToOthers(this.#path)) {
+      this.#find('FILE_OPEN', `${path} may be used by others (mode ${mode.toString(8)})`, `run \`chmod 600 ${path}\``);
+    }
     const isCurrent = schema === SCHEMA_VERSION;
     if (isCurrent) {
       this.#actors();

@@ -12,7 +12,7 @@
  */
 import type { Clock } from './clock.ts';
 import { PerdureError } from '../errors.ts';
-import { pathOf, type AnyEventObject, type AnyRef, type Scheduler } from './xstate-port.ts';
+import { pathOf, type AnyEventObject, type AnyRef, type Delayed, type Scheduler } from './xstate-port.ts';
 
 const RECHECK_MS = 30_000;
 /** Timers fired in one go, before the loop gets its chance. */
@@ -23,15 +23,8 @@ const BEREFT = '\0';
 const JITTER_MS = 500;
 
 /** A delayed event. */
-export interface DelayedEvent {
+export interface DelayedEvent extends Delayed {
   readonly id: number;
-  readonly source: AnyRef;
-  readonly target: AnyRef;
-  readonly key: string;
-  readonly event: AnyEventObject;
-  /** Wall-clock ms: what the row says. */
-  readonly due: number;
-  readonly delay: number;
   /** Of its row; 0 while it has none. */
   checksum: number;
 }

@@ -1,6 +1,6 @@
 /** Damage: what an opening does about it, what an examination says of it, and what a repair mends. */
 import Database from 'better-sqlite3';
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -283,3 +283,20 @@ describe('a rehearsal', () => {
     ]);
   });
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a file that others may read is told, with what to do; a backup is private like its store',
+  async () => {
+    const path = tempStore();
+    const store = Store.open(path);
+    await store.backup(`${path}.copy`);
+    store.close();
+    expect(statSync(`${path}.copy`).mode & 0o777).toBe(0o600);
+    expect(examine(path).findings).toEqual([]);
+    chmodSync(path, 0o644);
+    // SQLite gives the log the mode of the database.
+    expect(examine(path).findings).toMatchObject(
+      [path, `${path}-wal`].map((file) => ({ code: 'FILE_OPEN', remedy: `run \`chmod 600 ${file}\`` })),
+    );
+  },
+);
