@@ -1,3 +1,5 @@
+import type { ErrorClass } from './error-class.ts';
+
 /** How an action ended. Exactly one outcome per action; counts always add up. */
 export type OutcomeKind = 'ok' | 'recovered' | 'degraded' | 'skipped' | 'failed' | 'denied' | 'cancelled';
 
@@ -6,6 +8,11 @@ export interface ErrorRecord {
   readonly name: string;
   readonly code: string | null;
   readonly message: string;
+  readonly class: ErrorClass;
+  /** The same for the same fault: 16 hexadecimal digits. */
+  readonly fingerprint: string;
+  /** How long the other side asked to be left alone, ms. */
+  readonly retryAfterMs?: number;
 }
 
 /** The one typed outcome of an action. */

@@ -10,6 +10,15 @@ export interface RetryPolicy {
 
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 1, delayMs: 1_000, capMs: 30_000 };
 
+/** For common kinds of work: give one as `retry`. */
+export const RETRY_PRESETS = {
+  network: { attempts: 6, delayMs: 1_000, capMs: 30_000 },
+  database: { attempts: 4, delayMs: 500, capMs: 10_000 },
+  timeout: { attempts: 3, delayMs: 2_000, capMs: 20_000 },
+  resource: { attempts: 5, delayMs: 1_000, capMs: 60_000 },
+  default: { attempts: 4, delayMs: 1_000, capMs: 30_000 },
+} as const satisfies Record<string, RetryPolicy>;
+
 /**
  * Decorrelated jitter: `min(cap, U(base, 3 * previous))`, capped after sampling. Source: M. Brooker, "Exponential
  * Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -20,4 +29,9 @@ export const DEFAULT_RETRY: RetryPolicy = { attempts: 1, delayMs: 1_000, capMs: 
 export function backOffMs({ delayMs, capMs }: RetryPolicy, previousMs: number, roll: number): number {
   const longest = Math.max(delayMs, previousMs * 3);
   return Math.round(Math.min(capMs, delayMs + roll * (longest - delayMs)));
+}
+
+/** The back-off before the next attempt: never sooner than the other side asked for, also when it asked for more than the cap. */
+export function nextDelayMs(policy: RetryPolicy, previousMs: number, roll: number, retryAfterMs = 0): number {
+  return Math.max(backOffMs(policy, previousMs, roll), Math.ceil(retryAfterMs));
 }
