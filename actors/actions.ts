@@ -1,7 +1,12 @@
-/** What a host app names: its actions, by name and version. */
+/** What a host app names: its actions, by name and version, and the components that they lean on. */
 import { PerdureError } from '../errors.ts';
-import type { ActionPolicy } from '../machines/action.ts';
+import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action.ts';
+import type { Classifier } from '../machines/error-class.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
+import type { Impact } from '../machines/gate.ts';
+import type { Risk, Silence } from '../machines/risk.ts';
+import { checkComponents, checkDefinition, checkPolicy } from './action-options.ts';
+import type { ComponentDefinition, Components } from './components.ts';
 
 /** What an attempt is given beside its input. */
 export interface ActionContext {
@@ -13,24 +18,71 @@ export interface ActionContext {
   readonly signal: AbortSignal;
   /** In a plan: what the steps that this one depends on returned, by their ids. */
   readonly results: Readonly<Record<string, unknown>>;
+  /** What is known to have helped against the error of the attempt before. */
+  readonly fix: string | null;
   /** Tells whoever watches how far the work is. Telemetry: not stored. */
   progress(value: unknown): void;
+  /**
+   * Notes that `undo[name]` must be called with `data` when the action fails or is cancelled: call it before the effect, and
+   * wait for it. Resolves once it is durable. What was noted last is undone first.
+   */
+  willUndo(name: string, data?: unknown): Promise<void>;
 }
+
+/** What is done instead of the work when that has failed for good. */
+export interface Fallback<TInput = never, TValue = unknown> {
+  run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
+  /** From 0, as good as the real thing, to 1, nothing at all. Default: 0.5. */
+  readonly qualityLoss?: number;
+  /** Whether the real work is owed, and done when its component has recovered. Default: false. */
+  readonly owes?: boolean;
+}
+
+/** Takes back what the work did, or a part of it that `willUndo` named. */
+export type Undo<TInput> =
+  | ((input: TInput, context: ActionContext) => Promise<unknown> | unknown)
+  | Readonly<Record<string, (data: never, context: ActionContext) => Promise<unknown> | unknown>>;
 
 /** What an action does. */
 export interface ActionDefinition<TInput = never, TValue = unknown> {
-  /** The work. What it returns must be plain data; what it throws is retried unless it says `retryable: false`. */
+  /** The work. What it returns must be plain data. */
   run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
-  /** What to do when the work has failed for good: the outcome is then `degraded`. */
-  fallback?(input: TInput, context: ActionContext): Promise<TValue> | TValue;
+  /** Whether what the work returned is good: false, or an error that is thrown, fails the attempt for good. */
+  verify?(value: TValue, input: TInput, context: ActionContext): Promise<boolean> | boolean;
+  /** What to do when the work has failed for good, by name, or one of them: the outcome is then `degraded`. The least loss goes first. */
+  readonly fallback?:
+    | ((input: TInput, context: ActionContext) => Promise<TValue> | TValue)
+    | Readonly<Record<string, Fallback<TInput, TValue>>>;
+  /** Called when the action has failed or was cancelled, and an attempt had begun. Must bear being called again after a crash. */
+  readonly undo?: Undo<TInput>;
   /** Ends what an attempt of an earlier life of the process left running. Called when such an action is cancelled or timed out. */
   cleanUp?(id: string): Promise<void>;
   /** Default: one attempt. Delays in ms. */
   readonly retry?: Partial<RetryPolicy>;
-  /** Longest duration of one attempt, and of the fallback, ms. A restart begins it anew. Default: no limit. */
+  /** Longest duration of one attempt, of a fallback and of the undoing, ms. A restart begins it anew. Default: no limit. */
   readonly timeoutMs?: number;
+  /** From the first start to the end of the last attempt, ms; what was down in between counts. Default: no limit. */
+  readonly deadlineMs?: number;
   /** Change it when stored inputs must not meet the new code: actions of other versions are parked. Default: `1`. */
   readonly version?: string;
+  /** The dependency that it leans on: it has a circuit breaker, a retry budget and fallbacks. Default: none. */
+  readonly component?: string;
+  /** What happens while the component's breaker is open. Default: `reject`, which fails, or falls back, at once. */
+  readonly whenOpen?: WhenOpen;
+  /** The least quality that will do, from 0 to 1. Default: 0. */
+  readonly qualityFloor?: number;
+  /** What happens when only less can be had. Default: `fail`. */
+  readonly belowFloor?: 'fail' | 'ask';
+  /** How bad it is when it goes wrong. Default: `low`. */
+  readonly impact?: Impact;
+  /** Whether it can be taken back. Default: true with `undo`, else unknown. */
+  readonly reversible?: boolean;
+  /** What it will do, in words: for whoever is asked, and for the gate, which knows what deleting means. Default: its name. */
+  summary?(input: TInput): string;
+  /** What silence means when somebody is asked. Default: `wait`, for ever. */
+  readonly approval?: { readonly silence: Silence; readonly afterMs: number };
+  /** Says of what class an error is; undefined leaves it to Perdure. */
+  readonly classify?: Classifier;
 }
 
 /** Gives an action its types. */
@@ -43,31 +95,59 @@ export function defineAction<TInput, TValue>(
 /** Actions by name. */
 export type Actions = Readonly<Record<string, ActionDefinition<never, unknown>>>;
 
+/** An action as the runtime calls it. */
+export type AnyAction = ActionDefinition<unknown, unknown>;
+
 /** Overrides of a definition, for one submission. */
 export interface PolicyOverrides {
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
-  /** Whether the action's fallback is used, if it has one. Default: true. */
+  readonly deadlineMs?: number;
+  /** Whether the fallbacks are used, if there are any. Default: true. */
   readonly fallback?: boolean;
+  readonly component?: string;
+  readonly whenOpen?: WhenOpen;
+  readonly qualityFloor?: number;
+  readonly belowFloor?: 'fail' | 'ask';
+  readonly impact?: Impact;
+  readonly reversible?: boolean;
+  /** How clear it is what is wanted, from 0 to 1. */
+  readonly clarity?: number;
+  /** How sure the caller is that it may run, from 0 to 1: replaces the gate's own score. */
+  readonly confidence?: number;
+  readonly summary?: string;
+  readonly approval?: { readonly silence: Silence; readonly afterMs: number };
 }
+
+export interface RegistryOptions {
+  readonly components?: Components;
+  readonly classify?: Classifier;
+}
+
+const SUMMARY_LIMIT = 500;
 
 /** The registered actions. */
 export class Registry {
-  readonly #actions: ReadonlyMap<string, ActionDefinition<unknown, unknown>>;
+  readonly #actions: ReadonlyMap<string, AnyAction>;
+  readonly #components: Components;
+  readonly #classify: Classifier | undefined;
 
-  constructor(actions: Actions) {
-    this.#actions = new Map(Object.entries(actions) as [string, ActionDefinition<unknown, unknown>][]);
+  constructor(actions: Actions, { components = {}, classify }: RegistryOptions = {}) {
+    this.#actions = new Map(Object.entries(actions) as [string, AnyAction][]);
+    this.#components = components;
+    this.#classify = classify;
     for (const [name, definition] of this.#actions) checkDefinition(name, definition);
+    checkComponents(components);
   }
 
   /** The action of this name and version, if it is registered. */
-  find(name: string, version: string): ActionDefinition<unknown, unknown> | undefined {
+  find(name: string, version: string): AnyAction | undefined {
     const definition = this.#actions.get(name);
     return definition !== undefined && versionOf(definition) === version ? definition : undefined;
   }
 
   /** The action of this name. Throws ACTION_UNKNOWN. */
-  get(name: string): ActionDefinition<unknown, unknown> {
+  get(name: string): AnyAction {
     const definition = this.#actions.get(name);
     if (definition !== undefined) return definition;
     const known = [...this.#actions.keys()].join(', ');
@@ -81,45 +161,76 @@ export class Registry {
     return [...this.#actions].map(([name, definition]) => [name, versionOf(definition)] as const);
   }
 
-  /** What the action machine must know. */
-  policyOf(name: string, overrides: PolicyOverrides = {}): ActionPolicy {
+  /** Every component that is defined, or that an action names. */
+  get components(): ReadonlyMap<string, ComponentDefinition> {
+    const named = [...this.#actions.values()].flatMap(({ component }) => (component === undefined ? [] : [component]));
+    const all = new Map<string, ComponentDefinition>(named.map((name) => [name, {}]));
+    for (const [name, definition] of Object.entries(this.#components)) all.set(name, definition);
+    return all;
+  }
+
+  /** The class that the host gives an error of this action. */
+  classifierOf({ classify }: AnyAction): Classifier | undefined {
+    const general = this.#classify;
+    if (classify === undefined || general === undefined) return classify ?? general;
+    return (error) => classify(error) ?? general(error);
+  }
+
+  /** A fallback of the action, or else of its component. */
+  fallbackOf(definition: AnyAction, component: string | null, name: string): Fallback<unknown, unknown> | undefined {
+    const found = fallbacksOf(definition)[name];
+    if (found !== undefined || component === null) return found;
+    return this.#components[component]?.fallbacks?.[name];
+  }
+
+  /** What the machines must know. */
+  policyOf(name: string, overrides: PolicyOverrides = {}, input?: unknown): StoredPolicy {
     const definition = this.get(name);
-    const retry = { ...DEFAULT_RETRY, ...definition.retry, ...overrides.retry };
-    const timeoutMs = overrides.timeoutMs ?? definition.timeoutMs ?? null;
-    checkPolicy(name, retry, timeoutMs);
-    return { retry, timeoutMs, hasFallback: definition.fallback !== undefined && overrides.fallback !== false };
+    const component = overrides.component ?? definition.component ?? null;
+    const policy: StoredPolicy = {
+      retry: { ...DEFAULT_RETRY, ...definition.retry, ...overrides.retry },
+      timeoutMs: overrides.timeoutMs ?? definition.timeoutMs ?? null,
+      deadlineMs: overrides.deadlineMs ?? definition.deadlineMs ?? null,
+      component,
+      whenOpen: overrides.whenOpen ?? definition.whenOpen ?? 'reject',
+      fallbacks: overrides.fallback === false ? [] : this.#fallbackSpecs(definition, component),
+      qualityFloor: overrides.qualityFloor ?? definition.qualityFloor ?? 0,
+      belowFloor: overrides.belowFloor ?? definition.belowFloor ?? 'fail',
+      hasUndo: definition.undo !== undefined,
+      risk: riskOf(name, definition, overrides, input),
+    };
+    checkPolicy(name, policy);
+    return policy;
+  }
+
+  #fallbackSpecs(definition: AnyAction, component: string | null): FallbackSpec[] {
+    const shared = component === null ? {} : (this.#components[component]?.fallbacks ?? {});
+    return Object.entries({ ...shared, ...fallbacksOf(definition) })
+      .map(([name, { qualityLoss = DEFAULT_LOSS, owes = false }]) => ({ name, loss: qualityLoss, owes }))
+      .sort((a, b) => a.loss - b.loss);
   }
 }
 
-export function versionOf(definition: ActionDefinition<unknown, unknown>): string {
+export const DEFAULT_LOSS = 0.5;
+
+function fallbacksOf({ fallback }: AnyAction): Readonly<Record<string, Fallback<unknown, unknown>>> {
+  return typeof fallback === 'function' ? { fallback: { run: fallback } } : (fallback ?? {});
+}
+
+function riskOf(name: string, definition: AnyAction, overrides: PolicyOverrides, input: unknown): Risk {
+  const approval = overrides.approval ?? definition.approval;
+  const summary = overrides.summary ?? (input === undefined ? name : (definition.summary?.(input) ?? name));
+  return {
+    impact: overrides.impact ?? definition.impact ?? 'low',
+    reversible: overrides.reversible ?? definition.reversible ?? null,
+    clarity: overrides.clarity ?? null,
+    confidence: overrides.confidence ?? null,
+    summary: summary.slice(0, SUMMARY_LIMIT),
+    silence: approval?.silence ?? 'wait',
+    silenceMs: approval?.afterMs ?? null,
+  };
+}
+
+export function versionOf(definition: AnyAction): string {
   return definition.version ?? '1';
-}
-
-function checkDefinition(name: string, definition: ActionDefinition<unknown, unknown>): void {
-  if (typeof definition?.run !== 'function') {
-    throw new PerdureError(
-      'OPTIONS_INVALID',
-      `The action "${name}" needs a function \`run\`: use defineAction({ run }).`,
-      {
-        facts: { name },
-      },
-    );
-  }
-  checkPolicy(name, { ...DEFAULT_RETRY, ...definition.retry }, definition.timeoutMs ?? null);
-}
-
-/** Node's timers fire at once beyond it. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
-
-function checkPolicy(name: string, { attempts, delayMs, capMs }: RetryPolicy, timeoutMs: number | null): void {
-  const wrong =
-    !Number.isInteger(attempts) || attempts < 1
-      ? `retry.attempts must be a whole number from 1, got ${attempts}`
-      : !(delayMs >= 0) || !(capMs >= 0)
-        ? `retry.delayMs and retry.capMs must be milliseconds from 0, got ${delayMs} and ${capMs}`
-        : timeoutMs !== null && !(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)
-          ? `timeoutMs must be milliseconds above 0 and up to ${LONGEST_TIMEOUT_MS}, got ${timeoutMs}`
-          : undefined;
-  if (wrong !== undefined)
-    throw new PerdureError('OPTIONS_INVALID', `The action "${name}": ${wrong}.`, { facts: { name } });
 }

@@ -1,29 +1,31 @@
 /**
- * Carries out the attempts of actions: calls the registered handler, and turns whatever comes of it into data.
+ * Carries out the attempts of actions, their undoing and their fallbacks: calls what is registered, and turns whatever comes of
+ * it into data.
  *
  * An attempt that was aborted may still be running, because JavaScript cannot be stopped from outside; its late result
  * is nobody's. The `ender` waits for it, within a grace, so that the next attempt does not meet it.
  */
 import { fromPromise } from 'xstate';
 import type { AttemptInput, AttemptResult } from '../machines/action.ts';
-import type { ErrorRecord } from '../machines/outcome.ts';
-import { PerdureError, messageOf } from '../errors.ts';
+import { isRetryable } from '../machines/error-class.ts';
+import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { ActionContext, ActionDefinition, Registry } from './actions.ts';
+import type { ActionContext, AnyAction, Registry } from './actions.ts';
+import { Compensations } from './compensations.ts';
+import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { readAction } from './ledger.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
 export const ENDING_GRACE_MS = 10_000;
-/** Characters kept of an error: its record is part of a context, and contexts stay small. */
-const MESSAGE_LIMIT = 500;
-const NAME_LIMIT = 100;
+/** How long an undoing, or a fallback, may take that has no limit of its own, ms: it must not hang for ever. */
+export const STAND_IN_LIMIT_MS = 600_000;
 
 /** What attempts need of the world. */
 export interface AttemptWorld {
-  readonly rows: Pick<Rows, 'get' | 'all' | 'seal' | 'unseal'>;
+  readonly rows: Pick<Rows, 'get' | 'all' | 'run' | 'afterCommit' | 'turn' | 'seal' | 'unseal'>;
   readonly registry: Registry;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -69,60 +71,112 @@ export class Attempts {
   }
 }
 
+interface Limit {
+  readonly ms: number;
+  readonly code: 'ATTEMPT_TIMED_OUT' | 'DEADLINE_EXCEEDED';
+}
+
+/** The nearer of the attempt's own limit and what is left until the action's deadline. */
+function limitOf({ timeoutMs, deadlineAt, work }: AttemptInput, now: number): Limit | undefined {
+  const own = timeoutMs ?? (work === 'run' ? Infinity : STAND_IN_LIMIT_MS);
+  const left = deadlineAt === null ? Infinity : Math.max(0, deadlineAt - now);
+  if (own === Infinity && left === Infinity) return undefined;
+  return left < own ? { ms: left, code: 'DEADLINE_EXCEEDED' } : { ms: own, code: 'ATTEMPT_TIMED_OUT' };
+}
+
+const WORK = { run: 'attempt', undo: 'undoing', fallback: 'fallback' } as const;
+
+function exceeded({ code, ms }: Limit, work: AttemptInput['work']): PerdureError {
+  if (code === 'DEADLINE_EXCEEDED')
+    return new PerdureError(code, `The deadline of the action came after ${ms} ms of this ${WORK[work]}.`);
+  return new PerdureError(code, `The ${WORK[work]} took longer than ${ms} ms.`, { retryable: true });
+}
+
 /**
  * An attempt within its time limit. One that exceeds it is aborted and waited for, within a grace; what it returns then
  * comes too late.
  */
 async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
-  const { timeoutMs } = input;
-  if (timeoutMs === null) return perform(world, input, signal);
   const { clock } = world;
+  const startedAt = clock.now();
+  const limit = limitOf(input, startedAt);
+  if (limit === undefined) return perform(world, input, signal);
   const late = new AbortController();
   let handle: unknown;
   const timedOut = new Promise<void>((resolve) => {
-    handle = clock.setTimeout(resolve, timeoutMs);
+    handle = clock.setTimeout(resolve, limit.ms);
   });
   const attempt = perform(world, input, AbortSignal.any([signal, late.signal]));
   const result = await Promise.race([attempt, timedOut]);
   clock.clearTimeout(handle);
   if (result !== undefined) return result;
-  const error = new PerdureError('ATTEMPT_TIMED_OUT', `The attempt took longer than ${timeoutMs} ms.`);
+  const error = exceeded(limit, input.work);
   late.abort(error);
   await within(clock, ENDING_GRACE_MS, attempt);
-  return { kind: 'threw', error: recordOf(error), retryable: true, at: clock.now(), roll: world.random() };
+  return threw(world, error, startedAt);
 }
 
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
+  const startedAt = clock.now();
   const row = readAction(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
-  if (row === undefined || definition === undefined) return { kind: 'unregistered', at: clock.now() };
+  if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
-    const context = contextOf(world, input, signal);
-    const value = await workOf(definition, input)(fromText(row.input), context);
+    const value = await carryOut(world, definition, row, input, signal);
     const text = toText(value, `the value of the action "${input.id}"`);
-    return { kind: 'returned', value: sealed(rows, text), at: clock.now() };
+    const at = clock.now();
+    return { kind: 'returned', value: sealed(rows, text), at, ms: at - startedAt };
   } catch (error) {
-    return {
-      kind: 'threw',
-      error: recordOf(error),
-      retryable: isRetryable(error),
-      at: clock.now(),
-      roll: world.random(),
-    };
+    return threw(world, error, startedAt, definition);
   }
+}
+
+function threw(world: AttemptWorld, error: unknown, startedAt: number, definition?: AnyAction): AttemptResult {
+  const { clock, registry, random } = world;
+  const at = clock.now();
+  const record = recordOf(error, at, definition && registry.classifierOf(definition));
+  const retryable = isRetryable(record.class, saysRetryable(error));
+  return { kind: 'threw', error: record, retryable, at, ms: at - startedAt, roll: random() };
+}
+
+async function carryOut(
+  world: AttemptWorld,
+  definition: AnyAction,
+  row: ActionRow,
+  input: AttemptInput,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const given = fromText(row.input);
+  const context = contextOf(world, input, signal);
+  if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
+  if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
+  const value = await definition.run(given, context);
+  if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
+    throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
+  }
+  return value;
 }
 
 type Work = (input: unknown, context: ActionContext) => unknown;
 
-function workOf(definition: ActionDefinition<unknown, unknown>, { work }: AttemptInput): Work {
-  return work === 'fallback' && definition.fallback !== undefined
-    ? (input, context) => definition.fallback?.(input, context)
-    : (input, context) => definition.run(input, context);
+function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionRow, name: string | null): Work {
+  const { component } = JSON.parse(row.policy) as { component?: string | null };
+  const fallback = registry.fallbackOf(definition, component ?? null, name ?? '');
+  if (fallback !== undefined) return (input, context) => fallback.run(input, context);
+  throw new PerdureError('ACTION_UNKNOWN', `The fallback "${name}" of the action "${row.name}" is not registered any more.`);
 }
 
-function contextOf(world: AttemptWorld, { id, attempt }: AttemptInput, signal: AbortSignal): ActionContext {
-  return { id, attempt, signal, results: resultsFor(world.rows, id), progress: (value) => world.onProgress(id, value) };
+function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, signal: AbortSignal): ActionContext {
+  return {
+    id,
+    attempt,
+    signal,
+    fix,
+    results: resultsFor(world.rows, id),
+    progress: (value) => world.onProgress(id, value),
+    willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
+  };
 }
 
 /** What the dependencies of a plan's step returned. */
@@ -152,19 +206,4 @@ async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise
   // However the work ends, its attempt has told so itself.
   await Promise.race([work.catch(() => undefined), grace]);
   clock.clearTimeout(handle);
-}
-
-/** What is kept of anything thrown. */
-export function recordOf(error: unknown): ErrorRecord {
-  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
-  return {
-    name: (error instanceof Error ? error.name : typeof error).slice(0, NAME_LIMIT),
-    code: code === null || code === undefined ? null : String(code as string).slice(0, NAME_LIMIT),
-    message: messageOf(error).slice(0, MESSAGE_LIMIT),
-  };
-}
-
-/** Everything is worth another attempt unless it says otherwise. */
-function isRetryable(error: unknown): boolean {
-  return !(typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === false);
 }

@@ -42,6 +42,11 @@ export function unsealed<TRow extends Texts>(rows: Pick<Rows, 'unseal'>, row: TR
   return { ...row, input: open(input), value: open(value), error: open(error) };
 }
 
+/** A text that was sealed, as it was before. */
+export function unsealedText(rows: Pick<Rows, 'unseal'>, text: string): string {
+  return isSealed(text) ? rows.unseal(text, BINDING) : text;
+}
+
 /** Tells whether two texts are the same value, but for the order of keys. */
 export function sameText(a: string, b: string): boolean {
   return a === b || canonical(JSON.parse(a)) === canonical(JSON.parse(b));

@@ -1,46 +1,97 @@
 /**
- * One admitted action, from its first attempt to its one outcome.
+ * One admitted action, from its first attempt to its one outcome. From the inside out: work within its time limit,
+ * classified, retried as its policy, its component's breaker and retry budget allow, mended by a known fix, undone, replaced
+ * by a fallback that is good enough, and settled once.
  *
- *   attempting ──hasReturned─────────────────────────────────────> settled (ok, recovered)
- *       │ failed ──canRetry──> backingOff ──backOff──> attempting
- *       │      └─hasFallback─> fallingBack ───────────────────────> settled (degraded, failed)
- *       │      └──────────────────────────────────────────────────> settled (failed)
- *       └ action.cancel ────> ending ──(the attempt has ended)────> settled (cancelled)
+ *   admitted ──isGoodEnough──> permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
+ *                                  │ action.refused                 │ failed ──canRetry──> backingOff ──> permitting
+ *                                  ├─canWait─> waiting ──┐          │      └─────────┐
+ *                                  │   └─────────────────┘          │                v
+ *                                  └──────────────────────────> exhausted ──> recalling ──isFixable──> permitting
+ *                                                                                │
+ *                                                                                v
+ *            settled (failed) <──undoing──> replacing ──hasFallback──> fallingBack ──hasReturned──> settled (degraded)
+ *                                               └──mustAsk──> settled (asks)  └──> replacing (the next one)
+ *   action.cancel: the attempt is ended, what it did is undone, settled (cancelled)
  *
- * The time limit of an attempt is kept by whoever carries it out: it counts from the start of the work in this life of the
- * process, and what was down in between does not count.
+ * An action that leans on no component needs no permit. The time limit of an attempt is kept by whoever carries it out: it
+ * counts from the start of the work in this life of the process, and what was down in between does not count; the deadline of the
+ * action does not stand still.
  *
  * Its input and its value never enter the context: they are in its row.
  */
-import { assign, fromPromise, setup, type PromiseActorLogic } from 'xstate';
-import { PerdureError } from '../errors.ts';
+import { assign, cancel, enqueueActions, fromPromise, raise, setup, type PromiseActorLogic } from 'xstate';
+import { PerdureError, type PerdureErrorCode } from '../errors.ts';
+import type { ComponentAnswer, ComponentEvent } from './component.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { Band } from './gate.ts';
 import { notProvided } from './not-provided.ts';
 import type { ErrorRecord, OutcomeKind } from './outcome.ts';
-import { backOffMs, type RetryPolicy } from './retry.ts';
+import { nextDelayMs, type RetryPolicy } from './retry.ts';
+import type { Risk } from './risk.ts';
+
+/** What stands in when the work has failed for good. */
+export interface FallbackSpec {
+  readonly name: string;
+  /** 0 for as good as the real thing, 1 for nothing at all. */
+  readonly loss: number;
+  /** Whether the real work is owed, and done when its component has recovered. */
+  readonly owes: boolean;
+}
+
+/** What happens to the action while the breaker of its component is open. */
+export type WhenOpen = 'reject' | 'wait';
 
 /** What the action machine must know of an action. Plain data, stored with it. */
 export interface ActionPolicy {
   readonly retry: RetryPolicy;
-  /** Longest duration of one attempt, and of the fallback, ms; null for no limit. */
+  /** Longest duration of one attempt, of the undoing, and of a fallback, ms; null for no limit. */
   readonly timeoutMs: number | null;
-  readonly hasFallback: boolean;
+  /** From its first start to the end of its last attempt, ms; null for no limit. */
+  readonly deadlineMs: number | null;
+  /** The dependency that it leans on. */
+  readonly component: string | null;
+  readonly whenOpen: WhenOpen;
+  /** The best first. */
+  readonly fallbacks: readonly FallbackSpec[];
+  /** The least quality, composed with what it depends on, from 0 to 1. */
+  readonly qualityFloor: number;
+  /** What happens when only less can be had. */
+  readonly belowFloor: 'fail' | 'ask';
+  readonly hasUndo: boolean;
+}
+
+/** The policy as it is stored: with what the gate must know. */
+export interface StoredPolicy extends ActionPolicy {
+  readonly risk: Risk;
 }
 
 export interface ActionInput {
   readonly id: string;
   readonly slot: number;
   readonly policy: ActionPolicy;
+  /** How the gate let it pass. */
+  readonly band: Exclude<Band, 'ask'>;
+  readonly score: number;
+  /** A monitored attempt that takes longer is told of, ms. */
+  readonly slowMs: number;
+  /** The composed quality of what it depends on, from 0 to 1. */
+  readonly quality: number;
+  /** Somebody approved of it, also with less quality than its floor. */
+  readonly approved: boolean;
+  readonly at: number;
 }
 
 /** How an attempt ended. It never rejects: what was thrown is data. `roll` is uniform in [0, 1), for the back-off. */
 export type AttemptResult =
   /** `value` is JSON, by the codec. */
-  | { readonly kind: 'returned'; readonly value: string; readonly at: number }
+  | { readonly kind: 'returned'; readonly value: string; readonly at: number; readonly ms: number }
   | {
       readonly kind: 'threw';
       readonly error: ErrorRecord;
       readonly retryable: boolean;
       readonly at: number;
+      readonly ms: number;
       readonly roll: number;
     }
   | { readonly kind: 'unregistered'; readonly at: number };
@@ -48,23 +99,54 @@ export type AttemptResult =
 export interface AttemptInput {
   readonly id: string;
   readonly attempt: number;
-  readonly work: 'run' | 'fallback';
+  readonly work: 'run' | 'undo' | 'fallback';
+  /** The fallback's name. */
+  readonly fallback: string | null;
+  /** What is known to have helped. */
+  readonly fix: string | null;
   /** ms; null for no limit. */
   readonly timeoutMs: number | null;
+  /** Wall-clock ms since 1970; null for no limit. */
+  readonly deadlineAt: number | null;
 }
 
 /** What survives a restart. */
 export interface ActionContext extends ActionInput {
+  /** Begun so far. */
   readonly attempt: number;
   readonly backOffMs: number;
   readonly error: ErrorRecord | null;
   readonly retryable: boolean;
   readonly roll: number;
-  /** When the last attempt ended. */
-  readonly at: number;
+  /** When it was admitted. */
+  readonly startedAt: number;
+  /** What its component gave it, until it is told how the call went. */
+  readonly permit: Permit | null;
+  readonly fix: string | null;
+  /** Fallbacks that were tried. */
+  readonly replaced: number;
+  readonly isCancelled: boolean;
+  /** What the undoing failed of. */
+  readonly undoError: ErrorRecord | null;
+  readonly isUndone: boolean;
+  /** What its attempts took in all, ms. */
+  readonly workMs: number;
 }
 
-export type ActionEvent = { readonly type: 'action.cancel'; readonly at: number };
+export type ActionEvent =
+  | { readonly type: 'action.cancel'; readonly at: number }
+  | ({ readonly type: 'action.permitted' } & Permit)
+  | Refusal
+  | { readonly type: 'action.recalled'; readonly fix: string | null }
+  | { readonly type: 'action.slowed' };
+
+/** A component's leave to call it, which goes back with how the call went. */
+export interface Permit {
+  readonly probe: boolean;
+  readonly generation: number;
+}
+
+type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
 /** What an action tells the executor. */
 export type ActionNotice =
@@ -77,6 +159,13 @@ export type ActionNotice =
       readonly delayMs: number;
       readonly error: ErrorRecord | null;
     }
+  | { readonly type: 'action.slow'; readonly id: string; readonly slot: number; readonly slowMs: number }
+  | {
+      readonly type: 'action.undoFailed';
+      readonly id: string;
+      readonly slot: number;
+      readonly error: ErrorRecord;
+    }
   | {
       readonly type: 'action.ended';
       readonly id: string;
@@ -85,6 +174,8 @@ export type ActionNotice =
       readonly at: number | null;
       readonly result: ActionResult;
     }
+  /** Only less quality than its floor can be had, and somebody is to say whether that will do. */
+  | { readonly type: 'action.asks'; readonly id: string; readonly slot: number; readonly quality: number }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };
 
 /** The part of an outcome that the action itself knows. */
@@ -94,24 +185,102 @@ export interface ActionResult {
   readonly value?: string;
   readonly error?: ErrorRecord;
   readonly attempts: number;
+  /** Composed with what it depends on. */
   readonly qualityLoss: number;
+  readonly workMs: number;
+  readonly band: ActionInput['band'];
+  readonly score: number;
+  /** The fallback whose value it is. */
+  readonly via?: string;
+  readonly owes?: boolean;
+  readonly fix?: string;
+  readonly undo?: 'done' | ErrorRecord;
 }
 
 type Args = { readonly context: ActionContext };
 type Settled = { readonly event: { readonly output: AttemptResult } };
 
-function noteFailure(_: Args, { result }: { readonly result: AttemptResult }): Partial<ActionContext> {
-  if (result.kind !== 'threw') return {};
-  return { error: result.error, retryable: result.retryable, roll: result.roll, at: result.at };
+function ownError(code: PerdureErrorCode, message: string): ErrorRecord {
+  const name = 'PerdureError';
+  return { name, code, message, class: 'permanent', fingerprint: fingerprintOf({ name, code, message }) };
 }
 
-function planBackOff({ context }: Args): Partial<ActionContext> {
-  const previous = context.backOffMs || context.policy.retry.delayMs;
-  return { backOffMs: backOffMs(context.policy.retry, previous, context.roll) };
+function noteFailure(
+  { context }: Args,
+  { result }: { readonly result: AttemptResult },
+): Partial<ActionContext> {
+  if (result.kind !== 'threw') return {};
+  const { error, retryable, roll, at, ms } = result;
+  return { error, retryable, roll, at, workMs: context.workMs + ms };
+}
+
+/** What the work itself failed of says more than what its stand-in failed of. */
+function noteFallbackFailure(
+  { context }: Args,
+  { result }: { readonly result: AttemptResult },
+): Partial<ActionContext> {
+  return { replaced: context.replaced + 1, at: result.at, workMs: context.workMs + msOf(result) };
+}
+
+function noteRefusal({ context }: Args, { reason, openUntil }: Refusal): Partial<ActionContext> {
+  const { component } = context.policy;
+  if (reason === 'retryBudget') return { retryable: false };
+  const until = openUntil === null ? '' : ` until ${new Date(openUntil).toISOString()}`;
+  const why = reason === 'bypassed' ? 'is bypassed by an operator' : `does not work: its circuit is ${reason}${until}`;
+  // What failed before says more than that nothing was tried again.
+  return {
+    retryable: false,
+    error: context.error ?? ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`),
+  };
+}
+
+function delayMs({ context }: Args): number {
+  const { policy, backOffMs, roll, error } = context;
+  return nextDelayMs(policy.retry, backOffMs || policy.retry.delayMs, roll, error?.retryAfterMs);
 }
 
 function canRetry({ context }: Args): boolean {
-  return context.retryable && context.attempt < context.policy.retry.attempts;
+  const { retryable, attempt, policy, fix } = context;
+  return retryable && fix === null && attempt < policy.retry.attempts && isInTime({ context }, delayMs({ context }));
+}
+
+function deadlineOf({ context: { policy, startedAt } }: Args): number | null {
+  return policy.deadlineMs === null ? null : startedAt + policy.deadlineMs;
+}
+
+function isInTime({ context }: Args, waitMs: number): boolean {
+  const deadline = deadlineOf({ context });
+  return deadline === null || context.at + waitMs < deadline;
+}
+
+function canWait({ context }: Args, { reason, retryAfterMs }: Refusal): boolean {
+  return context.policy.whenOpen === 'wait' && reason !== 'retryBudget' && isInTime({ context }, retryAfterMs);
+}
+
+/** The composed quality of its own result, given what the result itself loses. */
+function qualityOf({ context: { quality } }: Args, loss: number): number {
+  return quality * (1 - loss);
+}
+
+function isEnough({ context }: Args, loss: number): boolean {
+  const { approved, policy } = context;
+  return approved || qualityOf({ context }, loss) >= policy.qualityFloor;
+}
+
+function nextFallback({ context }: Args): FallbackSpec | undefined {
+  return context.policy.fallbacks[context.replaced];
+}
+
+function hasFallback({ context }: Args): boolean {
+  const next = nextFallback({ context });
+  return !context.isCancelled && next !== undefined && isEnough({ context }, next.loss);
+}
+
+/** The best that can be had is below the floor, and somebody is to say whether it will do. */
+function mustAsk({ context }: Args): boolean {
+  const { policy, isCancelled } = context;
+  const best = nextFallback({ context })?.loss ?? (context.attempt === 0 ? 0 : undefined);
+  return !isCancelled && policy.belowFloor === 'ask' && best !== undefined && !isEnough({ context }, best);
 }
 
 function hasReturned({ event }: Settled): boolean {
@@ -126,20 +295,65 @@ function valueOf(result: AttemptResult): string {
   return result.kind === 'returned' ? result.value : 'null';
 }
 
-function returned({ context }: Args, value: string): ActionResult {
-  const { attempt, error } = context;
-  if (error === null) return { kind: 'ok', value, attempts: attempt, qualityLoss: 0 };
-  return { kind: 'recovered', value, error, attempts: attempt, qualityLoss: 0 };
+function msOf(result: AttemptResult): number {
+  return result.kind === 'unregistered' ? 0 : result.ms;
 }
 
-function fellBack({ context }: Args, value: string): ActionResult {
-  const { attempt, error } = context;
-  return { kind: 'degraded', value, ...(error === null ? {} : { error }), attempts: attempt, qualityLoss: 0.5 };
+/** What every outcome tells. */
+function facts({ context }: Args): Omit<ActionResult, 'kind' | 'qualityLoss'> {
+  const { attempt: attempts, workMs, band, score, error, fix, undoError, isUndone } = context;
+  return {
+    attempts,
+    workMs,
+    band,
+    score,
+    ...(error === null ? {} : { error }),
+    ...(fix === null ? {} : { fix }),
+    ...(undoError === null ? (isUndone ? { undo: 'done' as const } : {}) : { undo: undoError }),
+  };
 }
 
-function ended({ context }: Args, kind: 'failed' | 'cancelled'): ActionResult {
-  const { attempt, error } = context;
-  return { kind, ...(error === null ? {} : { error }), attempts: attempt, qualityLoss: 1 };
+function returned({ context }: Args, result: AttemptResult): ActionResult {
+  const base = facts({ context });
+  return {
+    ...base,
+    kind: context.error === null ? 'ok' : 'recovered',
+    value: valueOf(result),
+    workMs: base.workMs + msOf(result),
+    qualityLoss: 1 - qualityOf({ context }, 0),
+  };
+}
+
+function fellBack({ context }: Args, result: AttemptResult): ActionResult {
+  const base = facts({ context });
+  const { name = '', loss = 0, owes = false } = nextFallback({ context }) ?? {};
+  return {
+    ...base,
+    kind: 'degraded',
+    value: valueOf(result),
+    workMs: base.workMs + msOf(result),
+    qualityLoss: 1 - qualityOf({ context }, loss),
+    via: name,
+    ...(owes ? { owes } : {}),
+  };
+}
+
+function ended({ context }: Args): ActionResult {
+  return { ...facts({ context }), kind: context.isCancelled ? 'cancelled' : 'failed', qualityLoss: 1 };
+}
+
+/** What is not good enough has failed, however well its parts went. */
+function belowFloor({ context }: Args): ActionResult {
+  const { policy, error, quality } = context;
+  const next = nextFallback({ context });
+  if (next === undefined && (context.attempt > 0 || isEnough({ context }, 0))) return ended({ context });
+  if (context.isCancelled) return ended({ context });
+  const best = qualityOf({ context }, next?.loss ?? 0);
+  const what =
+    next === undefined ? `what it depends on has a quality of ${quality}` : `"${next.name}" would give a quality of ${best}`;
+  const before = error === null ? '' : ` Before: ${error.message.slice(0, 300)}`;
+  const message = `The action needs a quality of ${policy.qualityFloor}, and ${what}.${before}`;
+  return { ...ended({ context }), error: ownError('QUALITY_BELOW_FLOOR', message) };
 }
 
 type Notified = { readonly notice: ActionNotice };
@@ -148,12 +362,8 @@ function attempting({ context: { id, slot, attempt } }: Args): Notified {
   return { notice: { type: 'action.attempting', id, slot, attempt } };
 }
 
-function backingOff({ context: { id, slot, attempt, backOffMs: delayMs, error } }: Args): Notified {
-  return { notice: { type: 'action.backingOff', id, slot, attempt, delayMs, error } };
-}
-
-function orphaned({ context: { id, slot } }: Args): Notified {
-  return { notice: { type: 'action.orphaned', id, slot } };
+function backingOff({ context: { id, slot, attempt, backOffMs: delay, error } }: Args): Notified {
+  return { notice: { type: 'action.backingOff', id, slot, attempt, delayMs: delay, error } };
 }
 
 function settling({ context: { id, slot } }: Args, at: number | null, result: ActionResult): Notified {
@@ -161,72 +371,174 @@ function settling({ context: { id, slot } }: Args, at: number | null, result: Ac
 }
 
 function succeeded({ context, event: { output } }: Args & Settled): Notified {
-  return settling({ context }, output.at, returned({ context }, valueOf(output)));
+  return settling({ context }, output.at, returned({ context }, output));
 }
 
 function degraded({ context, event: { output } }: Args & Settled): Notified {
-  return settling({ context }, output.at, fellBack({ context }, valueOf(output)));
-}
-
-function failedToFallBack({ context, event: { output } }: Args & Settled): Notified {
-  return settling({ context }, output.at, ended({ context }, 'failed'));
-}
-
-function failed({ context }: Args): Notified {
-  return settling({ context }, context.at, ended({ context }, 'failed'));
+  return settling({ context }, output.at, fellBack({ context }, output));
 }
 
 /** A worker never rejects; only the runtime does in its place, when what it gave could not be stored. */
 function refused({ context, event }: Args & { readonly event: { readonly error: unknown } }): Notified {
-  const { name, code, message } = event.error as Partial<ErrorRecord>;
-  const error = { name: name ?? 'Error', code: code ?? null, message: (message ?? 'unknown').slice(0, 500) };
-  return settling({ context }, null, { ...ended({ context }, 'failed'), error });
+  const { name = 'Error', code = null, message = 'unknown' } = event.error as Partial<ErrorRecord>;
+  const fingerprint = fingerprintOf({ name, code, message });
+  const error: ErrorRecord = { name, code, message: message.slice(0, 500), class: 'permanent', fingerprint };
+  return settling({ context }, null, { ...ended({ context }), error });
 }
 
-function attemptOf({ context: { id, attempt, policy } }: Args, work: AttemptInput['work']): AttemptInput {
-  return { id, attempt, work, timeoutMs: policy.timeoutMs };
+function attemptOf({ context }: Args, work: AttemptInput['work']): AttemptInput {
+  const { id, attempt, policy, fix } = context;
+  const fallback = work === 'fallback' ? (nextFallback({ context })?.name ?? null) : null;
+  const deadlineAt = work === 'run' ? deadlineOf({ context }) : null;
+  return { id, attempt, work, fallback, fix, timeoutMs: policy.timeoutMs, deadlineAt };
 }
+
+/** What an attempt says of the component that permitted it. */
+function reportOf(result: AttemptResult | null, permit: Permit): ComponentEvent {
+  if (result === null || result.kind === 'unregistered') return { type: 'component.released', ...permit };
+  const { at, ms: durationMs } = result;
+  if (result.kind === 'returned') return { type: 'component.succeeded', ...permit, durationMs, at };
+  return { type: 'component.failed', ...permit, durationMs, at, class: result.error.class };
+}
+
+function undoErrorOf(result: AttemptResult): ErrorRecord {
+  if (result.kind === 'threw') return result.error;
+  return ownError('ACTION_UNKNOWN', 'The action that is to be undone is not registered any more.');
+}
+
+type ToComponent = { readonly component: string; readonly event: ComponentEvent };
 
 function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
-/** Tries an action, backs off, falls back, ends what must end, and settles once. */
+const settle = (params: (args: Args & { readonly event: never }) => Notified) =>
+  ({ target: '#action.settled', actions: { type: 'announce', params } }) as const;
+
+/** Tries an action, backs off, undoes, falls back, ends what must end, and settles once. */
 export const actionMachine = setup({
   types: {} as { input: ActionInput; context: ActionContext; events: ActionEvent },
   actors: {
     attempter: fromPromise<AttemptResult, AttemptInput>(notPerformed) as PromiseActorLogic<AttemptResult, AttemptInput>,
     ender: fromPromise<number, { id: string }>(notPerformed) as PromiseActorLogic<number, { id: string }>,
   },
-  delays: { backOff: ({ context }) => context.backOffMs },
+  delays: {
+    backOff: ({ context }) => context.backOffMs,
+    reopening: ({ context }) => context.backOffMs,
+  },
   guards: {
     canRetry,
-    hasFallback: ({ context }) => context.policy.hasFallback,
+    hasFallback,
+    mustAsk,
+    isGoodEnough: ({ context }) => isEnough({ context }, 0),
+    mustUndo: ({ context }) => context.policy.hasUndo && context.attempt > 0 && !context.isUndone,
   },
   actions: {
     noteFailure: assign(noteFailure),
-    planBackOff: assign(planBackOff),
+    noteRefusal: assign((args, refusal: Refusal) => noteRefusal(args, refusal)),
+    planBackOff: assign(({ context }) => ({ backOffMs: delayMs({ context }) })),
+    planReopening: assign((_, { retryAfterMs }: Refusal) => ({ backOffMs: retryAfterMs })),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
+    holdPermit: assign({ permit: (_, { probe, generation }: Permit) => ({ probe, generation }) }),
+    dropPermit: assign({ permit: null }),
+    noteFix: assign({ fix: (_, { fix }: { fix: string | null }) => fix }),
+    noteCancel: assign((_, { at }: { at: number }) => ({ isCancelled: true, at })),
+    noteUndone: assign((_, { at }: { at: number }) => ({ isUndone: true, at })),
+    noteFallbackFailure: assign(noteFallbackFailure),
+    noteUndoFailure: assign((_, { error }: { error: ErrorRecord }) => ({ undoError: error })),
+    /** A monitored attempt is looked at when it takes longer than its kind does. */
+    watch: enqueueActions(({ enqueue, context }) => {
+      if (context.band === 'monitored') enqueue(raise({ type: 'action.slowed' }, { id: 'slow', delay: context.slowMs }));
+    }),
+    unwatch: enqueueActions(({ enqueue, context }) => {
+      if (context.band === 'monitored') enqueue(cancel('slow'));
+    }),
+    /** Asks the component for a permit: it answers `action.permitted` or `action.refused`. */
+    askComponent: notProvided('action', 'askComponent') as (_: unknown, p: { component: string; retry: boolean }) => void,
+    /** Tells the component what came of a permit. */
+    tellComponent: notProvided('action', 'tellComponent') as (_: unknown, p: ToComponent) => void,
+    /** Looks for a fix that is known to help against its error; answers `action.recalled`. */
+    recall: notProvided('action', 'recall') as (_: unknown, p: { id: string; error: ErrorRecord | null }) => void,
     /** Tells the executor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('action', 'announce') as (_: unknown, p: { notice: ActionNotice }) => void,
+    /** Gives the permit back, with what it says of the component. */
+    report: enqueueActions(({ enqueue, context }, { result }: { result: AttemptResult | null }) => {
+      const { permit, policy } = context;
+      if (permit === null || policy.component === null) return;
+      const params = { component: policy.component, event: reportOf(result, permit) };
+      enqueue({ type: 'tellComponent', params } as never);
+      enqueue({ type: 'dropPermit' } as never);
+    }),
   },
 }).createMachine({
   id: 'action',
-  version: '1',
+  version: '2',
   context: ({ input }) => ({
     ...input,
-    attempt: 1,
+    attempt: 0,
     backOffMs: 0,
     error: null,
     retryable: false,
     roll: 0,
-    at: 0,
+    startedAt: input.at,
+    permit: null,
+    fix: null,
+    replaced: 0,
+    isCancelled: false,
+    undoError: null,
+    isUndone: false,
+    workMs: 0,
   }),
-  initial: 'attempting',
+  initial: 'admitted',
+  on: {
+    // A permit that comes when nobody needs it any more.
+    'action.permitted': {
+      actions: [
+        { type: 'holdPermit', params: ({ event }) => event },
+        { type: 'report', params: { result: null } },
+      ],
+    },
+  },
   states: {
+    admitted: {
+      always: [{ guard: 'isGoodEnough', target: 'permitting' }, { target: 'replacing' }],
+    },
+    permitting: {
+      always: { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
+      entry: enqueueActions(({ enqueue, context: { policy, attempt } }) => {
+        if (policy.component === null) return;
+        enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0 } });
+      }),
+      on: {
+        'action.permitted': { target: 'attempting', actions: { type: 'holdPermit', params: ({ event }) => event } },
+        'action.refused': [
+          {
+            guard: ({ context, event }) => canWait({ context }, event),
+            target: 'waiting',
+            actions: { type: 'planReopening', params: ({ event }) => event },
+          },
+          { target: 'exhausted', actions: { type: 'noteRefusal', params: ({ event }) => event } },
+        ],
+        'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } },
+      },
+    },
+    waiting: {
+      entry: { type: 'announce', params: backingOff },
+      after: { reopening: 'permitting' },
+      on: { 'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } } },
+    },
     attempting: {
-      entry: { type: 'announce', params: attempting },
-      on: { 'action.cancel': 'ending' },
+      entry: ['countAttempt', { type: 'announce', params: attempting }, 'watch'],
+      exit: 'unwatch',
+      on: {
+        'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } },
+        'action.slowed': {
+          actions: {
+            type: 'announce',
+            params: ({ context: { id, slot, slowMs } }) => ({ notice: { type: 'action.slow' as const, id, slot, slowMs } }),
+          },
+        },
+      },
       invoke: {
         id: 'attempter',
         src: 'attempter',
@@ -235,65 +547,139 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: { type: 'announce', params: succeeded },
+            actions: [
+              { type: 'report', params: ({ event }) => ({ result: event.output }) },
+              { type: 'announce', params: succeeded },
+            ],
           },
           {
             guard: isUnregistered,
             target: 'settled',
-            actions: { type: 'announce', params: orphaned },
+            actions: [
+              { type: 'report', params: { result: null } },
+              {
+                type: 'announce',
+                params: ({ context: { id, slot } }) => ({ notice: { type: 'action.orphaned' as const, id, slot } }),
+              },
+            ],
           },
-          { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) } },
+          {
+            target: 'failed',
+            actions: [
+              { type: 'report', params: ({ event }) => ({ result: event.output }) },
+              { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) },
+            ],
+          },
         ],
         onError: {
           target: 'settled',
-          actions: { type: 'announce', params: refused },
+          actions: [
+            { type: 'report', params: { result: null } },
+            { type: 'announce', params: refused },
+          ],
         },
       },
     },
     failed: {
-      always: [
-        { guard: 'canRetry', target: 'backingOff', actions: 'planBackOff' },
-        { guard: 'hasFallback', target: 'fallingBack' },
-        {
-          target: 'settled',
-          actions: { type: 'announce', params: failed },
-        },
-      ],
+      always: [{ guard: 'canRetry', target: 'backingOff', actions: 'planBackOff' }, { target: 'exhausted' }],
     },
     backingOff: {
       entry: { type: 'announce', params: backingOff },
-      after: { backOff: { target: 'attempting', actions: 'countAttempt' } },
+      after: { backOff: 'permitting' },
+      on: { 'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } } },
+    },
+    exhausted: {
+      // One fix is tried once.
+      always: [{ guard: ({ context }) => context.fix === null && context.attempt > 0, target: 'recalling' }, { target: 'undoing' }],
+    },
+    recalling: {
+      entry: { type: 'recall', params: ({ context: { id, error } }) => ({ id, error }) },
       on: {
-        'action.cancel': {
-          target: 'settled',
-          actions: {
-            type: 'announce',
-            params: ({ context, event }) => settling({ context }, event.at, ended({ context }, 'cancelled')),
+        'action.recalled': [
+          {
+            guard: ({ event }) => event.fix !== null,
+            target: 'permitting',
+            actions: { type: 'noteFix', params: ({ event }) => event },
+          },
+          { target: 'undoing' },
+        ],
+        'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } },
+      },
+    },
+    undoing: {
+      initial: 'deciding',
+      states: {
+        deciding: { always: [{ guard: 'mustUndo', target: 'running' }, { target: '#action.replacing' }] },
+        running: {
+          on: { 'action.cancel': { actions: { type: 'noteCancel', params: ({ event }) => event } } },
+          invoke: {
+            id: 'undoer',
+            src: 'attempter',
+            input: ({ context }) => attemptOf({ context }, 'undo'),
+            onDone: [
+              {
+                guard: hasReturned,
+                target: '#action.replacing',
+                actions: { type: 'noteUndone', params: ({ event }) => event.output },
+              },
+              {
+                // What is left half done must be seen, and is not covered up by a fallback.
+                target: '#action.settled',
+                actions: [
+                  { type: 'noteUndoFailure', params: ({ event }) => ({ error: undoErrorOf(event.output) }) },
+                  {
+                    type: 'announce',
+                    params: ({ context: { id, slot }, event }) => ({
+                      notice: { type: 'action.undoFailed' as const, id, slot, error: undoErrorOf(event.output) },
+                    }),
+                  },
+                  { type: 'announce', params: ({ context, event }) => settling({ context }, event.output.at, ended({ context })) },
+                ],
+              },
+            ],
+            onError: settle(refused as never),
           },
         },
       },
     },
+    replacing: {
+      always: [
+        { guard: 'hasFallback', target: 'fallingBack' },
+        {
+          guard: 'mustAsk',
+          target: 'settled',
+          actions: {
+            type: 'announce',
+            params: ({ context }) => ({
+              notice: {
+                type: 'action.asks' as const,
+                id: context.id,
+                slot: context.slot,
+                quality: qualityOf({ context }, nextFallback({ context })?.loss ?? 0),
+              },
+            }),
+          },
+        },
+        {
+          target: 'settled',
+          actions: { type: 'announce', params: ({ context }) => settling({ context }, context.at, belowFloor({ context })) },
+        },
+      ],
+    },
     fallingBack: {
-      on: { 'action.cancel': 'ending' },
+      on: { 'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } } },
       invoke: {
         id: 'fallback',
         src: 'attempter',
         input: ({ context }) => attemptOf({ context }, 'fallback'),
         onDone: [
+          { guard: hasReturned, target: 'settled', actions: { type: 'announce', params: degraded } },
           {
-            guard: hasReturned,
-            target: 'settled',
-            actions: { type: 'announce', params: degraded },
-          },
-          {
-            target: 'settled',
-            actions: { type: 'announce', params: failedToFallBack },
+            target: 'replacing',
+            actions: { type: 'noteFallbackFailure', params: ({ event }) => ({ result: event.output }) },
           },
         ],
-        onError: {
-          target: 'settled',
-          actions: { type: 'announce', params: refused },
-        },
+        onError: settle(refused as never),
       },
     },
     ending: {
@@ -302,15 +688,18 @@ export const actionMachine = setup({
         src: 'ender',
         input: ({ context: { id } }) => ({ id }),
         onDone: {
-          target: 'settled',
-          actions: {
-            type: 'announce',
-            params: ({ context, event }) => settling({ context }, event.output, ended({ context }, 'cancelled')),
-          },
+          target: 'undoing',
+          actions: [
+            { type: 'report', params: { result: null } },
+            { type: 'noteCancel', params: ({ event }) => ({ at: event.output }) },
+          ],
         },
         onError: {
           target: 'settled',
-          actions: { type: 'announce', params: refused },
+          actions: [
+            { type: 'report', params: { result: null } },
+            { type: 'announce', params: refused },
+          ],
         },
       },
     },

@@ -1,10 +1,21 @@
 /**
- * Admits queued actions within a limit: one `action` actor per admitted action, each in a slot. What waits is rows, never
- * context; slots, not action ids, name the children, because XState remembers every event type it has ever seen and a
- * child's id is part of some.
+ * Admits queued actions within a limit: one `action` actor per admitted action, each in a slot. The gate looks at every action
+ * that has got a slot: what somebody must be asked about gives its slot back and waits for the answer as a row. What waits is
+ * rows, never context; slots, not action ids, name the children, because XState remembers every event type it has ever
+ * seen and a child's id is part of some.
+ *
+ * How strict the gate is, how many run at once and whether optional work runs at all follow the error budget (`caution`).
  */
-import { assign, sendTo, setup, stopChild } from 'xstate';
-import { actionMachine, type ActionNotice, type ActionPolicy, type ActionResult } from './action.ts';
+import { assign, enqueueActions, sendTo, setup, stopChild } from 'xstate';
+import {
+  actionMachine,
+  type ActionInput,
+  type ActionNotice,
+  type ActionPolicy,
+  type ActionResult,
+  type StoredPolicy,
+} from './action.ts';
+import { DEFAULT_THRESHOLDS, bandOf, scoreOf, type Band, type Caution, type Evidence, type Thresholds } from './gate.ts';
 import { notProvided } from './not-provided.ts';
 import type { ErrorRecord, OutcomeKind } from './outcome.ts';
 
@@ -15,7 +26,9 @@ export interface Submission {
   readonly version: string;
   /** JSON, by the codec. */
   readonly input: string;
-  readonly policy: ActionPolicy;
+  readonly policy: StoredPolicy;
+  /** Whether it is left out while the error budget is spent. */
+  readonly optional: boolean;
   /** Greater goes first; equal, the earlier. A plan's step has its upward rank in ms. */
   readonly rank: number;
   /** The plan it is a step of. */
@@ -23,11 +36,33 @@ export interface Submission {
   readonly at: number;
 }
 
-/** An action that was taken from the queue. */
+/** An action that was taken from the queue, with what the gate must know of it. */
 export interface Claimed {
   readonly id: string;
   readonly slot: number;
   readonly policy: ActionPolicy;
+  readonly evidence: Evidence;
+  /** A monitored attempt that takes longer is told of, ms: from its own history. */
+  readonly slowMs: number;
+  /** The composed quality of what it depends on, from 0 to 1. */
+  readonly quality: number;
+  readonly at: number;
+}
+
+/** What the gate said of an action: part of its row, of its approval and of what is told. */
+export interface Verdict {
+  readonly band: Band;
+  readonly score: number;
+  readonly factors: Readonly<Record<string, number>>;
+}
+
+/** An action that is not to run before somebody has said so. */
+export interface Question {
+  readonly id: string;
+  readonly reason: 'gate' | 'quality';
+  readonly verdict: Verdict | null;
+  /** For `quality`: what can be had. */
+  readonly quality: number | null;
 }
 
 export interface ExecutorInput {
@@ -40,12 +75,31 @@ export interface ExecutorContext {
   readonly limit: number;
   /** Slots in use, ascending. */
   readonly busy: readonly number[];
+  /** How careful it is, from 0 to 3: the error budget says. */
+  readonly caution: Caution;
+  /** The part of the limit that may be used. */
+  readonly share: number;
+  readonly freezesOptional: boolean;
+  readonly thresholds: Thresholds;
+}
+
+/** How the error budget tightens the work. */
+export interface Measures {
+  readonly caution: Caution;
+  readonly share: number;
+  readonly freezeOptional: boolean;
 }
 
 export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
+  | ({ readonly type: 'executor.tighten' } & Measures)
+  | { readonly type: 'executor.adapt'; readonly thresholds: Thresholds }
+  | { readonly type: 'executor.answered'; readonly approved: readonly string[]; readonly denied: readonly Denial[] }
+  | { readonly type: 'executor.workOff'; readonly component: string | null; readonly at: number }
+  | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
+  | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.pause' }
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
@@ -58,15 +112,60 @@ export interface Settled {
   readonly id: string;
   readonly kind: OutcomeKind;
   readonly plan: string | null;
+  /** When it spent error budget. */
+  readonly chargedAt: number | null;
 }
 
 /** What the executor tells its parent. */
 export type ExecutorNotice =
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
+  | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
+  | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.idle' }
   | ActionNotice;
 
 const slotId = (slot: number) => `slot.${slot}`;
+
+type Args = { readonly context: ExecutorContext };
+type Room = { readonly limit: number; readonly freezesOptional: boolean };
+
+/** How many may run now, and what may. One always may: a limit of none would never end. */
+function room({ context: { limit, share, freezesOptional } }: Args): Room {
+  return { limit: Math.max(1, Math.floor(limit * share)), freezesOptional };
+}
+
+interface Judged {
+  readonly admitted: readonly ActionInput[];
+  readonly questions: readonly Question[];
+}
+
+/** The gate: who may run, and whom somebody must be asked about. */
+function judge({ thresholds, caution }: ExecutorContext, claimed: readonly Claimed[]): Judged {
+  const admitted: ActionInput[] = [];
+  const questions: Question[] = [];
+  for (const { evidence, ...input } of claimed) {
+    const { score, factors } = scoreOf(evidence);
+    const band = bandOf(score, evidence, thresholds, caution);
+    if (band === 'ask') questions.push({ id: input.id, reason: 'gate', verdict: { band, score, factors }, quality: null });
+    else admitted.push({ ...input, band, score, approved: evidence.approved });
+  }
+  return { admitted, questions };
+}
+
+/** What an action leaves behind that has given its slot back. */
+const leaving = [
+  { type: 'endSlot', params: ({ event }: { event: { readonly slot: number } }) => event },
+  { type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event },
+] as const;
+const claiming = { type: 'claim', params: room } as const;
+const settling = { type: 'putOutcome', params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event } as const;
+const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
+const asking = {
+  type: 'ask',
+  params: ({ event: { id, quality } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
+    questions: [{ id, reason: 'quality' as const, verdict: null, quality }],
+  }),
+} as const;
 
 /** Takes actions from the queue while there is room, and settles each once. */
 export const executorMachine = setup({
@@ -77,13 +176,16 @@ export const executorMachine = setup({
     /** Inserts the submissions as waiting rows. */
     putQueued: notProvided('executor', 'putQueued') as (_: unknown, p: { submissions: readonly Submission[] }) => void,
     /** Gives the first `limit - running` waiting rows the free slots, and answers `executor.claimed`. */
-    claim: notProvided('executor', 'claim') as (_: unknown, p: { limit: number }) => void,
-    /** Writes the outcome, and answers `executor.settled`. */
+    claim: notProvided('executor', 'claim') as (_: unknown, p: Room) => void,
+    /** Writes the outcome, charges the error budget, and answers `executor.settled`. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
       p: { id: string; at: number | null; result: ActionResult },
     ) => void,
-    /** Settles those that wait as cancelled (`executor.settled`), and answers `executor.found` for each that runs. */
+    /**
+     * Settles those that wait as cancelled (`executor.settled`), answers `executor.found` for each that runs, and
+     * `executor.withdrawn` for each that somebody was asked about.
+     */
     cancelQueued: notProvided('executor', 'cancelQueued') as (
       _: unknown,
       p: { ids: readonly string[]; at: number },
@@ -97,11 +199,31 @@ export const executorMachine = setup({
     ) => void,
     /** Puts an action aside whose handler is not registered. */
     park: notProvided('executor', 'park') as (_: unknown, p: { id: string }) => void,
-    admit: assign(({ context, spawn }, { claimed }: { claimed: readonly Claimed[] }) => {
-      for (const input of claimed) spawn('action', { id: slotId(input.slot), input });
-      return { busy: [...context.busy, ...claimed.map(({ slot }) => slot)].sort((a, b) => a - b) };
+    /** Puts actions aside until somebody has said whether they may run; answers `executor.asked`. */
+    ask: notProvided('executor', 'ask') as (_: unknown, p: { questions: readonly Question[] }) => void,
+    /** Lets the approved wait for a slot again; settles the denied as such (`executor.settled`). */
+    answer: notProvided('executor', 'answer') as (
+      _: unknown,
+      p: { approved: readonly string[]; denied: readonly Denial[] },
+    ) => void,
+    /** Queues the real work that is owed since a fallback stood in for it. */
+    workOff: notProvided('executor', 'workOff') as (_: unknown, p: { component: string | null; at: number }) => void,
+    judge: enqueueActions(({ enqueue, context }, { claimed }: { claimed: readonly Claimed[] }) => {
+      const { admitted, questions } = judge(context, claimed);
+      if (admitted.length > 0) enqueue({ type: 'admit', params: { admitted } } as never);
+      if (questions.length > 0) enqueue({ type: 'ask', params: { questions } } as never);
+    }),
+    admit: assign(({ context, spawn }, { admitted }: { admitted: readonly ActionInput[] }) => {
+      for (const input of admitted) spawn('action', { id: slotId(input.slot), input });
+      return { busy: [...context.busy, ...admitted.map(({ slot }) => slot)].sort((a, b) => a - b) };
     }),
     setLimit: assign({ limit: (_, { limit }: { limit: number }) => limit }),
+    tighten: assign((_, { caution, share, freezeOptional }: Measures) => ({
+      caution,
+      share,
+      freezesOptional: freezeOptional,
+    })),
+    adapt: assign({ thresholds: (_, { thresholds }: { thresholds: Thresholds }) => thresholds }),
     endSlot: stopChild((_, { slot }: { slot: number }) => slotId(slot)),
     freeSlot: assign({
       busy: ({ context }, { slot }: { slot: number }) => context.busy.filter((used) => used !== slot),
@@ -115,18 +237,29 @@ export const executorMachine = setup({
   },
 }).createMachine({
   id: 'executor',
-  version: '1',
-  context: ({ input }) => ({ limit: input.limit, busy: [] }),
+  version: '2',
+  context: ({ input }) => ({
+    limit: input.limit,
+    busy: [],
+    caution: 0,
+    share: 1,
+    freezesOptional: false,
+    thresholds: DEFAULT_THRESHOLDS,
+  }),
   initial: 'admitting',
   on: {
     'executor.submit': { actions: { type: 'putQueued', params: ({ event }) => event } },
-    'executor.cancel': {
-      actions: { type: 'cancelQueued', params: ({ event }) => event },
-    },
+    'executor.cancel': { actions: { type: 'cancelQueued', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
+    'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
+    'executor.adapt': { actions: { type: 'adapt', params: ({ event }) => event } },
+    'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
+    'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
-    'executor.claimed': { actions: { type: 'admit', params: ({ event }) => event } },
+    'executor.claimed': { actions: { type: 'judge', params: ({ event }) => event } },
     'executor.settled': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': {
       actions: [
         { type: 'noteAttempt', params: ({ event }) => event },
@@ -139,65 +272,36 @@ export const executorMachine = setup({
         { type: 'announce', params: ({ event }) => ({ notice: event }) },
       ],
     },
+    'action.slow': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'action.undoFailed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
   },
   states: {
     admitting: {
-      entry: { type: 'claim', params: ({ context }) => ({ limit: context.limit }) },
+      entry: claiming,
       on: {
-        'executor.submit': {
-          actions: [
-            { type: 'putQueued', params: ({ event }) => event },
-            { type: 'claim', params: ({ context }) => ({ limit: context.limit }) },
-          ],
-        },
-        'executor.configure': {
-          actions: [
-            { type: 'setLimit', params: ({ event }) => event },
-            { type: 'claim', params: ({ event }) => event },
-          ],
+        'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
+        'executor.configure': { actions: [{ type: 'setLimit', params: ({ event }) => event }, claiming] },
+        'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
+        'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },
+        'executor.workOff': { actions: [{ type: 'workOff', params: ({ event }) => event }, claiming] },
+        // Whoever is asked about has given its slot back.
+        'executor.asked': {
+          actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
         'executor.pause': 'holding',
-        'action.ended': {
-          actions: [
-            { type: 'putOutcome', params: ({ event }) => event },
-            { type: 'endSlot', params: ({ event }) => event },
-            { type: 'freeSlot', params: ({ event }) => event },
-            { type: 'claim', params: ({ context }) => ({ limit: context.limit }) },
-          ],
-        },
-        'action.orphaned': {
-          actions: [
-            { type: 'park', params: ({ event }) => event },
-            { type: 'endSlot', params: ({ event }) => event },
-            { type: 'freeSlot', params: ({ event }) => event },
-            { type: 'claim', params: ({ context }) => ({ limit: context.limit }) },
-          ],
-        },
-        'executor.resume': {
-          actions: { type: 'claim', params: ({ context }) => ({ limit: context.limit }) },
-        },
+        'executor.resume': { actions: claiming },
+        'action.ended': { actions: [settling, ...leaving, claiming] },
+        'action.orphaned': { actions: [parking, ...leaving, claiming] },
+        'action.asks': { actions: [asking, ...leaving] },
       },
     },
     holding: {
       initial: 'emptying',
       on: {
         'executor.resume': 'admitting',
-        'action.ended': {
-          target: '.emptying',
-          actions: [
-            { type: 'putOutcome', params: ({ event }) => event },
-            { type: 'endSlot', params: ({ event }) => event },
-            { type: 'freeSlot', params: ({ event }) => event },
-          ],
-        },
-        'action.orphaned': {
-          target: '.emptying',
-          actions: [
-            { type: 'park', params: ({ event }) => event },
-            { type: 'endSlot', params: ({ event }) => event },
-            { type: 'freeSlot', params: ({ event }) => event },
-          ],
-        },
+        'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
+        'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
+        'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
       },
       states: {
         emptying: { always: { guard: 'isIdle', target: 'empty' } },

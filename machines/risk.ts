@@ -1,0 +1,21 @@
+/** What is said of an action beforehand, so that the gate can weigh it. Plain data, stored with the action. */
+import type { Impact } from './gate.ts';
+
+/** What happens to an action when nobody answers whether it may run. */
+export type Silence = 'wait' | 'approve' | 'deny';
+
+export interface Risk {
+  /** How bad it is when it goes wrong. */
+  readonly impact: Impact;
+  /** Whether it can be taken back; null when nothing was said. */
+  readonly reversible: boolean | null;
+  /** How clear it is what is wanted, from 0 to 1; null when nothing was said. */
+  readonly clarity: number | null;
+  /** Given by whoever submits it, from 0 to 1: replaces the score. */
+  readonly confidence: number | null;
+  /** What it will do, in words. */
+  readonly summary: string;
+  readonly silence: Silence;
+  /** When silence is an answer, ms after the question; null for never. */
+  readonly silenceMs: number | null;
+}
