@@ -2,18 +2,25 @@
  * Writes what runs of the published package: `node bundle.mjs [folder]`, by default `dist`. A few files, because each module
  * of its own would cost a third of a millisecond to import. tsc checks the types and writes the declarations.
  */
-import { chmodSync } from 'node:fs';
-import { dirname, isAbsolute, join, relative } from 'node:path';
+import { chmodSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
 
 const ROOT = import.meta.dirname;
-const [folder = join(ROOT, 'dist')] = process.argv.slice(2);
+const folder = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 
-/**
- * Nothing of a package is copied.
- * @param {string} id
- */
-const isPackage = (id) => !id.startsWith('.') && !isAbsolute(id);
+/** @type {{ dependencies: object, peerDependencies: object }} */
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+/** @type {import('rolldown').InputOptions} */
+const common = {
+  cwd: ROOT,
+  platform: 'node',
+  // As in tsconfig.json.
+  transform: { target: 'es2023' },
+  // What is installed beside the package is imported from there, never copied.
+  external: Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`)),
+};
 
 /**
  * Code finds what it starts by its path, `new URL('./program.mjs', import.meta.url)`, whatever file that code ends up in.
@@ -25,19 +32,21 @@ const programs = {
   transform: {
     filter: { code: 'import.meta.url' },
     async handler(code, id) {
-      const [url = '', path] = /new URL\('(\.\/[^']+)', import\.meta\.url\)/.exec(code) ?? [];
-      if (path === undefined) return null;
-      const input = join(dirname(id), path);
-      const { output } = await build({ input, platform: 'node', external: isPackage, write: false });
-      const reference = this.emitFile({ type: 'asset', fileName: relative(ROOT, input), source: output[0].code });
+      let bundled = code;
+      for (const [url, path = ''] of code.matchAll(/new URL\('(\.\/[^']+)', import\.meta\.url\)/g)) {
+        const input = join(dirname(id), path);
+        const { output } = await build({ ...common, input, write: false });
+        const reference = this.emitFile({ type: 'asset', fileName: relative(ROOT, input), source: output[0].code });
+        bundled = bundled.replace(url, `new URL(import.meta.ROLLUP_FILE_URL_${reference})`);
+      }
       // No line moves, so the source map holds.
-      return { code: code.replace(url, `new URL(import.meta.ROLLUP_FILE_URL_${reference})`), map: null };
+      return { code: bundled, map: null };
     },
   },
 };
 
 await build({
-  cwd: ROOT,
+  ...common,
   // The doors that package.json names. What two of them need is in a file of its own, and there once.
   input: {
     index: 'index.ts',
@@ -45,8 +54,6 @@ await build({
     testing: 'testing.ts',
     'bin/perdure': 'bin/perdure.ts',
   },
-  platform: 'node',
-  external: isPackage,
   plugins: [programs],
   output: {
     dir: folder,
