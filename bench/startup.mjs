@@ -31,9 +31,7 @@ function dependenciesOf(entry) {
   const seen = new Set([entry.href]);
   const packages = new Set();
   for (const href of seen) {
-    for (const [, name = ''] of readFileSync(new URL(href), 'utf8').matchAll(
-      /^(?:import|export|\}).*? from '([^']+)';$/gm,
-    )) {
+    for (const [, name = ''] of readFileSync(new URL(href), 'utf8').matchAll(/^(?:import|export) .*?"([^"]+)";$/gm)) {
       if (name.startsWith('.')) seen.add(new URL(name, href).href);
       else if (!name.startsWith('node:')) packages.add(name);
     }

@@ -1,20 +1,41 @@
-/** Upgrades a store by the build in `dist`, and is killed before the statement of the given number: `node ... store.db 12`. */
+/**
+ * Opens an old store with the build in `dist`, and is killed before the statement of the given number of its upgrade:
+ * `node ... store.db 12`.
+ */
 import Database from 'better-sqlite3';
-import { upgrade } from '../../dist/persistence/upgrades.js';
+import { Store } from 'perdure';
 
-const [path, last] = process.argv.slice(2);
-const db = new Database(path);
-db.pragma('journal_mode = WAL');
-// What is changed reaches the disk before the commit.
-db.pragma('cache_size = 1');
+const [path = '', last] = process.argv.slice(2);
+const { transaction } = Database.prototype;
 let statement = 0;
-const counted = new Proxy(db, {
-  get(target, name) {
-    const value = Reflect.get(target, name);
-    if (typeof value !== 'function') return value;
-    if (name === 'exec' || name === 'prepare' || name === 'pragma') statement += 1;
-    if (statement === Number(last)) process.kill(process.pid, 'SIGKILL');
-    return value.bind(target);
-  },
-});
-upgrade(counted);
+
+/** @param {'exec' | 'prepare' | 'pragma'} name */
+function count(name) {
+  /** @type {(this: Database.Database, ...given: any[]) => any} */
+  const original = Database.prototype[name];
+  Object.assign(Database.prototype, {
+    /** @this {Database.Database} @param {unknown[]} given */
+    [name](...given) {
+      statement += 1;
+      if (statement === Number(last)) process.kill(process.pid, 'SIGKILL');
+      return original.apply(this, given);
+    },
+  });
+}
+
+/**
+ * The first transaction is that of the upgrade.
+ * @this {Database.Database} @param {() => void} steps
+ */
+function transactionCounting(steps) {
+  Object.assign(Database.prototype, { transaction });
+  // What is changed reaches the disk before the commit.
+  this.pragma('cache_size = 1');
+  count('exec');
+  count('prepare');
+  count('pragma');
+  return transaction.call(this, steps);
+}
+
+Object.assign(Database.prototype, { transaction: transactionCounting });
+Store.open(path);

@@ -1,11 +1,7 @@
 /** The compiled command line, run as its users run it: as a process. Node 20 runs no TypeScript. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { bundle } from './bundle.ts';
 
 export interface CliResult {
   readonly code: number | null;
@@ -34,20 +30,9 @@ export class Cli {
     this.#script = script;
   }
 
-  /** Compiles into a folder of its own, inside the repository so that packages are found, and removes it after the file. */
+  /** A command line of its own, made of the sources as they are now. */
   static compile(): Cli {
-    const builds = join(ROOT, 'work', 'test-build');
-    mkdirSync(builds, { recursive: true });
-    const folder = mkdtempSync(join(builds, 'cli-'));
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
-    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { stdout } = spawnSync(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', folder], {
-      cwd: ROOT,
-      encoding: 'utf8',
-    });
-    const script = join(folder, 'bin', 'perdure.js');
-    if (!existsSync(script)) throw new Error(`expected tsc to write ${script}, but it said: ${stdout}`);
-    return new Cli(script);
+    return new Cli(join(bundle(), 'bin', 'perdure.js'));
   }
 
   /** Runs a command line to its end. */
