@@ -6,8 +6,6 @@ import type { Components } from './components.ts';
 
 /** Node's timers fire at once beyond it. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
-/** Names become parts of ids and texts. */
-const COMPONENT_NAME = /^[\w.:/-]{1,100}$/;
 
 type Wrong = string | undefined;
 
@@ -20,14 +18,14 @@ export function checkDefinition(name: string, definition: AnyAction): void {
       (verify !== undefined && typeof verify !== 'function' ? '`verify` must be a function' : undefined) ??
       wrongWithFallbacks(fallback) ??
       wrongWithUndo(undo) ??
-      (component === undefined ? undefined : wrongWithName(component)),
+      (component === undefined || typeof component === 'string' ? undefined : '`component` must be the name of one'),
     { name },
   );
 }
 
 /** Throws OPTIONS_INVALID. */
 export function checkPolicy(name: string, policy: StoredPolicy): void {
-  const { retry, timeoutMs, deadlineMs, qualityFloor, risk, component } = policy;
+  const { retry, timeoutMs, deadlineMs, qualityFloor, risk } = policy;
   refuse(
     `The action "${name}"`,
     wrongWithRetry(retry) ??
@@ -42,34 +40,19 @@ export function checkPolicy(name: string, policy: StoredPolicy): void {
       wrongWord('approval.silence', risk.silence, ['wait', 'approve', 'deny']) ??
       wrongDuration('approval.afterMs', risk.silenceMs) ??
       (risk.silence !== 'wait' && risk.silenceMs === null ? '`approval` needs afterMs, when silence is an answer' : undefined) ??
-      (component === null ? undefined : wrongWithName(component)),
     { name },
   );
 }
 
-/** Throws OPTIONS_INVALID. */
+/** Throws OPTIONS_INVALID for what is wrong beside the policies, which check themselves. */
 export function checkComponents(components: Components): void {
-  for (const [name, { breaker, retryBudget, weight, criticality, fallbacks }] of Object.entries(components)) {
-    refuse(
-      `The component "${name}"`,
-      wrongWithName(name) ??
-        wrongWithBreaker(breaker === false ? undefined : breaker) ??
-        wrongWithBudget(retryBudget === false ? undefined : retryBudget) ??
-        wrongShare('weight', weight ?? null) ??
-        wrongWord('criticality', criticality ?? 'critical', ['critical-plus', 'critical', 'sheddable-plus', 'sheddable']) ??
-        wrongWithFallbacks(fallbacks),
-      { name },
-    );
+  for (const [name, { fallbacks }] of Object.entries(components)) {
+    refuse(`The component "${name}"`, wrongWithFallbacks(fallbacks), { name });
   }
 }
 
 function refuse(what: string, wrong: Wrong, facts: Readonly<Record<string, unknown>>): void {
   if (wrong !== undefined) throw new PerdureError('OPTIONS_INVALID', `${what}: ${wrong}.`, { facts });
-}
-
-function wrongWithName(component: unknown): Wrong {
-  if (typeof component === 'string' && COMPONENT_NAME.test(component)) return undefined;
-  return `a component is named by 1 to 100 letters, digits, "_", ".", ":", "/" or "-", got ${JSON.stringify(component)}`;
 }
 
 function wrongWithRetry({ attempts, delayMs, capMs }: StoredPolicy['retry']): Wrong {
@@ -86,11 +69,6 @@ function wrongDuration(what: string, ms: number | null): Wrong {
 
 function wrongShare(what: string, share: number | null): Wrong {
   return share === null || (share >= 0 && share <= 1) ? undefined : `${what} must be a number from 0 to 1, got ${share}`;
-}
-
-function wrongCount(what: string, count: number | undefined): Wrong {
-  if (count === undefined || (Number.isInteger(count) && count >= 1)) return undefined;
-  return `${what} must be a whole number from 1, got ${count}`;
 }
 
 function wrongWord(what: string, word: unknown, words: readonly string[]): Wrong {
@@ -113,42 +91,4 @@ function wrongWithUndo(undo: unknown): Wrong {
   if (typeof undo !== 'object' || undo === null) return '`undo` is a function, or functions by name';
   const bad = Object.entries(undo).find(([, run]) => typeof run !== 'function');
   return bad === undefined ? undefined : `undo.${bad[0]} must be a function`;
-}
-
-type Partially<T> = { readonly [K in keyof T]?: T[K] | undefined };
-type Breaker = Partially<{
-  window: number;
-  minCalls: number;
-  failureRate: number;
-  slowCallRate: number;
-  slowCallMs: number | null;
-  openMs: number;
-  maxOpenMs: number;
-  openFactor: number;
-  probes: number;
-  successes: number;
-}>;
-
-function wrongWithBreaker(breaker: Breaker = {}): Wrong {
-  const { window = 20, minCalls = 5, openMs = 60_000, maxOpenMs = 600_000, openFactor = 2 } = breaker;
-  return (
-    wrongCount('breaker.window', window) ??
-    wrongCount('breaker.minCalls', minCalls) ??
-    (minCalls > window ? `breaker.minCalls (${minCalls}) must not exceed breaker.window (${window})` : undefined) ??
-    wrongShare('breaker.failureRate', breaker.failureRate ?? null) ??
-    wrongShare('breaker.slowCallRate', breaker.slowCallRate ?? null) ??
-    wrongDuration('breaker.slowCallMs', breaker.slowCallMs ?? null) ??
-    wrongDuration('breaker.openMs', openMs) ??
-    wrongDuration('breaker.maxOpenMs', maxOpenMs) ??
-    (openMs > maxOpenMs ? `breaker.openMs (${openMs}) must not exceed breaker.maxOpenMs (${maxOpenMs})` : undefined) ??
-    (openFactor >= 1 ? undefined : `breaker.openFactor must be a number from 1, got ${openFactor}`) ??
-    wrongCount('breaker.probes', breaker.probes) ??
-    wrongCount('breaker.successes', breaker.successes)
-  );
-}
-
-function wrongWithBudget(budget: Partially<{ ratio: number; burst: number }> = {}): Wrong {
-  const { ratio = 0, burst = 0 } = budget;
-  if (!(ratio >= 0 && Number.isFinite(ratio))) return `retryBudget.ratio must be a number from 0, got ${ratio}`;
-  return burst >= 0 && Number.isFinite(burst) ? undefined : `retryBudget.burst must be a number from 0, got ${burst}`;
 }

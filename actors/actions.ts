@@ -4,9 +4,11 @@ import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action.ts
 import type { Classifier } from '../machines/error-class.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
 import type { Impact } from '../machines/gate.ts';
-import type { Risk, Silence } from '../machines/risk.ts';
+import type { OnSilence } from '../machines/approvals.ts';
+import type { ComponentPolicy } from '../machines/component-policy.ts';
+import type { Risk } from '../machines/risk.ts';
 import { checkComponents, checkDefinition, checkPolicy } from './action-options.ts';
-import type { ComponentDefinition, Components } from './components.ts';
+import { policiesOf, type Components } from './components.ts';
 
 /** What an attempt is given beside its input. */
 export interface ActionContext {
@@ -80,7 +82,7 @@ export interface ActionDefinition<TInput = never, TValue = unknown> {
   /** What it will do, in words: for whoever is asked, and for the gate, which knows what deleting means. Default: its name. */
   summary?(input: TInput): string;
   /** What silence means when somebody is asked. Default: `wait`, for ever. */
-  readonly approval?: { readonly silence: Silence; readonly afterMs: number };
+  readonly approval?: { readonly silence: OnSilence; readonly afterMs: number };
   /** Says of what class an error is; undefined leaves it to Perdure. */
   readonly classify?: Classifier;
 }
@@ -116,7 +118,7 @@ export interface PolicyOverrides {
   /** How sure the caller is that it may run, from 0 to 1: replaces the gate's own score. */
   readonly confidence?: number;
   readonly summary?: string;
-  readonly approval?: { readonly silence: Silence; readonly afterMs: number };
+  readonly approval?: { readonly silence: OnSilence; readonly afterMs: number };
 }
 
 export interface RegistryOptions {
@@ -161,12 +163,13 @@ export class Registry {
     return [...this.#actions].map(([name, definition]) => [name, versionOf(definition)] as const);
   }
 
-  /** Every component that is defined, or that an action names. */
-  get components(): ReadonlyMap<string, ComponentDefinition> {
-    const named = [...this.#actions.values()].flatMap(({ component }) => (component === undefined ? [] : [component]));
-    const all = new Map<string, ComponentDefinition>(named.map((name) => [name, {}]));
-    for (const [name, definition] of Object.entries(this.#components)) all.set(name, definition);
-    return all;
+  /** What the machines must know of every component that is defined, or that an action names. */
+  get components(): Record<string, ComponentPolicy> {
+    const leaning = [...this.#actions.values()].flatMap((definition) => {
+      const { component } = definition;
+      return component === undefined ? [] : [{ component, fallbacks: fallbacksOf(definition) }];
+    });
+    return policiesOf(this.#components, leaning);
   }
 
   /** The class that the host gives an error of this action. */

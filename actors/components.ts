@@ -1,22 +1,38 @@
 /** What a host says of the dependencies that its actions lean on. */
-import type { BreakerPolicy } from '../machines/breaker.ts';
-import type { ComponentPolicy, Criticality } from '../machines/component.ts';
-import type { RetryBudgetPolicy } from '../machines/retry-budget.ts';
+import { componentPolicies, type ComponentOptions, type ComponentPolicy } from '../machines/component-policy.ts';
 import { DEFAULT_LOSS, type Fallback } from './actions.ts';
 
 /** A dependency: with a circuit breaker, a retry budget, and what stands in for it. */
-export interface ComponentDefinition {
-  /** What differs from the defaults; false for none. */
-  readonly breaker?: Partial<BreakerPolicy> | false;
-  /** What differs from the defaults; false for none. */
-  readonly retryBudget?: Partial<RetryBudgetPolicy> | false;
-  /** What it means to the whole when it is down. Default: `critical`. */
-  readonly criticality?: Criticality;
-  /** How much of the whole it is, from 0 to 1. Default: by its criticality. */
-  readonly weight?: number;
-  /** What its actions do when it does not work, by name. */
+export interface ComponentDefinition extends ComponentOptions {
+  /** What its actions do when they have failed for good, by name; the least loss of quality goes first. */
   readonly fallbacks?: Readonly<Record<string, Fallback<never, unknown>>>;
 }
 
 /** Components by name. */
 export type Components = Readonly<Record<string, ComponentDefinition>>;
+
+type Fallbacks = Readonly<Record<string, { readonly qualityLoss?: number }>>;
+
+/**
+ * What the machines must know of the components that are defined, or that actions name. Throws OPTIONS_INVALID.
+ *
+ * @param leaning the component that each action names, and the action's own fallbacks.
+ */
+export function policiesOf(
+  components: Components,
+  leaning: readonly { readonly component: string; readonly fallbacks: Fallbacks }[],
+): Record<string, ComponentPolicy> {
+  const options: Record<string, ComponentOptions> = {};
+  const losses: Record<string, number[]> = {};
+  const add = (name: string, fallbacks: Fallbacks) =>
+    (losses[name] ??= []).push(...Object.values(fallbacks).map(({ qualityLoss = DEFAULT_LOSS }) => qualityLoss));
+  for (const { component, fallbacks } of leaning) {
+    options[component] = {};
+    add(component, fallbacks);
+  }
+  for (const [name, { fallbacks = {}, ...rest }] of Object.entries(components)) {
+    options[name] = rest;
+    add(name, fallbacks);
+  }
+  return componentPolicies(options, losses);
+}

@@ -1,14 +1,17 @@
 /**
- * The table of actions: the queue and the outcomes. A row is `waiting`, `running` in a slot, `parked` because no handler of
- * its name and version is registered, or `settled` with its one outcome.
+ * The table of actions: the queue and the outcomes. A row is `waiting`, `running` in a slot, `asking` somebody whether it may
+ * run, `parked` because no handler of its name and version is registered, or `settled` with its one outcome. Beside it: what
+ * the actions of a name have come to, and what is owed since a fallback stood in.
  */
-import type { Settled } from '../machines/executor.ts';
+import type { Band } from '../machines/gate.ts';
+import type { OutcomeKind } from '../machines/outcome.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 
-export type ActionState = 'waiting' | 'running' | 'parked' | 'settled';
+export type ActionState = 'waiting' | 'running' | 'asking' | 'parked' | 'settled';
 
 /** An action's row. */
 export interface ActionRow {
+  readonly seq: number;
   readonly id: string;
   readonly name: string;
   readonly version: string;
@@ -21,7 +24,7 @@ export interface ActionRow {
   readonly submitted_at: number;
   readonly started_at: number | null;
   readonly settled_at: number | null;
-  readonly kind: Settled['kind'] | null;
+  readonly kind: OutcomeKind | null;
   readonly value: string | null;
   readonly error: string | null;
   /** Begun so far. */
@@ -29,6 +32,44 @@ export interface ActionRow {
   /** While it backs off: when the next attempt is due. `error` then says what the last one failed of. */
   readonly retry_at: number | null;
   readonly quality_loss: number;
+  /** Left out while the error budget is spent. */
+  readonly optional: number;
+  /** Somebody said that it may run. */
+  readonly approved: number;
+  readonly band: Band | null;
+  readonly score: number | null;
+  /** The fallback whose value it is. */
+  readonly via: string | null;
+  readonly fix: string | null;
+  /** `done`, or JSON of what it failed of. */
+  readonly undo: string | null;
+  readonly work_ms: number;
+}
+
+/** What the actions of a name have come to. */
+export type HistoryRow = { readonly [K in OutcomeKind]: number } & {
+  readonly name: string;
+  /** Approved, and denied, since the last answer of the other kind. */
+  readonly approvals: number;
+  readonly denials: number;
+  /** Smoothed, of those that went well; null before the first. */
+  readonly mean_ms: number | null;
+  readonly deviation_ms: number | null;
+};
+
+/** Work that is owed since a fallback stood in for it. */
+export interface DebtRow {
+  /** The action whose fallback it was. */
+  readonly id: string;
+  readonly name: string;
+  readonly component: string | null;
+  readonly fallback: string;
+  readonly quality_loss: number;
+  readonly incurred_at: number;
+  readonly state: 'owed' | 'paying' | 'paid';
+  /** The action that does, or did, the real work. */
+  readonly payment: string | null;
+  readonly paid_at: number | null;
 }
 
 export const QUEUE_TABLES: readonly TableSpec[] = [
@@ -55,12 +96,58 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'attempts integer not null',
       'retry_at real',
       'quality_loss real not null',
+      'optional integer not null default 0',
+      'approved integer not null default 0',
+      'band text',
+      'score real',
+      'via text',
+      'fix text',
+      'undo text',
+      'work_ms real not null default 0',
     ],
     indexes: [
       `create index if not exists actions_waiting on actions(rank desc, seq) where state = 'waiting'`,
+      `create index if not exists actions_needed on actions(rank desc, seq) where state = 'waiting' and optional = 0`,
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
+    ],
+  },
+  {
+    name: 'action_history',
+    key: 'name',
+    columns: [
+      'name text primary key',
+      'ok integer not null default 0',
+      'recovered integer not null default 0',
+      'degraded integer not null default 0',
+      'skipped integer not null default 0',
+      'failed integer not null default 0',
+      'denied integer not null default 0',
+      'cancelled integer not null default 0',
+      'approvals integer not null default 0',
+      'denials integer not null default 0',
+      'mean_ms real',
+      'deviation_ms real',
+    ],
+  },
+  {
+    name: 'debts',
+    key: 'id',
+    columns: [
+      'id text primary key',
+      'name text not null',
+      'component text',
+      'fallback text not null',
+      'quality_loss real not null',
+      'incurred_at real not null',
+      'state text not null',
+      'payment text',
+      'paid_at real',
+    ],
+    indexes: [
+      `create index if not exists debts_owed on debts(component, incurred_at) where state = 'owed'`,
+      `create index if not exists debts_payment on debts(payment) where state = 'paying'`,
     ],
   },
 ];

@@ -1,13 +1,21 @@
 /**
  * What the executor's actions do: actions wait, run and settle in rows, and every answer is an event to the executor in the
  * same turn.
+ *
+ * Q1 An action is settled once, and in that turn its error budget is charged once, its outcome counted, its debt noted.
  */
-import type { ActionPolicy, ActionResult } from '../machines/action.ts';
-import type { Claimed, ExecutorEvent, Settled, Submission } from '../machines/executor.ts';
-import type { ErrorRecord } from '../machines/outcome.ts';
+import type { ActionResult, StoredPolicy } from '../machines/action.ts';
+import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
+import type { BudgetPolicy } from '../machines/budget-policy.ts';
+import type { Approval, Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
+import { fingerprintOf } from '../machines/fingerprint.ts';
+import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { historyOf, noteAnswer, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
+import { charge } from './budget.ts';
+import { incur, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
 
@@ -21,6 +29,7 @@ export interface QueueWorld {
   readonly rows: Rows;
   readonly registry: Registry;
   readonly clock: Clock;
+  readonly budget: BudgetPolicy;
 }
 
 /** The executor's actions, on rows. */
@@ -32,29 +41,43 @@ export function queueActions(world: QueueWorld) {
     noteAttempt: (args: Self, params: Parameters<Queue['noteAttempt']>[0]) => queue(args).noteAttempt(params),
     noteBackOff: (args: Self, params: Parameters<Queue['noteBackOff']>[0]) => queue(args).noteBackOff(params),
     park: (args: Self, params: Parameters<Queue['park']>[0]) => queue(args).park(params),
+    ask: (args: Self, params: Parameters<Queue['ask']>[0]) => queue(args).ask(params),
+    answer: (args: Self, params: Parameters<Queue['answer']>[0]) => queue(args).answer(params),
+    workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => queue(args).workOff(params),
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) => queue(args).putOutcome(params),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) => queue(args).cancelQueued(params),
   };
 }
 
+/** How an action ended that never ran, or not to its end. */
+type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
+
+const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
+
+/** Of these something was expected of the system, so that they spend its error budget or do not: all others are nobody's failure. */
+const COSTS: Readonly<Partial<Record<OutcomeKind, (qualityLoss: number) => number>>> = {
+  ok: () => 0,
+  recovered: () => 0,
+  degraded: (qualityLoss) => qualityLoss,
+  failed: () => 1,
+};
+
 class Queue {
+  readonly #world: QueueWorld;
   readonly #rows: Rows;
-  readonly #registry: Registry;
-  readonly #clock: Clock;
   readonly #answer: (event: ExecutorEvent) => void;
 
-  constructor({ rows, registry, clock }: QueueWorld, answer: (event: ExecutorEvent) => void) {
-    this.#rows = rows;
-    this.#registry = registry;
-    this.#clock = clock;
+  constructor(world: QueueWorld, answer: (event: ExecutorEvent) => void) {
+    this.#world = world;
+    this.#rows = world.rows;
     this.#answer = answer;
   }
 
   putQueued({ submissions }: { submissions: readonly Submission[] }): void {
-    for (const { id, name, version, input, policy, rank, plan, at } of submissions) {
+    for (const { id, name, version, input, policy, rank, plan, at, optional } of submissions) {
       this.#rows.run(
-        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, from_turn)
-         values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?) on conflict(id) do nothing`,
+        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, from_turn)
+         values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?, ?) on conflict(id) do nothing`,
         id,
         name,
         version,
@@ -63,17 +86,19 @@ class Queue {
         rank,
         plan,
         at,
+        optional ? 1 : 0,
         this.#rows.turn,
       );
     }
   }
 
-  claim({ limit }: { limit: number }): void {
+  claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
     const free = this.#freeSlots(limit);
     if (free.length === 0) return;
     const claimed: Claimed[] = [];
-    for (let next = this.#firstWaiting(); next !== undefined && free.length > 0; next = this.#firstWaiting()) {
-      if (this.#registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
+    const first = () => this.#firstWaiting(freezesOptional);
+    for (let next = first(); next !== undefined && free.length > 0; next = first()) {
+      if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
       else claimed.push(this.#take(next, free.shift() as number));
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
@@ -88,19 +113,50 @@ class Queue {
     return free;
   }
 
-  #firstWaiting(): ActionRow | undefined {
-    return this.#rows.get<ActionRow>(`select * from actions where state = 'waiting' order by rank desc, seq limit 1`);
+  #firstWaiting(needed: boolean): ActionRow | undefined {
+    return this.#rows.get<ActionRow>(
+      needed
+        ? `select * from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
+        : `select * from actions where state = 'waiting' order by rank desc, seq limit 1`,
+    );
   }
 
-  #take({ id, policy }: ActionRow, slot: number): Claimed {
+  #take({ id, name, plan, approved, policy: text }: ActionRow, slot: number): Claimed {
+    const at = this.#world.clock.now();
     this.#rows.run(
       `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
       slot,
-      this.#clock.now(),
+      at,
       this.#rows.turn,
       id,
     );
-    return { id, slot, policy: JSON.parse(policy) as ActionPolicy };
+    const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
+    const { slowMs, ...history } = historyOf(this.#rows, name);
+    const { impact, reversible, clarity, confidence, summary } = risk;
+    const evidence = { impact, reversible, clarity, confidence, summary, ...history };
+    const quality = plan === null ? 1 : this.#qualityBefore(id);
+    return {
+      id,
+      slot,
+      at,
+      policy,
+      slowMs,
+      quality,
+      evidence: { ...evidence, hasUndo: policy.hasUndo, approved: approved === 1 },
+    };
+  }
+
+  /** What a step depends on is as good as its worst part; what is shared by two parts counts once. */
+  #qualityBefore(id: string): number {
+    const { loss } = this.#rows.get<{ loss: number }>(
+      `select coalesce(max(actions.quality_loss), 0) as loss
+       from steps me, json_each(me.after) named
+       join steps before on before.id = me.plan || '/' || named.value
+       join actions on actions.id = before.action
+       where me.action = ?`,
+      id,
+    ) ?? { loss: 0 };
+    return 1 - loss;
   }
 
   noteAttempt({ id, attempt }: { id: string; attempt: number }): void {
@@ -115,7 +171,7 @@ class Queue {
   noteBackOff({ id, delayMs, error }: BackOff): void {
     this.#rows.run(
       `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
-      this.#clock.now() + delayMs,
+      this.#world.clock.now() + delayMs,
       error === null ? null : sealed(this.#rows, JSON.stringify(error)),
       this.#rows.turn,
       id,
@@ -126,41 +182,120 @@ class Queue {
     this.#rows.run(`update actions set state = 'parked', slot = null, from_turn = ? where id = ?`, this.#rows.turn, id);
   }
 
+  ask({ questions }: { questions: readonly Question[] }): void {
+    const at = this.#world.clock.now();
+    const requests = questions.map((question) => this.#setAside(question, at));
+    this.#answer({ type: 'executor.asked', requests });
+  }
+
+  #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
+    this.#rows.run(
+      `update actions set state = 'asking', slot = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
+      decision.score,
+      this.#rows.turn,
+      id,
+    );
+    const { name, policy } = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
+    const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
+    return {
+      action: id,
+      name,
+      summary: risk.summary,
+      risk: decision,
+      undo: hasUndo ? `what it did is undone when it fails` : null,
+      reason,
+      at,
+      expiresAt: risk.silenceMs === null ? null : at + risk.silenceMs,
+      onSilence: risk.silence,
+    };
+  }
+
+  answer({ approved, denied }: { approved: readonly Approval[]; denied: readonly Denial[] }): void {
+    for (const { action, by } of approved) this.#approve(action, by);
+    const settled = denied.map((denial) => this.#deny(denial)).filter((one) => one !== undefined);
+    if (settled.length > 0) this.#answer({ type: 'executor.settled', settled });
+  }
+
+  #approve(id: string, by: string | null): void {
+    const changed = this.#rows.run(
+      `update actions set state = 'waiting', approved = 1, from_turn = ? where id = ? and state = 'asking'`,
+      this.#rows.turn,
+      id,
+    );
+    if (changed > 0 && by !== BY_SILENCE) noteAnswer(this.#rows, this.#nameOf(id), 'approved');
+  }
+
+  #deny({ action, by, note }: Denial): Settled | undefined {
+    const who = by === BY_SILENCE ? 'by silence' : `by ${by ?? 'nobody'}`;
+    const message = `The action was denied ${who}${note === null ? '' : `: ${note.slice(0, 300)}`}.`;
+    const [name, code] = ['PerdureError', 'APPROVAL_DENIED'];
+    const error: ErrorRecord = { name, code, message, class: 'permanent', fingerprint: fingerprintOf({ name, code, message: code }) };
+    const settled = this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
+    if (settled !== undefined && by !== BY_SILENCE) noteAnswer(this.#rows, this.#nameOf(action), 'denied');
+    return settled;
+  }
+
+  #nameOf(id: string): string {
+    return this.#rows.get<{ name: string }>('select name from actions where id = ?', id)?.name ?? '';
+  }
+
+  workOff({ component, at }: { component: string | null; at: number }): void {
+    workOff(this.#rows, component, at);
+  }
+
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
-    const settled = this.#settle(id, at ?? this.#clock.now(), result);
+    const settled = this.#settle(id, at ?? this.#world.clock.now(), result);
     if (settled !== undefined) this.#answer({ type: 'executor.settled', settled: [settled] });
   }
 
-  #settle(id: string, at: number, result: ActionResult): Settled | undefined {
-    const { kind, value, error, attempts, qualityLoss } = result;
-    const changed = this.#rows.run(
+  /** Q1. */
+  #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
+    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
+    if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
+    const { kind, value, error, attempts, qualityLoss, workMs, band, score, via, fix, undo, owes } = result;
+    this.#rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
-         retry_at = null, quality_loss = ?, from_turn = ? where id = ? and state <> 'settled'`,
+         retry_at = null, quality_loss = ?, work_ms = ?, band = coalesce(?, band), score = coalesce(?, score), via = ?, fix = ?,
+         undo = ?, from_turn = ? where id = ?`,
       at,
       kind,
       value ?? null,
       error === undefined ? null : sealed(this.#rows, JSON.stringify(error)),
       attempts,
       qualityLoss,
+      workMs,
+      band ?? null,
+      score ?? null,
+      via ?? null,
+      fix ?? null,
+      undo === undefined ? null : undo === 'done' ? undo : sealed(this.#rows, JSON.stringify(undo)),
       this.#rows.turn,
       id,
     );
-    if (changed === 0) return undefined;
-    const { plan } = this.#rows.get<{ plan: string | null }>('select plan from actions where id = ?', id) ?? {
-      plan: null,
-    };
-    return { id, kind, plan };
+    const { name, plan, policy: text } = row;
+    noteOutcome(this.#rows, name, kind, workMs);
+    const { component, risk } = JSON.parse(text) as StoredPolicy;
+    const bad = COSTS[kind]?.(qualityLoss);
+    if (bad !== undefined)
+      charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
+    if (via !== undefined && owes === true) incur(this.#rows, row, via, qualityLoss, at);
+    noteSettled(this.#rows, id, kind === 'ok' || kind === 'recovered', at);
+    const learns = risk.impact !== 'low' && bad !== undefined && score !== undefined;
+    return { id, kind, plan, chargedAt: bad !== undefined && bad > 0 ? at : null, score: learns ? score : null };
   }
 
   cancelQueued({ ids, at }: { ids: readonly string[]; at: number }): void {
     const settled: Settled[] = [];
+    const asked: string[] = [];
     for (const id of ids) {
       const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
       if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
-      if (row?.state !== 'waiting' && row?.state !== 'parked') continue;
-      const one = this.#settle(id, at, { kind: 'cancelled', attempts: 0, qualityLoss: 1 });
+      if (row?.state === 'asking') asked.push(id);
+      if (row?.state !== 'waiting' && row?.state !== 'parked' && row?.state !== 'asking') continue;
+      const one = this.#settle(id, at, { ...NEVER_RAN, kind: 'cancelled' });
       if (one !== undefined) settled.push(one);
     }
+    if (asked.length > 0) this.#answer({ type: 'executor.withdrawn', actions: asked, at });
     if (settled.length > 0) this.#answer({ type: 'executor.settled', settled });
   }
 }

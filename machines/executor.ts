@@ -15,9 +15,12 @@ import {
   type ActionResult,
   type StoredPolicy,
 } from './action.ts';
-import { DEFAULT_THRESHOLDS, bandOf, scoreOf, type Band, type Caution, type Evidence, type Thresholds } from './gate.ts';
+import type { ApprovalRequest } from './approvals.ts';
+import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
+import { decide, type Decision, type Evidence } from './gate.ts';
 import { notProvided } from './not-provided.ts';
-import type { ErrorRecord, OutcomeKind } from './outcome.ts';
+import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
+import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
 
 /** An action as it is queued. */
 export interface Submission {
@@ -49,20 +52,11 @@ export interface Claimed {
   readonly at: number;
 }
 
-/** What the gate said of an action: part of its row, of its approval and of what is told. */
-export interface Verdict {
-  readonly band: Band;
-  readonly score: number;
-  readonly factors: Readonly<Record<string, number>>;
-}
-
 /** An action that is not to run before somebody has said so. */
 export interface Question {
   readonly id: string;
   readonly reason: 'gate' | 'quality';
-  readonly verdict: Verdict | null;
-  /** For `quality`: what can be had. */
-  readonly quality: number | null;
+  readonly decision: Decision;
 }
 
 export interface ExecutorInput {
@@ -81,6 +75,8 @@ export interface ExecutorContext {
   readonly share: number;
   readonly freezesOptional: boolean;
   readonly thresholds: Thresholds;
+  /** How actions that could do harm ended, by their score. */
+  readonly outcomes: Bins;
 }
 
 /** How the error budget tightens the work. */
@@ -95,8 +91,11 @@ export type ExecutorEvent =
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
   | ({ readonly type: 'executor.tighten' } & Measures)
-  | { readonly type: 'executor.adapt'; readonly thresholds: Thresholds }
-  | { readonly type: 'executor.answered'; readonly approved: readonly string[]; readonly denied: readonly Denial[] }
+  /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
+  | { readonly type: 'executor.adapt' }
+  /** Forgets what was learned for the gate. */
+  | { readonly type: 'executor.reset' }
+  | { readonly type: 'executor.answered'; readonly approved: readonly Approval[]; readonly denied: readonly Denial[] }
   | { readonly type: 'executor.workOff'; readonly component: string | null; readonly at: number }
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
@@ -112,8 +111,23 @@ export interface Settled {
   readonly id: string;
   readonly kind: OutcomeKind;
   readonly plan: string | null;
-  /** When it spent error budget. */
+  /** When it spent error budget; null if it did not. */
   readonly chargedAt: number | null;
+  /** What the gate had given it, if it could do harm. */
+  readonly score: number | null;
+}
+
+/** An action that somebody, or silence, lets run. */
+export interface Approval {
+  readonly action: string;
+  readonly by: string | null;
+}
+
+/** An action that somebody, or silence, does not want. */
+export interface Denial {
+  readonly action: string;
+  readonly by: string | null;
+  readonly note: string | null;
 }
 
 /** What the executor tells its parent. */
@@ -140,13 +154,14 @@ interface Judged {
 }
 
 /** The gate: who may run, and whom somebody must be asked about. */
-function judge({ thresholds, caution }: ExecutorContext, claimed: readonly Claimed[]): Judged {
+function judge({ thresholds, caution, outcomes }: ExecutorContext, claimed: readonly Claimed[]): Judged {
   const admitted: ActionInput[] = [];
   const questions: Question[] = [];
+  const calibrate = calibrator(outcomes);
   for (const { evidence, ...input } of claimed) {
-    const { score, factors } = scoreOf(evidence);
-    const band = bandOf(score, evidence, thresholds, caution);
-    if (band === 'ask') questions.push({ id: input.id, reason: 'gate', verdict: { band, score, factors }, quality: null });
+    const decision = decide(evidence, { thresholds, caution, calibrate });
+    const { band, score } = decision;
+    if (band === 'ask') questions.push({ id: input.id, reason: 'gate', decision });
     else admitted.push({ ...input, band, score, approved: evidence.approved });
   }
   return { admitted, questions };
@@ -163,7 +178,7 @@ const parking = { type: 'park', params: ({ event }: { event: { readonly id: stri
 const asking = {
   type: 'ask',
   params: ({ event: { id, quality } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
-    questions: [{ id, reason: 'quality' as const, verdict: null, quality }],
+    questions: [{ id, reason: 'quality' as const, decision: { band: 'ask', score: quality, factors: {} } as const }],
   }),
 } as const;
 
@@ -204,7 +219,7 @@ export const executorMachine = setup({
     /** Lets the approved wait for a slot again; settles the denied as such (`executor.settled`). */
     answer: notProvided('executor', 'answer') as (
       _: unknown,
-      p: { approved: readonly string[]; denied: readonly Denial[] },
+      p: { approved: readonly Approval[]; denied: readonly Denial[] },
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: { component: string | null; at: number }) => void,
@@ -223,7 +238,14 @@ export const executorMachine = setup({
       share,
       freezesOptional: freezeOptional,
     })),
-    adapt: assign({ thresholds: (_, { thresholds }: { thresholds: Thresholds }) => thresholds }),
+    adapt: assign({ thresholds: ({ context }) => adaptThresholds(context.thresholds, context.outcomes) }),
+    unlearn: assign({ thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES }),
+    learn: assign(({ context }, { settled }: { settled: readonly Settled[] }) => ({
+      outcomes: settled.reduce(
+        (bins, { score, kind }) => (score === null ? bins : observe(bins, score, isSuccess(kind))),
+        context.outcomes,
+      ),
+    })),
     endSlot: stopChild((_, { slot }: { slot: number }) => slotId(slot)),
     freeSlot: assign({
       busy: ({ context }, { slot }: { slot: number }) => context.busy.filter((used) => used !== slot),
@@ -245,6 +267,7 @@ export const executorMachine = setup({
     share: 1,
     freezesOptional: false,
     thresholds: DEFAULT_THRESHOLDS,
+    outcomes: NO_OUTCOMES,
   }),
   initial: 'admitting',
   on: {
@@ -252,12 +275,22 @@ export const executorMachine = setup({
     'executor.cancel': { actions: { type: 'cancelQueued', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
-    'executor.adapt': { actions: { type: 'adapt', params: ({ event }) => event } },
+    'executor.adapt': { actions: 'adapt' },
+    'executor.reset': { actions: 'unlearn' },
     'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
     'executor.claimed': { actions: { type: 'judge', params: ({ event }) => event } },
-    'executor.settled': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'executor.settled': [
+      {
+        guard: ({ event }) => event.settled.some(({ score }) => score !== null),
+        actions: [
+          { type: 'learn', params: ({ event }) => event },
+          { type: 'announce', params: ({ event }) => ({ notice: event }) },
+        ],
+      },
+      { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    ],
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': {

@@ -1,8 +1,6 @@
 /** What is said of an action beforehand, so that the gate can weigh it. Plain data, stored with the action. */
+import type { OnSilence } from './approvals.ts';
 import type { Impact } from './gate.ts';
-
-/** What happens to an action when nobody answers whether it may run. */
-export type Silence = 'wait' | 'approve' | 'deny';
 
 export interface Risk {
   /** How bad it is when it goes wrong. */
@@ -15,7 +13,7 @@ export interface Risk {
   readonly confidence: number | null;
   /** What it will do, in words. */
   readonly summary: string;
-  readonly silence: Silence;
+  readonly silence: OnSilence;
   /** When silence is an answer, ms after the question; null for never. */
   readonly silenceMs: number | null;
 }

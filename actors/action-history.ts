@@ -1,0 +1,82 @@
+/**
+ * What the actions of a name have come to: how often each kind of outcome, what people said when they were asked, and how long
+ * good ones take. One row a name, so that `stats()` adds up a few rows whatever was run.
+ */
+import type { OutcomeKind } from '../machines/outcome.ts';
+import type { Rows } from '../persistence/rows.ts';
+import type { HistoryRow } from './queue-tables.ts';
+
+/** A monitored action without a history is slow after this, ms: twice the 10 s that are expected of any. */
+const SLOW_MS = 20_000;
+const LEAST_SLOW_MS = 100;
+
+/** Of TCP's estimate of round trips: RFC 6298. */
+const MEAN_GAIN = 1 / 8;
+const DEVIATION_GAIN = 1 / 4;
+
+/** What is known of the actions of a name. */
+export interface KnownHistory {
+  readonly successes: number;
+  readonly failures: number;
+  readonly approvals: number;
+  readonly denials: number;
+  /** A good one takes longer than this very seldom, ms. */
+  readonly slowMs: number;
+}
+
+const UNKNOWN: KnownHistory = { successes: 0, failures: 0, approvals: 0, denials: 0, slowMs: SLOW_MS };
+
+export function historyOf(rows: Pick<Rows, 'get'>, name: string): KnownHistory {
+  const row = rows.get<HistoryRow>('select * from action_history where name = ?', name);
+  if (row === undefined) return UNKNOWN;
+  const { ok, recovered, degraded, failed, approvals, denials, mean_ms: mean, deviation_ms: deviation } = row;
+  const slowMs = mean === null ? SLOW_MS : Math.max(LEAST_SLOW_MS, 2 * mean, mean + 4 * (deviation ?? 0));
+  return { successes: ok + recovered, failures: degraded + failed, approvals, denials, slowMs };
+}
+
+const KINDS: readonly OutcomeKind[] = ['ok', 'recovered', 'degraded', 'skipped', 'failed', 'denied', 'cancelled'];
+
+/** A statement a kind: the column cannot be a parameter. */
+const NOTE = Object.fromEntries(
+  KINDS.map((kind) => [
+    kind,
+    `insert into action_history(name, ${kind}, from_turn) values (?, 1, ?)
+     on conflict(name) do update set ${kind} = ${kind} + 1, from_turn = excluded.from_turn`,
+  ]),
+) as Record<OutcomeKind, string>;
+
+const NOTE_GOOD = Object.fromEntries(
+  KINDS.map((kind) => [
+    kind,
+    `insert into action_history(name, ${kind}, mean_ms, deviation_ms, from_turn) values (?, 1, ?, ? / 2, ?)
+     on conflict(name) do update set ${kind} = ${kind} + 1,
+       deviation_ms = coalesce(deviation_ms + ${DEVIATION_GAIN} * (abs(excluded.mean_ms - mean_ms) - deviation_ms), excluded.deviation_ms),
+       mean_ms = coalesce(mean_ms + ${MEAN_GAIN} * (excluded.mean_ms - mean_ms), excluded.mean_ms),
+       from_turn = excluded.from_turn`,
+  ]),
+) as Record<OutcomeKind, string>;
+
+/** Counts an outcome; of good ones the duration, too. */
+export function noteOutcome(rows: Rows, name: string, kind: OutcomeKind, workMs: number): void {
+  if (kind === 'ok' || kind === 'recovered') rows.run(NOTE_GOOD[kind], name, workMs, workMs, rows.turn);
+  else rows.run(NOTE[kind], name, rows.turn);
+}
+
+/** Notes what somebody said. What silence said is nobody's word. */
+export function noteAnswer(rows: Rows, name: string, answer: 'approved' | 'denied'): void {
+  const [more, none] = answer === 'approved' ? ['approvals', 'denials'] : ['denials', 'approvals'];
+  rows.run(
+    `insert into action_history(name, ${more}, from_turn) values (?, 1, ?)
+     on conflict(name) do update set ${more} = ${more} + 1, ${none} = 0, from_turn = excluded.from_turn`,
+    name,
+    rows.turn,
+  );
+}
+
+/** How many actions ended how. */
+export type Tally = Readonly<Record<OutcomeKind, number>>;
+
+export function tallyOutcomes(rows: Pick<Rows, 'get'>): Tally {
+  const sums = KINDS.map((kind) => `coalesce(sum(${kind}), 0) as ${kind}`).join(', ');
+  return rows.get<Tally>(`select ${sums} from action_history`) as Tally;
+}
