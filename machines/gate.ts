@@ -7,7 +7,7 @@
  *   reversible   runs, and is undone when it fails
  *   ask          waits for an approval
  *
- * G1  What was approved does not ask again; it is watched, and undone on failure if it has an undo and its score is low.
+ * G1  What was approved does not ask again; it is watched, and undone on failure if it can be and its score is low.
  * G2  What is said to be irreversible and is critical asks, whatever the score. So does what matters (medium impact and
  *     above) when the error budget is exhausted.
  * G3  What would run only because it can be undone asks when it cannot: nobody said that it is reversible, and it has no
@@ -183,6 +183,6 @@ function isHarmless({ impact, confidence, denials, summary }: Evidence): boolean
   return impact === 'low' && confidence === null && denials === 0 && wordingOf(summary) !== 'destructive';
 }
 
-function withoutAsking({ hasUndo }: Evidence): Band {
-  return hasUndo ? 'reversible' : 'monitored';
+function withoutAsking({ hasUndo, reversible }: Evidence): Band {
+  return hasUndo || reversible === true ? 'reversible' : 'monitored';
 }
