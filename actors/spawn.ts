@@ -7,16 +7,29 @@ import { sendParent, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine, type ActionNotice } from '../machines/action.ts';
+import { approvalsMachine, type ApprovalsNotice } from '../machines/approvals.ts';
+import { budgetMachine, type BudgetNotice } from '../machines/budget.ts';
+import { budgetPolicy, type BudgetOptions, type BudgetPolicy } from '../machines/budget-policy.ts';
+import { componentMachine, type ComponentNotice } from '../machines/component.ts';
+import { componentId, degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
+import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
-import { supervisorMachine, type SupervisorCommand } from '../machines/supervisor.ts';
+import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
 import { type DurableActor } from '../persistence/durable.ts';
 import type { Rows, TurnName } from '../persistence/rows.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
+import { componentActions } from './component-port.ts';
 import { Registry, type Actions } from './actions.ts';
+import { APPROVAL_TABLES } from './approval-tables.ts';
+import { approvalActions } from './approvals.ts';
+import { BUDGET_TABLES } from './budget-tables.ts';
+import { budgetActions } from './budget.ts';
+import { COMPENSATION_TABLES } from './compensations.ts';
+import type { Components } from './components.ts';
 import { Attempts } from './attempt.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
@@ -37,6 +50,12 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly concurrency?: number;
   /** A turn is named every so many settled actions (default 10) and every so many ms (default 300,000). */
   readonly checkpoint?: { readonly everyActions?: number; readonly everyMs?: number };
+  /** The dependencies that actions lean on, by name. One that an action names and that is not here has the defaults. */
+  readonly components?: Components;
+  /** How many failures are too many. Default: 90 % of the actions go well, in a run of 8 hours. */
+  readonly budget?: BudgetOptions;
+  /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
+  readonly classify?: Classifier;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -45,18 +64,33 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly signal?: AbortSignal;
 }
 
+/** The tables of a supervisor. */
+export const TABLES = [
+  ...QUEUE_TABLES,
+  ...PLAN_TABLES,
+  ...APPROVAL_TABLES,
+  ...BUDGET_TABLES,
+  ...COMPENSATION_TABLES,
+] as const;
+
 /** Starts a supervisor, or brings it back with everything it was doing. Throws what {@link createDurableActor} throws. */
 export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<Supervisor<TActions>> {
   options.signal?.throwIfAborted();
   const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
-  const registry = new Registry(options.actions);
+  const { components, classify } = options;
+  const registry = new Registry(options.actions, {
+    ...(components === undefined ? {} : { components }),
+    ...(classify === undefined ? {} : { classify }),
+  });
+  const policies = registry.components;
+  const budget = budgetPolicy(options.budget);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
   const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
   try {
-    store.declare([...QUEUE_TABLES, ...PLAN_TABLES]);
+    store.declare(TABLES);
     unpark(store.rows, registry);
     const progress = new Progress();
     const { clock, rows } = store;
@@ -66,12 +100,14 @@ export async function spawnSupervisor<TActions extends Actions>(
       registry,
       clock,
       random,
+      budget,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
-    const durable = await openTree(options, store, machineOf(world, attempts), concurrency);
+    const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
     refuseStopped(durable);
     await configure(durable, concurrency);
+    await durable.send({ type: 'supervisor.equip', components: policies, budget, at: clock.now() });
     return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
   } catch (error) {
     if (owns) store.drop(error as PerdureError);
@@ -92,6 +128,7 @@ export interface SupervisorWorld {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly budget: BudgetPolicy;
   readonly onProgress: (id: string, value: unknown) => void;
 }
 
@@ -101,7 +138,13 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
   const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
-    actions: { announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice) },
+    actions: {
+      ...componentActions,
+      announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice),
+    },
+  });
+  const component = componentMachine.provide({
+    actions: { announce: sendParent((_, { notice }: { notice: ComponentNotice }) => notice) },
   });
   return supervisorMachine.provide({
     actors: {
@@ -116,6 +159,19 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
         actions: { ...planActions(world), announce: sendParent((_, { notice }: { notice: TracksNotice }) => notice) },
       }),
       checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
+      approvals: approvalsMachine.provide({
+        actions: {
+          ...approvalActions(world),
+          announce: sendParent((_, { notice }: { notice: ApprovalsNotice }) => notice),
+        },
+      }),
+      budget: budgetMachine.provide({
+        actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },
+      }),
+      degradation: degradationMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: DegradationNotice }) => notice) },
+        actors: { component },
+      }),
     },
   });
 }
@@ -126,13 +182,14 @@ function openTree<TActions extends Actions>(
   { id, checkpoint, inspect, logger }: SupervisorOptions<TActions>,
   store: Store,
   machine: typeof supervisorMachine,
-  concurrency: number,
+  { concurrency, budget }: Pick<SupervisorInput, 'concurrency' | 'budget'>,
 ): Promise<Tree> {
   return createDurableActor(machine, {
     store,
     ...(id === undefined ? {} : { id }),
     input: {
       concurrency,
+      budget,
       checkpoint: { everyActions: checkpoint?.everyActions ?? 10, everyMs: checkpoint?.everyMs ?? 300_000 },
     },
     ...(inspect === undefined ? {} : { inspect }),

@@ -1,13 +1,24 @@
 /**
- * The root of the tree. Read this file first: its children know each other only by the events that pass through here.
+ * The root of the tree. Read this file first: its children know each other only by the events that pass through here. One
+ * shortcut there is: an action asks its component, by its systemId, whether it may be called, and tells it how that went.
  *
- *   host ──supervisor.submit──> executor ──executor.settled──> tracks, checkpoint, and out (`action.settled`)
+ *   host ──supervisor.submit──> executor ──executor.settled──> tracks, checkpoint, budget, and out (`action.settled`)
  *   host ──supervisor.plan────> tracks ──executor.submit──> executor
  *                               tracks ──plan.settled──> out
+ *   executor ──executor.asked─> approvals ──approvals.decided──> executor; and out (`approval.requested`)
+ *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
+ *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
 import type { ActionNotice } from './action.ts';
+import { approvalsMachine, type ApprovalRequest, type ApprovalsNotice, type Verdict } from './approvals.ts';
+import { budgetMachine, type BudgetNotice } from './budget.ts';
+import { measuresOf } from './burn.ts';
+import type { BudgetPolicy } from './budget-policy.ts';
 import { checkpointMachine } from './checkpoint.ts';
+import type { ComponentCommand } from './component.ts';
+import type { ComponentPolicy } from './component-policy.ts';
+import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import { executorMachine, type ExecutorNotice, type Settled, type Submission } from './executor.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
 
@@ -15,7 +26,10 @@ export interface SupervisorInput {
   /** How many actions run at once. */
   readonly concurrency: number;
   readonly checkpoint: { readonly everyActions: number; readonly everyMs: number };
+  readonly budget: BudgetPolicy;
 }
+
+type Components = Readonly<Record<string, ComponentPolicy>>;
 
 /** What a host, or the command line, may ask. */
 export type SupervisorCommand =
@@ -26,6 +40,26 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.cancelPlan'; readonly plan: string; readonly at: number }
   | { readonly type: 'supervisor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
+  /** What the components and the budget of this life are like. */
+  | {
+      readonly type: 'supervisor.equip';
+      readonly components: Components;
+      readonly budget: BudgetPolicy;
+      readonly at: number;
+    }
+  | ({ readonly type: 'supervisor.decide' } & Verdict)
+  | {
+      readonly type: 'supervisor.component';
+      readonly component: string;
+      readonly command: ComponentCommand;
+      readonly at: number;
+    }
+  /** Does the real work that is owed, of one component or of all. */
+  | { readonly type: 'supervisor.workOff'; readonly component: string | null; readonly at: number }
+  /** Moves the gate to where the outcomes say. */
+  | { readonly type: 'supervisor.optimize' }
+  /** Forgets what was charged and learned, and closes every breaker. */
+  | { readonly type: 'supervisor.reset'; readonly components: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.pause' }
   | { readonly type: 'supervisor.resume' }
   | { readonly type: 'supervisor.checkpoint'; readonly reason: string; readonly label?: string };
@@ -34,6 +68,9 @@ export type SupervisorEvent =
   | SupervisorCommand
   | ExecutorNotice
   | TracksNotice
+  | ApprovalsNotice
+  | BudgetNotice
+  | DegradationNotice
   | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
 
 /** What the supervisor tells the world, of committed turns. */
@@ -45,12 +82,34 @@ export type SupervisorEmitted =
       readonly plan: string | null;
     }
   | { readonly type: 'action.attempting'; readonly id: string; readonly attempt: number }
-  | Extract<ActionNotice, { type: 'action.backingOff' }>
+  | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' }>
+  | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
+  | BudgetNotice
+  | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
   | { readonly type: 'supervisor.resumed' };
 
-/** Supervises the executor, the tracks and the checkpoint. */
+function isCharged({ settled }: { readonly settled: readonly Settled[] }): boolean {
+  return settled.some(({ chargedAt }) => chargedAt !== null);
+}
+
+function chargedAt({ settled }: { readonly settled: readonly Settled[] }): number {
+  return Math.max(...settled.map((one) => one.chargedAt ?? 0));
+}
+
+const settling = [
+  { type: 'tellTracks', params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event },
+  {
+    type: 'count',
+    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => ({
+      settled: event.settled.length,
+    }),
+  },
+  { type: 'announceSettled', params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event },
+] as const;
+
+/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget and the components. */
 export const supervisorMachine = setup({
   types: {} as {
     input: SupervisorInput;
@@ -58,7 +117,14 @@ export const supervisorMachine = setup({
     events: SupervisorEvent;
     emitted: SupervisorEmitted;
   },
-  actors: { executor: executorMachine, tracks: tracksMachine, checkpoint: checkpointMachine },
+  actors: {
+    executor: executorMachine,
+    tracks: tracksMachine,
+    checkpoint: checkpointMachine,
+    approvals: approvalsMachine,
+    budget: budgetMachine,
+    degradation: degradationMachine,
+  },
   actions: {
     setConcurrency: assign({ concurrency: (_, { concurrency }: { concurrency: number }) => concurrency }),
     configureExecutor: sendTo('executor', (_, { concurrency }: { concurrency: number }) => ({
@@ -102,6 +168,60 @@ export const supervisorMachine = setup({
       ...params,
       type: 'checkpoint.request' as const,
     })),
+    askFor: sendTo('approvals', (_, { requests }: { requests: readonly ApprovalRequest[] }) => ({
+      type: 'approvals.request' as const,
+      requests,
+    })),
+    withdraw: sendTo('approvals', (_, { actions, at }: { actions: readonly string[]; at: number }) => ({
+      type: 'approvals.withdraw' as const,
+      actions,
+      at,
+    })),
+    decide: sendTo('approvals', (_, { id, decision, by, note, at }: Verdict) => ({
+      type: 'approvals.decide' as const,
+      id,
+      decision,
+      by,
+      note,
+      at,
+    })),
+    answer: sendTo('executor', (_, { approved, denied }: Extract<ApprovalsNotice, { type: 'approvals.decided' }>) => ({
+      type: 'executor.answered' as const,
+      approved,
+      denied,
+    })),
+    chargeBudget: sendTo('budget', (_, { at }: { at: number }) => ({ type: 'budget.charged' as const, at })),
+    tighten: sendTo('executor', (_, { tier }: BudgetNotice) => ({
+      type: 'executor.tighten' as const,
+      ...measuresOf(tier),
+    })),
+    equip: enqueueActions(
+      ({ enqueue }, { components, budget, at }: { components: Components; budget: BudgetPolicy; at: number }) => {
+        enqueue.sendTo('degradation', { type: 'degradation.configure', components, at });
+        enqueue.sendTo('budget', { type: 'budget.configure', policy: budget });
+      },
+    ),
+    commandComponent: sendTo(
+      'degradation',
+      (_, { component, command, at }: { component: string; command: ComponentCommand; at: number }) => ({
+        type: 'degradation.command' as const,
+        component,
+        command,
+        at,
+      }),
+    ),
+    workOff: sendTo('executor', (_, { component, at }: { component: string | null; at: number }) => ({
+      type: 'executor.workOff' as const,
+      component,
+      at,
+    })),
+    adaptGate: sendTo('executor', { type: 'executor.adapt' }),
+    reset: enqueueActions(({ enqueue }, { components, at }: { components: readonly string[]; at: number }) => {
+      enqueue.sendTo('executor', { type: 'executor.reset' });
+      enqueue.sendTo('budget', { type: 'budget.reset', at });
+      for (const component of components)
+        enqueue.sendTo('degradation', { type: 'degradation.command', component, command: 'reset', at });
+    }),
     pauseExecutor: sendTo('executor', { type: 'executor.pause' }),
     resumeExecutor: sendTo('executor', { type: 'executor.resume' }),
     announce: emit(({ event }) => event as SupervisorEmitted),
@@ -113,12 +233,15 @@ export const supervisorMachine = setup({
   },
 }).createMachine({
   id: 'supervisor',
-  version: '1',
+  version: '2',
   context: ({ input }) => input,
   invoke: [
     { id: 'executor', src: 'executor', systemId: 'executor', input: ({ context }) => ({ limit: context.concurrency }) },
     { id: 'tracks', src: 'tracks', systemId: 'tracks' },
     { id: 'checkpoint', src: 'checkpoint', systemId: 'checkpoint', input: ({ context }) => context.checkpoint },
+    { id: 'approvals', src: 'approvals', systemId: 'approvals' },
+    { id: 'budget', src: 'budget', systemId: 'budget', input: ({ context }) => ({ policy: context.budget }) },
+    { id: 'degradation', src: 'degradation', systemId: 'degradation', input: {} },
   ],
   initial: 'running',
   on: {
@@ -137,15 +260,40 @@ export const supervisorMachine = setup({
     },
     'executor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'executor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
-    'executor.settled': {
-      actions: [
-        { type: 'tellTracks', params: ({ event }) => event },
-        { type: 'count', params: ({ event }) => ({ settled: event.settled.length }) },
-        { type: 'announceSettled', params: ({ event }) => event },
-      ],
-    },
+    'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
+    'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },
+    'supervisor.component': { actions: { type: 'commandComponent', params: ({ event }) => event } },
+    'supervisor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
+    'supervisor.optimize': { actions: 'adaptGate' },
+    'supervisor.reset': { actions: { type: 'reset', params: ({ event }) => event } },
+    'executor.settled': [
+      {
+        guard: ({ event }) => isCharged(event),
+        actions: [...settling, { type: 'chargeBudget', params: ({ event }) => ({ at: chargedAt(event) }) }],
+      },
+      { actions: settling },
+    ],
+    'executor.asked': { actions: { type: 'askFor', params: ({ event }) => event } },
+    'executor.withdrawn': { actions: { type: 'withdraw', params: ({ event }) => event } },
+    'approval.requested': { actions: 'announce' },
+    'approval.settled': { actions: 'announce' },
+    'approvals.decided': { actions: { type: 'answer', params: ({ event }) => event } },
+    'budget.changed': { actions: [{ type: 'tighten', params: ({ event }) => event }, 'announce'] },
+    'degradation.changed': { actions: 'announce' },
+    'component.changed': [
+      {
+        guard: ({ event }) => event.status === 'operational',
+        actions: [
+          'announce',
+          { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) },
+        ],
+      },
+      { actions: 'announce' },
+    ],
     'action.attempting': { actions: 'announce' },
     'action.backingOff': { actions: 'announce' },
+    'action.slow': { actions: 'announce' },
+    'action.undoFailed': { actions: 'announce' },
     'plan.settled': { actions: 'announce' },
   },
   states: {
