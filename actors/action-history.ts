@@ -1,6 +1,6 @@
 /**
- * What the actions of a name have come to: how often each kind of outcome, what people said when they were asked, and how long
- * good ones take. One row a name, so that `stats()` adds up a few rows whatever was run.
+ * What the actions of a name have come to: how often each kind of outcome, and how long good ones take. One row a
+ * name, so that `stats()` adds up a few rows whatever was run.
  */
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { Rows } from '../persistence/rows.ts';
@@ -18,20 +18,18 @@ const DEVIATION_GAIN = 1 / 4;
 export interface KnownHistory {
   readonly successes: number;
   readonly failures: number;
-  readonly approvals: number;
-  readonly denials: number;
   /** A good one takes longer than this very seldom, ms. */
   readonly slowMs: number;
 }
 
-const UNKNOWN: KnownHistory = { successes: 0, failures: 0, approvals: 0, denials: 0, slowMs: SLOW_MS };
+const UNKNOWN: KnownHistory = { successes: 0, failures: 0, slowMs: SLOW_MS };
 
 export function historyOf(rows: Pick<Rows, 'get'>, name: string): KnownHistory {
   const row = rows.get<HistoryRow>('select * from action_history where name = ?', name);
   if (row === undefined) return UNKNOWN;
-  const { ok, recovered, degraded, failed, approvals, denials, mean_ms: mean, deviation_ms: deviation } = row;
+  const { ok, recovered, degraded, failed, mean_ms: mean, deviation_ms: deviation } = row;
   const slowMs = mean === null ? SLOW_MS : Math.max(LEAST_SLOW_MS, 2 * mean, mean + 4 * (deviation ?? 0));
-  return { successes: ok + recovered, failures: degraded + failed, approvals, denials, slowMs };
+  return { successes: ok + recovered, failures: degraded + failed, slowMs };
 }
 
 const KINDS: readonly OutcomeKind[] = ['ok', 'recovered', 'degraded', 'skipped', 'failed', 'denied', 'cancelled'];
@@ -60,17 +58,6 @@ const NOTE_GOOD = Object.fromEntries(
 export function noteOutcome(rows: Rows, name: string, kind: OutcomeKind, workMs: number): void {
   if (kind === 'ok' || kind === 'recovered') rows.run(NOTE_GOOD[kind], name, workMs, workMs, rows.turn);
   else rows.run(NOTE[kind], name, rows.turn);
-}
-
-/** Notes what somebody said. What silence said is nobody's word. */
-export function noteAnswer(rows: Rows, name: string, answer: 'approved' | 'denied'): void {
-  const [more, none] = answer === 'approved' ? ['approvals', 'denials'] : ['denials', 'approvals'];
-  rows.run(
-    `insert into action_history(name, ${more}, from_turn) values (?, 1, ?)
-     on conflict(name) do update set ${more} = ${more} + 1, ${none} = 0, from_turn = excluded.from_turn`,
-    name,
-    rows.turn,
-  );
 }
 
 /** How many actions ended how. */

@@ -39,7 +39,7 @@ export function checkPolicy(name: string, policy: StoredPolicy): void {
       wrongWord('belowFloor', policy.belowFloor, ['fail', 'ask']) ??
       wrongWord('approval.silence', risk.silence, ['wait', 'approve', 'deny']) ??
       wrongDuration('approval.afterMs', risk.silenceMs) ??
-      (risk.silence !== 'wait' && risk.silenceMs === null ? '`approval` needs afterMs, when silence is an answer' : undefined) ??
+      (risk.silence !== 'wait' && risk.silenceMs === null ? '`approval` needs afterMs, when silence is an answer' : undefined),
     { name },
   );
 }

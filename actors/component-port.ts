@@ -1,10 +1,10 @@
 /** How an action reaches the component that it leans on: by the systemId of the component's actor, in the same turn. */
-import { enqueueActions, raise, type AnyActorRef, type AnyActorSystem } from 'xstate';
+import { enqueueActions, raise, type ActorSystem, type ActorSystemInfo, type AnyActorRef } from 'xstate';
 import type { ActionContext, ActionEvent } from '../machines/action.ts';
 import type { ComponentEvent } from '../machines/component.ts';
 import { componentId } from '../machines/degradation.ts';
 
-function refOf(system: AnyActorSystem, component: string): AnyActorRef | undefined {
+function refOf(system: ActorSystem<ActorSystemInfo>, component: string): AnyActorRef | undefined {
   return system.get(componentId(component)) as AnyActorRef | undefined;
 }
 
@@ -28,16 +28,16 @@ export const componentActions = {
   tellComponent: enqueueActions<
     ActionContext,
     ActionEvent,
-    { component: string; event: ComponentEvent },
+    { component: string; event: ComponentEvent } | null,
     ActionEvent,
     never,
     never,
     never,
     never,
     never
-  >(({ enqueue, system }, { component, event }) => {
-    const ref = refOf(system, component);
-    if (ref !== undefined) enqueue.sendTo(ref, event);
+  >(({ enqueue, system }, said) => {
+    const ref = said === null ? undefined : refOf(system, said.component);
+    if (said !== null && ref !== undefined) enqueue.sendTo(ref, said.event);
   }),
   /** Nothing is known to help yet: whoever remembers fixes answers here. */
   recall: raise<ActionContext, ActionEvent, ActionEvent, { id: string }, never, never>({

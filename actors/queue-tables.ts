@@ -49,9 +49,6 @@ export interface ActionRow {
 /** What the actions of a name have come to. */
 export type HistoryRow = { readonly [K in OutcomeKind]: number } & {
   readonly name: string;
-  /** Approved, and denied, since the last answer of the other kind. */
-  readonly approvals: number;
-  readonly denials: number;
   /** Smoothed, of those that went well; null before the first. */
   readonly mean_ms: number | null;
   readonly deviation_ms: number | null;
@@ -125,8 +122,6 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'failed integer not null default 0',
       'denied integer not null default 0',
       'cancelled integer not null default 0',
-      'approvals integer not null default 0',
-      'denials integer not null default 0',
       'mean_ms real',
       'deviation_ms real',
     ],

@@ -7,13 +7,14 @@
 import type { ActionResult, StoredPolicy } from '../machines/action.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
-import type { Approval, Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
+import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { historyOf, noteAnswer, noteOutcome } from './action-history.ts';
+import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
+import { verdictsOn } from './approvals.ts';
 import { charge } from './budget.ts';
 import { incur, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
@@ -52,6 +53,7 @@ export function queueActions(world: QueueWorld) {
 /** How an action ended that never ran, or not to its end. */
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
 
+const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
 
 /** Of these something was expected of the system, so that they spend its error budget or do not: all others are nobody's failure. */
@@ -133,7 +135,9 @@ class Queue {
     const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
     const { slowMs, ...history } = historyOf(this.#rows, name);
     const { impact, reversible, clarity, confidence, summary } = risk;
-    const evidence = { impact, reversible, clarity, confidence, summary, ...history };
+    // People are asked about what could do harm, and that is where their answers count.
+    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, name);
+    const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
     const quality = plan === null ? 1 : this.#qualityBefore(id);
     return {
       id,
@@ -210,19 +214,18 @@ class Queue {
     };
   }
 
-  answer({ approved, denied }: { approved: readonly Approval[]; denied: readonly Denial[] }): void {
-    for (const { action, by } of approved) this.#approve(action, by);
+  answer({ approved, denied }: { approved: readonly string[]; denied: readonly Denial[] }): void {
+    for (const id of approved) this.#approve(id);
     const settled = denied.map((denial) => this.#deny(denial)).filter((one) => one !== undefined);
     if (settled.length > 0) this.#answer({ type: 'executor.settled', settled });
   }
 
-  #approve(id: string, by: string | null): void {
-    const changed = this.#rows.run(
+  #approve(id: string): void {
+    this.#rows.run(
       `update actions set state = 'waiting', approved = 1, from_turn = ? where id = ? and state = 'asking'`,
       this.#rows.turn,
       id,
     );
-    if (changed > 0 && by !== BY_SILENCE) noteAnswer(this.#rows, this.#nameOf(id), 'approved');
   }
 
   #deny({ action, by, note }: Denial): Settled | undefined {
@@ -230,13 +233,7 @@ class Queue {
     const message = `The action was denied ${who}${note === null ? '' : `: ${note.slice(0, 300)}`}.`;
     const [name, code] = ['PerdureError', 'APPROVAL_DENIED'];
     const error: ErrorRecord = { name, code, message, class: 'permanent', fingerprint: fingerprintOf({ name, code, message: code }) };
-    const settled = this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
-    if (settled !== undefined && by !== BY_SILENCE) noteAnswer(this.#rows, this.#nameOf(action), 'denied');
-    return settled;
-  }
-
-  #nameOf(id: string): string {
-    return this.#rows.get<{ name: string }>('select name from actions where id = ?', id)?.name ?? '';
+    return this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
   }
 
   workOff({ component, at }: { component: string | null; at: number }): void {

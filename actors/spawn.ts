@@ -11,7 +11,7 @@ import { approvalsMachine, type ApprovalsNotice } from '../machines/approvals.ts
 import { budgetMachine, type BudgetNotice } from '../machines/budget.ts';
 import { budgetPolicy, type BudgetOptions, type BudgetPolicy } from '../machines/budget-policy.ts';
 import { componentMachine, type ComponentNotice } from '../machines/component.ts';
-import { componentId, degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
+import { degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';

@@ -2,14 +2,13 @@
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { checkGraph, ranks } from '../machines/graph.ts';
 import type { Outcome } from '../machines/outcome.ts';
-import type { RetryPolicy } from '../machines/retry.ts';
 import type { Submission } from '../machines/executor.ts';
 import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
 import { isStorable } from '../persistence/xstate-port.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
-import { versionOf, type ActionDefinition, type Actions, type Registry } from './actions.ts';
+import { versionOf, type ActionDefinition, type Actions, type PolicyOverrides, type Registry } from './actions.ts';
 import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
 import { stepKey } from './plan-tables.ts';
 import type { Progress } from './progress.ts';
@@ -19,18 +18,15 @@ type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> 
 type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
 
 /** Options of {@link Supervisor.submit}. */
-export interface SubmitOptions {
+export interface SubmitOptions extends PolicyOverrides {
   /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
   readonly id?: string;
   /** Cancels the action when it is aborted. */
   readonly signal?: AbortSignal;
   /** Greater goes first. Default: 0. */
   readonly rank?: number;
-  readonly retry?: Partial<RetryPolicy>;
-  /** ms. */
-  readonly timeoutMs?: number;
-  /** Whether the action's fallback is used, if it has one. Default: true. */
-  readonly fallback?: boolean;
+  /** Whether it is left out while the error budget is spent. Default: false. */
+  readonly optional?: boolean;
 }
 
 /** An action that was submitted. */
@@ -45,7 +41,7 @@ export interface ActionHandle<TValue> {
 }
 
 /** A step of a plan, as a host writes it. */
-export interface StepOptions {
+export interface StepOptions extends PolicyOverrides {
   readonly id: string;
   /** The name of a registered action. */
   readonly action: string;
@@ -54,10 +50,6 @@ export interface StepOptions {
   readonly after?: readonly string[];
   /** Expected duration, ms: decides what is critical. Default: 1,000. */
   readonly estimateMs?: number;
-  readonly retry?: Partial<RetryPolicy>;
-  readonly timeoutMs?: number;
-  /** Whether the action's fallback is used, if it has one. Default: true. */
-  readonly fallback?: boolean;
 }
 
 /** A plan, as a host writes it. */
@@ -299,7 +291,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       name,
       version: versionOf(registry.get(name)),
       input: toText(input, `the input of the action "${id}"`),
-      policy: registry.policyOf(name, options),
+      policy: registry.policyOf(name, options, input),
+      optional: options.optional ?? false,
       rank: options.rank ?? 0,
       plan: null,
       at: this.#now(),
@@ -341,7 +334,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       version: versionOf(registry.get(action)),
       input: toText(input, `the input of the step "${id}"`),
       after: [...new Set(after)],
-      policy: registry.policyOf(action, overrides),
+      policy: registry.policyOf(action, overrides, input),
       rank,
       estimateMs,
     };

@@ -9,7 +9,7 @@ import { fallbackOutputFileOf, filesBeside, outputFileOf } from '../actors/step-
 import { fromText, unsealed } from '../actors/values.ts';
 import type { StoreReader } from './store-reader.ts';
 
-export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'parked' | 'settled';
+export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'asking' | 'parked' | 'settled';
 
 export interface StepReport {
   readonly id: string;

@@ -5,6 +5,8 @@
  */
 import type { ActionContext, ActionDefinition } from '../actors/actions.ts';
 
+type Work<TInput, TValue> = (input: TInput, context: ActionContext) => Promise<TValue> | TValue;
+
 export class WorkGate {
   readonly #opened: Promise<void>;
   #open = (): void => {};
@@ -20,15 +22,20 @@ export class WorkGate {
 
   /** The same action, behind this gate. */
   guard<TInput, TValue>(definition: ActionDefinition<TInput, TValue>): ActionDefinition<TInput, TValue> {
-    const { run, fallback } = definition;
-    const guarded = { ...definition, run: this.#behind(definition, run) };
-    return fallback === undefined ? guarded : { ...guarded, fallback: this.#behind(definition, fallback) };
+    const { run, fallback, undo } = definition;
+    const behind = (work: Work<TInput, unknown>) => this.#behind(definition, work);
+    return {
+      ...definition,
+      run: behind(run) as typeof run,
+      ...(typeof fallback === 'function' ? { fallback: behind(fallback) as typeof fallback } : {}),
+      ...(typeof undo === 'function' ? { undo: behind(undo) } : {}),
+    };
   }
 
-  #behind<TInput, TValue>(
-    { cleanUp }: ActionDefinition<TInput, TValue>,
-    work: (input: TInput, context: ActionContext) => Promise<TValue> | TValue,
-  ): (input: TInput, context: ActionContext) => Promise<TValue> {
+  #behind<TInput>(
+    { cleanUp }: Pick<ActionDefinition<TInput, unknown>, 'cleanUp'>,
+    work: Work<TInput, unknown>,
+  ): (input: TInput, context: ActionContext) => Promise<unknown> {
     return async (input, context) => {
       try {
         await Promise.race([this.#opened, abortOf(context.signal)]);

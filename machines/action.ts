@@ -20,7 +20,7 @@
  *
  * Its input and its value never enter the context: they are in its row.
  */
-import { assign, cancel, enqueueActions, fromPromise, raise, setup, type PromiseActorLogic } from 'xstate';
+import { assign, enqueueActions, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, type PerdureErrorCode } from '../errors.ts';
 import type { ComponentAnswer, ComponentEvent } from './component.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -394,11 +394,16 @@ function attemptOf({ context }: Args, work: AttemptInput['work']): AttemptInput 
 }
 
 /** What an attempt says of the component that permitted it. */
-function reportOf(result: AttemptResult | null, permit: Permit): ComponentEvent {
+function saidOf(result: AttemptResult | null, permit: Permit): ComponentEvent {
   if (result === null || result.kind === 'unregistered') return { type: 'component.released', ...permit };
   const { at, ms: durationMs } = result;
   if (result.kind === 'returned') return { type: 'component.succeeded', ...permit, durationMs, at };
   return { type: 'component.failed', ...permit, durationMs, at, class: result.error.class };
+}
+
+function reportOf({ context: { permit, policy } }: Args, result: AttemptResult | null): ToComponent {
+  if (permit === null || policy.component === null) return null;
+  return { component: policy.component, event: saidOf(result, permit) };
 }
 
 function undoErrorOf(result: AttemptResult): ErrorRecord {
@@ -406,14 +411,25 @@ function undoErrorOf(result: AttemptResult): ErrorRecord {
   return ownError('ACTION_UNKNOWN', 'The action that is to be undone is not registered any more.');
 }
 
-type ToComponent = { readonly component: string; readonly event: ComponentEvent };
+/** What the component is told, which is null for an action that holds no permit. */
+type ToComponent = { readonly component: string; readonly event: ComponentEvent } | null;
 
 function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
-const settle = (params: (args: Args & { readonly event: never }) => Notified) =>
-  ({ target: '#action.settled', actions: { type: 'announce', params } }) as const;
+const reporting = [
+  { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
+  'dropPermit',
+] as const;
+const releasing = [
+  { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
+  'dropPermit',
+] as const;
+const onRefused = {
+  target: '#action.settled',
+  actions: { type: 'announce', params: refused },
+} as const;
 
 /** Tries an action, backs off, undoes, falls back, ends what must end, and settles once. */
 export const actionMachine = setup({
@@ -446,29 +462,14 @@ export const actionMachine = setup({
     noteUndone: assign((_, { at }: { at: number }) => ({ isUndone: true, at })),
     noteFallbackFailure: assign(noteFallbackFailure),
     noteUndoFailure: assign((_, { error }: { error: ErrorRecord }) => ({ undoError: error })),
-    /** A monitored attempt is looked at when it takes longer than its kind does. */
-    watch: enqueueActions(({ enqueue, context }) => {
-      if (context.band === 'monitored') enqueue(raise({ type: 'action.slowed' }, { id: 'slow', delay: context.slowMs }));
-    }),
-    unwatch: enqueueActions(({ enqueue, context }) => {
-      if (context.band === 'monitored') enqueue(cancel('slow'));
-    }),
     /** Asks the component for a permit: it answers `action.permitted` or `action.refused`. */
     askComponent: notProvided('action', 'askComponent') as (_: unknown, p: { component: string; retry: boolean }) => void,
-    /** Tells the component what came of a permit. */
+    /** Gives the permit back, if there is one, with what came of it. */
     tellComponent: notProvided('action', 'tellComponent') as (_: unknown, p: ToComponent) => void,
     /** Looks for a fix that is known to help against its error; answers `action.recalled`. */
     recall: notProvided('action', 'recall') as (_: unknown, p: { id: string; error: ErrorRecord | null }) => void,
     /** Tells the executor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('action', 'announce') as (_: unknown, p: { notice: ActionNotice }) => void,
-    /** Gives the permit back, with what it says of the component. */
-    report: enqueueActions(({ enqueue, context }, { result }: { result: AttemptResult | null }) => {
-      const { permit, policy } = context;
-      if (permit === null || policy.component === null) return;
-      const params = { component: policy.component, event: reportOf(result, permit) };
-      enqueue({ type: 'tellComponent', params } as never);
-      enqueue({ type: 'dropPermit' } as never);
-    }),
   },
 }).createMachine({
   id: 'action',
@@ -495,7 +496,7 @@ export const actionMachine = setup({
     'action.permitted': {
       actions: [
         { type: 'holdPermit', params: ({ event }) => event },
-        { type: 'report', params: { result: null } },
+        ...releasing,
       ],
     },
   },
@@ -528,8 +529,17 @@ export const actionMachine = setup({
       on: { 'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } } },
     },
     attempting: {
-      entry: ['countAttempt', { type: 'announce', params: attempting }, 'watch'],
-      exit: 'unwatch',
+      // A monitored attempt is looked at when it takes longer than its kind does.
+      entry: [
+        'countAttempt',
+        { type: 'announce', params: attempting },
+        enqueueActions(({ enqueue, context: { band, slowMs: delay } }) => {
+          if (band === 'monitored') enqueue.raise({ type: 'action.slowed' }, { id: 'slow', delay });
+        }),
+      ],
+      exit: enqueueActions(({ enqueue, context }) => {
+        if (context.band === 'monitored') enqueue.cancel('slow');
+      }),
       on: {
         'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } },
         'action.slowed': {
@@ -548,7 +558,7 @@ export const actionMachine = setup({
             guard: hasReturned,
             target: 'settled',
             actions: [
-              { type: 'report', params: ({ event }) => ({ result: event.output }) },
+              ...reporting,
               { type: 'announce', params: succeeded },
             ],
           },
@@ -556,7 +566,7 @@ export const actionMachine = setup({
             guard: isUnregistered,
             target: 'settled',
             actions: [
-              { type: 'report', params: { result: null } },
+              ...releasing,
               {
                 type: 'announce',
                 params: ({ context: { id, slot } }) => ({ notice: { type: 'action.orphaned' as const, id, slot } }),
@@ -566,7 +576,7 @@ export const actionMachine = setup({
           {
             target: 'failed',
             actions: [
-              { type: 'report', params: ({ event }) => ({ result: event.output }) },
+              ...reporting,
               { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) },
             ],
           },
@@ -574,7 +584,7 @@ export const actionMachine = setup({
         onError: {
           target: 'settled',
           actions: [
-            { type: 'report', params: { result: null } },
+            ...releasing,
             { type: 'announce', params: refused },
           ],
         },
@@ -637,7 +647,7 @@ export const actionMachine = setup({
                 ],
               },
             ],
-            onError: settle(refused as never),
+            onError: onRefused,
           },
         },
       },
@@ -679,7 +689,7 @@ export const actionMachine = setup({
             actions: { type: 'noteFallbackFailure', params: ({ event }) => ({ result: event.output }) },
           },
         ],
-        onError: settle(refused as never),
+        onError: onRefused,
       },
     },
     ending: {
@@ -690,14 +700,14 @@ export const actionMachine = setup({
         onDone: {
           target: 'undoing',
           actions: [
-            { type: 'report', params: { result: null } },
+            ...releasing,
             { type: 'noteCancel', params: ({ event }) => ({ at: event.output }) },
           ],
         },
         onError: {
           target: 'settled',
           actions: [
-            { type: 'report', params: { result: null } },
+            ...releasing,
             { type: 'announce', params: refused },
           ],
         },

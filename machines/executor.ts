@@ -95,7 +95,7 @@ export type ExecutorEvent =
   | { readonly type: 'executor.adapt' }
   /** Forgets what was learned for the gate. */
   | { readonly type: 'executor.reset' }
-  | { readonly type: 'executor.answered'; readonly approved: readonly Approval[]; readonly denied: readonly Denial[] }
+  | { readonly type: 'executor.answered'; readonly approved: readonly string[]; readonly denied: readonly Denial[] }
   | { readonly type: 'executor.workOff'; readonly component: string | null; readonly at: number }
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
@@ -115,12 +115,6 @@ export interface Settled {
   readonly chargedAt: number | null;
   /** What the gate had given it, if it could do harm. */
   readonly score: number | null;
-}
-
-/** An action that somebody, or silence, lets run. */
-export interface Approval {
-  readonly action: string;
-  readonly by: string | null;
 }
 
 /** An action that somebody, or silence, does not want. */
@@ -219,15 +213,10 @@ export const executorMachine = setup({
     /** Lets the approved wait for a slot again; settles the denied as such (`executor.settled`). */
     answer: notProvided('executor', 'answer') as (
       _: unknown,
-      p: { approved: readonly Approval[]; denied: readonly Denial[] },
+      p: { approved: readonly string[]; denied: readonly Denial[] },
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: { component: string | null; at: number }) => void,
-    judge: enqueueActions(({ enqueue, context }, { claimed }: { claimed: readonly Claimed[] }) => {
-      const { admitted, questions } = judge(context, claimed);
-      if (admitted.length > 0) enqueue({ type: 'admit', params: { admitted } } as never);
-      if (questions.length > 0) enqueue({ type: 'ask', params: { questions } } as never);
-    }),
     admit: assign(({ context, spawn }, { admitted }: { admitted: readonly ActionInput[] }) => {
       for (const input of admitted) spawn('action', { id: slotId(input.slot), input });
       return { busy: [...context.busy, ...admitted.map(({ slot }) => slot)].sort((a, b) => a - b) };
@@ -280,7 +269,13 @@ export const executorMachine = setup({
     'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
-    'executor.claimed': { actions: { type: 'judge', params: ({ event }) => event } },
+    'executor.claimed': {
+      actions: enqueueActions(({ enqueue, context, event }) => {
+        const { admitted, questions } = judge(context, event.claimed);
+        if (admitted.length > 0) enqueue({ type: 'admit', params: { admitted } });
+        if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
+      }),
+    },
     'executor.settled': [
       {
         guard: ({ event }) => event.settled.some(({ score }) => score !== null),

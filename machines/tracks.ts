@@ -10,7 +10,7 @@ import { setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
-import type { ActionPolicy } from './action.ts';
+import type { StoredPolicy } from './action.ts';
 
 export type FailurePolicy = 'stop' | 'continue' | 'skip-dependants';
 
@@ -22,7 +22,7 @@ export interface PlannedStep {
   /** JSON, by the codec. */
   readonly input: string;
   readonly after: readonly string[];
-  readonly policy: ActionPolicy;
+  readonly policy: StoredPolicy;
   /** Upward rank, ms: the longest estimated way from the start of this step to the end of the plan. */
   readonly rank: number;
   readonly estimateMs: number;

@@ -1,7 +1,7 @@
 /** What goes wrong in one action, or in one call, and what must not come of it. */
 import { assign, fromObservable, fromPromise, setup } from 'xstate';
 import { expect, test, vi } from 'vitest';
-import { defineAction } from '../../actors/actions.ts';
+import { defineAction, Registry } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { encryption } from '../../persistence/sealing.ts';
@@ -29,7 +29,8 @@ function submissionOf(id: string) {
     name: 'echo',
     version: '1',
     input: 'null',
-    policy: { retry: { attempts: 1, delayMs: 1, capMs: 1 }, timeoutMs: null, hasFallback: false },
+    policy: new Registry({ echo }).policyOf('echo'),
+    optional: false,
     rank: 0,
     plan: null,
     at: 0,

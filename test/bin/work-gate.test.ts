@@ -3,7 +3,7 @@ import type { ActionContext } from '../../actors/actions.ts';
 import { WorkGate } from '../../bin/work-gate.ts';
 
 function contextOf(signal: AbortSignal): ActionContext {
-  return { id: 'x', attempt: 1, signal, results: {}, progress: () => {} };
+  return { id: 'x', attempt: 1, signal, results: {}, fix: null, progress: () => {}, willUndo: () => Promise.resolve() };
 }
 
 test('nothing begins before the gate opens', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, transition, type AnyEventObject, type SnapshotFrom } from 'xstate';
-import { actionMachine, type ActionPolicy, type AttemptResult } from '../../machines/action.ts';
+import { actionMachine, type ActionInput, type ActionPolicy, type AttemptResult } from '../../machines/action.ts';
 import { backOffMs } from '../../machines/retry.ts';
 
 type State = SnapshotFrom<typeof actionMachine>;
@@ -10,28 +10,51 @@ type Step = readonly [State, readonly { type: string; params?: unknown }[]];
 const POLICY: ActionPolicy = {
   retry: { attempts: 3, delayMs: 100, capMs: 1_000 },
   timeoutMs: null,
-  hasFallback: false,
+  deadlineMs: null,
+  component: null,
+  whenOpen: 'reject',
+  fallbacks: [],
+  qualityFloor: 0,
+  belowFloor: 'fail',
+  hasUndo: false,
 };
 
+const INPUT: Omit<ActionInput, 'policy'> = {
+  id: 'a',
+  slot: 0,
+  band: 'immediate',
+  score: 0.95,
+  slowMs: 1_000,
+  quality: 1,
+  approved: false,
+  at: 0,
+};
+const FALLBACK = { name: 'cache', loss: 0.5, owes: false };
+
 function begin(policy: Partial<ActionPolicy> = {}): Step {
-  return initialTransition(actionMachine, { id: 'a', slot: 0, policy: { ...POLICY, ...policy } }) as unknown as Step;
+  return initialTransition(actionMachine, { ...INPUT, policy: { ...POLICY, ...policy } }) as unknown as Step;
 }
 
+/** Where no fix is known. */
 function send([state]: Step, event: AnyEventObject): Step {
-  return transition(actionMachine, state, event as never) as unknown as Step;
+  const [next, actions] = transition(actionMachine, state, event as never) as unknown as Step;
+  if (next.value !== 'recalling') return [next, actions];
+  const [last, more] = send([next, []], { type: 'action.recalled', fix: null });
+  return [last, [...actions, ...more]];
 }
 
 const threw = (over: Partial<Extract<AttemptResult, { kind: 'threw' }>> = {}): AttemptResult => ({
   kind: 'threw',
-  error: { name: 'Error', code: null, message: 'no' },
+  error: { name: 'Error', code: null, message: 'no', class: 'transient', fingerprint: '0' },
   retryable: true,
   at: 5,
+  ms: 2,
   roll: 0.5,
   ...over,
 });
 const done = (id: string, output: unknown) => ({ type: `xstate.done.actor.${id}`, output, actorId: id });
 const attempted = (output: AttemptResult) => done('attempter', output);
-const returned: AttemptResult = { kind: 'returned', value: '7', at: 9 };
+const returned: AttemptResult = { kind: 'returned', value: '7', at: 9, ms: 2 };
 
 /** What the action told the executor in a step. */
 function told([, actions]: Step): { type: string; result?: { kind: string } }[] {
@@ -49,6 +72,9 @@ describe('an action', () => {
       value: '7',
       attempts: 1,
       qualityLoss: 0,
+      workMs: 2,
+      band: 'immediate',
+      score: 0.95,
     });
   });
 
@@ -71,7 +97,7 @@ describe('an action', () => {
   });
 
   test('falls back only when no attempt is left', () => {
-    const step = send(begin({ hasFallback: true, retry: { ...POLICY.retry, attempts: 1 } }), attempted(threw()));
+    const step = send(begin({ fallbacks: [FALLBACK], retry: { ...POLICY.retry, attempts: 1 } }), attempted(threw()));
     expect(step[0].value).toBe('fallingBack');
     expect(outcome(send(step, done('fallback', returned)))).toMatchObject({ kind: 'degraded', value: '7' });
     expect(outcome(send(step, done('fallback', threw())))).toMatchObject({ kind: 'failed' });
@@ -110,7 +136,7 @@ describe('an action', () => {
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 30 }), fc.boolean(), (events, hasFallback) => {
-        let step = begin({ hasFallback });
+        let step = begin({ fallbacks: hasFallback ? [FALLBACK] : [] });
         const outcomes: unknown[] = [];
         for (const one of events) {
           // A promise that was left behind by its state is stopped, and says nothing any more.

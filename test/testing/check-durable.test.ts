@@ -4,9 +4,8 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { assign, setup, type AnyStateMachine } from 'xstate';
 import { PerdureError } from '../../errors.ts';
 import { defineAction, Registry } from '../../actors/actions.ts';
-import { PLAN_TABLES } from '../../actors/plan-tables.ts';
-import { QUEUE_TABLES } from '../../actors/queue-tables.ts';
-import { machineOf } from '../../actors/spawn.ts';
+import { machineOf, TABLES } from '../../actors/spawn.ts';
+import { budgetPolicy } from '../../machines/budget-policy.ts';
 import { toText } from '../../actors/values.ts';
 import { checkDurable, loadFastCheck } from '../../testing/check-durable.ts';
 import { orderMachine } from '../golden/machines.mjs';
@@ -66,6 +65,7 @@ describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
       version: '1',
       input: toText(21, ''),
       policy: registry.policyOf('double'),
+      optional: false,
       rank: 0,
       plan: null,
       at: 0,
@@ -73,12 +73,12 @@ describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
     const submit = (id: string) => ({ type: 'supervisor.submit', submissions: [submission(id)] }) as const;
     const summary = await checkDurable(
       ({ store }) => {
-        store.declare([...QUEUE_TABLES, ...PLAN_TABLES]);
+        store.declare(TABLES);
         const { rows, clock } = store;
-        return machineOf({ rows, clock, registry, random: () => 0, onProgress: () => {} });
+        return machineOf({ rows, clock, registry, random: () => 0, budget: budgetPolicy(), onProgress: () => {} });
       },
       {
-        input: { concurrency: 1, checkpoint: { everyActions: 2, everyMs: 1_000 } },
+        input: { concurrency: 1, checkpoint: { everyActions: 2, everyMs: 1_000 }, budget: budgetPolicy() },
         events: [
           submit('x'),
           submit('y'),
