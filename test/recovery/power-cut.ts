@@ -34,13 +34,14 @@ export interface PowerCutReport {
 }
 
 const LOSSES: readonly Loss[] = ['everything', 'nothing', 'tail', 'sectors', 'sectors'];
+/** So many of the power cuts are at a rare moment, or up to so many changes after it. */
+const RARE_SHARE = 0.25;
+const RARE_SPAN = 6;
 
 export async function cutPower(cuts: PowerCuts): Promise<PowerCutReport> {
   const { events, images, seed } = cuts;
   const random = randomOf(seed);
-  const moments = Array.from({ length: images }, () => Math.floor(random() * (events.length + 1))).toSorted(
-    (a, b) => a - b,
-  );
+  const moments = momentsOf(events, images, random);
   const disk = new Disk();
   const wrong: string[] = [];
   let done = 0;
@@ -55,6 +56,18 @@ export async function cutPower(cuts: PowerCuts): Promise<PowerCutReport> {
       wrong.push(`power cut at ${cut} of ${events.length}, ${loss} lost: ${problems.join('; ')}`);
   }
   return { images, wrong, lossy };
+}
+
+/** Any moment is as good as another, but for the rare ones: a file shrinks, comes or goes, or a sync fails. */
+function momentsOf(events: readonly DiskEvent[], images: number, random: () => number): number[] {
+  const isRare = (event: DiskEvent): boolean =>
+    ['create', 'unlink', 'truncate'].includes(event.kind) || (event.kind === 'sync' && !event.succeeded);
+  const rare = [...events.keys()].filter((index) => isRare(events[index] as DiskEvent));
+  const anyOf = (count: number): number => Math.floor(random() * count);
+  const moments = Array.from({ length: images }, () =>
+    random() < RARE_SHARE ? (rare[anyOf(rare.length)] ?? 0) + anyOf(RARE_SPAN) : anyOf(events.length + 1),
+  );
+  return moments.map((moment) => Math.min(moment, events.length)).toSorted((a, b) => a - b);
 }
 
 async function judgeImage(
