@@ -3,6 +3,7 @@
  * or done outside before that moment must be there.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import Database from 'better-sqlite3';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -123,6 +124,8 @@ export interface RecordedCut {
   readonly durability: Durability;
   /** Further arguments of strace in the second life. */
   readonly faults?: readonly string[];
+  /** Somebody reads from the log while the third life goes on. Default: false. */
+  readonly isRead?: boolean;
   readonly folder: string;
   readonly imagesFolder: string;
   readonly images: number;
@@ -134,16 +137,32 @@ export interface RecordedCuts extends PowerCutReport {
 }
 
 /** Four lives: three are killed, or fail, the last one ends well. Then the power is cut, at any moment of them. */
-export async function recordAndCut({ durability, faults = [], folder, ...cut }: RecordedCut): Promise<RecordedCuts> {
+export async function recordAndCut({
+  durability,
+  faults = [],
+  isRead,
+  folder,
+  ...cut
+}: RecordedCut): Promise<RecordedCuts> {
   const workload: Workload = { seed: cut.seed, clients: 3, events: 120 };
   const recorder = new Recorder();
   const options = { folder, workload, durability };
   await recorder.live({ ...options, killAtCommit: 20 });
   await recorder.live({ ...options, killAtCommit: 25, mayFail: true, repeatForMs: 3_000 }, faults);
+  const release = isRead === true ? readFrom(`${folder}/work.db`) : undefined;
   await recorder.live({ ...options, killAtCommit: 12 });
+  release?.();
   await recorder.live({ ...options, window: 3 });
   const { events } = recorder;
   const failedSyncs = events.filter((event) => event.kind === 'sync' && !event.succeeded).length;
   const report = await cutPower({ ...cut, events, workload, durability, folder: cut.imagesFolder });
   return { ...report, failedSyncs };
+}
+
+/** Holds a read transaction, which keeps the log where it is and writes nothing; gives its end. */
+function readFrom(path: string): () => void {
+  const db = new Database(path, { readonly: true });
+  db.exec('begin');
+  db.prepare('select count(*) from meta').get();
+  return () => void db.close();
 }
