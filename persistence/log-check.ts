@@ -3,7 +3,7 @@
  * whose checksum is wrong, and says nothing: one flipped bit takes every turn after it back.
  *
  * L1  A frame that is wrong, with a whole transaction and more behind it, is damage: in the mode `power-loss` a transaction
- *     is synced before the next one is begun, so no crash and no power cut leaves that.
+ *     is synced before the next one is begun, whoever writes it, so no crash and no power cut leaves that.
  * L2  A wrong frame in the newest transaction may be one that was never finished, and is not reported.
  *
  * The log may be opened here, beside SQLite: the locks of a store are on its database and on its index, not on its log.
@@ -62,22 +62,33 @@ function hasGoodHeader(log: Buffer): boolean {
 
 /** How many frames follow each other without a flaw. */
 function wholeFrames(log: Buffer, frameSize: number, frames: number): number {
-  let sum: Sum = [log.readUInt32BE(24), log.readUInt32BE(28)];
   for (let frame = 0; frame < frames; frame++) {
-    const at = HEADER + frame * frameSize;
-    sum = checksum(log, at, at + 8, sum);
-    sum = checksum(log, at + FRAME_HEADER, at + frameSize, sum);
-    const fits = sum[0] === log.readUInt32BE(at + 16) && sum[1] === log.readUInt32BE(at + 20);
-    if (!fits || !isOwn(log, at)) return frame;
+    if (!continues(log, frameSize, frame) || !isOwn(log, HEADER + frame * frameSize)) return frame;
   }
   return frames;
 }
 
-/** The frames from `from` on that belong to this log, and not to an older one that it writes over. */
-function followers(log: Buffer, frameSize: number, from: number, frames: number): number[] {
+/**
+ * The frames from the flawed one on that belong to this log, and not to an older one that it writes over. A frame that
+ * goes on from the last good one does, whatever its salts say: no checksum covers them.
+ */
+function followers(log: Buffer, frameSize: number, flawed: number, frames: number): number[] {
   const own: number[] = [];
-  for (let frame = from; frame < frames; frame++) if (isOwn(log, HEADER + frame * frameSize)) own.push(frame);
+  for (let frame = flawed; frame < frames; frame++) {
+    const belongs = isOwn(log, HEADER + frame * frameSize) || (frame === flawed && continues(log, frameSize, frame));
+    if (belongs) own.push(frame);
+  }
   return own;
+}
+
+/** Whether the checksum of the frame goes on from the one before it, or from the header's. */
+function continues(log: Buffer, frameSize: number, frame: number): boolean {
+  const at = HEADER + frame * frameSize;
+  const before = frame === 0 ? 24 : at - frameSize + 16;
+  let sum: Sum = [log.readUInt32BE(before), log.readUInt32BE(before + 4)];
+  sum = checksum(log, at, at + 8, sum);
+  sum = checksum(log, at + FRAME_HEADER, at + frameSize, sum);
+  return sum[0] === log.readUInt32BE(at + 16) && sum[1] === log.readUInt32BE(at + 20);
 }
 
 /** Whether the frame carries the salts of the log's header. */

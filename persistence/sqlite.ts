@@ -1,10 +1,10 @@
 /**
  * Opens the one file, and says what is wrong with it in words. Only SQLite may open the store's files in the owner's
- * process: POSIX locks vanish when the process itself opens and closes such a file.
+ * process: POSIX locks vanish when the process itself opens and closes such a file. No lock is on the log.
  */
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
-import { existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, realpathSync, statSync, writeSync } from 'node:fs';
 import { createPrivately } from './file-mode.ts';
 import { refuseUnknown } from './schema.ts';
 import { PerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
@@ -19,6 +19,7 @@ const OLDEST_SQLITE = '3.51.3';
 const BUSY_TIMEOUT_MS = 5_000;
 const SMALLEST_PAGE = 512;
 const CACHE_KIB = 64 * 1024;
+const REWRITE_BYTES = 1 << 20;
 
 /** Opens a database for its owner: WAL, and the synchronous level set by us and read back. */
 export function openDatabase(path: string, durability: Durability): Db {
@@ -59,7 +60,33 @@ export function openDatabase(path: string, durability: Durability): Db {
  * top of it would not survive a power cut.
  */
 function settleLog(db: Db): void {
-  db.pragma('wal_checkpoint(TRUNCATE)');
+  const [{ busy }] = db.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }];
+  if (busy === 0) return;
+  // Somebody reads from it, a backup for instance: it stays, so what it holds is written once more.
+  db.transaction(() => rewrite(`${realpathSync(db.name)}-wal`)).immediate();
+}
+
+/** Writes what a file holds to where it is, so that the kernel knows of it again, and syncs that. */
+function rewrite(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    const part = Buffer.alloc(REWRITE_BYTES);
+    for (let at = 0; ;) {
+      const length = readSync(file, part, 0, part.length, at);
+      if (length === 0) break;
+      for (let done = 0; done < length;) done += writeSync(file, part, done, length - done, at + done);
+      at += length;
+    }
+    fsyncSync(file);
+  } catch (error) {
+    throw new PerdureError('STORE_FAILED', `The log ${path} could not be written and synced: ${messageOf(error)}.`, {
+      cause: error,
+      facts: { path },
+      retryable: true,
+    });
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Opens a database beside its owner, for reading and for inserting commands. */
@@ -67,7 +94,10 @@ export function openBeside(path: string, readonly: boolean): Db {
   if (!existsSync(path)) {
     throw new PerdureError('STORE_UNOPENABLE', `There is no store at ${path}.`, { facts: { path } });
   }
-  return connect(path, { readonly, fileMustExist: true });
+  const db = connect(path, { readonly, fileMustExist: true });
+  // A commit that the owner's follows unsynced would look like damage after a power cut: L1 of log-check.ts.
+  if (!readonly) db.pragma('synchronous = FULL');
+  return db;
 }
 
 function connect(path: string, options: Database.Options): Db {

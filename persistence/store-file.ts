@@ -65,7 +65,7 @@ export class StoreFile {
     this.#realPath = realPath(path);
     let db: Db | undefined;
     try {
-      this.damage = inspectLog(path);
+      this.damage = inspectLog(this.#realPath);
       this.#db = db = this.#connect();
       upgrade(db);
       this.statements = new Statements(db);

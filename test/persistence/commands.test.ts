@@ -2,6 +2,7 @@ import { assign, setup } from 'xstate';
 import { expect, test } from 'vitest';
 import { postCommand, readAnswer } from '../../persistence/commands.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { openBeside } from '../../persistence/sqlite.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { tempStore } from '../support/temp.ts';
 
@@ -27,6 +28,14 @@ test('a command that was left beside is applied once by the owner, and answered'
   postCommand(store, add('c1', 2), 2);
   expect(await answered(store, 'c1')).toMatch(/^applied in turn \d+$/);
   expect(durable.getSnapshot().context.n).toBe(2);
+});
+
+test('a command is synced when it is left, as every commit of the owner is', async () => {
+  const store = tempStore();
+  await (await createDurableActor(counter, { store })).close();
+  const db = openBeside(store, false);
+  expect(db.pragma('synchronous', { simple: true }), 'FULL').toBe(2);
+  db.close();
 });
 
 test('a command waits for the next owner, and those that waited are applied in their order', async () => {

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { assign, setup } from 'xstate';
 import { createDurableActor } from '../../persistence/create.ts';
 import { inspectLog } from '../../persistence/log-check.ts';
+import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 
 const FRAME = 24 + 4_096;
@@ -18,7 +19,9 @@ const counter = setup({ types: {} as { context: { count: number }; events: { typ
 
 /** The log of a store with some commits, as a killed process leaves it. */
 let log: Buffer;
-/** The frames before the newest transaction. */
+/** The database that it belongs to. */
+let database: Buffer;
+/** The frames before the newest transaction: the last of them committed the one before it. */
 let settled: number;
 
 beforeAll(async () => {
@@ -26,8 +29,9 @@ beforeAll(async () => {
   const durable = await createDurableActor(counter, { store: path });
   for (let n = 0; n < 8; n++) await durable.send({ type: 'count' });
   // By another process: the owner's may not copy its own database.
-  execFileSync('cp', [`${path}-wal`, `${path}-copy`]);
-  log = readFileSync(`${path}-copy`);
+  for (const end of ['', '-wal']) execFileSync('cp', [`${path}${end}`, `${path}-copy${end}`]);
+  log = readFileSync(`${path}-copy-wal`);
+  database = readFileSync(`${path}-copy`);
   const frames = (log.length - HEADER) / FRAME;
   const commits = Array.from({ length: frames }, (_, frame) => frame).filter(
     (frame) => log.readUInt32BE(HEADER + frame * FRAME + 4) !== 0,
@@ -67,4 +71,28 @@ test('property: any flipped bit before the newest transaction is found', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test('any flipped bit in the header of the frame before the newest transaction is found', () => {
+  const header = HEADER + (settled - 1) * FRAME;
+  const missed = Array.from({ length: 24 * 8 }, (_, bit) => bit).filter((bit) => {
+    const flipped = Buffer.from(log);
+    const offset = header + Math.floor(bit / 8);
+    flipped[offset] = (flipped[offset] as number) ^ (1 << (bit % 8));
+    return inspect(flipped) === undefined;
+  });
+  expect(missed).toEqual([]);
+});
+
+test('the log of a store that is opened by a symbolic link is looked at, too', () => {
+  const [path, link] = [tempStore(), tempStore()];
+  const flipped = Buffer.from(log);
+  flipped[HEADER + FRAME - 1] = (flipped[HEADER + FRAME - 1] as number) ^ 1;
+  writeFileSync(path, database);
+  writeFileSync(`${path}-wal`, flipped);
+  symlinkSync(path, link);
+  const store = Store.open(link);
+  store.flush();
+  expect(store.rows.get(`select count(*) as n from incidents where kind = 'log.damaged'`)).toEqual({ n: 1 });
+  store.close();
 });

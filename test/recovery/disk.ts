@@ -6,6 +6,8 @@
  * K2  Until then any sector of it may be there or not, in any order with others, so writes may be torn.
  * K3  What a failed sync should have written may be lost for ever: the kernel has forgotten that it is unwritten.
  * K4  A created or removed name is on the disk when the folder was synced.
+ * K5  A truncation is there as a whole or not at all: a file system writes the new size before it gives the blocks away. So
+ *     it goes with the size, and never erases some sectors of those that it cut off. Later writes need not wait for it.
  */
 
 /** A change of the disk, as the process asked for it. */
@@ -27,26 +29,34 @@ const SECTOR = 512;
 interface Version<T> {
   readonly value: T;
   readonly at: number;
+  /** Made by a truncation (K5). */
+  readonly erased: boolean;
   /** A sync of it failed (K3). */
   doomed: boolean;
 }
 
+/** How much of it a power cut takes; `until` is the moment at which a tail begins. */
+interface Cut {
+  readonly loss: Loss;
+  readonly until: number;
+  readonly random: () => number;
+}
+
 /** Something with a version that is surely on the disk, and later ones that may be. */
 class Uncertain<T> {
-  #sure: T;
+  #sure: Version<T>;
   #versions: Version<T>[] = [];
 
   constructor(sure: T) {
-    this.#sure = sure;
+    this.#sure = { value: sure, at: 0, erased: false, doomed: false };
   }
 
   get latest(): T {
-    const last = this.#versions.at(-1);
-    return last === undefined ? this.#sure : last.value;
+    return (this.#versions.at(-1) ?? this.#sure).value;
   }
 
-  set(value: T, at: number): void {
-    this.#versions.push({ value, at, doomed: false });
+  set(value: T, at: number, erased = false): void {
+    this.#versions.push({ value, at, erased, doomed: false });
   }
 
   sync(succeeded: boolean): void {
@@ -56,20 +66,20 @@ class Uncertain<T> {
     }
     const written = this.#versions.findLastIndex(({ doomed }) => !doomed);
     if (written === -1) return;
-    this.#sure = (this.#versions[written] as Version<T>).value;
+    this.#sure = this.#versions[written] as Version<T>;
     this.#versions = this.#versions.slice(written + 1);
   }
 
-  /** What is there after the power cut; `until` is the moment at which a tail begins. */
-  after(loss: Loss, until: number, random: () => number): T {
-    if (loss === 'everything') return this.#sure;
-    if (loss === 'nothing') return this.latest;
-    if (loss === 'tail') {
-      const last = this.#versions.findLast(({ at }) => at <= until);
-      return last === undefined ? this.#sure : last.value;
-    }
-    const choice = Math.floor(random() * (this.#versions.length + 1)) - 1;
-    return choice < 0 ? this.#sure : (this.#versions[choice] as Version<T>).value;
+  /** What is there after the power cut. `truncated` is the moment of the last truncation that is there, too (K5). */
+  after({ loss, until, random }: Cut, truncated = Infinity): Version<T> {
+    const all = [this.#sure, ...this.#versions];
+    const cutOff = all.findLastIndex(({ at, erased }) => erased && at <= truncated);
+    const possible = all.slice(Math.max(cutOff, 0)).filter(({ at, erased }) => !erased || at <= truncated);
+    const [first, last] = [possible[0] as Version<T>, possible.at(-1) as Version<T>];
+    if (loss === 'everything') return first;
+    if (loss === 'nothing') return last;
+    if (loss === 'tail') return possible.findLast(({ at }) => at <= until) ?? first;
+    return possible[Math.floor(random() * possible.length)] as Version<T>;
   }
 }
 
@@ -93,7 +103,7 @@ class DiskFile {
   }
 
   truncate(size: number, at: number): void {
-    for (const [sector, held] of this.#sectors) if (sector * SECTOR >= size) held.set(ZEROS, at);
+    for (const [sector, held] of this.#sectors) if (sector * SECTOR >= size) held.set(ZEROS, at, true);
     this.#size.set(size, at);
   }
 
@@ -102,9 +112,10 @@ class DiskFile {
     this.#size.sync(succeeded);
   }
 
-  after(loss: Loss, until: number, random: () => number): Buffer {
-    const content = Buffer.alloc(this.#size.after(loss, until, random));
-    for (const [sector, held] of this.#sectors) held.after(loss, until, random).copy(content, sector * SECTOR);
+  after(cut: Cut): Buffer {
+    const size = this.#size.after(cut);
+    const content = Buffer.alloc(size.value);
+    for (const [sector, held] of this.#sectors) held.after(cut, size.at).value.copy(content, sector * SECTOR);
     return content;
   }
 
@@ -135,11 +146,11 @@ export class Disk {
 
   /** The files after a power cut now. A tail begins within the last `tail` changes. */
   after(loss: Loss, random: () => number, tail = 40): Map<string, Buffer> {
-    const until = this.#time - Math.floor(random() * tail);
+    const cut: Cut = { loss, until: this.#time - Math.floor(random() * tail), random };
     const image = new Map<string, Buffer>();
     for (const [name, held] of this.#names) {
-      const file = held.after(loss, until, random);
-      if (file !== undefined) image.set(name, this.#file(file).after(loss, until, random));
+      const { value: file } = held.after(cut);
+      if (file !== undefined) image.set(name, this.#file(file).after(cut));
     }
     return image;
   }

@@ -11,8 +11,8 @@ const seed = Number(process.env['PERDURE_SEED'] ?? Date.now() % 1_000_000);
 const images = Number(process.env['PERDURE_IMAGES'] ?? 300);
 const label = `(PERDURE_SEED=${seed})${without('strace', canTrace)}`;
 
-function record(durability: Durability, faults: readonly string[] = []): Promise<RecordedCuts> {
-  return recordAndCut({ durability, faults, folder: tempFolder(), images, seed, imagesFolder: quickFolder() });
+function record(durability: Durability, faults: readonly string[] = [], isRead = false): Promise<RecordedCuts> {
+  return recordAndCut({ durability, faults, isRead, folder: tempFolder(), images, seed, imagesFolder: quickFolder() });
 }
 
 function quickFolder(): string {
@@ -42,6 +42,16 @@ test.skipIf(!canTrace)(
   `what was acknowledged after a sync that failed survives a power cut, too ${label}`,
   async () => {
     const { wrong, failedSyncs } = await record('power-loss', ['-e', 'inject=fsync,fdatasync:error=EIO:when=12']);
+    expect(failedSyncs).toBe(1);
+    expect(wrong).toEqual([]);
+  },
+);
+
+test.skipIf(!canTrace)(
+  `what was acknowledged on top of a log that was never synced, and that somebody reads, survives a power cut, too ${label}`,
+  async () => {
+    const diesOfIt = ['-e', 'inject=fsync,fdatasync:error=EIO:signal=KILL:when=12'];
+    const { wrong, failedSyncs } = await record('power-loss', diesOfIt, true);
     expect(failedSyncs).toBe(1);
     expect(wrong).toEqual([]);
   },

@@ -3,6 +3,7 @@
  * or done outside before that moment must be there.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import Database from 'better-sqlite3';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -34,13 +35,14 @@ export interface PowerCutReport {
 }
 
 const LOSSES: readonly Loss[] = ['everything', 'nothing', 'tail', 'sectors', 'sectors'];
+/** So many of the power cuts are at a rare moment, or up to so many changes after it. */
+const RARE_SHARE = 0.25;
+const RARE_SPAN = 6;
 
 export async function cutPower(cuts: PowerCuts): Promise<PowerCutReport> {
   const { events, images, seed } = cuts;
   const random = randomOf(seed);
-  const moments = Array.from({ length: images }, () => Math.floor(random() * (events.length + 1))).toSorted(
-    (a, b) => a - b,
-  );
+  const moments = momentsOf(events, images, random);
   const disk = new Disk();
   const wrong: string[] = [];
   let done = 0;
@@ -55,6 +57,18 @@ export async function cutPower(cuts: PowerCuts): Promise<PowerCutReport> {
       wrong.push(`power cut at ${cut} of ${events.length}, ${loss} lost: ${problems.join('; ')}`);
   }
   return { images, wrong, lossy };
+}
+
+/** Any moment is as good as another, but for the rare ones: a file shrinks, comes or goes, or a sync fails. */
+function momentsOf(events: readonly DiskEvent[], images: number, random: () => number): number[] {
+  const isRare = (event: DiskEvent): boolean =>
+    ['create', 'unlink', 'truncate'].includes(event.kind) || (event.kind === 'sync' && !event.succeeded);
+  const rare = [...events.keys()].filter((index) => isRare(events[index] as DiskEvent));
+  const anyOf = (count: number): number => Math.floor(random() * count);
+  const moments = Array.from({ length: images }, () =>
+    random() < RARE_SHARE ? (rare[anyOf(rare.length)] ?? 0) + anyOf(RARE_SPAN) : anyOf(events.length + 1),
+  );
+  return moments.map((moment) => Math.min(moment, events.length)).toSorted((a, b) => a - b);
 }
 
 async function judgeImage(
@@ -110,6 +124,8 @@ export interface RecordedCut {
   readonly durability: Durability;
   /** Further arguments of strace in the second life. */
   readonly faults?: readonly string[];
+  /** Somebody reads from the log while the third life goes on. Default: false. */
+  readonly isRead?: boolean;
   readonly folder: string;
   readonly imagesFolder: string;
   readonly images: number;
@@ -121,16 +137,32 @@ export interface RecordedCuts extends PowerCutReport {
 }
 
 /** Four lives: three are killed, or fail, the last one ends well. Then the power is cut, at any moment of them. */
-export async function recordAndCut({ durability, faults = [], folder, ...cut }: RecordedCut): Promise<RecordedCuts> {
+export async function recordAndCut({
+  durability,
+  faults = [],
+  isRead,
+  folder,
+  ...cut
+}: RecordedCut): Promise<RecordedCuts> {
   const workload: Workload = { seed: cut.seed, clients: 3, events: 120 };
   const recorder = new Recorder();
   const options = { folder, workload, durability };
   await recorder.live({ ...options, killAtCommit: 20 });
   await recorder.live({ ...options, killAtCommit: 25, mayFail: true, repeatForMs: 3_000 }, faults);
+  const release = isRead === true ? readFrom(`${folder}/work.db`) : undefined;
   await recorder.live({ ...options, killAtCommit: 12 });
+  release?.();
   await recorder.live({ ...options, window: 3 });
   const { events } = recorder;
   const failedSyncs = events.filter((event) => event.kind === 'sync' && !event.succeeded).length;
   const report = await cutPower({ ...cut, events, workload, durability, folder: cut.imagesFolder });
   return { ...report, failedSyncs };
+}
+
+/** Holds a read transaction, which keeps the log where it is and writes nothing; gives its end. */
+function readFrom(path: string): () => void {
+  const db = new Database(path, { readonly: true });
+  db.exec('begin');
+  db.prepare('select count(*) from meta').get();
+  return () => void db.close();
 }
