@@ -75,7 +75,7 @@ function noticeOf({ context: { policy } }: Args, tier: BudgetTier, counted: Budg
 }
 
 /** Where a count leads from a tier. */
-function moves<const TFrom extends BudgetTier>(from: TFrom) {
+function moves(from: BudgetTier) {
   return [
     ...BUDGET_TIERS.filter((to) => to !== from).map((to) => ({
       target: to,

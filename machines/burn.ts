@@ -122,7 +122,12 @@ function reaches(value: number, threshold: number): boolean {
 }
 
 /** Where a budget stands after a count: see B2 and B3. `news`: something was charged since, or the policy is another. */
-export function judge(policy: BudgetPolicy, { tier, improvingSince }: Standing, counts: BudgetCounts, news: boolean) {
+export function judge(
+  policy: BudgetPolicy,
+  { tier, improvingSince }: Standing,
+  counts: BudgetCounts,
+  news: boolean,
+): Standing {
   const entered = tierOf(policy, counts);
   if (news && severityOf(entered) > severityOf(tier)) return { tier: entered, improvingSince: null };
   const kept = tierOf(policy, counts, policy.exitRatio);

@@ -93,11 +93,14 @@ describe('charging', () => {
     for (let i = 0; i < 5_000; i += 1) charge(rows, bad(BEGIN + i * 1_000, `f${i % 3_000}`), SHORT_RUN);
     // 20 of the longer buckets in a period, three around it; 32 kinds and the others in each.
     expect(numberOf(rows, 'budget_faults')).toBeLessThanOrEqual(23 * 33);
-    for (let i = 0; i < 500; i += 1) charge(rows, bad(BEGIN + HOUR + HOUR, `g${i}`), SHORT_RUN);
-    expect(numberOf(rows, 'budget_faults')).toBeLessThanOrEqual(23 * 33);
-    const { faults, period } = countBudget(rows, SHORT_RUN, BEGIN + 2 * HOUR);
-    expect(sum(faults.map(({ n }) => n))).toBeGreaterThan(0);
-    expect(period.bad).toBe(500);
+    const later = BEGIN + 2 * HOUR;
+    for (let i = 0; i < 2_000; i += 1) charge(rows, bad(later, `g${i}`), SHORT_RUN);
+    const inBucket = rows.all('select * from budget_faults where n >= 1 and bucket > ?', later - 30_000);
+    expect(inBucket).toHaveLength(33);
+    expect(countBudget(rows, SHORT_RUN, later)).toMatchObject({
+      period: { bad: 2_000 },
+      faults: [{ fingerprint: '*', n: 1_968, isNew: false, class: null, component: null }, ...Array(31).fill({ n: 1 })],
+    });
   });
 
   test('refuses what is no share', () => {
@@ -243,6 +246,26 @@ describe('the report', () => {
     expect(report.remaining).toBeCloseTo(1 - report.spent, 12);
     expect(report.windows.map(({ threshold }) => Math.round(threshold * 10) / 10)).toEqual([4.8, 2, 1]);
     expect(report.windows[0]?.long.burn).toBeCloseTo(30 / 91 / 0.1, 0);
+  });
+
+  test('calls nothing new in a run that has just begun', () => {
+    const rows = emptyRows();
+    for (let i = 0; i < 20; i += 1) charge(rows, bad(BEGIN + i * 1_000), budgetPolicy());
+    expect(budgetReport(rows, budgetPolicy(), BEGIN + 20_000).fresh).toEqual([]);
+  });
+
+  test('property: its trend counts a failure either as lately or as before', () => {
+    fc.assert(
+      fc.property(fc.nat(61 * MINUTE), (ago) => {
+        const rows = emptyRows();
+        const now = BEGIN + 2 * HOUR;
+        for (let ms = 0; ms < 70 * MINUTE; ms += 5_000) charge(rows, good(now - ms), budgetPolicy());
+        charge(rows, bad(now - ago), budgetPolicy());
+        const { ratio } = budgetReport(rows, budgetPolicy(), now).trend;
+        // Lately only: none before to compare with. Before only, or too long ago: not once lately.
+        expect([null, 0]).toContain(ratio);
+      }),
+    );
   });
 
   test('of nothing is empty and healthy', () => {
