@@ -3,12 +3,25 @@ export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export {
   Supervisor,
   type ActionHandle,
+  type Answer,
   type PlanHandle,
-  type PlanOptions,
-  type StepOptions,
   type SubmitOptions,
 } from './actors/supervisor.ts';
-export { defineAction, type ActionContext, type ActionDefinition, type Actions } from './actors/actions.ts';
+export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export {
+  defineAction,
+  type ActionContext,
+  type ActionDefinition,
+  type Actions,
+  type Fallback,
+  type PolicyOverrides,
+  type Undo,
+} from './actors/actions.ts';
+export type { Approval } from './actors/approvals.ts';
+export type { ComponentDefinition, Components } from './actors/components.ts';
+export type { BudgetOptions } from './machines/budget-policy.ts';
+export type { Classifier, ErrorClass } from './machines/error-class.ts';
+export { RETRY_PRESETS } from './machines/retry.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';

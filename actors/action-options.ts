@@ -39,7 +39,9 @@ export function checkPolicy(name: string, policy: StoredPolicy): void {
       wrongWord('belowFloor', policy.belowFloor, ['fail', 'ask']) ??
       wrongWord('approval.silence', risk.silence, ['wait', 'approve', 'deny']) ??
       wrongDuration('approval.afterMs', risk.silenceMs) ??
-      (risk.silence !== 'wait' && risk.silenceMs === null ? '`approval` needs afterMs, when silence is an answer' : undefined),
+      (risk.silence !== 'wait' && risk.silenceMs === null
+        ? '`approval` needs afterMs, when silence is an answer'
+        : undefined),
     { name },
   );
 }
@@ -56,7 +58,8 @@ function refuse(what: string, wrong: Wrong, facts: Readonly<Record<string, unkno
 }
 
 function wrongWithRetry({ attempts, delayMs, capMs }: StoredPolicy['retry']): Wrong {
-  if (!Number.isInteger(attempts) || attempts < 1) return `retry.attempts must be a whole number from 1, got ${attempts}`;
+  if (!Number.isInteger(attempts) || attempts < 1)
+    return `retry.attempts must be a whole number from 1, got ${attempts}`;
   if (!(delayMs >= 0) || !(capMs >= 0))
     return `retry.delayMs and retry.capMs must be milliseconds from 0, got ${delayMs} and ${capMs}`;
   return undefined;
@@ -68,11 +71,15 @@ function wrongDuration(what: string, ms: number | null): Wrong {
 }
 
 function wrongShare(what: string, share: number | null): Wrong {
-  return share === null || (share >= 0 && share <= 1) ? undefined : `${what} must be a number from 0 to 1, got ${share}`;
+  return share === null || (share >= 0 && share <= 1)
+    ? undefined
+    : `${what} must be a number from 0 to 1, got ${share}`;
 }
 
 function wrongWord(what: string, word: unknown, words: readonly string[]): Wrong {
-  return words.includes(word as string) ? undefined : `${what} must be one of ${words.join(', ')}, got ${JSON.stringify(word)}`;
+  return words.includes(word as string)
+    ? undefined
+    : `${what} must be one of ${words.join(', ')}, got ${JSON.stringify(word)}`;
 }
 
 function wrongWithFallbacks(fallbacks: unknown): Wrong {

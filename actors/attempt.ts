@@ -164,7 +164,10 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionR
   const { component } = JSON.parse(row.policy) as { component?: string | null };
   const fallback = registry.fallbackOf(definition, component ?? null, name ?? '');
   if (fallback !== undefined) return (input, context) => fallback.run(input, context);
-  throw new PerdureError('ACTION_UNKNOWN', `The fallback "${name}" of the action "${row.name}" is not registered any more.`);
+  throw new PerdureError(
+    'ACTION_UNKNOWN',
+    `The fallback "${name}" of the action "${row.name}" is not registered any more.`,
+  );
 }
 
 function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, signal: AbortSignal): ActionContext {

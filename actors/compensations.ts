@@ -72,16 +72,23 @@ export class Compensations {
 
   async #take(name: string, step: Step | undefined, data: unknown, context: ActionContext): Promise<void> {
     if (step === undefined) {
-      throw new PerdureError('UNDO_FAILED', `"${name}" of the action "${this.#action}" cannot be undone: there is no undo.${name}.`);
+      throw new PerdureError(
+        'UNDO_FAILED',
+        `"${name}" of the action "${this.#action}" cannot be undone: there is no undo.${name}.`,
+      );
     }
     try {
       await step(data, context);
     } catch (cause) {
       context.signal.throwIfAborted();
-      throw new PerdureError('UNDO_FAILED', `"${name}" of the action "${this.#action}" was not undone: ${messageOf(cause)}`, {
-        cause,
-        facts: { action: this.#action, step: name },
-      });
+      throw new PerdureError(
+        'UNDO_FAILED',
+        `"${name}" of the action "${this.#action}" was not undone: ${messageOf(cause)}`,
+        {
+          cause,
+          facts: { action: this.#action, step: name },
+        },
+      );
     }
   }
 

@@ -232,7 +232,13 @@ class Queue {
     const who = by === BY_SILENCE ? 'by silence' : `by ${by ?? 'nobody'}`;
     const message = `The action was denied ${who}${note === null ? '' : `: ${note.slice(0, 300)}`}.`;
     const [name, code] = ['PerdureError', 'APPROVAL_DENIED'];
-    const error: ErrorRecord = { name, code, message, class: 'permanent', fingerprint: fingerprintOf({ name, code, message: code }) };
+    const error: ErrorRecord = {
+      name,
+      code,
+      message,
+      class: 'permanent',
+      fingerprint: fingerprintOf({ name, code, message: code }),
+    };
     return this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
   }
 

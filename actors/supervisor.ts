@@ -1,15 +1,19 @@
 /** The host's side of a running supervisor: typed calls in, outcomes out. It decides nothing; it sends events and reads rows. */
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
-import { checkGraph, ranks } from '../machines/graph.ts';
+import type { ComponentCommand } from '../machines/component.ts';
+import type { DegradationContext } from '../machines/degradation.ts';
 import type { Outcome } from '../machines/outcome.ts';
 import type { Submission } from '../machines/executor.ts';
-import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
+import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
-import { isStorable } from '../persistence/xstate-port.ts';
+import { decidableApproval, openApprovals, type Approval } from './approvals.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import { versionOf, type ActionDefinition, type Actions, type PolicyOverrides, type Registry } from './actions.ts';
+import { openDebts } from './debts.ts';
 import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
+import type { DebtRow } from './queue-tables.ts';
+import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { stepKey } from './plan-tables.ts';
 import type { Progress } from './progress.ts';
 import { sameText, sealed, toText } from './values.ts';
@@ -40,37 +44,17 @@ export interface ActionHandle<TValue> {
   cancel(): Promise<void>;
 }
 
-/** A step of a plan, as a host writes it. */
-export interface StepOptions extends PolicyOverrides {
-  readonly id: string;
-  /** The name of a registered action. */
-  readonly action: string;
-  readonly input?: unknown;
-  /** Ids of the steps that must succeed before. */
-  readonly after?: readonly string[];
-  /** Expected duration, ms: decides what is critical. Default: 1,000. */
-  readonly estimateMs?: number;
-}
-
-/** A plan, as a host writes it. */
-export interface PlanOptions {
-  /** Makes the call repeatable. Default: a new UUID v7. */
-  readonly id?: string;
-  /** What runs of the same plan have in common. Default: the id. */
-  readonly name?: string;
-  readonly steps: readonly StepOptions[];
-  /** What a failure means. Default: `stop`. */
-  readonly policy?: FailurePolicy;
-  /** How many of its steps run at once. Default: as many as the supervisor allows. */
-  readonly concurrency?: number;
-  readonly signal?: AbortSignal;
-}
-
 /** A plan that was submitted. */
 export interface PlanHandle {
   readonly id: string;
   readonly outcome: Promise<PlanOutcome>;
   cancel(): Promise<void>;
+}
+
+/** How somebody answers an approval. */
+export interface Answer {
+  readonly by?: string;
+  readonly note?: string | null;
 }
 
 /** What the supervisor is made of. */
@@ -82,8 +66,6 @@ export interface SupervisorParts {
   readonly attempts: Attempts;
   readonly closeStore: boolean;
 }
-
-const STEP_ID = /^[\w.-]{1,100}$/;
 
 /** A running supervisor. Made by `spawnSupervisor`. */
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
@@ -163,7 +145,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     if (readPlan(this.#rows, plan.id) === undefined) {
       this.#refuseTaken(plan);
       await this.#send({ type: 'supervisor.plan', plan: this.#sealedPlan(plan) });
-    } else this.#refuseChanges(plan);
+    } else refuseChanges(plan, readSteps(this.#rows, plan.id));
     return this.joinPlan(plan.id, options.signal);
   }
 
@@ -192,23 +174,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
-    checkPlan(options);
-    const nodes = options.steps.map(({ id, after = [], estimateMs = 1_000 }) => ({
-      id,
-      after: [...new Set(after)],
-      estimateMs,
-    }));
-    checkGraph(nodes);
-    const rank = ranks(nodes);
-    const id = checkedId(options.id ?? this.#parts.newId(), 'plan');
-    return {
-      id,
-      name: checkedId(options.name ?? id, 'plan name'),
-      policy: options.policy ?? 'stop',
-      concurrency: options.concurrency ?? null,
-      steps: options.steps.map((step) => this.#plannedStep(step, rank.get(step.id) ?? 0)),
-      at: this.#now(),
-    };
+    const { registry, newId } = this.#parts;
+    return plannedOf(options, registry, newId, this.#now());
   }
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */
@@ -219,6 +186,58 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       });
     }
     await this.#send({ type: 'supervisor.cancel', ids: [id], at: this.#now() });
+  }
+
+  /** What somebody must say a word about, the oldest first. */
+  approvals(): Approval[] {
+    return openApprovals(this.#rows);
+  }
+
+  /**
+   * Lets an action run that asks, by its approval's id or its own. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED.
+   *
+   * @param by who says so. Default: `host`.
+   */
+  async approve(id: string, { by = 'host', note = null }: Answer = {}): Promise<void> {
+    await this.#decide(id, 'approve', by, note);
+  }
+
+  /** Does not let it run: its outcome is `denied`. See {@link approve}. */
+  async deny(id: string, { by = 'host', note = null }: Answer = {}): Promise<void> {
+    await this.#decide(id, 'deny', by, note);
+  }
+
+  async #decide(id: string, decision: 'approve' | 'deny', by: string, note: string | null): Promise<void> {
+    const approval = decidableApproval(this.#rows, id);
+    await this.#send({ type: 'supervisor.decide', id: approval.id, decision, by, note, at: this.#now() });
+  }
+
+  /**
+   * Tells a component what to do: `bypass` lets nobody call it, `restore` takes that back, `reset` also forgets what went
+   * wrong. Throws COMPONENT_NOT_FOUND.
+   */
+  async component(name: string, command: ComponentCommand): Promise<void> {
+    const known = Object.keys(this.#standing.components);
+    if (!known.includes(name)) {
+      throw new PerdureError(
+        'COMPONENT_NOT_FOUND',
+        `There is no component "${name}"; there are: ${known.join(', ') || 'none'}.`,
+        {
+          facts: { name, known },
+        },
+      );
+    }
+    await this.#send({ type: 'supervisor.component', component: name, command, at: this.#now() });
+  }
+
+  /** What is owed since a fallback stood in for the real work, the oldest first. */
+  debts(): DebtRow[] {
+    return openDebts(this.#rows);
+  }
+
+  /** Does the real work that is owed, as optional actions that come last; of one component, or of all. */
+  async workOff(component: string | null = null): Promise<void> {
+    await this.#send({ type: 'supervisor.workOff', component, at: this.#now() });
   }
 
   /** Admits nothing more; resolves when what was running has ended. */
@@ -259,6 +278,12 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** How much the whole can still do, and how its components stand. */
+  get #standing(): DegradationContext {
+    const { degradation } = this.durable.getSnapshot().children;
+    return (degradation as { getSnapshot(): { context: DegradationContext } }).getSnapshot().context;
   }
 
   get #rows() {
@@ -323,23 +348,6 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     );
   }
 
-  #plannedStep(
-    { id, action, input, after = [], estimateMs = 1_000, ...overrides }: StepOptions,
-    rank: number,
-  ): PlannedStep {
-    const { registry } = this.#parts;
-    return {
-      id,
-      name: action,
-      version: versionOf(registry.get(action)),
-      input: toText(input, `the input of the step "${id}"`),
-      after: [...new Set(after)],
-      policy: registry.policyOf(action, overrides, input),
-      rank,
-      estimateMs,
-    };
-  }
-
   /** The actions of its steps get ids of their own, which nobody else may have. */
   #refuseTaken({ id, steps }: Plan): void {
     const taken = steps.map((step) => stepKey(id, step.id)).find((key) => readAction(this.#rows, key) !== undefined);
@@ -348,28 +356,6 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       'ACTION_CONFLICT',
       `The plan "${id}" would call the action of a step "${taken}", but there is an action of that id: give the plan another id.`,
       { facts: { id: taken } },
-    );
-  }
-
-  #refuseChanges(plan: Plan): void {
-    const stored = new Map(readSteps(this.#rows, plan.id).map((row) => [row.step, row]));
-    const changed = plan.steps.filter(({ id, name, version, input, after }) => {
-      const row = stored.get(id);
-      return (
-        row === undefined ||
-        row.name !== name ||
-        row.version !== version ||
-        !sameText(row.input, input) ||
-        row.after !== JSON.stringify(after)
-      );
-    });
-    const removed = [...stored.keys()].filter((step) => !plan.steps.some(({ id }) => id === step));
-    const differences = [...changed.map(({ id }) => id), ...removed];
-    if (differences.length === 0) return;
-    throw new PerdureError(
-      'PLAN_CHANGED',
-      `The plan "${plan.id}" is in the store with other steps (${differences.join(', ')}): give the changed plan another id.`,
-      { facts: { plan: plan.id, steps: differences } },
     );
   }
 
@@ -410,35 +396,6 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.#onEnd.clear();
     this.#settled.clear();
   }
-}
-
-const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] satisfies FailurePolicy[];
-
-function checkPlan(options: PlanOptions): void {
-  const wrong = wrongWith(options);
-  if (wrong === undefined) return;
-  throw new PerdureError('PLAN_INVALID', `The plan${options.id === undefined ? '' : ` "${options.id}"`}: ${wrong}.`);
-}
-
-function wrongWith({ steps, concurrency, policy }: PlanOptions): string | undefined {
-  if (!Array.isArray(steps) || steps.length === 0) return 'it has no steps';
-  if (policy !== undefined && !POLICIES.includes(policy))
-    return `policy must be one of ${POLICIES.join(', ')}, got "${policy}"`;
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
-    return `concurrency must be a whole number from 1, got ${concurrency}`;
-  }
-  for (const { id, after } of steps) {
-    if (!STEP_ID.test(id)) return `the step id ${JSON.stringify(id)} must be 1 to 100 letters, digits, ".", "_" or "-"`;
-    if (after !== undefined && !Array.isArray(after)) return `"after" of the step "${id}" must be a list of step ids`;
-  }
-  return undefined;
-}
-
-/** Ids and names are columns and parts of contexts: text that SQLite gives back as it was, and not too long. */
-function checkedId(id: unknown, what: string): string {
-  if (typeof id === 'string' && id.length >= 1 && id.length <= 300 && isStorable(id)) return id;
-  const got = typeof id === 'string' ? `${id.length} characters, or half of a surrogate pair` : `${typeof id}`;
-  throw new PerdureError('OPTIONS_INVALID', `The id of a ${what} is a text of 1 to 300 whole characters; got ${got}.`);
 }
 
 function checkRank(rank: number | undefined): void {

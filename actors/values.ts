@@ -32,14 +32,21 @@ interface Texts {
   readonly input?: string;
   readonly value?: string | null;
   readonly error?: string | null;
+  readonly undo?: string | null;
 }
 
 /** A row of an action or a step with its texts as they were before they were sealed. */
 export function unsealed<TRow extends Texts>(rows: Pick<Rows, 'unseal'>, row: TRow): TRow {
-  const { input, value, error } = row;
-  if (![input, value, error].some((text) => typeof text === 'string' && isSealed(text))) return row;
+  const { input, value, error, undo } = row;
+  if (![input, value, error, undo].some((text) => typeof text === 'string' && isSealed(text))) return row;
   const open = <T>(text: T) => (typeof text === 'string' ? rows.unseal(text, BINDING) : text);
-  return { ...row, input: open(input), value: open(value), error: open(error) };
+  return {
+    ...row,
+    input: open(input),
+    value: open(value),
+    error: open(error),
+    ...(undo === undefined ? {} : { undo: open(undo) }),
+  };
 }
 
 /** A text that was sealed, as it was before. */

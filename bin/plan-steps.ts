@@ -1,6 +1,6 @@
 /** The steps of a plan file as actions of a supervisor, and back: what a stored step was defined as. */
 import { dirname } from 'node:path';
-import type { StepOptions } from '../actors/supervisor.ts';
+import type { StepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';

@@ -205,10 +205,7 @@ function ownError(code: PerdureErrorCode, message: string): ErrorRecord {
   return { name, code, message, class: 'permanent', fingerprint: fingerprintOf({ name, code, message }) };
 }
 
-function noteFailure(
-  { context }: Args,
-  { result }: { readonly result: AttemptResult },
-): Partial<ActionContext> {
+function noteFailure({ context }: Args, { result }: { readonly result: AttemptResult }): Partial<ActionContext> {
   if (result.kind !== 'threw') return {};
   const { error, retryable, roll, at, ms } = result;
   return { error, retryable, roll, at, workMs: context.workMs + ms };
@@ -350,7 +347,9 @@ function belowFloor({ context }: Args): ActionResult {
   if (context.isCancelled) return ended({ context });
   const best = qualityOf({ context }, next?.loss ?? 0);
   const what =
-    next === undefined ? `what it depends on has a quality of ${quality}` : `"${next.name}" would give a quality of ${best}`;
+    next === undefined
+      ? `what it depends on has a quality of ${quality}`
+      : `"${next.name}" would give a quality of ${best}`;
   const before = error === null ? '' : ` Before: ${error.message.slice(0, 300)}`;
   const message = `The action needs a quality of ${policy.qualityFloor}, and ${what}.${before}`;
   return { ...ended({ context }), error: ownError('QUALITY_BELOW_FLOOR', message) };
@@ -463,7 +462,10 @@ export const actionMachine = setup({
     noteFallbackFailure: assign(noteFallbackFailure),
     noteUndoFailure: assign((_, { error }: { error: ErrorRecord }) => ({ undoError: error })),
     /** Asks the component for a permit: it answers `action.permitted` or `action.refused`. */
-    askComponent: notProvided('action', 'askComponent') as (_: unknown, p: { component: string; retry: boolean }) => void,
+    askComponent: notProvided('action', 'askComponent') as (
+      _: unknown,
+      p: { component: string; retry: boolean },
+    ) => void,
     /** Gives the permit back, if there is one, with what came of it. */
     tellComponent: notProvided('action', 'tellComponent') as (_: unknown, p: ToComponent) => void,
     /** Looks for a fix that is known to help against its error; answers `action.recalled`. */
@@ -494,10 +496,7 @@ export const actionMachine = setup({
   on: {
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
-      actions: [
-        { type: 'holdPermit', params: ({ event }) => event },
-        ...releasing,
-      ],
+      actions: [{ type: 'holdPermit', params: ({ event }) => event }, ...releasing],
     },
   },
   states: {
@@ -545,7 +544,9 @@ export const actionMachine = setup({
         'action.slowed': {
           actions: {
             type: 'announce',
-            params: ({ context: { id, slot, slowMs } }) => ({ notice: { type: 'action.slow' as const, id, slot, slowMs } }),
+            params: ({ context: { id, slot, slowMs } }) => ({
+              notice: { type: 'action.slow' as const, id, slot, slowMs },
+            }),
           },
         },
       },
@@ -557,10 +558,7 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: [
-              ...reporting,
-              { type: 'announce', params: succeeded },
-            ],
+            actions: [...reporting, { type: 'announce', params: succeeded }],
           },
           {
             guard: isUnregistered,
@@ -575,18 +573,12 @@ export const actionMachine = setup({
           },
           {
             target: 'failed',
-            actions: [
-              ...reporting,
-              { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) },
-            ],
+            actions: [...reporting, { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) }],
           },
         ],
         onError: {
           target: 'settled',
-          actions: [
-            ...releasing,
-            { type: 'announce', params: refused },
-          ],
+          actions: [...releasing, { type: 'announce', params: refused }],
         },
       },
     },
@@ -600,7 +592,10 @@ export const actionMachine = setup({
     },
     exhausted: {
       // One fix is tried once.
-      always: [{ guard: ({ context }) => context.fix === null && context.attempt > 0, target: 'recalling' }, { target: 'undoing' }],
+      always: [
+        { guard: ({ context }) => context.fix === null && context.attempt > 0, target: 'recalling' },
+        { target: 'undoing' },
+      ],
     },
     recalling: {
       entry: { type: 'recall', params: ({ context: { id, error } }) => ({ id, error }) },
@@ -643,7 +638,10 @@ export const actionMachine = setup({
                       notice: { type: 'action.undoFailed' as const, id, slot, error: undoErrorOf(event.output) },
                     }),
                   },
-                  { type: 'announce', params: ({ context, event }) => settling({ context }, event.output.at, ended({ context })) },
+                  {
+                    type: 'announce',
+                    params: ({ context, event }) => settling({ context }, event.output.at, ended({ context })),
+                  },
                 ],
               },
             ],
@@ -672,7 +670,10 @@ export const actionMachine = setup({
         },
         {
           target: 'settled',
-          actions: { type: 'announce', params: ({ context }) => settling({ context }, context.at, belowFloor({ context })) },
+          actions: {
+            type: 'announce',
+            params: ({ context }) => settling({ context }, context.at, belowFloor({ context })),
+          },
         },
       ],
     },
@@ -699,17 +700,11 @@ export const actionMachine = setup({
         input: ({ context: { id } }) => ({ id }),
         onDone: {
           target: 'undoing',
-          actions: [
-            ...releasing,
-            { type: 'noteCancel', params: ({ event }) => ({ at: event.output }) },
-          ],
+          actions: [...releasing, { type: 'noteCancel', params: ({ event }) => ({ at: event.output }) }],
         },
         onError: {
           target: 'settled',
-          actions: [
-            ...releasing,
-            { type: 'announce', params: refused },
-          ],
+          actions: [...releasing, { type: 'announce', params: refused }],
         },
       },
     },

@@ -167,7 +167,10 @@ const leaving = [
   { type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event },
 ] as const;
 const claiming = { type: 'claim', params: room } as const;
-const settling = { type: 'putOutcome', params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event } as const;
+const settling = {
+  type: 'putOutcome',
+  params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
+} as const;
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
 const asking = {
   type: 'ask',

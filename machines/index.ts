@@ -2,6 +2,10 @@
 export { supervisorMachine } from './supervisor.ts';
 export { executorMachine } from './executor.ts';
 export { actionMachine } from './action.ts';
+export { approvalsMachine } from './approvals.ts';
+export { budgetMachine } from './budget.ts';
+export { componentMachine } from './component.ts';
+export { degradationMachine } from './degradation.ts';
 export { tracksMachine } from './tracks.ts';
 export { checkpointMachine } from './checkpoint.ts';
 export { DEFAULT_RETRY, backOffMs, type RetryPolicy } from './retry.ts';

@@ -1,4 +1,5 @@
 import type { ErrorClass } from './error-class.ts';
+import type { Band } from './gate.ts';
 
 /** How an action ended. Exactly one outcome per action; counts always add up. */
 export type OutcomeKind = 'ok' | 'recovered' | 'degraded' | 'skipped' | 'failed' | 'denied' | 'cancelled';
@@ -26,6 +27,16 @@ export interface Outcome<TValue = unknown> {
   readonly attempts: number;
   /** 0 for the real thing, 1 for nothing at all. */
   readonly qualityLoss: number;
+  /** How the gate let it pass, or that it asked. */
+  readonly band?: Band;
+  /** The fallback whose value it is. */
+  readonly via?: string;
+  /** What was known to help, and was tried. */
+  readonly fix?: string;
+  /** What its attempts had done was undone, or could not be. */
+  readonly undo?: 'done' | ErrorRecord;
+  /** What its attempts took in all, ms. */
+  readonly workMs: number;
   /** Wall-clock ms since 1970. */
   readonly submittedAt: number;
   readonly startedAt: number | null;

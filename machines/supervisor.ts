@@ -99,14 +99,20 @@ function chargedAt({ settled }: { readonly settled: readonly Settled[] }): numbe
 }
 
 const settling = [
-  { type: 'tellTracks', params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event },
+  {
+    type: 'tellTracks',
+    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
+  },
   {
     type: 'count',
     params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => ({
       settled: event.settled.length,
     }),
   },
-  { type: 'announceSettled', params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event },
+  {
+    type: 'announceSettled',
+    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
+  },
 ] as const;
 
 /** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget and the components. */
@@ -283,10 +289,7 @@ export const supervisorMachine = setup({
     'component.changed': [
       {
         guard: ({ event }) => event.status === 'operational',
-        actions: [
-          'announce',
-          { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) },
-        ],
+        actions: ['announce', { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) }],
       },
       { actions: 'announce' },
     ],

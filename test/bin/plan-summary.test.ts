@@ -29,7 +29,10 @@ const REPORT: PlanReport = {
       attempts: 2,
       error: { name: 'E', code: null, message: 'exited with 1', class: 'transient', fingerprint: '0' },
     }),
-    step('three', 2_000, 3_000, { kind: 'failed', error: { name: 'E', code: null, message: 'exited with 2\nmore', class: 'transient', fingerprint: '0' } }),
+    step('three', 2_000, 3_000, {
+      kind: 'failed',
+      error: { name: 'E', code: null, message: 'exited with 2\nmore', class: 'transient', fingerprint: '0' },
+    }),
     step('four', undefined, undefined, { kind: 'skipped', attempts: 0, reason: 'it depends on "three", which failed' }),
   ],
   workMs: 7_000,

@@ -13,7 +13,13 @@ test('a line says which attempt begins only where there may be several', () => {
 });
 
 test('a line says what failed and when it is tried again', () => {
-  const error = { name: 'PerdureError', code: 'COMMAND_FAILED', message: 'exited with 1\nand more', class: 'transient' as const, fingerprint: '0' };
+  const error = {
+    name: 'PerdureError',
+    code: 'COMMAND_FAILED',
+    message: 'exited with 1\nand more',
+    class: 'transient' as const,
+    fingerprint: '0',
+  };
   expect(retryLine('lint', 1_500, error, NO_PAINT)).toBe('↻ lint exited with 1; next attempt in 1.5s');
 });
 
@@ -21,7 +27,13 @@ test('a line says how a step ended, after how many attempts, in what time and wh
   expect(
     settledLine('lint', row({ kind: 'ok', attempts: 1, started_at: 0, settled_at: 400, error: null }), NO_PAINT),
   ).toBe('✔ lint ok in 400ms');
-  const error = JSON.stringify({ name: 'E', code: null, message: 'exited with 2', class: 'transient' as const, fingerprint: '0' });
+  const error = JSON.stringify({
+    name: 'E',
+    code: null,
+    message: 'exited with 2',
+    class: 'transient' as const,
+    fingerprint: '0',
+  });
   expect(
     settledLine('lint', row({ kind: 'failed', attempts: 3, started_at: 0, settled_at: 61_000, error }), NO_PAINT),
   ).toBe('✖ lint failed after 3 attempts in 1m 01s: exited with 2');
