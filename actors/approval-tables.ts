@@ -4,6 +4,7 @@
  * option `sealing` says.
  */
 import type { ApprovalReason, OnSilence } from '../machines/approvals.ts';
+import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 
 export type ApprovalState = 'open' | 'approved' | 'denied' | 'expired' | 'withdrawn';
@@ -56,3 +57,14 @@ export const APPROVAL_TABLES: readonly TableSpec[] = [
     ],
   },
 ];
+
+/** What a sealed text of an approval is bound to. */
+const BINDING = 'approval';
+
+export function sealedText(rows: Pick<Rows, 'seal'>, text: string): string {
+  return rows.seal(JSON.stringify(text), BINDING);
+}
+
+export function unsealedText(rows: Pick<Rows, 'unseal'>, stored: string): string {
+  return JSON.parse(rows.unseal(stored, BINDING)) as string;
+}

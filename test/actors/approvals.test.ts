@@ -7,7 +7,7 @@ import {
   openApprovals,
   readApproval,
   verdictsOn,
-} from '../../actors/approvals.ts';
+} from '../../actors/approval-ledger.ts';
 import type { ApprovalsNotice } from '../../machines/approvals.ts';
 import { crash } from '../../persistence/crash.ts';
 import { encryption } from '../../persistence/sealing.ts';
@@ -92,7 +92,10 @@ test('H20: what came due while the process was down expires when it is back, onc
 test('answering twice, for nobody, or about what was withdrawn changes nothing, and the host is told why', async () => {
   const { durable, rows, told } = await openApprovalsAt(tempStore(), new SimulatedClock(START));
   await durable.send({ type: 'approvals.request', requests: [requestFor('a'), requestFor('b')] });
-  await durable.send(verdict('a?1', 'deny', 'ann'));
+  await durable.send({ ...verdict('a?1', 'deny', 'ann'), note: 'not today' });
+  expect(decided(told)).toEqual([
+    { type: 'approvals.decided', approved: [], denied: [{ action: 'a', by: 'ann', note: 'not today' }] },
+  ]);
   await durable.send({ type: 'approvals.withdraw', actions: ['b', 'nobody'], at: START });
   const before = told.length;
   for (const id of ['a?1', 'b?1', 'c?1']) await durable.send(verdict(id, 'approve', 'bob'));
