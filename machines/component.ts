@@ -7,10 +7,11 @@
  *        └─component.bypass─> bypassed ──component.restore──> operational      (bypass and reset: from everywhere)
  *
  * C1  While it is open or bypassed nobody is permitted.
- * C2  While it is probing at most `probes` calls are out, those of earlier probings included. One that has not reported
- *     for `maxOpenMs` is given up: it may never report, and must not keep the dependency out of use for ever.
+ * C2  While it is probing at most `probes` calls are out, those of earlier probings included. Those that have not reported
+ *     for `maxOpenMs` are given up and hold no place: they may never report, and must not keep it out of use for ever.
  * C3  What a call says counts only if it was permitted since the last opening, bypass or reset: its `generation` tells. A
- *     crowd of late time-outs does not open what has just been proved, and no late success closes what is open.
+ *     crowd of late time-outs does not open what has just been proved, and no late success closes what is open. A probe
+ *     that was given up may still prove.
  * C4  First attempts pay into the retry budget, retries take from it; a refused ask does neither.
  */
 import { assign, sendTo, setup, type AnyActorRef } from 'xstate';
@@ -35,8 +36,12 @@ export interface ComponentContext extends ComponentInput {
   readonly probesOut: number;
   /** Probes of this probing that succeeded. */
   readonly proofs: number;
-  /** Openings, bypasses and resets so far. */
+  /** Openings, bypasses, resets and givings up so far. */
   readonly generation: number;
+  /** Of the last opening, bypass or reset: what was permitted before says nothing. */
+  readonly validSince: number;
+  /** Of the last giving up: probes from before hold no place. */
+  readonly countedSince: number;
   /** How often it has opened. Refusals are no openings, and are not counted here. */
   readonly opens: number;
 }
@@ -103,9 +108,13 @@ type Ended = Exclude<CallEvent, { type: 'component.released' }>;
 
 const SILENT: ReadonlySet<string> = new Set(['permanent', 'programmer', 'cancelled']);
 
+function generationOf({ context, event }: Args & Called): number {
+  return event.generation ?? context.generation;
+}
+
 /** How a call went, if it says anything of the dependency as it is now (C3). */
 function callOf({ context, event }: Args & Called): Call | undefined {
-  if (event.type === 'component.released' || (event.generation ?? context.generation) !== context.generation) return;
+  if (event.type === 'component.released' || generationOf({ context, event }) < context.validSince) return;
   if (event.type === 'component.failed' && SILENT.has(event.class)) return;
   return { failed: event.type === 'component.failed', durationMs: event.durationMs };
 }
@@ -118,11 +127,12 @@ function windowAfter({ context, event }: Args & Called): CallWindow {
 
 function isTripping({ context, event }: Args & Called): boolean {
   const { breaker } = context.policy;
-  return breaker !== null && trips(breaker, windowAfter({ context, event }));
+  if (breaker === null || callOf({ context, event }) === undefined) return false;
+  return trips(breaker, windowAfter({ context, event }));
 }
 
 function returnsPlace({ context, event }: Args & Called): boolean {
-  return event.probe && context.probesOut > 0;
+  return event.probe && context.probesOut > 0 && generationOf({ context, event }) >= context.countedSince;
 }
 
 function placesAfter({ context, event }: Args & Called): number {
@@ -162,11 +172,20 @@ function hasNoPlace({ context }: Args): boolean {
   return context.probesOut >= (context.policy.breaker?.probes ?? Infinity);
 }
 
+function newGeneration({ context }: Args): Partial<ComponentContext> {
+  const generation = context.generation + 1;
+  return { generation, validSince: generation };
+}
+
+function givenUp({ context }: Args): Partial<ComponentContext> {
+  const generation = context.generation + 1;
+  return { generation, countedSince: generation, probesOut: 0 };
+}
+
 function opened({ context }: Args, event: Ended): Partial<ComponentContext> {
   const openForMs = context.policy.breaker === null ? 0 : nextOpenMs(context.policy.breaker, context.openForMs);
-  const { generation, opens } = context;
   const openUntil = event.at + openForMs;
-  return { calls: '', proofs: 0, openForMs, openUntil, generation: generation + 1, opens: opens + 1 };
+  return { ...newGeneration({ context }), calls: '', proofs: 0, openForMs, openUntil, opens: context.opens + 1 };
 }
 
 function isOverBudget({ context, event }: Args & Asked): boolean {
@@ -288,11 +307,11 @@ export const componentMachine = setup({
     noteCall: assign(({ context }, { event }: Called) => noteOf({ context, event })),
     returnPlace: assign(({ context }, { event }: Called) => ({ probesOut: placesAfter({ context, event }) })),
     takePlace: assign({ probesOut: ({ context }) => context.probesOut + 1 }),
-    giveUpProbes: assign({ probesOut: 0 }),
+    giveUpProbes: assign(givenUp),
     countProof: assign({ proofs: ({ context }) => context.proofs + 1 }),
     open: assign(({ context }, { event }: { readonly event: Ended }) => opened({ context }, event)),
     close: assign({ calls: '', openForMs: 0, openUntil: null, proofs: 0 }),
-    beginGeneration: assign({ generation: ({ context }) => context.generation + 1 }),
+    beginGeneration: assign(newGeneration),
     moveTokens: assign(({ context }, { event }: Asked) => ({ tokens: tokensAfter({ context, event }) })),
     refill: assign({ tokens: ({ context }) => fullBudget(context.policy.retryBudget) }),
     configure: assign(configured),
@@ -315,6 +334,8 @@ export const componentMachine = setup({
     probesOut: 0,
     proofs: 0,
     generation: 0,
+    validSince: 0,
+    countedSince: 0,
     opens: 0,
   }),
   initial: 'operational',

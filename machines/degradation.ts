@@ -128,14 +128,6 @@ export const degradationMachine = setup({
   guards: { couldImprove, couldNot: ({ context }) => !couldImprove({ context }) },
   actions: {
     note: assign(({ context }, notice: ComponentNotice) => read({ context }, afterNotice({ context }, notice))),
-    /** Before `adopt`: known are those that were there already. */
-    reconfigure: enqueueActions(({ context, enqueue }, params: Configuring) => {
-      for (const name of surplus({ context }, params)) enqueue.stopChild(componentId(name));
-      for (const [name, policy] of Object.entries(params.components)) {
-        if (!knows(context, name)) continue;
-        enqueue.sendTo(componentId(name), { type: 'component.configure', policy, at: params.at });
-      }
-    }),
     adopt: assign(({ context, spawn }, params: Configuring) => {
       for (const [name, policy] of Object.entries(params.components)) {
         if (knows(context, name)) continue;
@@ -149,6 +141,24 @@ export const degradationMachine = setup({
     ),
     hold: assign({ held: ({ context }) => levelOf(context.quality) }),
     improve: assign({ level: ({ context }) => context.held }),
+    /** Before `adopt`: known are those that were there already. */
+    reconfigure: enqueueActions<
+      DegradationContext,
+      DegradationEvent,
+      Configuring,
+      DegradationEvent,
+      never,
+      never,
+      never,
+      never,
+      never
+    >(({ context, enqueue }, params: Configuring) => {
+      for (const name of surplus({ context }, params)) enqueue.stopChild(componentId(name));
+      for (const [name, policy] of Object.entries(params.components)) {
+        if (!knows(context, name)) continue;
+        enqueue.sendTo(componentId(name), { type: 'component.configure', policy, at: params.at });
+      }
+    }),
     /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('degradation', 'announce') as (_: unknown, p: { notice: DegradationNotice }) => void,
   },
