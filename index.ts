@@ -17,7 +17,7 @@ export {
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
-export type { Approval } from './actors/approvals.ts';
+export type { Approval } from './actors/approval-ledger.ts';
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';

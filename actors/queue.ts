@@ -14,7 +14,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
-import { verdictsOn } from './approvals.ts';
+import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { incur, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
@@ -255,7 +255,7 @@ class Queue {
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
     const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
-    const { kind, value, error, attempts, qualityLoss, workMs, band, score, via, fix, undo, owes } = result;
+    const { kind, value, error, attempts, qualityLoss, workMs, band, score, raw, via, fix, undo, owes } = result;
     this.#rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
          retry_at = null, quality_loss = ?, work_ms = ?, band = coalesce(?, band), score = coalesce(?, score), via = ?, fix = ?,
@@ -283,8 +283,9 @@ class Queue {
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
     if (via !== undefined && owes === true) incur(this.#rows, row, via, qualityLoss, at);
     noteSettled(this.#rows, id, kind === 'ok' || kind === 'recovered', at);
-    const learns = risk.impact !== 'low' && bad !== undefined && score !== undefined;
-    return { id, kind, plan, chargedAt: bad !== undefined && bad > 0 ? at : null, score: learns ? score : null };
+    const learns = risk.impact !== 'low' && bad !== undefined && score !== undefined && raw !== undefined;
+    const chargedAt = bad !== undefined && bad > 0 ? at : null;
+    return { id, kind, plan, chargedAt, scores: learns ? { score, raw } : null };
   }
 
   cancelQueued({ ids, at }: { ids: readonly string[]; at: number }): void {

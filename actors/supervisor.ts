@@ -7,7 +7,7 @@ import type { Submission } from '../machines/executor.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
-import { decidableApproval, openApprovals, type Approval } from './approvals.ts';
+import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import { versionOf, type ActionDefinition, type Actions, type PolicyOverrides, type Registry } from './actions.ts';
 import { openDebts } from './debts.ts';

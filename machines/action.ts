@@ -73,6 +73,8 @@ export interface ActionInput {
   /** How the gate let it pass. */
   readonly band: Exclude<Band, 'ask'>;
   readonly score: number;
+  /** Before it was calibrated. */
+  readonly raw: number;
   /** A monitored attempt that takes longer is told of, ms. */
   readonly slowMs: number;
   /** The composed quality of what it depends on, from 0 to 1. */
@@ -190,6 +192,7 @@ export interface ActionResult {
   readonly workMs: number;
   readonly band: ActionInput['band'];
   readonly score: number;
+  readonly raw: number;
   /** The fallback whose value it is. */
   readonly via?: string;
   readonly owes?: boolean;
@@ -298,12 +301,13 @@ function msOf(result: AttemptResult): number {
 
 /** What every outcome tells. */
 function facts({ context }: Args): Omit<ActionResult, 'kind' | 'qualityLoss'> {
-  const { attempt: attempts, workMs, band, score, error, fix, undoError, isUndone } = context;
+  const { attempt: attempts, workMs, band, score, raw, error, fix, undoError, isUndone } = context;
   return {
     attempts,
     workMs,
     band,
     score,
+    raw,
     ...(error === null ? {} : { error }),
     ...(fix === null ? {} : { fix }),
     ...(undoError === null ? (isUndone ? { undo: 'done' as const } : {}) : { undo: undoError }),

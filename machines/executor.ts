@@ -17,7 +17,7 @@ import {
 } from './action.ts';
 import type { ApprovalRequest } from './approvals.ts';
 import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
-import { decide, type Decision, type Evidence } from './gate.ts';
+import { decide, scoreOf, type Decision, type Evidence } from './gate.ts';
 import { notProvided } from './not-provided.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
@@ -75,8 +75,10 @@ export interface ExecutorContext {
   readonly share: number;
   readonly freezesOptional: boolean;
   readonly thresholds: Thresholds;
-  /** How actions that could do harm ended, by their score. */
+  /** How actions that could do harm ended, by the score that they were let through with. */
   readonly outcomes: Bins;
+  /** The same, by the score before it was calibrated. */
+  readonly borneOut: Bins;
 }
 
 /** How the error budget tightens the work. */
@@ -113,8 +115,8 @@ export interface Settled {
   readonly plan: string | null;
   /** When it spent error budget; null if it did not. */
   readonly chargedAt: number | null;
-  /** What the gate had given it, if it could do harm. */
-  readonly score: number | null;
+  /** What the gate had given it, if it could do harm: calibrated, and raw. */
+  readonly scores: { readonly score: number; readonly raw: number } | null;
 }
 
 /** An action that somebody, or silence, does not want. */
@@ -148,17 +150,31 @@ interface Judged {
 }
 
 /** The gate: who may run, and whom somebody must be asked about. */
-function judge({ thresholds, caution, outcomes }: ExecutorContext, claimed: readonly Claimed[]): Judged {
+function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: readonly Claimed[]): Judged {
   const admitted: ActionInput[] = [];
   const questions: Question[] = [];
-  const calibrate = calibrator(outcomes);
+  const calibrate = calibrator(borneOut);
   for (const { evidence, ...input } of claimed) {
-    const decision = decide(evidence, { thresholds, caution, calibrate });
+    // What is harmless says nothing of scores, and scores little of it.
+    const decision = decide(
+      evidence,
+      evidence.impact === 'low' ? { thresholds, caution } : { thresholds, caution, calibrate },
+    );
     const { band, score } = decision;
+    const raw = scoreOf(evidence).score;
     if (band === 'ask') questions.push({ id: input.id, reason: 'gate', decision });
-    else admitted.push({ ...input, band, score, approved: evidence.approved });
+    else admitted.push({ ...input, band, score, raw, approved: evidence.approved });
   }
   return { admitted, questions };
+}
+
+type Scores = NonNullable<Settled['scores']>;
+
+function learned(bins: Bins, settled: readonly Settled[], of: (scores: Scores) => number): Bins {
+  return settled.reduce(
+    (all, { scores, kind }) => (scores === null ? all : observe(all, of(scores), isSuccess(kind))),
+    bins,
+  );
 }
 
 /** What an action leaves behind that has given its slot back. */
@@ -231,12 +247,10 @@ export const executorMachine = setup({
       freezesOptional: freezeOptional,
     })),
     adapt: assign({ thresholds: ({ context }) => adaptThresholds(context.thresholds, context.outcomes) }),
-    unlearn: assign({ thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES }),
+    unlearn: assign({ thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES, borneOut: NO_OUTCOMES }),
     learn: assign(({ context }, { settled }: { settled: readonly Settled[] }) => ({
-      outcomes: settled.reduce(
-        (bins, { score, kind }) => (score === null ? bins : observe(bins, score, isSuccess(kind))),
-        context.outcomes,
-      ),
+      outcomes: learned(context.outcomes, settled, ({ score }) => score),
+      borneOut: learned(context.borneOut, settled, ({ raw }) => raw),
     })),
     endSlot: stopChild((_, { slot }: { slot: number }) => slotId(slot)),
     freeSlot: assign({
@@ -260,6 +274,7 @@ export const executorMachine = setup({
     freezesOptional: false,
     thresholds: DEFAULT_THRESHOLDS,
     outcomes: NO_OUTCOMES,
+    borneOut: NO_OUTCOMES,
   }),
   initial: 'admitting',
   on: {
@@ -281,7 +296,7 @@ export const executorMachine = setup({
     },
     'executor.settled': [
       {
-        guard: ({ event }) => event.settled.some(({ score }) => score !== null),
+        guard: ({ event }) => event.settled.some(({ scores }) => scores !== null),
         actions: [
           { type: 'learn', params: ({ event }) => event },
           { type: 'announce', params: ({ event }) => ({ notice: event }) },

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { readAction, readSteps } from '../../actors/ledger.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
-import type { PlanOptions, Supervisor } from '../../actors/supervisor.ts';
+import type { PlanOptions } from '../../actors/plan-input.ts';
+import type { Supervisor } from '../../actors/supervisor.ts';
 import { tempStore } from '../support/temp.ts';
 
 /** Runs until it is told to end: by the word it was given, or by an abort. */

@@ -24,6 +24,7 @@ const INPUT: Omit<ActionInput, 'policy'> = {
   slot: 0,
   band: 'immediate',
   score: 0.95,
+  raw: 0.95,
   slowMs: 1_000,
   quality: 1,
   approved: false,
@@ -75,6 +76,7 @@ describe('an action', () => {
       workMs: 2,
       band: 'immediate',
       score: 0.95,
+      raw: 0.95,
     });
   });
 

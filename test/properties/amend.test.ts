@@ -4,7 +4,7 @@ import { defineAction } from '../../actors/actions.ts';
 import { readPlan, readSteps, type PlanOutcome } from '../../actors/ledger.ts';
 import type { StepRow } from '../../actors/plan-tables.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
-import type { StepOptions } from '../../actors/supervisor.ts';
+import type { StepOptions } from '../../actors/plan-input.ts';
 import { isSuccess } from '../../machines/outcome.ts';
 import { crash } from '../../persistence/crash.ts';
 import type { Rows } from '../../persistence/rows.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
-import type { PlanOptions } from '../../actors/supervisor.ts';
+import type { PlanOptions } from '../../actors/plan-input.ts';
 import { crash } from '../../persistence/crash.ts';
 import { tempStore } from '../support/temp.ts';
 
