@@ -5,6 +5,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
 import { supervise } from '../../persistence/supervise.ts';
+import { failStore } from '../../testing/fail-store.ts';
 import { tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { n: number; x?: unknown } } }).createMachine({
@@ -124,7 +125,8 @@ test('what a host throws after a commit keeps no effect of another tree from sta
   }
 });
 
-test('a restart in a turn that is undone is no incident', async () => {
+/** It restarts its child at `boom`, also in the turn of `boomBad`, which cannot be stored. */
+function restarting() {
   const kid = setup({}).createMachine({
     on: {
       boom: {
@@ -143,12 +145,33 @@ test('a restart in a turn that is undone is no incident', async () => {
       },
     },
   });
-  const machine = supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
-  const durable = await createDurableActor(machine, { store: tempStore() });
+  return supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
+}
+
+const restarts = ({ store }: { store: Store }) => {
+  store.flush();
+  return store.rows.all(`select 1 from incidents where kind = 'child.restarted'`);
+};
+
+test('a restart in a turn that is undone is no incident', async () => {
+  const durable = await createDurableActor(restarting(), { store: tempStore() });
   await expect(durable.send({ type: 'boomBad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
   await durable.send({ type: 'boom' }, { to: 'kid' });
-  durable.store.flush();
-  const restarts = durable.store.rows.all(`select 1 from incidents where kind = 'child.restarted'`);
-  expect(restarts).toHaveLength(1);
+  expect(restarts(durable)).toHaveLength(1);
+  await durable.close();
+});
+
+test('a restart in a turn that is lost because the store failed is no incident; what else was noted is', async () => {
+  const durable = await createDurableActor(restarting(), { store: tempStore() });
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  failStore(durable.store, 'read-only', { times: 1 });
+  const lost = durable.send({ type: 'boom' }, { to: 'kid' });
+  durable.store.incident({ kind: 'host.said', detail: 'so' });
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await reopened;
+  expect(restarts(durable)).toEqual([]);
+  expect(durable.store.rows.all(`select kind from incidents`)).toEqual([{ kind: 'host.said' }]);
+  await durable.send({ type: 'boom' }, { to: 'kid' });
+  expect(restarts(durable)).toHaveLength(1);
   await durable.close();
 });
