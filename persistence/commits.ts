@@ -357,7 +357,12 @@ export class Commits implements Batching {
     for (const participant of Array.from(this.#participants.values())) {
       if (this.isOpen) this.#isolation.reload(participant);
     }
-    if (this.isOpen) this.#options.onReopen?.();
+    try {
+      if (this.isOpen) this.#options.onReopen?.();
+    } catch (error) {
+      if (!isStoreFailure(error)) throw error;
+      this.#failStop(new Batch(), sqliteError(error, this.path));
+    }
   }
 }
 
