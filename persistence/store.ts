@@ -15,6 +15,7 @@ import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
+import { handleOf } from './handle.ts';
 import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
@@ -156,7 +157,8 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   }
 
   /**
-   * A tree of one of the store's machines, created if it does not exist. It stays awake until this handle is closed.
+   * A tree of one of the store's machines, created if it does not exist. It stays awake until this handle, and every other one
+   * of it, is closed; closing a handle again does nothing.
    * Throws MACHINE_UNKNOWN, MACHINE_CHANGED when it is stored as another machine's, and what a restore throws.
    */
   async open<TName extends keyof TMachines & string>(
@@ -169,7 +171,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     await ready;
     // One that was there could be reached before.
     if (durable.resumed === undefined) this.#commands.look();
-    return durable as unknown as DurableActor<TMachines[TName]>;
+    return handleOf(durable, () => durable.close()) as unknown as DurableActor<TMachines[TName]>;
   }
 
   /**

@@ -199,8 +199,8 @@ export class Trees {
   #restore(machine: string, id: string, input: unknown): DurableActor<Logic> {
     try {
       const settings = { ...this.#settings, id, input: input as InputOf<Logic> };
-      const ownership = { machine, letGo: () => this.#letGo(id) };
-      const durable = new DurableActor<Logic>(this.#logic(machine, id), this.#store, settings, ownership);
+      const ownership = { machine, letGo: () => this.#letGo(id, durable) };
+      const durable: DurableActor<Logic> = new DurableActor(this.#logic(machine, id), this.#store, settings, ownership);
       this.#commits.join(durable);
       return durable;
     } catch (error) {
@@ -231,9 +231,10 @@ export class Trees {
   }
 
   /** The host lets go of a tree that it opened; one in which something is under way stays awake until that is over. */
-  #letGo(id: string): void {
+  #letGo(id: string, durable: DurableActor<Logic>): void {
     const awake = this.#awake.get(id);
-    if (awake === undefined || awake.holders === 0) return;
+    // It may have been given up and opened anew, for others.
+    if (awake?.durable !== durable || awake.holders === 0) return;
     awake.holders -= 1;
     this.#closeIdle(id, awake);
     this.#sweepLater();

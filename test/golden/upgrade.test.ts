@@ -164,7 +164,7 @@ test('an effect that had ended has no attempt any more, so it wakes no tree; one
   db.close();
   const before = attempts();
   expect(before).toContainEqual({ key: 'book', attempt: 3, status: 'done' });
-  const running = before?.filter(({ attempt, status }) => attempt > 0 && status === 'active');
+  const running = before?.filter(({ attempt, status }) => attempt !== 0 && status === 'active');
   expect(running).not.toEqual([]);
   Store.open(path).close();
   expect(attempts()?.filter(({ attempt }) => attempt !== 0)).toEqual(running);

@@ -1,7 +1,6 @@
 /** A store that failed opens itself again: S3. */
 import { expect, test, vi } from 'vitest';
 import { assign, fromPromise, setup, type AnyEventObject } from 'xstate';
-import { PerdureError } from '../../errors.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import type { DurableActor } from '../../persistence/durable.ts';
 import { effectOf } from '../../persistence/effects.ts';

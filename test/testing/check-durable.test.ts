@@ -115,7 +115,7 @@ describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
   test('a machine that sends to other trees, which are not there', async () => {
     const sender = setup({
       types: {} as { context: { n: number }; events: { type: 'mail' } },
-      actions: { mail: sendToTree(({ context }) => ({ tree: 'other', event: { type: 'got', n: context.n } })) },
+      actions: { mail: sendToTree(({ self }) => ({ tree: 'other', event: { type: 'got', from: self.id } })) },
     }).createMachine({
       id: 'sender',
       context: { n: 0 },
