@@ -10,7 +10,7 @@
  */
 import { messageOf, type PerdureError } from '../errors.ts';
 import { Batch, type Incident, type Participant, type Stimulus } from './batch.ts';
-import type { TurnRows } from './rows.ts';
+import type { Cell, TurnRows } from './rows.ts';
 import { isStoreFailure, sqliteError } from './sqlite.ts';
 import type { Transaction } from './transaction.ts';
 import { isRefusal, verdictOn } from './verdict.ts';
@@ -113,13 +113,17 @@ export class Isolation {
     this.#transaction.rollback(trees);
     const next = this.#steps.gathering();
     next.carry(batch, trees);
-    try {
-      for (const [sql, cells] of batch.loose) this.#commits.rows.run(sql, ...cells);
-    } catch (error) {
-      // A failure of the store has condemned the batch.
-      if (!isStoreFailure(error)) next.incidents.push({ kind: 'rows.refused', detail: messageOf(error) });
-    }
+    for (const [sql, cells] of batch.loose) this.#rewrite(next, sql, cells);
     if (next.participants.size > 0 || next.incidents.length > 0) this.#steps.schedule();
+  }
+
+  /** Writes again what was written outside of any turn. */
+  #rewrite(next: Batch, sql: string, cells: readonly Cell[]): void {
+    try {
+      this.#commits.rows.run(sql, ...cells);
+    } catch (error) {
+      next.incidents.push({ kind: 'rows.refused', detail: `${sql}: ${messageOf(error)}` });
+    }
   }
 
   /** S2: nobody has heard of these turns yet, so each may be run again, alone, on what is on disk. */

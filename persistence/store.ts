@@ -136,7 +136,10 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     return this.commits.clock;
   }
 
-  /** Rows of the host's own, read now, and written with the next commit. */
+  /**
+   * Rows of the host's own, read now, and written with the next commit: of a commit that fails the incident `rows.lost` tells.
+   * Throws what SQLite throws of the statement itself, and for a store that fails STORE_FAILED, STORE_READ_ONLY and their like.
+   */
   get rows(): Rows {
     return this.commits.rows;
   }
@@ -252,7 +255,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.commits.flush();
   }
 
-  /** Commits what is pending, and lets go of the file. */
+  /** Commits what is pending, and lets go of the file. Throws STORE_FAILED when {@link rows} that were written are lost. */
   close(): void {
     if (this.commits.isClosed) return this.#rest();
     this.commits.settle();
