@@ -3,7 +3,7 @@
  *
  *   turn ──> #batch ──(setImmediate)──> flush ──> #write ──> #release
  *                                          │         │
- *                                          │         └─ a refusal: each turn of that tree again, alone (isolation.ts)
+ *                                          │         └─ a refusal: the turns of that tree again, in halves (isolation.ts)
  *                                          └─────────── an SQLite error: #failStop, and the file again (reopening.ts)
  *
  * What a commit gathers is in batch.ts, and how it is written in transaction.ts.
@@ -163,7 +163,7 @@ export class Commits implements Batching {
     if (given !== undefined) throw given;
     this.touch(stimulus.participant);
     try {
-      // After a refusal every turn of the tree runs again, alone: what the condemned tree says now does not count.
+      // After a refusal every turn of the tree runs again: what the condemned tree says now does not count.
       const { condemned, number } = stimulus.participant;
       if (!condemned && this.#transaction.condemned === undefined && !this.#batch.condemned.has(number)) {
         this.rows.inTurnOf(number, () => stimulus.deliver());

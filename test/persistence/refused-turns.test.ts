@@ -1,4 +1,5 @@
 /** What a refused turn must not do to anybody else, or to its own tree: S2. */
+import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { assign, fromCallback, setup } from 'xstate';
 import { createDurableActor } from '../../persistence/create.ts';
@@ -6,7 +7,7 @@ import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
 import { supervise } from '../../persistence/supervise.ts';
 import { failStore } from '../../testing/fail-store.ts';
-import { tempStore } from '../support/temp.ts';
+import { quickStore, tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { n: number; x?: unknown } } }).createMachine({
   id: 'counter',
@@ -174,4 +175,79 @@ test('a restart in a turn that is lost because the store failed is no incident; 
   await durable.send({ type: 'boom' }, { to: 'kid' });
   expect(restarts(durable)).toHaveLength(1);
   await durable.close();
+});
+
+type Note = { readonly type: 'note' | 'noteBad' | 'book' | 'bookBad'; readonly n: number };
+
+/** Notes in its context, and in rows, what it was sent; what it was sent as bad can never be stored. */
+const notebook = setup({
+  types: {} as { context: { notes: readonly number[]; x?: unknown }; events: Note },
+  actions: {
+    note: assign({ notes: ({ context, event }) => [...context.notes, event.n] }),
+    spoil: assign({ x: () => () => {} }),
+    book: transactional(
+      (rows, n: number) => void rows.run('insert into ledger(amount, from_turn) values (?, ?)', n, rows.turn),
+    ),
+  },
+}).createMachine({
+  context: { notes: [] },
+  on: {
+    note: { actions: 'note' },
+    noteBad: { actions: ['note', 'spoil'] },
+    book: { actions: ['note', { type: 'book', params: ({ event }) => event.n }] },
+    bookBad: { actions: ['note', { type: 'book', params: ({ event }) => event.n }, 'spoil'] },
+  },
+});
+
+/** Sends all of these in one batch, each to its tree. */
+async function sendAtOnce(sends: readonly (readonly [tree: string, type: Note['type']])[]) {
+  let commits = 0;
+  const store = Store.open(quickStore(), { machines: { notebook }, onCommit: () => (commits += 1) });
+  store.declare([ledger]);
+  const trees = new Map<string, Awaited<ReturnType<typeof store.open<'notebook'>>>>();
+  for (const [tree] of sends) if (!trees.has(tree)) trees.set(tree, await store.open('notebook', tree));
+  commits = 0;
+  const results = await Promise.allSettled(
+    sends.map(([tree, type], n) => store.send(tree, { type, n }, { id: `${n}` })),
+  );
+  const stored = results.flatMap(({ status }, n) => (status === 'fulfilled' ? [n] : []));
+  const notes = Object.fromEntries([...trees].map(([id, tree]) => [id, tree.getSnapshot().context.notes]));
+  const booked = store.rows
+    .all<{ amount: number }>('select amount from ledger order by id')
+    .map(({ amount }) => amount);
+  store.close();
+  return { commits, stored, notes, booked };
+}
+
+test.each(['noteBad', 'bookBad'] as const)(
+  'a turn that is refused (%s) costs a batch of 1,024 not many commits more',
+  async (bad) => {
+    for (const place of [0, 411, 1_023]) {
+      const sends = Array.from({ length: 1_024 }, (_, n) => ['a', n === place ? bad : 'book'] as const);
+      const { commits, stored, notes, booked } = await sendAtOnce(sends);
+      const good = sends.flatMap((_, n) => (n === place ? [] : [n]));
+      expect({ stored, notes, booked }).toEqual({ stored: good, notes: { a: good }, booked: good });
+      // One for each halving, and one for the tree that was read back.
+      expect(commits).toBeLessThanOrEqual(11);
+    }
+  },
+);
+
+test('property: of any batch exactly what can be stored is stored, once and in order, whoever is refused', async () => {
+  const type = fc.constantFrom<Note['type'][]>('note', 'note', 'book', 'book', 'noteBad', 'bookBad');
+  const sends = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), type), { minLength: 1, maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(sends, async (all) => {
+      const { commits, stored, notes, booked } = await sendAtOnce(all);
+      const isGood = (n: number) => !all[n]?.[1].endsWith('Bad');
+      const good = all.flatMap((_, n) => (isGood(n) ? [n] : []));
+      expect(stored).toEqual(good);
+      for (const [tree, found] of Object.entries(notes))
+        expect(found).toEqual(good.filter((n) => all[n]?.[0] === tree));
+      expect(booked.toSorted((a, b) => a - b)).toEqual(good.filter((n) => all[n]?.[1] === 'book'));
+      const refused = all.length - good.length;
+      expect(commits).toBeLessThanOrEqual(2 + 2 * refused * (1 + Math.ceil(Math.log2(all.length))));
+    }),
+    { numRuns: 60 },
+  );
 });
