@@ -1,7 +1,7 @@
 /** What a refused turn must not do to anybody else, or to its own tree: S2. */
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { assign, fromCallback, setup } from 'xstate';
+import { assign, fromCallback, setup, spawnChild } from 'xstate';
 import { createDurableActor } from '../../persistence/create.ts';
 import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
@@ -174,6 +174,36 @@ test('a restart in a turn that is lost because the store failed is no incident; 
   expect(durable.store.rows.all(`select kind from incidents`)).toEqual([{ kind: 'host.said' }]);
   await durable.send({ type: 'boom' }, { to: 'kid' });
   expect(restarts(durable)).toHaveLength(1);
+  await durable.close();
+});
+
+test('a turn that needs an actor of a refused one is refused by name, and the turns around it are applied once', async () => {
+  const kid = setup({}).createMachine({ id: 'kid' });
+  const machine = setup({
+    types: {} as { context: { n: number; x?: unknown }; events: { type: 'add' | 'spawnBad' } },
+    actors: { kid },
+  }).createMachine({
+    context: { n: 0 },
+    on: {
+      add: { actions: assign({ n: ({ context }) => context.n + 1 }) },
+      spawnBad: { actions: [spawnChild('kid', { id: 'kid' }), assign({ x: () => () => {} })] },
+    },
+  });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  const add = () => durable.send({ type: 'add' });
+  const results = await Promise.allSettled([
+    add(),
+    durable.send({ type: 'spawnBad' }),
+    add(),
+    add(),
+    durable.send({ type: 'add' }, { to: 'kid' }),
+    add(),
+  ]);
+  const codes = results.map((result) =>
+    result.status === 'rejected' ? (result.reason as { code: string }).code : 'ok',
+  );
+  expect(codes).toEqual(['ok', 'CODEC_REFUSED', 'ok', 'ok', 'ACTOR_NOT_FOUND', 'ok']);
+  expect(durable.getSnapshot().context.n).toBe(4);
   await durable.close();
 });
 
