@@ -103,12 +103,17 @@ export class PerdureError extends Error {
 
 /** Whether `error` is Perdure's (also one of another copy of the package), and of this `code` if one is given. */
 export function isPerdureError(error: unknown, code?: PerdureErrorCode): error is PerdureError {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    BRAND in error &&
-    (code === undefined || (error as PerdureError).code === code)
-  );
+  try {
+    return (
+      typeof error === 'object' &&
+      error !== null &&
+      BRAND in error &&
+      (code === undefined || (error as PerdureError).code === code)
+    );
+  } catch {
+    // A proxy, or a getter, that throws.
+    return false;
+  }
 }
 
 /** The message of anything that was thrown. */

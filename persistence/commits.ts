@@ -3,7 +3,7 @@
  *
  *   turn ──> #batch ──(setImmediate)──> flush ──> #write ──> #release
  *                                          │         │
- *                                          │         └─ a refusal: each turn of that tree again, alone (isolation.ts)
+ *                                          │         └─ a refusal: the turns of that tree again, in halves (isolation.ts)
  *                                          └─────────── an SQLite error: #failStop, and the file again (reopening.ts)
  *
  * What a commit gathers is in batch.ts, and how it is written in transaction.ts.
@@ -27,6 +27,9 @@ import { isRefusal, verdictOn } from './verdict.ts';
 
 /** Turns in one commit; a larger batch is committed at once, so that its age and its size stay bounded. */
 const BATCH_LIMIT = 2_048;
+
+/** The incident of what was written outside of any turn, when the store failed. */
+const ROWS_LOST = 'rows.lost';
 
 export interface CommitOptions extends TransactionOptions {
   readonly onCommit: ((report: CommitReport) => void) | undefined;
@@ -160,7 +163,7 @@ export class Commits implements Batching {
     if (given !== undefined) throw given;
     this.touch(stimulus.participant);
     try {
-      // After a refusal every turn of the tree runs again, alone: what the condemned tree says now does not count.
+      // After a refusal every turn of the tree runs again: what the condemned tree says now does not count.
       const { condemned, number } = stimulus.participant;
       if (!condemned && this.#transaction.condemned === undefined && !this.#batch.condemned.has(number)) {
         this.rows.inTurnOf(number, () => stimulus.deliver());
@@ -227,7 +230,9 @@ export class Commits implements Batching {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     const { participants, incidents } = this.#batch;
-    if (!this.isOpen || (participants.size === 0 && incidents.length === 0 && !this.#transaction.isBegun)) return;
+    const { isBegun, condemned } = this.#transaction;
+    const isEmpty = participants.size === 0 && incidents.length === 0 && !isBegun && condemned === undefined;
+    if (!this.isOpen || isEmpty) return;
     const batch = this.#take();
     try {
       this.#write(batch);
@@ -251,8 +256,12 @@ export class Commits implements Batching {
     return batch;
   }
 
-  statementThrew(error: unknown): void {
-    if (isStoreFailure(error)) this.condemn(error);
+  /** A failure of the store is told in our words, and ends the batch even when whoever ran the statement goes on. */
+  statementThrew(error: unknown): unknown {
+    if (!isStoreFailure(error)) return error;
+    this.condemn(error);
+    this.#schedule();
+    return sqliteError(error, this.path);
   }
 
   condemn(error: unknown, tree?: number): void {
@@ -261,10 +270,11 @@ export class Commits implements Batching {
     else if (!this.#batch.condemned.has(tree)) this.#batch.condemned.set(tree, verdict);
   }
 
-  /** Commits what is pending, and lets go of the file. */
+  /** Commits what is pending, and lets go of the file. Throws when that fails, and somebody else is not told. */
   close(): void {
     if (this.isClosed) return;
     this.settle();
+    const lost = this.isOpen ? undefined : this.#batch.incidents.find(({ kind }) => kind === ROWS_LOST);
     try {
       if (this.isOpen) this.file.giveBack();
     } catch (error) {
@@ -272,6 +282,7 @@ export class Commits implements Batching {
       throw sqliteError(error, this.path);
     }
     this.drop(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed.`));
+    if (lost !== undefined) throw new PerdureError('STORE_FAILED', lost.detail, { facts: { path: this.path } });
   }
 
   /** Commits what is pending, and what the trees want noted before the store is closed. */
@@ -341,8 +352,9 @@ export class Commits implements Batching {
     const pending = [...batch.stimuli, ...this.#batch.stimuli];
     // Those of turns are undone with them, or stored with them.
     const incidents = [...batch.incidents, ...this.#batch.incidents].filter(({ isOfTurn }) => isOfTurn !== true);
+    const loose = [...batch.loose, ...this.#batch.loose];
     this.#batch = new Batch();
-    this.#batch.incidents.push(...incidents);
+    this.#batch.incidents.push(...incidents, ...loose.map(([sql]) => lost(sql, error)));
     const passing = this.#reopening.fail(error);
     for (const participant of Array.from(this.#participants.values())) {
       if (passing) participant.suspended(error);
@@ -357,8 +369,18 @@ export class Commits implements Batching {
     for (const participant of Array.from(this.#participants.values())) {
       if (this.isOpen) this.#isolation.reload(participant);
     }
-    if (this.isOpen) this.#options.onReopen?.();
+    try {
+      if (this.isOpen) this.#options.onReopen?.();
+    } catch (error) {
+      if (!isStoreFailure(error)) throw error;
+      this.#failStop(new Batch(), sqliteError(error, this.path));
+    }
   }
+}
+
+/** Who wrote outside of any turn was told that the row is written, and has nobody to be told otherwise. */
+function lost(sql: string, { message }: PerdureError): Incident {
+  return { kind: ROWS_LOST, detail: `What was written outside of any turn may not be on disk: ${sql}: ${message}` };
 }
 
 /** A listener of the host that throws is the host's problem: it is reported as an uncaught error, after our own work. */

@@ -1,6 +1,7 @@
 /**
- * What happens after a tree could not be stored: its turns run again, each alone in a batch of its own, on what is on disk.
- * What is sent meanwhile comes after them.
+ * What happens after a tree could not be stored: its turns run again, on what is on disk, in two halves of a commit each, and
+ * those of a half that cannot be stored in halves again, down to the one that is to blame. So a refusal costs about log2(n)
+ * commits more. What is sent meanwhile comes after them.
  *
  * S2  A turn that cannot be made durable fails alone: the other turns of its batch are committed.
  *
@@ -10,7 +11,7 @@
  */
 import { messageOf, type PerdureError } from '../errors.ts';
 import { Batch, type Incident, type Participant, type Stimulus } from './batch.ts';
-import type { TurnRows } from './rows.ts';
+import type { Cell, TurnRows } from './rows.ts';
 import { isStoreFailure, sqliteError } from './sqlite.ts';
 import type { Transaction } from './transaction.ts';
 import { isRefusal, verdictOn } from './verdict.ts';
@@ -48,7 +49,7 @@ export class Isolation {
   readonly #commits: IsolationHost;
   readonly #transaction: Transaction;
   readonly #steps: BatchSteps;
-  /** What is sent while turns are run again alone; it comes after them. */
+  /** What is sent while turns are run again; it comes after them. */
   #postponed: Stimulus[] | undefined;
   /** Trees that were given up, and why. */
   readonly #given = new WeakMap<Participant, PerdureError>();
@@ -61,7 +62,7 @@ export class Isolation {
     this.#steps = steps;
   }
 
-  /** Whether turns are being run again alone. */
+  /** Whether turns are being run again. */
   get isUnderWay(): boolean {
     return this.#postponed !== undefined;
   }
@@ -83,11 +84,7 @@ export class Isolation {
 
   /** For a batch of many trees: the others have been committed; the turns of those that were refused come after them. */
   releaseOthers(batch: Batch, refused: ReadonlyMap<Participant, PerdureError>): void {
-    const held = batch.stimuli.filter((stimulus) => batch.isRefused(stimulus));
-    batch.stimuli = batch.stimuli.filter((stimulus) => !batch.isRefused(stimulus));
-    const numbers = new Set(Array.from(refused.keys(), ({ number }) => number));
-    batch.afterCommit = batch.afterCommit.filter(({ tree }) => tree === undefined || !numbers.has(tree));
-    for (const participant of refused.keys()) batch.participants.delete(participant);
+    const held = this.#withhold(batch, refused);
     const [refusal] = refused.values();
     this.#isolate(new Set(refused.keys()), held, refusal as PerdureError, () => this.#steps.release(batch));
   }
@@ -113,16 +110,20 @@ export class Isolation {
     this.#transaction.rollback(trees);
     const next = this.#steps.gathering();
     next.carry(batch, trees);
-    try {
-      for (const [sql, cells] of batch.loose) this.#commits.rows.run(sql, ...cells);
-    } catch (error) {
-      // A failure of the store has condemned the batch.
-      if (!isStoreFailure(error)) next.incidents.push({ kind: 'rows.refused', detail: messageOf(error) });
-    }
+    for (const [sql, cells] of batch.loose) this.#rewrite(next, sql, cells);
     if (next.participants.size > 0 || next.incidents.length > 0) this.#steps.schedule();
   }
 
-  /** S2: nobody has heard of these turns yet, so each may be run again, alone, on what is on disk. */
+  /** Writes again what was written outside of any turn. */
+  #rewrite(next: Batch, sql: string, cells: readonly Cell[]): void {
+    try {
+      this.#commits.rows.run(sql, ...cells);
+    } catch (error) {
+      next.incidents.push({ kind: 'rows.refused', detail: `${sql}: ${messageOf(error)}` });
+    }
+  }
+
+  /** S2: nobody has heard of these turns yet, so they may be run again on what is on disk. */
   #isolate(
     participants: ReadonlySet<Participant>,
     stimuli: readonly Stimulus[],
@@ -138,8 +139,7 @@ export class Isolation {
       else this.#strike(participant, refusal);
     }
     first();
-    let refused = 0;
-    for (const stimulus of stimuli) if (!this.#runAlone(stimulus)) refused += 1;
+    const refused = this.#runParts(stimuli);
     // An event that came past `send` (a callback's, or one sent to the live actor) has nobody to be rejected to.
     if (refused === 0 && this.#commits.isOpen) {
       this.#commits.incident({ kind: 'turn.refused', detail: refusal.message });
@@ -176,51 +176,77 @@ export class Isolation {
     this.#commits.incident({ kind: 'tree.failed', detail, tree: participant.number });
   }
 
-  #runAlone(stimulus: Stimulus): boolean {
-    // What the release of the turn before began is a batch of its own. What a reload began is not: it is undone with the turn.
+  /** Runs turns again that could not be stored together: in halves. Gives how many were refused. */
+  #runParts(stimuli: readonly Stimulus[]): number {
+    const middle = Math.ceil(stimuli.length / 2);
+    return this.#runAgain(stimuli.slice(0, middle)) + this.#runAgain(stimuli.slice(middle));
+  }
+
+  /** Runs turns again in one commit; one that is refused alone is rejected. Gives how many were refused. */
+  #runAgain(stimuli: readonly Stimulus[]): number {
+    if (stimuli.length === 0) return 0;
+    // What the release of the turns before began is a batch of its own. What a reload began is not: it is undone with these.
     if (this.#transaction.isBegun || this.#steps.gathering().stimuli.length > 0) this.#commits.flush();
     const batch = this.#steps.gathering();
-    const own = stimulus.participant;
     let written = false;
     try {
       this.#commits.assertOpen();
-      this.#steps.deliver(stimulus);
+      for (const stimulus of stimuli) this.#steps.deliver(stimulus);
       this.#steps.take();
       written = true;
       this.#steps.write(batch);
     } catch (error) {
-      this.#undoAlone(stimulus, batch, written, verdictOn(error, this.#commits.path));
-      return false;
+      const verdict = verdictOn(error, this.#commits.path);
+      this.#undoAll(stimuli, batch, written, verdict);
+      if (isRefusal(verdict) && stimuli.length > 1) return this.#runParts(stimuli);
+      for (const stimulus of stimuli) stimulus.reject(verdict);
+      return stimuli.length;
     }
     if (batch.refused === undefined) {
       this.#steps.release(batch);
-      return true;
+      return 0;
     }
-    const refusal = batch.refused.get(own);
-    for (const participant of batch.refused.keys()) {
-      batch.participants.delete(participant);
-      this.reload(participant);
-    }
-    if (refusal !== undefined) batch.stimuli = [];
-    this.#steps.release(batch);
-    if (refusal !== undefined) stimulus.reject(refusal);
-    return refusal === undefined;
+    return this.#releaseStored(stimuli, batch, batch.refused);
   }
 
-  /** The turn failed alone. Trees that came with it are read back only if rows of theirs went with it. */
-  #undoAlone(stimulus: Stimulus, batch: Batch, written: boolean, verdict: PerdureError): void {
-    const own = stimulus.participant;
-    this.#steps.take();
-    if (isRefusal(verdict)) {
-      const suspects = new Set(written ? this.#suspectsIn(batch) : []).add(own);
-      this.#undo(batch, suspects);
-      this.postpone(...batch.stimuli.filter((other) => other !== stimulus && suspects.has(other.participant)));
-      for (const suspect of suspects) this.reload(suspect);
-    } else {
+  /** Some trees were stored and others were not: those run their turns again, after the others have been told. */
+  #releaseStored(stimuli: readonly Stimulus[], batch: Batch, refused: ReadonlyMap<Participant, PerdureError>): number {
+    const held = this.#withhold(batch, refused);
+    for (const participant of refused.keys()) this.reload(participant);
+    this.#steps.release(batch);
+    const own = stimuli.filter((stimulus) => batch.isRefused(stimulus));
+    this.postpone(...held.filter((stimulus) => !own.includes(stimulus)));
+    if (stimuli.length > 1) return this.#runParts(own);
+    for (const stimulus of own) stimulus.reject(refused.get(stimulus.participant) as PerdureError);
+    return own.length;
+  }
+
+  /** Takes out of a batch that was committed what belongs to the trees that were not; gives their turns. */
+  #withhold(batch: Batch, refused: ReadonlyMap<Participant, PerdureError>): readonly Stimulus[] {
+    const held = batch.stimuli.filter((stimulus) => batch.isRefused(stimulus));
+    batch.stimuli = batch.stimuli.filter((stimulus) => !batch.isRefused(stimulus));
+    const numbers = new Set(Array.from(refused.keys(), ({ number }) => number));
+    batch.afterCommit = batch.afterCommit.filter(({ tree }) => tree === undefined || !numbers.has(tree));
+    for (const participant of refused.keys()) batch.participants.delete(participant);
+    return held;
+  }
+
+  /** The turns failed. Trees that came with them are read back only if rows of theirs went with them. */
+  #undoAll(stimuli: readonly Stimulus[], batch: Batch, written: boolean, verdict: PerdureError): void {
+    if (!isRefusal(verdict)) {
       this.#transaction.rollback();
-      if (this.#commits.isOpen) this.#steps.failStop(batch, verdict);
+      // What gathers in a store that failed before is told when it is open again.
+      if (!this.#commits.isOpen) return;
+      if (!written) this.#steps.take();
+      return this.#steps.failStop(batch, verdict);
     }
-    stimulus.reject(verdict);
+    this.#steps.take();
+    const suspects = new Set(written ? this.#suspectsIn(batch) : []);
+    for (const { participant } of stimuli) suspects.add(participant);
+    this.#undo(batch, suspects);
+    const own = new Set(stimuli);
+    this.postpone(...batch.stimuli.filter((other) => !own.has(other) && suspects.has(other.participant)));
+    for (const suspect of suspects) this.reload(suspect);
   }
 
   #runPostponed(): void {

@@ -69,12 +69,12 @@ export class Statements {
 export interface Batching {
   readonly turn: number;
   begin(): void;
-  /** A statement of this tree, or of nobody, writes. */
+  /** A statement of this tree, or of nobody, has written. */
   wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void;
   afterCommit(fn: () => void, tree: number | undefined): void;
   nameTurn(name: TurnName, tree: number | undefined): void;
-  /** A statement threw in a transition. */
-  statementThrew(error: unknown): void;
+  /** A statement threw. Gives what whoever ran it is told. */
+  statementThrew(error: unknown): unknown;
   /** The turn of this tree must not be committed. */
   condemn(error: unknown, tree: number | undefined): void;
 }
@@ -126,13 +126,14 @@ export class TurnRows implements Rows {
   run(sql: string, ...cells: Cell[]): number {
     try {
       this.#batch.begin();
-      this.#batch.wrote(this.#owner, sql, cells);
       const step = this.#steps.at(-1);
       if (step?.isSaved === false) {
         this.#statements.of('savepoint step').run();
         step.isSaved = true;
       }
-      return this.#statements.of(sql).run(...cells).changes;
+      const { changes } = this.#statements.of(sql).run(...cells);
+      this.#batch.wrote(this.#owner, sql, cells);
+      return changes;
     } catch (error) {
       throw this.#noted(error);
     }
@@ -147,9 +148,9 @@ export class TurnRows implements Rows {
   }
 
   #noted(error: unknown): unknown {
-    this.#batch.statementThrew(error);
-    if (this.#steps.length > 0) this.#thrown ??= error;
-    return error;
+    const told = this.#batch.statementThrew(error);
+    if (this.#steps.length > 0) this.#thrown ??= told;
+    return told;
   }
 
   afterCommit(fn: () => void): void {
@@ -206,7 +207,7 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
     wrote: nothing,
     afterCommit: queueMicrotask,
     nameTurn: nothing,
-    statementThrew: nothing,
+    statementThrew: (error) => error,
     condemn: nothing,
   };
   return new TurnRows(new Statements(db), batch, new Payloads({}));

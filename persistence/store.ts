@@ -15,6 +15,7 @@ import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
+import { handleOf } from './handle.ts';
 import { History, readHistory, type HistoryQuery, type TurnRecord } from './history.ts';
 import { removeTree } from './remove-tree.ts';
 import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './outbox-rows.ts';
@@ -135,7 +136,10 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     return this.commits.clock;
   }
 
-  /** Rows of the host's own, read now, and written with the next commit. */
+  /**
+   * Rows of the host's own, read now, and written with the next commit: of a commit that fails the incident `rows.lost` tells.
+   * Throws what SQLite throws of the statement itself, and for a store that fails STORE_FAILED, STORE_READ_ONLY and their like.
+   */
   get rows(): Rows {
     return this.commits.rows;
   }
@@ -156,7 +160,8 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   }
 
   /**
-   * A tree of one of the store's machines, created if it does not exist. It stays awake until this handle is closed.
+   * A tree of one of the store's machines, created if it does not exist. It stays awake until this handle, and every other one
+   * of it, is closed; closing a handle again does nothing.
    * Throws MACHINE_UNKNOWN, MACHINE_CHANGED when it is stored as another machine's, and what a restore throws.
    */
   async open<TName extends keyof TMachines & string>(
@@ -169,7 +174,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     await ready;
     // One that was there could be reached before.
     if (durable.resumed === undefined) this.#commands.look();
-    return durable as unknown as DurableActor<TMachines[TName]>;
+    return handleOf(durable, () => durable.close()) as unknown as DurableActor<TMachines[TName]>;
   }
 
   /**
@@ -250,7 +255,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.commits.flush();
   }
 
-  /** Commits what is pending, and lets go of the file. */
+  /** Commits what is pending, and lets go of the file. Throws STORE_FAILED when {@link rows} that were written are lost. */
   close(): void {
     if (this.commits.isClosed) return this.#rest();
     this.commits.settle();

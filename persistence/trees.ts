@@ -56,7 +56,7 @@ const WOKEN_AT_ONCE = 32;
 const LOOKED_AT = 8;
 /** The longest wait for the first timer of a closed tree: a suspended machine and a moved clock are seen then. */
 const RECHECK_MS = 30_000;
-/** The wait after the timers could not be read. */
+/** The wait after the file could not be read. */
 const RETRY_MS = 1_000;
 
 export class Trees {
@@ -199,8 +199,8 @@ export class Trees {
   #restore(machine: string, id: string, input: unknown): DurableActor<Logic> {
     try {
       const settings = { ...this.#settings, id, input: input as InputOf<Logic> };
-      const ownership = { machine, letGo: () => this.#letGo(id) };
-      const durable = new DurableActor<Logic>(this.#logic(machine, id), this.#store, settings, ownership);
+      const ownership = { machine, letGo: () => this.#letGo(id, durable) };
+      const durable: DurableActor<Logic> = new DurableActor(this.#logic(machine, id), this.#store, settings, ownership);
       this.#commits.join(durable);
       return durable;
     } catch (error) {
@@ -231,9 +231,10 @@ export class Trees {
   }
 
   /** The host lets go of a tree that it opened; one in which something is under way stays awake until that is over. */
-  #letGo(id: string): void {
+  #letGo(id: string, durable: DurableActor<Logic>): void {
     const awake = this.#awake.get(id);
-    if (awake === undefined || awake.holders === 0) return;
+    // It may have been given up and opened anew, for others.
+    if (awake?.durable !== durable || awake.holders === 0) return;
     awake.holders -= 1;
     this.#closeIdle(id, awake);
     this.#sweepLater();
@@ -297,20 +298,23 @@ export class Trees {
     let woken = 0;
     for (const id of this.#toWake) {
       if (woken++ >= WOKEN_AT_ONCE) break;
+      if (!this.#wakeAlone(id)) return this.#lookAgain();
       this.#toWake.delete(id);
-      this.#wakeAlone(id);
     }
     if (this.#toWake.size > 0 && !this.#closed) this.#waking = setImmediate(() => this.#wakeSome());
   }
 
-  #wakeAlone(id: string): void {
-    if (this.#closed || !this.#commits.isOpen || this.#broken.has(id)) return;
+  /** False when the file could not be read, which says nothing of the tree. */
+  #wakeAlone(id: string): boolean {
+    if (this.#closed || !this.#commits.isOpen || this.#broken.has(id)) return true;
     try {
       // One that was deleted meanwhile has nothing under way.
       if (this.#row(id) !== undefined) this.wake(id);
     } catch (error) {
+      if (isStoreFailure(error)) return false;
       this.#failed(id, error);
     }
+    return true;
   }
 
   /** N4: told once for each tree and reason. The failure of the whole store is no tree's. */
@@ -340,9 +344,13 @@ export class Trees {
       this.#wakeDue();
     } catch (error) {
       if (!isStoreFailure(error)) throw error;
-      // A file that cannot be read now is asked again; a commit will say what is wrong with it.
-      this.#alarmAt(this.#commits.clock.now() + RETRY_MS);
+      this.#lookAgain();
     }
+  }
+
+  /** A file that cannot be read now is asked again; a commit will say what is wrong with it. */
+  #lookAgain(): void {
+    this.#alarmAt(this.#commits.clock.now() + RETRY_MS);
   }
 
   #wakeDue(): void {

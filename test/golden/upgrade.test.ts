@@ -1,7 +1,7 @@
 /** The way from schema 1: every row of every table is taken along, or the old file stays as it was. */
 import Database from 'better-sqlite3';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { chmodSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { verify, type ActorRow } from '../../persistence/actor-rows.ts';
@@ -14,6 +14,8 @@ import { tempFolder } from '../support/temp.ts';
 function copy(): string {
   const path = join(tempFolder(), 'old.db');
   copyFileSync(join(import.meta.dirname, 'schema-1.db'), path);
+  // Git gives its files to all; a store is its owner's.
+  chmodSync(path, 0o600);
   return path;
 }
 
@@ -145,4 +147,26 @@ describe('an upgrade that ends in the middle leaves the old store, which is upgr
     Store.open(path).close();
     expect(examine(path)).toMatchObject({ schema: SCHEMA_VERSION, findings: [] });
   });
+});
+
+test('an effect that had ended has no attempt any more, so it wakes no tree; one that runs keeps its own', () => {
+  const path = copy();
+  const attempts = () =>
+    contents(path)['actors']?.map(({ key, attempt, snapshot }) => ({
+      key,
+      attempt,
+      status: (JSON.parse(snapshot as string) as { status: unknown }).status,
+    }));
+  const db = new Database(path);
+  // Schema 1 counted attempts of what ended, and its checksum does not cover them.
+  db.function('perdure_turn', () => 0);
+  db.exec(`update actors set attempt = 3 where key = 'book'`);
+  db.close();
+  const before = attempts();
+  expect(before).toContainEqual({ key: 'book', attempt: 3, status: 'done' });
+  const running = before?.filter(({ attempt, status }) => attempt !== 0 && status === 'active');
+  expect(running).not.toEqual([]);
+  Store.open(path).close();
+  expect(attempts()?.filter(({ attempt }) => attempt !== 0)).toEqual(running);
+  expect(examine(path).findings).toEqual([]);
 });

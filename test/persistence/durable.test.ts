@@ -51,7 +51,7 @@ const parent = setup({
     },
     stop: { actions: stopChild(({ event }) => event.id) },
     count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
-    bad: { actions: assign({ count: () => (() => 1) as never }) },
+    bad: { actions: assign({ at: () => (() => 1) as never }) },
     noid: { actions: assign(({ spawn }) => void spawn('child', { input: {} }) as never) },
     poke: {
       actions: sendTo(({ context, event }) => context.seen.get(event.id) as ActorRefFrom<typeof child>, {

@@ -494,3 +494,27 @@ test('an event that waits is delivered by the store alone after a crash, and tre
   await until(() => two.getSnapshot().context.got.length === 1);
   single.close();
 });
+
+test('an event for a tree whose machine the store does not know now waits, and comes when it does', async () => {
+  const path = quickStore();
+  const clock = new SimulatedClock(0);
+  const other = setup({ types: {} as { context: { n: number }; events: { type: 'got' } } }).createMachine({
+    id: 'other',
+    context: { n: 0 },
+    on: { got: { actions: assign({ n: ({ context }) => context.n + 1 }) } },
+  });
+  const first = Store.open(path, { machines: { post, other }, clock });
+  await (await first.open('other', 'b')).close();
+  first.close();
+  const without = Store.open(path, { machines, clock });
+  await expect(without.send('b', { type: 'end' })).rejects.toMatchObject({ code: 'MACHINE_UNKNOWN', retryable: true });
+  const a = await without.open('post', 'a');
+  await a.send(mail('b', 1));
+  await until(() => outbox(without)[0]?.attempt === 1);
+  expect(without.deadLetters()).toEqual([]);
+  without.close();
+  await using last = Store.open(path, { machines: { post, other }, clock });
+  await clock.advance(60_000);
+  await until(() => outbox(last).length === 0);
+  expect((await last.open('other', 'b')).getSnapshot().context.n).toBe(1);
+});

@@ -4,6 +4,7 @@ import { assign, fromTransition, sendTo, setup, spawnChild, type AnyStateMachine
 import { expect, test } from 'vitest';
 import { createDurableActor, type DurableOptions } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
+import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 
 class Money {
@@ -193,3 +194,16 @@ test('refuses a root in a state that its machine no longer has', async () => {
   });
   await opened(with2('old'), { store });
 });
+
+test.each([[7], [null], [{}], [['a']]])(
+  'a message id that is no text is refused, and nothing is sent: %j',
+  async (id) => {
+    const store = Store.open(tempStore(), { machines: { parent } });
+    const a = await store.open('parent', 'a');
+    const options = { id: id as never };
+    await expect(a.send({ type: 'count' }, options)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+    await expect(store.send('a', { type: 'count' }, options)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+    expect(a.getSnapshot().context.count).toBe(0);
+    store.close();
+  },
+);

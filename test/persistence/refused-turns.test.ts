@@ -1,11 +1,13 @@
 /** What a refused turn must not do to anybody else, or to its own tree: S2. */
+import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { assign, fromCallback, setup } from 'xstate';
+import { assign, fromCallback, setup, spawnChild } from 'xstate';
 import { createDurableActor } from '../../persistence/create.ts';
 import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
 import { supervise } from '../../persistence/supervise.ts';
-import { tempStore } from '../support/temp.ts';
+import { failStore } from '../../testing/fail-store.ts';
+import { quickStore, tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { n: number; x?: unknown } } }).createMachine({
   id: 'counter',
@@ -124,7 +126,8 @@ test('what a host throws after a commit keeps no effect of another tree from sta
   }
 });
 
-test('a restart in a turn that is undone is no incident', async () => {
+/** It restarts its child at `boom`, also in the turn of `boomBad`, which cannot be stored. */
+function restarting() {
   const kid = setup({}).createMachine({
     on: {
       boom: {
@@ -143,12 +146,138 @@ test('a restart in a turn that is undone is no incident', async () => {
       },
     },
   });
-  const machine = supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
-  const durable = await createDurableActor(machine, { store: tempStore() });
+  return supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
+}
+
+const restarts = ({ store }: { store: Store }) => {
+  store.flush();
+  return store.rows.all(`select 1 from incidents where kind = 'child.restarted'`);
+};
+
+test('a restart in a turn that is undone is no incident', async () => {
+  const durable = await createDurableActor(restarting(), { store: tempStore() });
   await expect(durable.send({ type: 'boomBad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
   await durable.send({ type: 'boom' }, { to: 'kid' });
-  durable.store.flush();
-  const restarts = durable.store.rows.all(`select 1 from incidents where kind = 'child.restarted'`);
-  expect(restarts).toHaveLength(1);
+  expect(restarts(durable)).toHaveLength(1);
   await durable.close();
+});
+
+test('a restart in a turn that is lost because the store failed is no incident; what else was noted is', async () => {
+  const durable = await createDurableActor(restarting(), { store: tempStore() });
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  failStore(durable.store, 'read-only', { times: 1 });
+  const lost = durable.send({ type: 'boom' }, { to: 'kid' });
+  durable.store.incident({ kind: 'host.said', detail: 'so' });
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await reopened;
+  expect(restarts(durable)).toEqual([]);
+  expect(durable.store.rows.all(`select kind from incidents`)).toEqual([{ kind: 'host.said' }]);
+  await durable.send({ type: 'boom' }, { to: 'kid' });
+  expect(restarts(durable)).toHaveLength(1);
+  await durable.close();
+});
+
+test('a turn that needs an actor of a refused one is refused by name, and the turns around it are applied once', async () => {
+  const kid = setup({}).createMachine({ id: 'kid' });
+  const machine = setup({
+    types: {} as { context: { n: number; x?: unknown }; events: { type: 'add' | 'spawnBad' } },
+    actors: { kid },
+  }).createMachine({
+    context: { n: 0 },
+    on: {
+      add: { actions: assign({ n: ({ context }) => context.n + 1 }) },
+      spawnBad: { actions: [spawnChild('kid', { id: 'kid' }), assign({ x: () => () => {} })] },
+    },
+  });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  const add = () => durable.send({ type: 'add' });
+  const results = await Promise.allSettled([
+    add(),
+    durable.send({ type: 'spawnBad' }),
+    add(),
+    add(),
+    durable.send({ type: 'add' }, { to: 'kid' }),
+    add(),
+  ]);
+  const codes = results.map((result) =>
+    result.status === 'rejected' ? (result.reason as { code: string }).code : 'ok',
+  );
+  expect(codes).toEqual(['ok', 'CODEC_REFUSED', 'ok', 'ok', 'ACTOR_NOT_FOUND', 'ok']);
+  expect(durable.getSnapshot().context.n).toBe(4);
+  await durable.close();
+});
+
+type Note = { readonly type: 'note' | 'noteBad' | 'book' | 'bookBad'; readonly n: number };
+
+/** Notes in its context, and in rows, what it was sent; what it was sent as bad can never be stored. */
+const notebook = setup({
+  types: {} as { context: { notes: readonly number[]; x?: unknown }; events: Note },
+  actions: {
+    note: assign({ notes: ({ context, event }) => [...context.notes, event.n] }),
+    spoil: assign({ x: () => () => {} }),
+    book: transactional(
+      (rows, n: number) => void rows.run('insert into ledger(amount, from_turn) values (?, ?)', n, rows.turn),
+    ),
+  },
+}).createMachine({
+  context: { notes: [] },
+  on: {
+    note: { actions: 'note' },
+    noteBad: { actions: ['note', 'spoil'] },
+    book: { actions: ['note', { type: 'book', params: ({ event }) => event.n }] },
+    bookBad: { actions: ['note', { type: 'book', params: ({ event }) => event.n }, 'spoil'] },
+  },
+});
+
+/** Sends all of these in one batch, each to its tree. */
+async function sendAtOnce(sends: readonly (readonly [tree: string, type: Note['type']])[]) {
+  let commits = 0;
+  const store = Store.open(quickStore(), { machines: { notebook }, onCommit: () => (commits += 1) });
+  store.declare([ledger]);
+  const trees = new Map<string, Awaited<ReturnType<typeof store.open<'notebook'>>>>();
+  for (const [tree] of sends) if (!trees.has(tree)) trees.set(tree, await store.open('notebook', tree));
+  commits = 0;
+  const results = await Promise.allSettled(
+    sends.map(([tree, type], n) => store.send(tree, { type, n }, { id: `${n}` })),
+  );
+  const stored = results.flatMap(({ status }, n) => (status === 'fulfilled' ? [n] : []));
+  const notes = Object.fromEntries([...trees].map(([id, tree]) => [id, tree.getSnapshot().context.notes]));
+  const booked = store.rows
+    .all<{ amount: number }>('select amount from ledger order by id')
+    .map(({ amount }) => amount);
+  store.close();
+  return { commits, stored, notes, booked };
+}
+
+test.each(['noteBad', 'bookBad'] as const)(
+  'a turn that is refused (%s) costs a batch of 1,024 not many commits more',
+  async (bad) => {
+    for (const place of [0, 411, 1_023]) {
+      const sends = Array.from({ length: 1_024 }, (_, n) => ['a', n === place ? bad : 'book'] as const);
+      const { commits, stored, notes, booked } = await sendAtOnce(sends);
+      const good = sends.flatMap((_, n) => (n === place ? [] : [n]));
+      expect({ stored, notes, booked }).toEqual({ stored: good, notes: { a: good }, booked: good });
+      // One for each halving, and one for the tree that was read back.
+      expect(commits).toBeLessThanOrEqual(11);
+    }
+  },
+);
+
+test('property: of any batch exactly what can be stored is stored, once and in order, whoever is refused', async () => {
+  const type = fc.constantFrom<Note['type'][]>('note', 'note', 'book', 'book', 'noteBad', 'bookBad');
+  const sends = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), type), { minLength: 1, maxLength: 40 });
+  await fc.assert(
+    fc.asyncProperty(sends, async (all) => {
+      const { commits, stored, notes, booked } = await sendAtOnce(all);
+      const isGood = (n: number) => !all[n]?.[1].endsWith('Bad');
+      const good = all.flatMap((_, n) => (isGood(n) ? [n] : []));
+      expect(stored).toEqual(good);
+      for (const [tree, found] of Object.entries(notes))
+        expect(found).toEqual(good.filter((n) => all[n]?.[0] === tree));
+      expect(booked.toSorted((a, b) => a - b)).toEqual(good.filter((n) => all[n]?.[1] === 'book'));
+      const refused = all.length - good.length;
+      expect(commits).toBeLessThanOrEqual(2 + 2 * refused * (1 + Math.ceil(Math.log2(all.length))));
+    }),
+    { numRuns: 60 },
+  );
 });

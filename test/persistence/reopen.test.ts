@@ -7,7 +7,10 @@ import { effectOf } from '../../persistence/effects.ts';
 import { Store } from '../../persistence/store.ts';
 import { failStore, type StoreFault } from '../../testing/fail-store.ts';
 import { SimulatedClock } from '../../testing.ts';
+import type { Db } from '../../persistence/sqlite.ts';
 import { tempStore } from '../support/temp.ts';
+import { unreadable } from '../support/unreadable.ts';
+import { settle } from '../support/turns.ts';
 
 const counter = setup({ types: {} as { context: { count: number }; events: { type: 'count' } } }).createMachine({
   id: 'counter',
@@ -123,4 +126,77 @@ test('a store that is closed while it is shut is closed, and frees its lock', as
   await again.send(COUNT);
   expect(again.getSnapshot().context.count).toBe(1);
   await again.close();
+});
+
+const ringing = setup({}).createMachine({
+  id: 'ringing',
+  initial: 'a',
+  states: { a: { after: { 1_000: 'b' } }, b: {} },
+});
+
+test.each(['timers', 'trees', 'actors', 'outbox'])(
+  'a closed tree whose timer is due while %s cannot be read is opened for it when they can',
+  async (table) => {
+    const clock = new SimulatedClock();
+    await using store = Store.open(tempStore(), { machines: { ringing }, clock });
+    let db: Db | undefined;
+    store.commits.file.beforeTransaction = (connection) => (db = connection);
+    await (await store.open('ringing', 'r')).close();
+    const show = unreadable(db as Db, table);
+    // Whatever the alarm throws comes out of the clock.
+    await clock.advance(5_000);
+    show();
+    expect([...store.trees()]).toMatchObject([{ isAwake: false }]);
+    await clock.advance(1_000);
+    await settle();
+    expect([...store.trees()]).toMatchObject([{ isAwake: true }]);
+    expect((await store.open('ringing', 'r')).getSnapshot().value).toBe('b');
+  },
+);
+
+const working = setup({ actors: { work: fromPromise(() => new Promise(() => {})) } }).createMachine({
+  id: 'working',
+  invoke: { src: 'work', id: 'work' },
+});
+
+/** Once the tree is back, the next reads fail, until the store says so. */
+function failReads(tree: Pick<DurableActor<typeof working>, 'on'>, connection: () => Db): void {
+  let show: (() => void) | undefined;
+  const reopened = tree.on('reopened', () => {
+    reopened.unsubscribe();
+    show = unreadable(connection(), 'trees');
+  });
+  tree.on('suspended', () => show?.());
+}
+
+test('a store that can be opened again and not be read is opened again once more, with what was under way in it', async () => {
+  const thrown: unknown[] = [];
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => thrown.push(error));
+  try {
+    const store = Store.open(tempStore(), { machines: { working, ringing } });
+    const awake = await store.open('working', 'w');
+    await (await store.open('ringing', 'r')).close();
+    let db: Db | undefined;
+    store.commits.file.beforeTransaction = (connection) => (db = connection);
+    failReads(awake, () => db as Db);
+    const suspended: unknown[] = [];
+    awake.on('suspended', ({ error }) => suspended.push(error));
+    const twice = new Promise<void>((resolve) => {
+      let times = 0;
+      awake.on('reopened', () => (times += 1) === 2 && resolve());
+    });
+    await awake.send({ type: 'any' } as never);
+    (db as Db | undefined)?.pragma('query_only = on');
+    await expect(awake.send({ type: 'any' } as never)).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+    await twice;
+    expect(suspended).toMatchObject([{ code: 'STORE_READ_ONLY' }, { code: 'STORE_FAILED' }]);
+    expect(await awake.send({ type: 'any' } as never)).toMatchObject({ applied: true });
+    store.close();
+    expect(thrown).toEqual([]);
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener as never);
+  }
 });

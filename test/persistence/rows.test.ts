@@ -6,9 +6,12 @@ import { createDurableActor } from '../../persistence/create.ts';
 import { memoryRows, type Rows } from '../../persistence/rows.ts';
 import type { TableSpec } from '../../persistence/schema.ts';
 import { Store } from '../../persistence/store.ts';
+import type { Db } from '../../persistence/sqlite.ts';
+import { failStore, type StoreFault } from '../../testing/fail-store.ts';
 import { tempStore } from '../support/temp.ts';
+import { settle } from '../support/turns.ts';
 
-const notes: TableSpec = { name: 'notes', columns: ['note text primary key'], key: 'note' };
+const notes: TableSpec = { name: 'notes', columns: ['note text not null primary key'], key: 'note' };
 
 /** Two actors that write rows, one from inside the transition of the other. */
 function machineWith(rows: () => Rows) {
@@ -161,4 +164,85 @@ test('an entry action that throws in a first state undoes the rows of the entry,
   expect(notesOf(b.store.rows)).toEqual(['after', 'before', 'entry', 'entry.on', 'root', 'told']);
   await b.close();
   b.store.close();
+});
+
+const INSERT = 'insert into notes values (?, 0)';
+const incidentsOf = ({ store }: { store: Store }) =>
+  store.rows.all<{ kind: string; detail: string }>('select kind, detail from incidents order by id');
+test.each<[StoreFault, string]>([
+  ['full', 'STORE_FAILED'],
+  ['read-only', 'STORE_READ_ONLY'],
+  ['busy', 'STORE_FAILED'],
+])(
+  'rows written outside of any turn to a store that is %s throw its code, and it opens again by itself',
+  async (...args) => {
+    const [fault, code] = args;
+    const durable = await opened(tempStore());
+    const { store } = durable;
+    const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+    // Nothing else is under way that would commit.
+    await settle();
+    const failure = failStore(store, fault);
+    const threw = expect.objectContaining({ name: 'PerdureError', code, retryable: true }) as Error;
+    expect(() => store.rows.run(INSERT, 'lost')).toThrow(threw);
+    failure.clear();
+    await reopened;
+    expect(store.rows.run(INSERT, 'kept')).toBe(1);
+    store.flush();
+    expect(notesOf(store.rows)).toEqual(['kept']);
+    // Who wrote what is lost was told.
+    expect(incidentsOf(durable)).toEqual([]);
+    await durable.close();
+  },
+);
+
+/** A store in which a row was written outside of any turn, and which can take nothing more. */
+async function failing() {
+  const durable = await opened(tempStore());
+  let db: Db | undefined;
+  durable.store.commits.file.beforeTransaction = (connection) => (db = connection);
+  durable.store.rows.run(INSERT, 'host');
+  durable.store.incident({ kind: 'host.said', detail: 'so' });
+  (db as Db | undefined)?.pragma('query_only = on');
+  return durable;
+}
+
+test('rows that were written outside of any turn, and whose commit fails, are an incident', async () => {
+  const durable = await failing();
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  await reopened;
+  durable.store.flush();
+  expect(notesOf(durable.store.rows)).toEqual([]);
+  expect(incidentsOf(durable)).toMatchObject([
+    { kind: 'host.said' },
+    { kind: 'rows.lost', detail: expect.stringContaining(INSERT) as string },
+  ]);
+  await durable.close();
+});
+
+test('a close that loses rows written outside of any turn throws', async () => {
+  const durable = await failing();
+  const message = expect.stringContaining(INSERT) as string;
+  expect(() => durable.store.close()).toThrow(expect.objectContaining({ code: 'STORE_FAILED', message }) as Error);
+  const again = await opened(durable.store.path);
+  expect(notesOf(again.store.rows)).toEqual([]);
+  await again.close();
+});
+
+test('of rows written outside of any turn, a refused turn takes those that need its own, and tells; the others stay', async () => {
+  const durable = await opened(tempStore());
+  const { rows } = durable.store;
+  const refused = durable.send({ type: 'bad', note: 'bad' });
+  const copy = `insert into notes values ((select note || ' copied' from notes where note = 'bad'), 0)`;
+  rows.run(copy);
+  // It was told that this is not written, so it is not, though it could be when the turn is gone.
+  expect(() => rows.run(INSERT, 'bad')).toThrow('UNIQUE');
+  rows.run(INSERT, 'host');
+  await expect(refused).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  await settle();
+  expect(notesOf(rows)).toEqual(['host']);
+  expect(incidentsOf(durable)).toMatchObject([
+    { kind: 'rows.refused', detail: expect.stringContaining(copy) as string },
+  ]);
+  await durable.close();
 });

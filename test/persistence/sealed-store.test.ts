@@ -1,13 +1,19 @@
 /** A store whose states are encrypted. */
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
-import { assign, fromPromise, setup, spawnChild } from 'xstate';
+import { assign, fromCallback, fromPromise, setup, spawnChild } from 'xstate';
 import { expect, test } from 'vitest';
+import { PerdureError } from '../../errors.ts';
 import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { durableAction } from '../../persistence/durable-action.ts';
+import { examine } from '../../persistence/health.ts';
+import { redaction } from '../../persistence/redaction.ts';
 import { encryption, isSealed } from '../../persistence/sealing.ts';
+import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
+import { settle, until } from '../support/turns.ts';
 
 const keys: Record<string, Buffer> = { one: randomBytes(32), two: randomBytes(32) };
 const under = (current: string, allowPlain = false) =>
@@ -101,4 +107,84 @@ test('a store is encrypted later, and its key changed, row by row as they are wr
     expect(rowsOf(store)[0]?.snapshot).toMatch(`perdure:aes256gcm:${current}:`);
   }
   await expect(createDurableActor(house, { store })).rejects.toMatchObject({ code: 'KEY_UNKNOWN' });
+});
+
+const SECRET = 'sk_4eC39HqLyjWDarjt';
+
+test('what an action threw is sealed on disk, and a dead letter tells it without secrets and not at any length', async () => {
+  const failing = setup({
+    actions: {
+      pay: durableAction({
+        name: 'pay',
+        retry: { attempts: 1 },
+        run: () => {
+          throw new Error(`no account for ${SECRET}: ${'x'.repeat(10_000)}`);
+        },
+      }),
+    },
+  }).createMachine({ id: 'failing', entry: 'pay' });
+  const path = tempStore();
+  const redact = redaction({ patterns: [/sk_\w+/] });
+  const store = Store.open(path, { machines: { failing }, sealing: under('one'), redact });
+  await store.open('failing', 'f');
+  await until(() => store.deadLetters().length === 1);
+  const [letter] = store.deadLetters();
+  expect(letter?.error).toMatch(/^no account for \[redacted\]: x+… \(\d+ characters\)$/);
+  expect(letter?.error.indexOf('…')).toBe(4_096);
+  store.close();
+  const [{ error }] = alter(path, (db) => db.prepare('select error from outbox').all()) as [{ error: string }];
+  expect(isSealed(error)).toBe(true);
+  expect(examine(path).findings).toMatchObject([
+    { code: 'DEAD_LETTER', detail: expect.stringContaining('[encrypted]') },
+  ]);
+  const next = Store.open(path, { machines: { failing }, sealing: under('one'), redact });
+  expect(next.deadLetters()).toEqual([letter]);
+  next.close();
+});
+
+test('a sealed store opens at its start the trees whose effects run, and not those whose effects have ended', async () => {
+  const lines = new Map<string, () => void>();
+  const worker = setup({
+    types: {} as { input: string; context: { name: string } },
+    actors: {
+      work: fromPromise<void, string>(({ input }) => new Promise((resolve) => lines.set(input, resolve))),
+      line: fromCallback(() => {}),
+    },
+  }).createMachine({
+    id: 'worker',
+    context: ({ input }) => ({ name: input }),
+    initial: 'working',
+    // Its promise has ended, and is a child all the same: a spawned one is never removed.
+    entry: spawnChild('work', { id: 'work', input: ({ context }) => context.name }),
+    states: { working: { on: { 'xstate.done.actor.work': 'done' } }, done: {} },
+  });
+  const path = tempStore();
+  const options = { machines: { worker }, sealing: under('one') };
+  const store = Store.open(path, options);
+  const ended = await store.open('worker', 'ended', { input: 'ended' });
+  await store.open('worker', 'runs', { input: 'runs' });
+  await until(() => lines.size === 2);
+  lines.get('ended')?.();
+  await ended.waitFor((snapshot) => snapshot.matches('done'));
+  expect(ended.getSnapshot().children['work']?.getSnapshot().status).toBe('done');
+  store.flush();
+  store.drop(new PerdureError('STORE_CLOSED', 'crashed'));
+  const attempts = 'select name, key, attempt from actors join trees using (tree) order by actors.id';
+  expect(alter(path, (db) => db.prepare(attempts).all())).toEqual([
+    { name: 'ended', key: 'ended', attempt: 0 },
+    { name: 'ended', key: 'work', attempt: 0 },
+    { name: 'runs', key: 'runs', attempt: 0 },
+    { name: 'runs', key: 'work', attempt: 1 },
+  ]);
+  // Only rows of running effects are looked at.
+  const plan = 'explain query plan select tree from actors where attempt > 0';
+  expect(alter(path, (db) => db.prepare(plan).all())).toMatchObject([
+    { detail: 'SCAN actors USING INDEX actors_effects' },
+  ]);
+  await using next = Store.open(path, options);
+  await settle();
+  expect([...next.trees()].map(({ id, isAwake }) => [id, isAwake])).toEqual([
+    ['ended', false],
+    ['runs', true],
+  ]);
 });

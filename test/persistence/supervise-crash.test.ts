@@ -1,9 +1,9 @@
 /** What a crash may not undo: the window, and a restart that waits. */
 import { beforeEach, expect, test } from 'vitest';
-import { fromCallback, setup, spawnChild } from 'xstate';
+import { fromCallback, setup, spawnChild, type AnyStateMachine } from 'xstate';
 import { supervise } from '../../index.ts';
 import { crash } from '../../testing.ts';
-import { bossMachine, childAt, counts, inTree, log, type InTree } from '../support/supervised.ts';
+import { bossMachine, childAt, counts, inTree, log, workerMachine, type InTree } from '../support/supervised.ts';
 
 beforeEach(() => void log.splice(0));
 
@@ -239,3 +239,62 @@ test('a child that takes the id of one that is shutting down has its own life', 
   expect(counts(running.root)).toEqual({ a: 0, b: 0 });
   await running.end();
 });
+
+/** A group of a polite one, who delays the restart of the others, and one that is this machine. */
+function waitingGroup(kid: AnyStateMachine): AnyStateMachine {
+  const machine = setup({ actors: { kid, polite: workerMachine(50) } }).createMachine({
+    id: 'team',
+    entry: [
+      spawnChild('kid', { id: 'kid', input: { name: 'kid' } }),
+      spawnChild('polite', { id: 'a', input: { name: 'a' } }),
+    ],
+  });
+  return supervise(machine, { strategy: 'one_for_all', children: { kid: {}, polite: { shutdown: 100 } } });
+}
+
+const versioned = (machine: AnyStateMachine, version: string) =>
+  setup({ actors: machine.implementations.actors as { kid: AnyStateMachine } }).createMachine({
+    ...(machine.config as object),
+    version,
+  });
+
+const parentOf = (kid: AnyStateMachine) =>
+  setup({
+    actors: { kid },
+    actions: {
+      die: () => {
+        throw new Error('boom');
+      },
+    },
+  }).createMachine({
+    id: 'parent',
+    invoke: { src: 'kid', id: 'inner', input: { name: 'inner' } as never },
+    on: { die: { actions: 'die' } },
+  });
+
+test.each<[string, AnyStateMachine, AnyStateMachine, string]>([
+  ['a child', workerMachine(undefined), versioned(workerMachine(undefined), '2'), 'worker@2'],
+  [
+    'a child of a child',
+    parentOf(workerMachine(undefined)),
+    parentOf(versioned(workerMachine(undefined), '2') as AnyStateMachine),
+    'worker@2',
+  ],
+])(
+  'a group restart that waits is refused when the machine of %s has another version, and goes on under its own',
+  async (...args) => {
+    const [, kid, changed, to] = args;
+    let running = await inTree(waitingGroup(kid));
+    await running.durable.send({ type: 'die' }, { to: 'kid' });
+    expect(log.at(-1)).toBe('leave a');
+    crash(running.durable);
+    const { clock, durable } = running;
+    const again = inTree(waitingGroup(changed), clock, durable.store.path);
+    await expect(again).rejects.toMatchObject({ code: 'MACHINE_CHANGED', facts: { child: 'kid', to } });
+    running = await inTree(waitingGroup(kid), clock, durable.store.path);
+    await running.advance(50);
+    expect(Object.keys(running.root.getSnapshot().children)).toEqual(['kid', 'a']);
+    expect(childAt(running.root, 'kid').getSnapshot().status).toBe('active');
+    await running.end();
+  },
+);

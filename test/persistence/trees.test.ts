@@ -88,18 +88,35 @@ test('opens a closed tree for who sends to it, and closes it again when nobody h
   await expect(store.send('nobody', { type: 'add' })).rejects.toMatchObject({ code: 'TREE_NOT_FOUND' });
 });
 
-test('a handle is shared, and the tree closes when it was closed as often as it was opened', async () => {
+test('a tree is shared, and closes when each of its handles was closed, however often', async () => {
   await using store = openStore(tempStore());
   const [one, two] = await Promise.all([
     store.open('order', 'o1', { input: 'o1' }),
     store.open('order', 'o1', { input: 'other' }),
   ]);
-  expect(one).toBe(two);
+  expect(one.actor).toBe(two.actor);
   expect(one.getSnapshot().context.name).toBe('o1');
+  await Promise.all([one.close(), one.close()]);
   await one.close();
+  await one[Symbol.asyncDispose]();
   await two.send({ type: 'add' });
+  expect(awake(store)).toEqual(['o1']);
   await two.close();
   expect(awake(store)).toEqual([]);
+});
+
+test('a handle of a tree that was given up while it was being closed takes no hold of the tree that came after it', async () => {
+  await using store = openStore(tempStore());
+  const old = await store.open('order', 'o1', { input: 'o1' });
+  const live = store.commits.participant('o1');
+  void old.send({ type: 'add' }).catch(() => {});
+  const closing = old.close();
+  live?.failed(new PerdureError('TURN_REFUSED', 'given up'));
+  store.commits.leave(live as never, new PerdureError('TURN_REFUSED', 'given up'));
+  await Promise.resolve();
+  await Promise.all([store.open('order', 'o1'), closing]);
+  await settle();
+  expect(awake(store)).toEqual(['o1']);
 });
 
 test('refuses to open a tree as another machine, also before its first commit, and ids that cannot be kept', async () => {

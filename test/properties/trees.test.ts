@@ -251,7 +251,7 @@ test.each(['crash', 'made', 'not made'] as const)(
     let met = 1;
     for (let at = 1; met > 0; at++) met = await survive(path, `at${at}`, sends, [{ at, kind }], 100);
     // Every life gets so far that something is done in it.
-    const every = Array.from({ length: 40 }, () => ({ at: 7, kind }));
+    const every = Array.from({ length: 40 }, () => ({ at: 6, kind }));
     expect(await survive(path, 'every', sends, every, 2)).toBeGreaterThan(2);
   },
   120_000,

@@ -7,6 +7,9 @@ import { defineAction, Registry } from '../../actors/actions.ts';
 import { machineOf, TABLES } from '../../actors/spawn.ts';
 import { budgetPolicy } from '../../machines/budget-policy.ts';
 import { toText } from '../../actors/values.ts';
+import { sendToTree } from '../../persistence/durable-action.ts';
+import { supervise } from '../../persistence/supervise.ts';
+import { bossMachine } from '../support/supervised.ts';
 import { checkDurable, loadFastCheck } from '../../testing/check-durable.ts';
 import { orderMachine } from '../golden/machines.mjs';
 import { richEvents, richMachine } from '../support/rich-machine.ts';
@@ -92,6 +95,33 @@ describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
       },
     );
     expect(summary.states).toEqual(expect.arrayContaining(['supervisor.paused', 'executor.admitting']));
+  });
+
+  test('a supervised machine whose children fail, one after the other and all at once', async () => {
+    const group = supervise(bossMachine({ a: 'worker', b: 'polite' }), {
+      strategy: 'one_for_all',
+      intensity: 3,
+      periodMs: 1_000,
+      children: { worker: {}, polite: { shutdown: 100 } },
+    });
+    const events = ['a', 'b'].flatMap((id) =>
+      (['add', 'die', 'finish'] as const).map((type) => ({ type: 'to' as const, id, event: { type } })),
+    );
+    const summary = await checkDurable(group, { events, delays: [50, 1_000], runs: 60, seed: 7 });
+    expect(summary.withoutEffect).not.toContain('to');
+    expect(summary.states).toEqual(expect.arrayContaining(['worker.working', 'worker.leaving']));
+  });
+
+  test('a machine that sends to other trees, which are not there', async () => {
+    const sender = setup({
+      types: {} as { context: { n: number }; events: { type: 'mail' } },
+      actions: { mail: sendToTree(({ self }) => ({ tree: 'other', event: { type: 'got', from: self.id } })) },
+    }).createMachine({
+      id: 'sender',
+      context: { n: 0 },
+      on: { mail: { actions: [assign({ n: ({ context }) => context.n + 1 }), 'mail'] } },
+    });
+    expect(await checkDurable(sender, { delays: [1_000], runs: 30 })).toMatchObject({ withoutEffect: [] });
   });
 
   test('a machine that keeps the time and random values in its context', async () => {
