@@ -3,7 +3,8 @@
  * with a machine of its own and `createDurableActor`.
  */
 import { availableParallelism } from 'node:os';
-import { sendParent, type InspectionEvent, type Observer } from 'xstate';
+import { isDeepStrictEqual } from 'node:util';
+import { sendParent, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine, type ActionNotice } from '../machines/action.ts';
@@ -11,7 +12,8 @@ import { approvalsMachine, type ApprovalsNotice } from '../machines/approvals.ts
 import { budgetMachine, type BudgetNotice } from '../machines/budget.ts';
 import { budgetPolicy, type BudgetOptions, type BudgetPolicy } from '../machines/budget-policy.ts';
 import { componentMachine, type ComponentNotice } from '../machines/component.ts';
-import { degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
+import { componentId, degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
+import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
@@ -107,7 +109,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
     refuseStopped(durable);
     await configure(durable, concurrency);
-    await durable.send({ type: 'supervisor.equip', components: policies, budget, at: clock.now() });
+    equip(durable, policies, budget);
     return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
   } catch (error) {
     if (owns) store.drop(error as PerdureError);
@@ -207,6 +209,21 @@ function refuseStopped(durable: Tree): void {
     `The supervisor "${id}" of ${store.path} is ${status} and runs nothing: ${messageOf(error)}`,
     { facts: { id, status }, cause: error },
   );
+}
+
+/** The components and the budget may be others than those that were stored. */
+function equip(durable: Tree, components: Readonly<Record<string, ComponentPolicy>>, budget: BudgetPolicy): void {
+  const { system } = durable.actor;
+  const stored = (id: string) =>
+    (system.get(id) as AnyActorRef | undefined)?.getSnapshot().context as { policy?: unknown };
+  const isKnown = Object.entries(components).every(([name, policy]) =>
+    isDeepStrictEqual(stored(componentId(name))?.policy, policy),
+  );
+  if (isKnown && isDeepStrictEqual(stored('budget').policy, budget)) return;
+  const event: SupervisorCommand = { type: 'supervisor.equip', components, budget, at: durable.store.clock.now() };
+  // It takes effect before whatever the host sends, and nothing waits for it: whoever starts must hear what comes of
+  // actions that go on. That it could not be committed is told as any failure of the store is.
+  durable.send(event).catch(() => {});
 }
 
 /** A host that starts again may ask for another concurrency than the one that was stored. */
