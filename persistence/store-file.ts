@@ -10,7 +10,9 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PerdureError } from '../errors.ts';
+import type { CopyProgress } from './backup.ts';
 import type { Clock } from './clock.ts';
+import { CopyThreads } from './copy-thread.ts';
 import { unmarkCopy } from './copies.ts';
 import { acquireLock, realPath, type Lock } from './lock.ts';
 import { inspectLog, type LogDamage } from './log-check.ts';
@@ -56,6 +58,7 @@ export class StoreFile {
   #idLimit: number;
   #limitsChanged = false;
   #hasGoodTrees = false;
+  readonly #copies = new CopyThreads();
 
   /** Opens the file, or creates it, and owns it. */
   constructor(path: string, options: StoreFileOptions) {
@@ -125,12 +128,9 @@ export class StoreFile {
     }
   }
 
-  /** Copies the file, page by page, while turns go on. */
-  backup(
-    target: string,
-    progress: (report: { totalPages: number; remainingPages: number }) => number,
-  ): Promise<unknown> {
-    return this.#db.backup(target, { progress });
+  /** Copies the file while turns go on. */
+  backup(target: string, pages: number, progress: (report: CopyProgress) => void): Promise<void> {
+    return this.#copies.copy(this.#realPath, target, pages, progress);
   }
 
   nextId(): number {
@@ -172,6 +172,7 @@ export class StoreFile {
   }
 
   close(): void {
+    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
     this.#db.close();
     this.#lock.release();
   }
