@@ -2,17 +2,17 @@
  * Copies a store in a thread of its own, because the last step of a copy writes what SQLite gathered, up to 16 MB, and waits
  * for the disk: on the event loop every turn would wait with it.
  *
- * C1  One transaction reads it all: the copy is one commit, and it ends however much is committed meanwhile.
- * C2  The copy keeps a pace, because commits share the disk with it.
- * C3  The log cannot begin anew while it is read, so it grows by what is committed. Hence a copy may not rest for ever, and
+ * B1  One transaction reads it all: the copy is one commit, and it ends however much is committed meanwhile.
+ * B2  The copy keeps a pace, because commits share the disk with it.
+ * B3  The log cannot begin anew while it is read, so it grows by what is committed. Hence a copy may not rest for ever, and
  *     the thread moves the log into the database when it has read, or the next commit would.
- * C4  When the promise of a copy is settled, its thread is over and has let go of both files.
+ * B4  When the promise of a copy is settled, its thread is over and has let go of both files.
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { CopyProgress } from './backup.ts';
 
-/** C2: about 25 MB/s, and faster where it would take longer than this. */
+/** B2: about 25 MB/s, and faster where it would take longer than this. */
 const PACE_PAGES_PER_MS = 6.4;
 const LONGEST_MS = 10_000;
 
