@@ -54,17 +54,16 @@ copy().catch((error) => setImmediate(() => { throw error; }));
 
 /** The copies that are being made of one store. */
 export class CopyThreads {
-  readonly #cancels = new Set<(reason: Error) => void>();
+  readonly #underWay = new Map<Worker, (reason: Error) => void>();
 
   /** Copies `store` to `target`. Throws what `progress` throws, what SQLite throws, and the reason of `cancel`. */
   async copy(store: string, target: string, pages: number, progress: (report: CopyProgress) => void): Promise<void> {
     const sqlite = createRequire(import.meta.url).resolve('better-sqlite3');
     const workerData = { sqlite, store, target, pages };
     const thread = new Worker(PROGRAM, { eval: true, name: 'perdure copy', execArgv: [], workerData });
-    let cancel: ((reason: Error) => void) | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        this.#cancels.add((cancel = reject));
+        this.#underWay.set(thread, reject);
         thread.on('message', (report: CopyProgress) => {
           try {
             progress(report);
@@ -79,13 +78,16 @@ export class CopyThreads {
         });
       });
     } finally {
-      if (cancel !== undefined) this.#cancels.delete(cancel);
+      this.#underWay.delete(thread);
       await thread.terminate();
     }
   }
 
-  /** Ends all copies: their store is being closed. */
+  /** Ends all copies. Their threads let go of the store by themselves, also while the caller waits for it. */
   cancel(reason: Error): void {
-    for (const cancel of this.#cancels) cancel(reason);
+    for (const [thread, reject] of this.#underWay) {
+      reject(reason);
+      void thread.terminate();
+    }
   }
 }

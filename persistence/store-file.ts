@@ -92,7 +92,7 @@ export class StoreFile {
    * taken it over, and STORE_FAILED while it still cannot be written.
    */
   reconnect(): void {
-    this.#db.close();
+    this.#disconnect();
     this.#inodes = undefined;
     try {
       this.#db = this.#connect();
@@ -172,8 +172,7 @@ export class StoreFile {
   }
 
   close(): void {
-    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
-    this.#db.close();
+    this.#disconnect();
     this.#lock.release();
   }
 
@@ -193,6 +192,11 @@ export class StoreFile {
     const db = openDatabase(this.path, this.#options.durability);
     db.function('perdure_turn', () => this.turn);
     return db;
+  }
+
+  #disconnect(): void {
+    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
+    this.#db.close();
   }
 
   /** F3. */

@@ -15,6 +15,7 @@ import { effectOf } from '../../persistence/effects.ts';
 import { examine } from '../../persistence/health.ts';
 import { acceptOlder } from '../../persistence/repair.ts';
 import { Store } from '../../persistence/store.ts';
+import { failStore } from '../../testing/fail-store.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
 
 const fill = 'x'.repeat(100);
@@ -159,6 +160,31 @@ test('what goes wrong while it is copied is told, and leaves nothing behind', as
   });
   renameSync(elsewhere, path);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a store that fails while it is copied opens again without waiting for the copy, which is given up', async () => {
+  const path = tempStore();
+  const durable = await count(path);
+  const db = new Database(path);
+  // At its pace a copy of that takes a second and more.
+  db.exec('create table ballast(bytes); insert into ballast values (zeroblob(32000000))');
+  db.close();
+  const folder = tempFolder();
+  let began = () => {};
+  const copying = new Promise<void>((resolve) => (began = resolve));
+  const failing = durable.store.backup(join(folder, 'copy.db'), { progress: () => began() });
+  const outcome = expect(failing).rejects.toMatchObject({ code: 'BACKUP_FAILED', cause: { code: 'STORE_CLOSED' } });
+  await copying;
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  const failedAt = performance.now();
+  failStore(durable.store, 'full', { times: 1 });
+  await expect(durable.send({ type: 'count' })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await reopened;
+  // A reader holds up whoever opens the store for five seconds.
+  expect(performance.now() - failedAt).toBeLessThan(3_000);
+  await outcome;
+  expect(readdirSync(folder)).toEqual([]);
+  await durable.send({ type: 'count' });
 });
 
 /** Tells the key of each effect that it starts. */
