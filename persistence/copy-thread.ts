@@ -29,7 +29,7 @@ async function copy() {
     // The transaction begins with its first read.
     db.prepare('select count(*) from meta').get();
     const began = performance.now();
-    let told = 0;
+    let told = -Infinity;
     await db.backup(target, {
       progress: (report) => {
         const { totalPages, remainingPages } = report;
