@@ -84,7 +84,7 @@ export type ComponentAnswer =
       readonly reason: Refusal;
       /** When it will be probed, while it is open. */
       readonly openUntil: number | null;
-      /** How long it stays open from `at` of the ask on, or at most, without one; 0 when nobody can tell. */
+      /** How long it stays open from the `at` of the ask, or at most when that has none; 0 when nobody can tell. */
       readonly retryAfterMs: number;
     };
 
