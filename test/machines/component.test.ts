@@ -339,6 +339,24 @@ describe('a component', () => {
     expect(component.state).toBe('operational');
   });
 
+  test('a new retry budget begins full, and a smaller one loses what is above it', () => {
+    const component = new Stepped({ retryBudget: null });
+    for (const burst of [4, 2]) {
+      component.configure(componentPolicyOf('api', { retryBudget: { burst } }), 0);
+      expect(componentReport(component.snapshot).retriesLeft).toBe(burst);
+    }
+  });
+
+  test('a stricter policy opens it at the next call that says something, and not before', () => {
+    const component = new Stepped();
+    for (let call = 0; call < 4; call++) component.fail(component.permit());
+    component.configure(componentPolicyOf('api', { breaker: { minCalls: 2 } }), 0);
+    component.fail(component.permit(), 0, 'permanent');
+    expect(component.state).toBe('operational');
+    component.fail(component.permit());
+    expect(component.state).toBe('open');
+  });
+
   test('writes nothing for what changes nothing: a refusal, and a success after nothing but successes', () => {
     const component = new Stepped();
     for (let call = 0; call < 20; call++) component.succeed(component.permit());
