@@ -22,7 +22,7 @@
  */
 import { assign, enqueueActions, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, type PerdureErrorCode } from '../errors.ts';
-import type { ComponentAnswer, ComponentEvent } from './component.ts';
+import type { ComponentAnswer, ComponentEvent, Permit } from './component.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { Band } from './gate.ts';
 import { notProvided } from './not-provided.ts';
@@ -123,7 +123,7 @@ export interface ActionContext extends ActionInput {
   /** When it was admitted. */
   readonly startedAt: number;
   /** What its component gave it, until it is told how the call went. */
-  readonly permit: Permit | null;
+  readonly permit: Required<Permit> | null;
   readonly fix: string | null;
   /** Fallbacks that were tried. */
   readonly replaced: number;
@@ -137,16 +137,10 @@ export interface ActionContext extends ActionInput {
 
 export type ActionEvent =
   | { readonly type: 'action.cancel'; readonly at: number }
-  | ({ readonly type: 'action.permitted' } & Permit)
+  | ({ readonly type: 'action.permitted' } & Required<Permit>)
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' };
-
-/** A component's leave to call it, which goes back with how the call went. */
-export interface Permit {
-  readonly probe: boolean;
-  readonly generation: number;
-}
 
 type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
@@ -466,7 +460,7 @@ export const actionMachine = setup({
     planBackOff: assign(({ context }) => ({ backOffMs: delayMs({ context }) })),
     planReopening: assign(({ context }, refusal: Refusal) => ({ backOffMs: waitOf({ context }, refusal) })),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    holdPermit: assign({ permit: (_, { probe, generation }: Permit) => ({ probe, generation }) }),
+    holdPermit: assign({ permit: (_, { probe, generation }: Required<Permit>) => ({ probe, generation }) }),
     dropPermit: assign({ permit: null }),
     noteFix: assign({ fix: (_, { fix }: { fix: string | null }) => fix }),
     noteCancel: assign((_, { at }: { at: number }) => ({ isCancelled: true, at })),

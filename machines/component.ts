@@ -47,7 +47,7 @@ export interface ComponentContext extends ComponentInput {
 }
 
 /** What a permit says; whoever has it gives both back with how the call went. */
-interface Permit {
+export interface Permit {
   readonly probe: boolean;
   /** Without one, the call counts as one of now. */
   readonly generation?: number;
@@ -215,7 +215,7 @@ function configured({ context }: Args, { policy }: Configuring): Partial<Compone
   };
 }
 
-interface Replying {
+export interface Replying {
   readonly asker: AnyActorRef;
   readonly answer: ComponentAnswer;
 }
