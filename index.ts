@@ -8,12 +8,11 @@ export {
   type SubmitOptions,
 } from './actors/supervisor.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export { type ActionContext, type Fallback } from './actors/action-context.ts';
 export {
   defineAction,
-  type ActionContext,
   type ActionDefinition,
   type Actions,
-  type Fallback,
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';

@@ -7,43 +7,14 @@ import type { Impact } from '../machines/gate.ts';
 import type { OnSilence } from '../machines/approvals.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Risk } from '../machines/risk.ts';
+import { DEFAULT_LOSS, type ActionContext, type Fallback } from './action-context.ts';
 import { checkComponents, checkDefinition, checkPolicy } from './action-options.ts';
 import { policiesOf, type Components } from './components.ts';
 
-/** What an attempt is given beside its input. */
-export interface ActionContext {
-  /** The action's id: the same for all its attempts, so the other side can tell a repeat. */
-  readonly id: string;
-  /** 1 for the first attempt, counting retries and not restarts of the process. */
-  readonly attempt: number;
-  /** Aborted when the action is cancelled or timed out, or the supervisor closes. */
-  readonly signal: AbortSignal;
-  /** In a plan: what the steps that this one depends on returned, by their ids. */
-  readonly results: Readonly<Record<string, unknown>>;
-  /** What is known to have helped against the error of the attempt before. */
-  readonly fix: string | null;
-  /** Tells whoever watches how far the work is. Telemetry: not stored. */
-  progress(value: unknown): void;
-  /**
-   * Notes that `undo[name]` must be called with `data` when the action fails or is cancelled: call it before the effect, and
-   * wait for it. Resolves once it is durable. What was noted last is undone first.
-   */
-  willUndo(name: string, data?: unknown): Promise<void>;
-}
-
-/** What is done instead of the work when that has failed for good. */
-export interface Fallback<TInput = never, TValue = unknown> {
-  run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
-  /** From 0, as good as the real thing, to 1, nothing at all. Default: 0.5. */
-  readonly qualityLoss?: number;
-  /** Whether the real work is owed, and done when its component has recovered. Default: false. */
-  readonly owes?: boolean;
-}
-
 /** Takes back what the work did, or a part of it that `willUndo` named. */
 export type Undo<TInput> =
-  | ((input: TInput, context: ActionContext) => Promise<unknown> | unknown)
-  | Readonly<Record<string, (data: never, context: ActionContext) => Promise<unknown> | unknown>>;
+  | ((input: TInput, context: ActionContext) => unknown)
+  | Readonly<Record<string, (data: never, context: ActionContext) => unknown>>;
 
 /** What an action does. */
 export interface ActionDefinition<TInput = never, TValue = unknown> {
@@ -213,8 +184,6 @@ export class Registry {
       .sort((a, b) => a.loss - b.loss);
   }
 }
-
-export const DEFAULT_LOSS = 0.5;
 
 function fallbacksOf({ fallback }: AnyAction): Readonly<Record<string, Fallback<unknown, unknown>>> {
   return typeof fallback === 'function' ? { fallback: { run: fallback } } : (fallback ?? {});

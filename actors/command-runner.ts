@@ -3,7 +3,7 @@
  * error. It owns no process: `command.ts` does.
  */
 import { PerdureError } from '../errors.ts';
-import type { ActionContext } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
 import { endLeftovers, runCommand, type CommandResult } from './command.ts';
 import { actionFolder, actionWord } from './step-files.ts';
 

@@ -1,7 +1,8 @@
 /** The step of a plan that is a function of a module, as an action. It runs in this process. */
 import { pathToFileURL } from 'node:url';
 import { messageOf, PerdureError } from '../errors.ts';
-import { defineAction, type ActionContext, type ActionDefinition } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import { defineAction, type ActionDefinition } from './actions.ts';
 import type { CommandRunner } from './command-runner.ts';
 import type { ModuleOutput } from './module-output.ts';
 

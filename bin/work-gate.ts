@@ -3,7 +3,8 @@
  *
  * A restored supervisor goes on at once; the gate keeps that from starting what the next command line abandons or changes.
  */
-import type { ActionContext, ActionDefinition } from '../actors/actions.ts';
+import type { ActionContext } from '../actors/action-context.ts';
+import type { ActionDefinition } from '../actors/actions.ts';
 
 type Work<TInput, TValue> = (input: TInput, context: ActionContext) => Promise<TValue> | TValue;
 

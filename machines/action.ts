@@ -216,16 +216,13 @@ function noteFallbackFailure(
   return { replaced: context.replaced + 1, at: result.at, workMs: context.workMs + msOf(result) };
 }
 
-function noteRefusal({ context }: Args, { reason, openUntil }: Refusal): Partial<ActionContext> {
+function noteRefusal({ context }: Args, { reason, retryAfterMs }: Refusal): Partial<ActionContext> {
   const { component } = context.policy;
   if (reason === 'retryBudget') return { retryable: false };
-  const until = openUntil === null ? '' : ` until ${new Date(openUntil).toISOString()}`;
-  const why = reason === 'bypassed' ? 'is bypassed by an operator' : `does not work: its circuit is ${reason}${until}`;
+  const why = reason === 'bypassed' ? 'is bypassed by an operator' : 'does not work: its circuit is open';
+  const error = ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`);
   // What failed before says more than that nothing was tried again.
-  return {
-    retryable: false,
-    error: context.error ?? ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`),
-  };
+  return { retryable: false, error: context.error ?? (retryAfterMs > 0 ? { ...error, retryAfterMs } : error) };
 }
 
 function delayMs({ context }: Args): number {

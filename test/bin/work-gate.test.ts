@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ActionContext } from '../../actors/actions.ts';
+import type { ActionContext } from '../../actors/action-context.ts';
 import { WorkGate } from '../../bin/work-gate.ts';
 
 function contextOf(signal: AbortSignal): ActionContext {
