@@ -68,6 +68,8 @@ export class Attempts {
     const attempt = this.#running.get(id);
     if (attempt === undefined) await cleanUp(this.#world, id);
     else await within(clock, ENDING_GRACE_MS, attempt);
+    // One that does not end must not keep its undoing.
+    if (this.#running.get(id) === attempt) this.#running.delete(id);
     return clock.now();
   }
 }
@@ -102,6 +104,7 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
   const startedAt = clock.now();
   const limit = limitOf(input, startedAt);
   if (limit === undefined) return perform(world, input, signal);
+  if (limit.ms === 0) return threw(world, exceeded(limit, input.work), startedAt);
   const late = new AbortController();
   let handle: unknown;
   const timedOut = new Promise<void>((resolve) => {

@@ -25,6 +25,11 @@ interface CompensationRow {
   readonly data: string;
 }
 
+/** The action went well: what it noted will not be undone any more. */
+export function forgetCompensations(rows: Pick<Rows, 'run'>, action: string): void {
+  rows.run('delete from compensations where action = ?', action);
+}
+
 type CompensationRows = Pick<Rows, 'all' | 'run' | 'afterCommit' | 'turn' | 'seal' | 'unseal'>;
 type Step = (data: unknown, context: ActionContext) => unknown;
 

@@ -16,6 +16,7 @@ import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
+import { forgetCompensations } from './compensations.ts';
 import { incur, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
@@ -277,7 +278,9 @@ class Queue {
     );
     const { name, plan, policy: text } = row;
     noteOutcome(this.#rows, name, kind, workMs);
-    const { component, risk } = JSON.parse(text) as StoredPolicy;
+    const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
+    // What failed to be undone stays, for whoever has to.
+    if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);
     if (bad !== undefined)
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);

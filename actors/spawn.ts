@@ -141,7 +141,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: {
-      ...componentActions,
+      ...componentActions(clock),
       announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice),
     },
   });

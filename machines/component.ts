@@ -68,7 +68,7 @@ type CallEvent =
 export type ComponentCommand = 'bypass' | 'restore' | 'reset';
 
 export type ComponentEvent =
-  /** `at`, ms since 1970, is for `retryAfterMs` only. */
+  /** `at`, ms since 1970, is for the refusal: what has passed of the open time by then. */
   | { readonly type: 'component.ask'; readonly asker: AnyActorRef; readonly retry: boolean; readonly at?: number }
   | CallEvent
   | { readonly type: 'component.bypass' | 'component.restore' | 'component.reset'; readonly at: number }
@@ -86,6 +86,8 @@ export type ComponentAnswer =
       readonly openUntil: number | null;
       /** How long it stays open from the `at` of the ask, or at most when that has none; 0 when nobody can tell. */
       readonly retryAfterMs: number;
+      /** Of the ask, if it said so. */
+      readonly at?: number;
     };
 
 /** `degraded`: it is out of use and has a fallback. `down`: it has none. */
@@ -225,10 +227,12 @@ function permitting({ context: { generation }, event: { asker } }: Args & Asked,
 }
 
 function refusing({ context, event: { asker, at } }: Args & Asked, reason: Refusal): Replying {
-  if (reason !== 'open') return { asker, answer: { type: 'action.refused', reason, openUntil: null, retryAfterMs: 0 } };
+  const time = at === undefined ? {} : { at };
+  if (reason !== 'open')
+    return { asker, answer: { type: 'action.refused', reason, openUntil: null, retryAfterMs: 0, ...time } };
   const { openUntil, openForMs } = context;
   const retryAfterMs = at === undefined || openUntil === null ? openForMs : Math.max(0, openUntil - at);
-  return { asker, answer: { type: 'action.refused', reason, openUntil, retryAfterMs } };
+  return { asker, answer: { type: 'action.refused', reason, openUntil, retryAfterMs, ...time } };
 }
 
 type State = 'operational' | 'open' | 'probing' | 'bypassed';

@@ -131,6 +131,7 @@ describe('a component', () => {
       reason: 'open',
       openUntil: 60_004,
       retryAfterMs: 59_000,
+      at: 1_004,
     });
     expect(component.due('openFor').permit().probe).toBe(true);
   });
