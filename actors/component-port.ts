@@ -13,17 +13,17 @@ export const componentActions = {
   askComponent: enqueueActions<
     ActionContext,
     ActionEvent,
-    { component: string; retry: boolean },
+    { component: string; retry: boolean; at: number | null },
     ActionEvent,
     never,
     never,
     never,
     never,
     never
-  >(({ enqueue, system, self }, { component, retry }) => {
+  >(({ enqueue, system, self }, { component, retry, at }) => {
     const ref = refOf(system, component);
     if (ref === undefined) enqueue.raise({ type: 'action.permitted', probe: false, generation: 0 });
-    else enqueue.sendTo(ref, { type: 'component.ask', asker: self, retry });
+    else enqueue.sendTo(ref, { type: 'component.ask', asker: self, retry, ...(at === null ? {} : { at }) });
   }),
   tellComponent: enqueueActions<
     ActionContext,

@@ -22,7 +22,7 @@
  */
 import { assign, enqueueActions, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, type PerdureErrorCode } from '../errors.ts';
-import type { ComponentAnswer, ComponentEvent } from './component.ts';
+import type { ComponentAnswer, ComponentEvent, Permit } from './component.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { Band } from './gate.ts';
 import { notProvided } from './not-provided.ts';
@@ -123,7 +123,7 @@ export interface ActionContext extends ActionInput {
   /** When it was admitted. */
   readonly startedAt: number;
   /** What its component gave it, until it is told how the call went. */
-  readonly permit: Permit | null;
+  readonly permit: Required<Permit> | null;
   readonly fix: string | null;
   /** Fallbacks that were tried. */
   readonly replaced: number;
@@ -137,16 +137,10 @@ export interface ActionContext extends ActionInput {
 
 export type ActionEvent =
   | { readonly type: 'action.cancel'; readonly at: number }
-  | ({ readonly type: 'action.permitted' } & Permit)
+  | ({ readonly type: 'action.permitted' } & Required<Permit>)
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' };
-
-/** A component's leave to call it, which goes back with how the call went. */
-export interface Permit {
-  readonly probe: boolean;
-  readonly generation: number;
-}
 
 type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
@@ -253,8 +247,16 @@ function isInTime({ context }: Args, waitMs: number): boolean {
   return deadline === null || context.at + waitMs < deadline;
 }
 
-function canWait({ context }: Args, { reason, retryAfterMs }: Refusal): boolean {
-  return context.policy.whenOpen === 'wait' && reason !== 'retryBudget' && isInTime({ context }, retryAfterMs);
+function canWait({ context }: Args, refusal: Refusal): boolean {
+  const { whenOpen } = context.policy;
+  return whenOpen === 'wait' && refusal.reason !== 'retryBudget' && isInTime({ context }, waitOf({ context }, refusal));
+}
+
+/** How long until it asks again: as long as the component says, or else twice as long as before, up to the cap of retries. */
+function waitOf({ context: { backOffMs, policy } }: Args, { retryAfterMs }: Refusal): number {
+  return (
+    retryAfterMs || Math.min(Math.max(policy.retry.capMs, 1_000), Math.max(100, policy.retry.delayMs, backOffMs * 2))
+  );
 }
 
 /** The composed quality of its own result, given what the result itself loses. */
@@ -456,9 +458,9 @@ export const actionMachine = setup({
     noteFailure: assign(noteFailure),
     noteRefusal: assign((args, refusal: Refusal) => noteRefusal(args, refusal)),
     planBackOff: assign(({ context }) => ({ backOffMs: delayMs({ context }) })),
-    planReopening: assign((_, { retryAfterMs }: Refusal) => ({ backOffMs: retryAfterMs })),
+    planReopening: assign(({ context }, refusal: Refusal) => ({ backOffMs: waitOf({ context }, refusal) })),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    holdPermit: assign({ permit: (_, { probe, generation }: Permit) => ({ probe, generation }) }),
+    holdPermit: assign({ permit: (_, { probe, generation }: Required<Permit>) => ({ probe, generation }) }),
     dropPermit: assign({ permit: null }),
     noteFix: assign({ fix: (_, { fix }: { fix: string | null }) => fix }),
     noteCancel: assign((_, { at }: { at: number }) => ({ isCancelled: true, at })),
@@ -468,7 +470,7 @@ export const actionMachine = setup({
     /** Asks the component for a permit: it answers `action.permitted` or `action.refused`. */
     askComponent: notProvided('action', 'askComponent') as (
       _: unknown,
-      p: { component: string; retry: boolean },
+      p: { component: string; retry: boolean; at: number | null },
     ) => void,
     /** Gives the permit back, if there is one, with what came of it. */
     tellComponent: notProvided('action', 'tellComponent') as (_: unknown, p: ToComponent) => void,
@@ -509,9 +511,10 @@ export const actionMachine = setup({
     },
     permitting: {
       always: { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
-      entry: enqueueActions(({ enqueue, context: { policy, attempt } }) => {
+      entry: enqueueActions(({ enqueue, context: { policy, attempt, backOffMs, startedAt } }) => {
         if (policy.component === null) return;
-        enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0 } });
+        const at = attempt === 0 && backOffMs === 0 ? startedAt : null;
+        enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0, at } });
       }),
       on: {
         'action.permitted': { target: 'attempting', actions: { type: 'holdPermit', params: ({ event }) => event } },

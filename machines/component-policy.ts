@@ -117,7 +117,7 @@ function breakerOf(check: Check, options: ComponentOptions['breaker'] = {}): Bre
 function retryBudgetOf(check: Check, options: ComponentOptions['retryBudget'] = {}): RetryBudgetPolicy | null {
   if (options === null) return null;
   const policy = { ...DEFAULT_RETRY_BUDGET, ...options };
-  check.number('ratio', policy.ratio, 0, 100);
+  check.number('ratio', policy.ratio, 0, 1);
   check.number('burst', policy.burst, 0, 1_000_000);
   return policy;
 }

@@ -47,7 +47,7 @@ export interface ComponentContext extends ComponentInput {
 }
 
 /** What a permit says; whoever has it gives both back with how the call went. */
-interface Permit {
+export interface Permit {
   readonly probe: boolean;
   /** Without one, the call counts as one of now. */
   readonly generation?: number;
@@ -84,7 +84,7 @@ export type ComponentAnswer =
       readonly reason: Refusal;
       /** When it will be probed, while it is open. */
       readonly openUntil: number | null;
-      /** How long it stays open from `at` of the ask on, or at most, without one; 0 when nobody can tell. */
+      /** How long it stays open from the `at` of the ask, or at most when that has none; 0 when nobody can tell. */
       readonly retryAfterMs: number;
     };
 
@@ -145,7 +145,7 @@ function noteOf({ context, event }: Args & Called): Partial<ComponentContext> {
 
 /** A window full of the same does not change: then nothing is written. */
 function tellsMore({ context, event }: Args & Called): boolean {
-  return returnsPlace({ context, event }) || windowAfter({ context, event }) !== context.calls;
+  return windowAfter({ context, event }) !== context.calls;
 }
 
 /** A dependency that answers too late is not back. */
@@ -207,11 +207,15 @@ function hasNoBreaker({ event }: { readonly event: Configuring }): boolean {
 }
 
 function configured({ context }: Args, { policy }: Configuring): Partial<ComponentContext> {
-  const calls = policy.breaker === null ? '' : context.calls.slice(-policy.breaker.window);
-  return { policy, calls, tokens: withinBudget(policy.retryBudget, context.tokens) };
+  const wasLimited = context.policy.retryBudget !== null;
+  return {
+    policy,
+    calls: policy.breaker === null ? '' : context.calls,
+    tokens: wasLimited ? withinBudget(policy.retryBudget, context.tokens) : fullBudget(policy.retryBudget),
+  };
 }
 
-interface Replying {
+export interface Replying {
   readonly asker: AnyActorRef;
   readonly answer: ComponentAnswer;
 }

@@ -11,6 +11,7 @@ test('the public names are these, and a change of them is meant', () => {
   }).toEqual({
     perdure: [
       'PerdureError',
+      'RETRY_PRESETS',
       'Store',
       'Supervisor',
       'commonSecrets',
@@ -32,8 +33,12 @@ test('the public names are these, and a change of them is meant', () => {
     machines: [
       'DEFAULT_RETRY',
       'actionMachine',
+      'approvalsMachine',
       'backOffMs',
+      'budgetMachine',
       'checkpointMachine',
+      'componentMachine',
+      'degradationMachine',
       'executorMachine',
       'supervisorMachine',
       'tracksMachine',

@@ -179,7 +179,7 @@ test('in any order of changes and waits the quality is the product, a loss shows
     { weight: 1, arbitrary: fc.constant('dwell' as const) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 60, size: 'max' }), (steps) => {
       const whole = new Stepped(components);
       const losses: Record<string, number> = { a: 0, b: 0, c: 0 };
       // The worst level that was read since the time of waiting began.
@@ -208,6 +208,6 @@ test('in any order of changes and waits the quality is the product, a loss shows
         expect(LEVELS).toContain(level);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
