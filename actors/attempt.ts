@@ -16,7 +16,6 @@ import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { readAction } from './ledger.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
@@ -123,7 +122,7 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
   const startedAt = clock.now();
-  const row = readAction(rows, input.id);
+  const row = readWork(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
@@ -144,15 +143,23 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
   return { kind: 'threw', error: record, retryable, at, ms: at - startedAt, roll: random() };
 }
 
+/** What there is to do. Every attempt reads it: no more of the row than that. */
+type WorkRow = Pick<ActionRow, 'id' | 'name' | 'version' | 'input' | 'plan' | 'policy'>;
+
+function readWork(rows: Pick<Rows, 'get' | 'unseal'>, id: string): WorkRow | undefined {
+  const row = rows.get<WorkRow>('select id, name, version, input, plan, policy from actions where id = ?', id);
+  return row && unsealed(rows, row);
+}
+
 async function carryOut(
   world: AttemptWorld,
   definition: AnyAction,
-  row: ActionRow,
+  row: WorkRow,
   input: AttemptInput,
   signal: AbortSignal,
 ): Promise<unknown> {
   const given = fromText(row.input);
-  const context = contextOf(world, input, signal);
+  const context = contextOf(world, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
   const value = await definition.run(given, context);
@@ -164,7 +171,7 @@ async function carryOut(
 
 type Work = (input: unknown, context: ActionContext) => unknown;
 
-function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionRow, name: string | null): Work {
+function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow, name: string | null): Work {
   const { component } = JSON.parse(row.policy) as { component?: string | null };
   const fallback = registry.fallbackOf(definition, component ?? null, name ?? '');
   if (fallback !== undefined) return (input, context) => fallback.run(input, context);
@@ -174,13 +181,18 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionR
   );
 }
 
-function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, signal: AbortSignal): ActionContext {
+function contextOf(
+  world: AttemptWorld,
+  { plan }: WorkRow,
+  { id, attempt, fix }: AttemptInput,
+  signal: AbortSignal,
+): ActionContext {
   return {
     id,
     attempt,
     signal,
     fix,
-    results: resultsFor(world.rows, id),
+    results: plan === null ? {} : resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
   };

@@ -21,7 +21,13 @@ function paymentOf(rows: Rows, { id }: DebtRow): string {
   }
 }
 
-export function incur(rows: Rows, action: ActionRow, fallback: string, qualityLoss: number, at: number): void {
+export function incur(
+  rows: Rows,
+  action: Pick<ActionRow, 'id' | 'name' | 'policy'>,
+  fallback: string,
+  qualityLoss: number,
+  at: number,
+): void {
   const { component } = JSON.parse(action.policy) as StoredPolicy;
   rows.run(
     `insert into debts(id, name, component, fallback, quality_loss, incurred_at, state, from_turn)

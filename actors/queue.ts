@@ -54,6 +54,12 @@ export function queueActions(world: QueueWorld) {
 /** How an action ended that never ran, or not to its end. */
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
 
+/** What must be known of an action to let it run. */
+type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
+
+/** And to settle it. */
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state'>;
+
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
 
@@ -96,35 +102,40 @@ class Queue {
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
-    const free = this.#freeSlots(limit);
-    if (free.length === 0) return;
     const claimed: Claimed[] = [];
+    let free: readonly number[] | undefined;
     const first = () => this.#firstWaiting(freezesOptional);
-    for (let next = first(); next !== undefined && free.length > 0; next = first()) {
+    for (let next = first(); next !== undefined; next = first()) {
+      // Most often nothing waits, and then it does not matter what is free.
+      free ??= this.#freeSlots(limit);
+      const slot = free[claimed.length];
+      if (slot === undefined) break;
       if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else claimed.push(this.#take(next, free.shift() as number));
+      else claimed.push(this.#take(next, slot));
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
 
   #freeSlots(limit: number): number[] {
-    const used = new Set(
-      this.#rows.all<{ slot: number }>(`select slot from actions where state = 'running'`).map(({ slot }) => slot),
-    );
+    const { slots } = this.#rows.get<{ slots: string }>(
+      `select json_group_array(slot) as slots from actions where state = 'running'`,
+    ) as { slots: string };
+    const used = new Set(JSON.parse(slots) as number[]);
     const free: number[] = [];
     for (let slot = 0; used.size + free.length < limit; slot++) if (!used.has(slot)) free.push(slot);
     return free;
   }
 
-  #firstWaiting(needed: boolean): ActionRow | undefined {
-    return this.#rows.get<ActionRow>(
+  #firstWaiting(needed: boolean): Waiting | undefined {
+    const columns = 'id, name, version, plan, approved, policy';
+    return this.#rows.get<Waiting>(
       needed
-        ? `select * from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
-        : `select * from actions where state = 'waiting' order by rank desc, seq limit 1`,
+        ? `select ${columns} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
+        : `select ${columns} from actions where state = 'waiting' order by rank desc, seq limit 1`,
     );
   }
 
-  #take({ id, name, plan, approved, policy: text }: ActionRow, slot: number): Claimed {
+  #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
       `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
@@ -254,7 +265,7 @@ class Queue {
 
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
-    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
+    const row = this.#rows.get<Settling>('select id, name, plan, policy, state from actions where id = ?', id);
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
     const { kind, value, error, attempts, qualityLoss, workMs, band, score, raw, via, fix, undo, owes } = result;
     this.#rows.run(

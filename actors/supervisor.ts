@@ -11,7 +11,7 @@ import { decidableApproval, openApprovals, type Approval } from './approval-ledg
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import { versionOf, type ActionDefinition, type Actions, type PolicyOverrides, type Registry } from './actions.ts';
 import { openDebts } from './debts.ts';
-import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
+import { planOutcome, readAction, readOutcome, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { stepKey } from './plan-tables.ts';
@@ -124,10 +124,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     if (!this.#isKnown(submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     const { id } = submission;
-    const outcome = this.#settlement(id, () => {
-      const row = readAction(this.#rows, id);
-      return row === undefined ? undefined : outcomeOf(row);
-    });
+    const outcome = this.#settlement(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
     cancelOn(options.signal, cancel, outcome);
     return {
