@@ -14,9 +14,11 @@ export {
   type ActionDefinition,
   type Actions,
   type Fallback,
+  type FallbackTerms,
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
+export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';

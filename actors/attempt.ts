@@ -170,12 +170,17 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionR
   );
 }
 
-function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, signal: AbortSignal): ActionContext {
+function contextOf(
+  world: AttemptWorld,
+  { id, attempt, fix, fallback }: AttemptInput,
+  signal: AbortSignal,
+): ActionContext {
   return {
     id,
     attempt,
     signal,
     fix,
+    fallback,
     results: resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
@@ -197,8 +202,8 @@ function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<stri
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
-  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
-  await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
+  const row = readAction(rows, id);
+  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
