@@ -12,6 +12,8 @@ export interface ActionContext {
   readonly results: Readonly<Record<string, unknown>>;
   /** What is known to have helped against the error of the attempt before. */
   readonly fix: string | null;
+  /** The name of the fallback that is called; null for the work itself and for what undoes it. */
+  readonly fallback: string | null;
   /** Tells whoever watches how far the work is. Telemetry: not stored. */
   progress(value: unknown): void;
   /**
@@ -21,13 +23,17 @@ export interface ActionContext {
   willUndo(name: string, data?: unknown): Promise<void>;
 }
 
-/** What is done instead of the work when that has failed for good. */
-export interface Fallback<TInput = never, TValue = unknown> {
-  run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
+/** What it costs when a fallback stands in. */
+export interface FallbackTerms {
   /** From 0, as good as the real thing, to 1, nothing at all. Default: 0.5. */
   readonly qualityLoss?: number;
   /** Whether the real work is owed, and done when its component has recovered. Default: false. */
   readonly owes?: boolean;
+}
+
+/** What is done instead of the work when that has failed for good. */
+export interface Fallback<TInput = never, TValue = unknown> extends FallbackTerms {
+  run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
 }
 
 /** What a fallback loses that does not say. */

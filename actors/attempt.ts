@@ -184,7 +184,7 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow
 function contextOf(
   world: AttemptWorld,
   { plan }: WorkRow,
-  { id, attempt, fix }: AttemptInput,
+  { id, attempt, fix, fallback }: AttemptInput,
   signal: AbortSignal,
 ): ActionContext {
   return {
@@ -192,6 +192,7 @@ function contextOf(
     attempt,
     signal,
     fix,
+    fallback,
     results: plan === null ? {} : resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
@@ -213,8 +214,8 @@ function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<stri
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
-  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
-  await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
+  const row = readWork(rows, id);
+  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

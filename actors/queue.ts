@@ -145,10 +145,10 @@ class Queue {
       id,
     );
     const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
-    const { slowMs, ...history } = historyOf(this.#rows, name);
-    const { impact, reversible, clarity, confidence, summary } = risk;
+    const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
+    const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
-    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, name);
+    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
     const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
     const quality = plan === null ? 1 : this.#qualityBefore(id);
     return {
@@ -215,7 +215,7 @@ class Queue {
     const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
     return {
       action: id,
-      name,
+      name: risk.subject ?? name,
       summary: risk.summary,
       risk: decision,
       undo: hasUndo ? `what it did is undone when it fails` : null,
@@ -288,8 +288,8 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
-    noteOutcome(this.#rows, name, kind, workMs);
     const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
+    noteOutcome(this.#rows, risk.subject ?? name, kind, workMs);
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);

@@ -43,7 +43,7 @@ export class WorkGate {
         return await work(input, context);
       } finally {
         // An attempt that was aborted before it looked may have left-overs of an earlier life.
-        if (context.signal.aborted) await cleanUp?.(context.id);
+        if (context.signal.aborted) await cleanUp?.(context.id, input);
       }
     };
   }

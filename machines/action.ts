@@ -64,6 +64,8 @@ export interface ActionPolicy {
 /** The policy as it is stored: with what the gate must know. */
 export interface StoredPolicy extends ActionPolicy {
   readonly risk: Risk;
+  /** Of a plan's step: whether it waits while the error budget is spent. */
+  readonly optional?: boolean;
 }
 
 export interface ActionInput {
