@@ -218,11 +218,18 @@ function noteFallbackFailure(
   return { replaced: context.replaced + 1, at: result.at, workMs: context.workMs + msOf(result) };
 }
 
+const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], 'retryBudget'>, string>> = {
+  open: 'does not work: its circuit is open',
+  probing: 'does not work: its circuit is open, and another action is trying it',
+  bypassed: 'is bypassed by an operator',
+  shed: 'is left alone while too much else is down',
+};
+
 function noteRefusal({ context }: Args, { reason, retryAfterMs, at = context.at }: Refusal): Partial<ActionContext> {
   const { component } = context.policy;
   if (reason === 'retryBudget') return { at, retryable: false };
-  const why = reason === 'bypassed' ? 'is bypassed by an operator' : 'does not work: its circuit is open';
-  const error = ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`);
+  const code = reason === 'shed' ? 'LOAD_SHED' : 'CIRCUIT_OPEN';
+  const error = ownError(code, `The component "${component}" ${REFUSALS[reason]}; the action was not tried.`);
   // What failed before says more than that nothing was tried again.
   return { at, retryable: false, error: context.error ?? (retryAfterMs > 0 ? { ...error, retryAfterMs } : error) };
 }
@@ -350,7 +357,16 @@ function fellBack({ context }: Args, result: AttemptResult): ActionResult {
 }
 
 function ended({ context }: Args): ActionResult {
-  return { ...facts({ context }), kind: context.isCancelled ? 'cancelled' : 'failed', qualityLoss: 1 };
+  return {
+    ...facts({ context }),
+    kind: context.isCancelled ? 'cancelled' : isShed({ context }) ? 'skipped' : 'failed',
+    qualityLoss: 1,
+  };
+}
+
+/** It was left out so that what matters more has what there is: nothing failed. */
+function isShed({ context: { attempt, error } }: Args): boolean {
+  return attempt === 0 && error?.code === 'LOAD_SHED';
 }
 
 /** What is not good enough has failed, however well its parts went. */

@@ -227,6 +227,11 @@ describe('an action that leans on a component', () => {
     });
   });
 
+  test("that is left alone in a brownout is skipped, which is nobody's failure", () => {
+    const { outcome } = new Stepped(api).refused('shed');
+    expect(outcome).toMatchObject({ kind: 'skipped', attempts: 0, error: { code: 'LOAD_SHED' } });
+  });
+
   test('that an operator has bypassed says so', () => {
     const { outcome } = new Stepped(api).refused('bypassed');
     expect(outcome?.error?.message).toContain('bypassed by an operator');
