@@ -27,7 +27,7 @@ export function open<TActions extends Actions>(
 }
 
 /** Moves the clock until it is there; the test's own time limit is its end. */
-export async function inTime<T>(clock: SimulatedClock, awaited: Promise<T>, stepMs = SECOND): Promise<T> {
+export async function inTime<T>(clock: SimulatedClock, awaited: Promise<T>, stepMs: number = SECOND): Promise<T> {
   let isThere = false;
   const mark = () => void (isThere = true);
   awaited.then(mark, mark);
