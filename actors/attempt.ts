@@ -151,7 +151,7 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<unknown> {
   const given = fromText(row.input);
-  const context = contextOf(world, input, signal);
+  const context = contextOf(world, definition, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
   const value = await definition.run(given, context);
@@ -173,7 +173,12 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionR
   );
 }
 
-function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, signal: AbortSignal): ActionContext {
+function contextOf(
+  world: AttemptWorld,
+  { undo }: AnyAction,
+  { id, attempt, fix }: AttemptInput,
+  signal: AbortSignal,
+): ActionContext {
   return {
     id,
     attempt,
@@ -181,7 +186,7 @@ function contextOf(world: AttemptWorld, { id, attempt, fix }: AttemptInput, sign
     fix,
     results: resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
-    willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
+    willUndo: (name, data) => new Compensations(world.rows, id).note(undo, name, data, signal),
   };
 }
 

@@ -34,7 +34,13 @@ const CODES: Readonly<Record<Exclude<ErrorClass, 'throttled'>, readonly string[]
   ],
   timeout: [
     ...['ETIMEDOUT', 'ETIME', 'ESOCKETTIMEDOUT', 'TIMEOUT', 'TIMEOUT_ERR', 'ERR_SOCKET_CONNECTION_TIMEOUT'],
-    ...['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ATTEMPT_TIMED_OUT', 'DEADLINE_EXCEEDED'],
+    ...[
+      'UND_ERR_CONNECT_TIMEOUT',
+      'UND_ERR_HEADERS_TIMEOUT',
+      'UND_ERR_BODY_TIMEOUT',
+      'ATTEMPT_TIMED_OUT',
+      'DEADLINE_EXCEEDED',
+    ],
   ],
   resource: [
     ...['ENOMEM', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOBUFS', 'EFBIG', 'ENOLCK'],

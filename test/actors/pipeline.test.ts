@@ -477,8 +477,13 @@ describe('fallbacks and debts', () => {
       fallback: { b: boom('b', 0.5), a: boom('a', 0.1) },
     });
     await using supervisor = await open(clockAt(), { actions: { a } });
+    const told = heard(supervisor);
     expect(await supervisor.execute('a', null)).toMatchObject({ kind: 'failed', error: { message: 'down' } });
     expect(tried).toEqual(['a', 'b']);
+    expect(told.flatMap((event) => (event.type === 'action.fallbackFailed' ? event : []))).toMatchObject([
+      { fallback: 'a', error: { message: 'a too' } },
+      { fallback: 'b', error: { message: 'b too' } },
+    ]);
     expect(charged(supervisor)).toEqual({ good: 0, bad: 1 });
   });
 
@@ -633,6 +638,25 @@ describe('undoing', () => {
     await using second = await open(clock, { store, actions: { saga: saga(undone) } });
     expect(await second.execute('saga', null, { id: 's' })).toMatchObject({ kind: 'degraded', undo: 'done' });
     expect(undone).toEqual(['third 3', 'second 2', 'first 1']);
+  });
+
+  test('what nobody can undo is refused before it is done', async () => {
+    const done: string[] = [];
+    const careless = defineAction({
+      run: async (_: null, { willUndo }) => {
+        await willUndo('that');
+        done.push('that');
+      },
+      undo: { this: () => undefined },
+      retry: RETRY,
+    });
+    await using supervisor = await open(clockAt(), { actions: { careless } });
+    expect(await supervisor.execute('careless', null)).toMatchObject({
+      kind: 'failed',
+      attempts: 1,
+      error: { code: 'OPTIONS_INVALID', message: expect.stringContaining('undo.that') as string },
+    });
+    expect(done).toEqual([]);
   });
 
   test('what went well leaves nothing to undo', async () => {
