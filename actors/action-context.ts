@@ -18,7 +18,8 @@ export interface ActionContext {
   progress(value: unknown): void;
   /**
    * Notes that `undo[name]` must be called with `data` when the action fails or is cancelled: call it before the effect, and
-   * wait for it. Resolves once it is durable. What was noted last is undone first.
+   * wait for it. Resolves once it is durable. What was noted last is undone first. Throws OPTIONS_INVALID without an
+   * `undo[name]`.
    */
   willUndo(name: string, data?: unknown): Promise<void>;
 }

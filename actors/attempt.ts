@@ -159,7 +159,7 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<unknown> {
   const given = fromText(row.input);
-  const context = contextOf(world, row, input, signal);
+  const context = contextOf(world, definition, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
   const value = await definition.run(given, context);
@@ -183,6 +183,7 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow
 
 function contextOf(
   world: AttemptWorld,
+  { undo }: AnyAction,
   { plan }: WorkRow,
   { id, attempt, fix, fallback }: AttemptInput,
   signal: AbortSignal,
@@ -195,7 +196,7 @@ function contextOf(
     fallback,
     results: plan === null ? {} : resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
-    willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
+    willUndo: (name, data) => new Compensations(world.rows, id).note(undo, name, data, signal),
   };
 }
 

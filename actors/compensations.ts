@@ -43,9 +43,13 @@ export class Compensations {
     this.#action = action;
   }
 
-  /** Notes a step that is about to be taken; resolves once that is durable, rejects when the attempt is aborted. */
-  async note(name: string, data: unknown, signal: AbortSignal): Promise<void> {
+  /**
+   * Notes a step that is about to be taken; resolves once that is durable, rejects when the attempt is aborted. Throws
+   * OPTIONS_INVALID for one that nobody can undo, before it is taken.
+   */
+  async note(undo: AnyAction['undo'], name: string, data: unknown, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    this.#refuseUnknown(undo, name);
     const text = sealed(this.#rows, toText(data, `what undoes "${name}" of the action "${this.#action}"`));
     this.#rows.run(
       'insert into compensations(action, name, data, from_turn) values (?, ?, ?, ?)',
@@ -67,6 +71,15 @@ export class Compensations {
     }
     if (typeof undo === 'function') await this.#take('undo', undo as Step, input, context);
     return null;
+  }
+
+  #refuseUnknown(undo: AnyAction['undo'], name: string): void {
+    if (stepOf(undo, name) !== undefined) return;
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `willUndo("${name}") of the action "${this.#action}" needs a function undo.${name}: name it in \`undo\` of its definition.`,
+      { facts: { action: this.#action, step: name } },
+    );
   }
 
   #noted(): CompensationRow[] {

@@ -164,6 +164,14 @@ export type ActionNotice =
       readonly slot: number;
       readonly error: ErrorRecord;
     }
+  /** What its stand-in failed of; the outcome tells what the work itself did. */
+  | {
+      readonly type: 'action.fallbackFailed';
+      readonly id: string;
+      readonly slot: number;
+      readonly fallback: string;
+      readonly error: ErrorRecord;
+    }
   | {
       readonly type: 'action.ended';
       readonly id: string;
@@ -443,9 +451,16 @@ function reportOf({ context: { permit, policy } }: Args, result: AttemptResult |
   return { component: policy.component, event: saidOf(result, permit) };
 }
 
-function undoErrorOf(result: AttemptResult): ErrorRecord {
+/** What an undoing or a fallback failed of. */
+function failureOf(result: AttemptResult): ErrorRecord {
   if (result.kind === 'threw') return result.error;
-  return ownError('ACTION_UNKNOWN', 'The action that is to be undone is not registered any more.');
+  return ownError('ACTION_UNKNOWN', 'The action is not registered any more, nor what undoes it or stands in for it.');
+}
+
+function fallbackFailed({ context }: Args, error: ErrorRecord): Notified {
+  const { id, slot } = context;
+  const { name: fallback = '' } = nextFallback({ context }) ?? {};
+  return { notice: { type: 'action.fallbackFailed', id, slot, fallback, error } };
 }
 
 /** What the component is told, which is null for an action that holds no permit. */
@@ -671,10 +686,10 @@ export const actionMachine = setup({
               {
                 target: '#action.settled',
                 actions: [
-                  { type: 'noteUndoFailure', params: ({ event }) => ({ error: undoErrorOf(event.output) }) },
+                  { type: 'noteUndoFailure', params: ({ event }) => ({ error: failureOf(event.output) }) },
                   {
                     type: 'announce',
-                    params: ({ context, event }) => undoFailed({ context }, undoErrorOf(event.output)),
+                    params: ({ context, event }) => undoFailed({ context }, failureOf(event.output)),
                   },
                   {
                     type: 'announce',
@@ -732,10 +747,22 @@ export const actionMachine = setup({
           { guard: hasReturned, target: 'settled', actions: { type: 'announce', params: degraded } },
           {
             target: 'replacing',
-            actions: { type: 'noteFallbackFailure', params: ({ event }) => ({ result: event.output }) },
+            actions: [
+              {
+                type: 'announce',
+                params: ({ context, event }) => fallbackFailed({ context }, failureOf(event.output)),
+              },
+              { type: 'noteFallbackFailure', params: ({ event }) => ({ result: event.output }) },
+            ],
           },
         ],
-        onError: { target: 'replacing', actions: 'countFallback' },
+        onError: {
+          target: 'replacing',
+          actions: [
+            { type: 'announce', params: ({ context, event }) => fallbackFailed({ context }, brokenOf({ event })) },
+            'countFallback',
+          ],
+        },
       },
     },
     ending: {

@@ -6,7 +6,8 @@
  *        │                          ^                   └─failed, slow───> open, for longer
  *        └─component.bypass─> bypassed ──component.restore──> operational      (bypass and reset: from everywhere)
  *
- * C1  While it is open or bypassed nobody is permitted.
+ * C1  While it is open or bypassed nobody is permitted. It is open until `openUntil`: who asks later may probe, also if the
+ *     timer is late.
  * C2  While it is probing at most `probes` calls are out, those of earlier probings included. Those that have not reported
  *     for `maxOpenMs` are given up and hold no place: they may never report, and must not keep it out of use for ever.
  * C3  What a call says counts only if it was permitted since the last opening, bypass or reset: its `generation` tells. A
@@ -177,6 +178,15 @@ function isProved({ context, event }: Args & Called): boolean {
   return isProof({ context, event }) && context.proofs + 1 >= (context.policy.breaker?.successes ?? 1);
 }
 
+/** Its open time is over, and the timer has not told yet: after a restart whoever asks may be first. */
+function isDue({ context, event: { at } }: Args & Asked): boolean {
+  return at !== undefined && context.openUntil !== null && at >= context.openUntil;
+}
+
+function canProbe({ context, event }: Args & Asked): boolean {
+  return isDue({ context, event }) && !hasNoPlace({ context }) && !isOverBudget({ context, event });
+}
+
 function hasNoPlace({ context }: Args): boolean {
   return context.probesOut >= (context.policy.breaker?.probes ?? Infinity);
 }
@@ -311,6 +321,11 @@ const opening = {
   actions: [returnPlace, { type: 'open', params: withEvent<Ended> }, tell('open')],
 } as const;
 
+const tellProbing = {
+  type: 'announce',
+  params: ({ context }: Args) => changed({ context }, 'probing', context.openUntil ?? 0),
+} as const;
+
 /** A result that nobody waits for any more still frees the place of a probe. */
 const leftOver = { guard: returnsPlace, actions: returnPlace } as const;
 
@@ -394,7 +409,10 @@ export const componentMachine = setup({
     },
     open: {
       on: {
-        'component.ask': { actions: refuse('open') },
+        'component.ask': [
+          { guard: canProbe, target: 'probing', actions: [tellProbing, moveTokens, 'takePlace', permit(true)] },
+          { actions: refuse('open') },
+        ],
         'component.configure': [
           {
             guard: hasNoBreaker,
@@ -405,13 +423,7 @@ export const componentMachine = setup({
         ],
       },
       after: {
-        openFor: {
-          target: 'probing',
-          actions: {
-            type: 'announce',
-            params: ({ context }) => changed({ context }, 'probing', context.openUntil ?? 0),
-          },
-        },
+        openFor: { target: 'probing', actions: tellProbing },
       },
     },
     probing: {

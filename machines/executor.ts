@@ -320,6 +320,7 @@ export const executorMachine = setup({
     },
     'action.slow': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.undoFailed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'action.fallbackFailed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
   },
   states: {
     admitting: {

@@ -82,7 +82,7 @@ export type SupervisorEmitted =
       readonly plan: string | null;
     }
   | { readonly type: 'action.attempting'; readonly id: string; readonly attempt: number }
-  | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' }>
+  | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | BudgetNotice
   | DegradationNotice
@@ -297,6 +297,7 @@ export const supervisorMachine = setup({
     'action.backingOff': { actions: 'announce' },
     'action.slow': { actions: 'announce' },
     'action.undoFailed': { actions: 'announce' },
+    'action.fallbackFailed': { actions: 'announce' },
     'plan.settled': { actions: 'announce' },
   },
   states: {

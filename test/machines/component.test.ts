@@ -136,6 +136,15 @@ describe('a component', () => {
     expect(component.due('openFor').permit().probe).toBe(true);
   });
 
+  test('whoever asks when the open time is over probes, also if the timer has not told yet', () => {
+    const component = new Stepped();
+    for (let n = 0; n < 5; n++) component.fail(component.permit(), 4);
+    expect(component.ask(false, 60_003)).toMatchObject({ type: 'action.refused', reason: 'open', retryAfterMs: 1 });
+    expect(component.ask(false, 60_004)).toMatchObject({ type: 'action.permitted', probe: true });
+    expect(component.told.map(({ status }) => status)).toEqual(['probing']);
+    expect(component.ask(false, 60_004)).toMatchObject({ type: 'action.refused', reason: 'probing' });
+  });
+
   test('S31: a call that fails may be retried, as long as the retry budget lasts', () => {
     const component = new Stepped({ retryBudget: { ratio: 0, burst: 2 } });
     component.fail(component.permit());
