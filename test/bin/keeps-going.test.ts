@@ -87,6 +87,17 @@ test('what a failed step did is undone by its own command, and what cannot be un
   expect((await perdure('show', 'n:1/none')).stdout).not.toContain('undo');
 });
 
+test('a function of a module falls back to commands and is undone by one, too', async () => {
+  writeFileSync(join(folder, 'steps.mjs'), `export const fail = () => { throw new Error('no'); };`);
+  const local = { run: 'echo 7 > "$PERDURE_OUTPUT"' };
+  writePlan([{ id: 'one', module: './steps.mjs#fail', undo: 'echo undid >> log', fallback: { local } }]);
+  const { code, stdout } = await perdure('run', 'plan.json', '--json');
+  expect(code).toBe(0);
+  const { steps } = JSON.parse(stdout) as { steps: object[] };
+  expect(steps).toMatchObject([{ kind: 'degraded', via: 'local', qualityLoss: 0.5, value: 7, undo: 'done' }]);
+  expect(logged()).toEqual(['undid']);
+});
+
 test('the undoing that a kill -9 cut off is ended, and runs again with the next start', async () => {
   const undo = 'echo undoing >> log; while [ ! -e go ]; do sleep 0.05; done; echo undone >> log';
   writePlan([{ id: 'one', run: 'exit 1', undo }]);
