@@ -206,7 +206,7 @@ class Queue {
 
   #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
     this.#rows.run(
-      `update actions set state = 'asking', slot = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'asking', slot = null, started_at = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
       decision.score,
       this.#rows.turn,
       id,

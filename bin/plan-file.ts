@@ -54,7 +54,8 @@ interface CommonStep extends StandIns {
   readonly estimateMs: number;
   readonly timeoutMs?: number;
   readonly retry?: PlanRetry;
-  readonly policy: StepPolicy;
+  /** What the gate, its component and the queue must know, if anything was said. */
+  readonly policy?: StepPolicy;
 }
 
 export interface CommandStep extends CommonStep {
@@ -171,13 +172,14 @@ function envOf(env: NonNullable<CheckedStep['env']>, path: Path, document: PlanD
 
 function commonOf(step: CheckedStep): CommonStep {
   const { id, after, estimate, timeout, retry } = step;
+  const policy = stepPolicyOf(step);
   return {
     id,
     after,
     estimateMs: estimate,
     ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(retry !== undefined && { retry }),
-    policy: stepPolicyOf(step),
+    ...(Object.keys(policy).length > 0 && { policy }),
     ...standInsOf(step),
   };
 }

@@ -134,7 +134,8 @@ export function actionReport(
   approval?: Approval,
 ): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
   const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
-  const { band, score, via, quality_loss: qualityLoss, undo } = row;
+  // An older Perdure made the table without these columns.
+  const { band = null, score = null, via = null, quality_loss: qualityLoss, undo = null } = row;
   const outputFile = outputFileIn(store, row);
   return {
     action: row.id,

@@ -45,7 +45,7 @@ function termsOf(step: PlanStep): Record<string, FallbackTerms> {
 export function componentsOf({ components = {}, steps }: PlanFile): Components {
   const all: Record<string, ComponentDefinition> = { ...components };
   for (const step of steps) {
-    const { component } = step.policy;
+    const { component } = step.policy ?? {};
     if (component === undefined) continue;
     const losses = Object.values(fallbacksOf(step)).map(({ qualityLoss = DEFAULT_LOSS }) => qualityLoss);
     const known = all[component];
@@ -64,6 +64,5 @@ export function storedDefinition({ step, name, input, after }: StepRow): string 
     kind: name,
     after: JSON.parse(after) as string[],
     estimateMs: 0,
-    policy: {},
   } as PlanStep);
 }
