@@ -16,7 +16,7 @@ import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
-import { incur, noteSettled, workOff } from './debts.ts';
+import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
 
@@ -276,7 +276,8 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
-    noteOutcome(this.#rows, name, kind, workMs);
+    const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
+    noteOutcome(this.#rows, name, { kind, workMs, attempts, asked });
     const { component, risk } = JSON.parse(text) as StoredPolicy;
     const bad = COSTS[kind]?.(qualityLoss);
     if (bad !== undefined)
