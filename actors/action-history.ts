@@ -79,7 +79,7 @@ export type Tally = Readonly<Record<OutcomeKind, number>>;
 export const NO_TALLY: Tally = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<OutcomeKind, number>;
 
 /** What all that settled has come to. */
-export interface Settlements {
+export interface Totals {
   readonly outcomes: Tally;
   readonly attempts: number;
   readonly retries: number;
@@ -89,8 +89,8 @@ export interface Settlements {
 
 const SUMS = [...KINDS, 'attempts', 'retries', 'asked'].map((count) => `coalesce(sum(${count}), 0) as ${count}`);
 
-export function sumOutcomes(rows: Pick<Rows, 'get'>): Settlements {
-  const sums = rows.get(`select ${SUMS.join(', ')} from action_history`) as Tally & Omit<Settlements, 'outcomes'>;
+export function sumOutcomes(rows: Pick<Rows, 'get'>): Totals {
+  const sums = rows.get(`select ${SUMS.join(', ')} from action_history`) as Tally & Omit<Totals, 'outcomes'>;
   const { attempts, retries, asked, ...outcomes } = sums;
   return { outcomes, attempts, retries, asked };
 }

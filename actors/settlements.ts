@@ -42,7 +42,7 @@ export class Settlements {
   }
 
   wakeAll(): void {
-    for (const key of [...this.#waiting.keys()]) this.wake(key);
+    for (const key of this.#waiting.keys()) this.wake(key);
   }
 
   end(error: PerdureError): void {

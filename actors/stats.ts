@@ -7,7 +7,7 @@ import type { DegradationLevel } from '../machines/quality.ts';
 import type { Thresholds } from '../machines/thresholds.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { sumOutcomes, type Settlements, type Tally } from './action-history.ts';
+import { sumOutcomes, type Totals, type Tally } from './action-history.ts';
 import { countOpenApprovals } from './approval-ledger.ts';
 import type { ApprovalState } from './approval-tables.ts';
 import { budgetReport, type BudgetReport } from './budget-report.ts';
@@ -68,8 +68,8 @@ export function statsOf(durable: Tree, began: number): Stats {
   const { rows, clock } = durable.store;
   const at = clock.now();
   const { executor, degradation, budget, tier } = standingOf(durable);
-  const settlements = sumOutcomes(rows);
-  const { outcomes, attempts, retries } = settlements;
+  const totals = sumOutcomes(rows);
+  const { outcomes, attempts, retries } = totals;
   return {
     at,
     uptimeMs: Math.max(0, at - began),
@@ -77,7 +77,7 @@ export function statsOf(durable: Tree, began: number): Stats {
     outcomes,
     attempts,
     retries,
-    autonomy: autonomyOf(settlements),
+    autonomy: autonomyOf(totals),
     queue: queueDepth(rows),
     plans: { open: 0, ok: 0, failed: 0, cancelled: 0, ...grouped(rows, 'plans', `coalesce(kind, 'open')`) },
     approvals: { ...NO_APPROVALS, ...grouped(rows, 'approvals', 'state') },
@@ -94,7 +94,7 @@ export function statsOf(durable: Tree, began: number): Stats {
 const NO_APPROVALS = { open: 0, approved: 0, denied: 0, expired: 0, withdrawn: 0 } satisfies Stats['approvals'];
 
 /** Which part of what was expected of the system needed nobody; null when nothing was. */
-function autonomyOf({ outcomes, asked }: Settlements): number | null {
+function autonomyOf({ outcomes, asked }: Totals): number | null {
   const { ok, recovered, degraded, failed, denied } = outcomes;
   const valid = ok + recovered + degraded + failed + denied;
   return valid === 0 ? null : (valid - asked) / valid;

@@ -31,8 +31,8 @@ const FROM: Readonly<Record<Countable, string>> = {
     from debts where state <> 'paid'`,
   // The failure of a step is its plan's, and that of a payment leaves the debt.
   failed: `select id, 'failed' as why from actions
-    where kind = 'failed' and settled_at >= ?1 and plan is null and id not like '%!owed%'
-    union all select id, 'the plan failed' as why from plans where kind = 'failed' and settled_at >= ?1`,
+    where kind = 'failed' and settled_at >= ? and plan is null and id not like '%!owed%'
+    union all select id, 'the plan failed' as why from plans where kind = 'failed' and settled_at >= ?`,
 };
 
 const COUNTABLE = Object.keys(FROM) as Countable[];
@@ -60,7 +60,7 @@ export function listUnfinished(rows: Reader, since: number): Unfinished[] {
 }
 
 function cellsOf(kind: Countable, since: number): number[] {
-  return kind === 'failed' ? [since] : [];
+  return kind === 'failed' ? [since, since] : [];
 }
 
 interface Tried {
@@ -79,6 +79,8 @@ export function hasPayableDebt(rows: Reader): boolean {
     .some(({ payment, kind, error }) => {
       if (payment === null) return true;
       if (error === null) return kind !== 'cancelled';
-      return isRetryable((JSON.parse(unsealedText(rows, error)) as ErrorRecord).class);
+      const failure = JSON.parse(unsealedText(rows, error)) as ErrorRecord;
+      // What is down now may be back later.
+      return failure.code === 'CIRCUIT_OPEN' || isRetryable(failure.class);
     });
 }

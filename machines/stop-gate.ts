@@ -8,18 +8,7 @@
  */
 
 /** What keeps a run from being done. */
-export const UNFINISHED_KINDS = [
-  'waiting',
-  'running',
-  'asking',
-  'parked',
-  'plan',
-  'debt',
-  'failed',
-  'work',
-  'goal',
-] as const;
-export type UnfinishedKind = (typeof UNFINISHED_KINDS)[number];
+export type UnfinishedKind = 'waiting' | 'running' | 'asking' | 'parked' | 'plan' | 'debt' | 'failed' | 'work' | 'goal';
 
 /** How many there are of what can be counted. */
 export type UnfinishedCounts = Readonly<Record<Exclude<UnfinishedKind, 'work' | 'goal'>, number>>;
@@ -50,7 +39,7 @@ export type StopVerdict =
 const GO_ON: StopVerdict = { kind: 'goOn' };
 
 /** Whether the work that there is has come to its end. Without a goal function that is when nothing is left to take. */
-export function isGoalReached({ goal, hasWork }: Pick<StopFacts, 'goal' | 'hasWork'>): boolean {
+function isGoalReached({ goal, hasWork }: Pick<StopFacts, 'goal' | 'hasWork'>): boolean {
   return goal ?? !hasWork;
 }
 

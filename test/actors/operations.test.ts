@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { PerdureError } from '../../errors.ts';
+import type { Outcome } from '../../machines/outcome.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { failStore } from '../../testing/fail-store.ts';
@@ -16,7 +17,7 @@ const breaks = defineAction({
   },
 });
 
-const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((all, n) => all + n, 0);
+const sum = (counts: object) => (Object.values(counts) as number[]).reduce((all, n) => all + n, 0);
 
 test('S1: everything of a new supervisor is active, and all counts are zero', async () => {
   await using supervisor = await spawnSupervisor({ store: tempStore(), actions: { echo } });
@@ -59,7 +60,7 @@ test('S14: after five successes the figures say five actions, five attempts, no 
 test('S17: of ten calls of which every third fails, seven are ok and three are not, and the sums match', async () => {
   const store = tempStore();
   const first = await spawnSupervisor({ store, actions: { breaks } });
-  const outcomes = [];
+  const outcomes: Outcome[] = [];
   for (let n = 1; n <= 10; n++) outcomes.push(await first.execute('breaks', n));
   const check = (supervisor: typeof first) => {
     const stats = supervisor.stats();
