@@ -54,7 +54,7 @@ const MOST_ASIDE = 1_000;
 /** After so many items others get their turn, also when all of them are settled already. */
 const BREATH = 64;
 
-/** What something that may have changed the verdict is called. */
+/** What may change the verdict of the stop gate. */
 const NEWS = ['action.settled', 'plan.settled', 'approval.settled', 'budget.changed', 'reopened'] as const;
 
 /** Begins a run, or goes on with it. One that is done gives its report again. */
@@ -267,7 +267,7 @@ class ContinuousWork {
     void this.#follow(place, action, input, options).catch((error) => this.#fail(error));
   }
 
-  /** Has an item done. */
+  /** Has an item done. W3. */
   async #follow(place: Place, action: string, input: unknown, options: Omit<SubmissionOptions, 'id'>): Promise<void> {
     const { id } = place;
     const { outcome } = await outlasting(this.#host.durable, () =>

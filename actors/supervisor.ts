@@ -281,6 +281,10 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /**
    * Works until the goal is reached and nothing is left unfinished, until the time is up, or until it is told to stop. Throws
    * OPTIONS_INVALID, and ACTION_CONFLICT while a run of the same id is under way.
+   *
+   * @example
+   * const run = await supervisor.workContinuously({ id: 'night:1', maxHours: 8, work: items() });
+   * const { reason, done, unfinished } = await run.outcome;
    */
   workContinuously(options: ContinuousWorkOptions<TActions> = {}): Promise<WorkHandle> {
     const { durable, newId } = this.#parts;
