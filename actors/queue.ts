@@ -16,6 +16,7 @@ import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
+import { forgetCompensations } from './compensations.ts';
 import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
@@ -52,6 +53,12 @@ export function queueActions(world: QueueWorld) {
 
 /** How an action ended that never ran, or not to its end. */
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
+
+/** What must be known of an action to let it run. */
+type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
+
+/** And to settle it. */
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved'>;
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
@@ -95,35 +102,40 @@ class Queue {
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
-    const free = this.#freeSlots(limit);
-    if (free.length === 0) return;
     const claimed: Claimed[] = [];
+    let free: readonly number[] | undefined;
     const first = () => this.#firstWaiting(freezesOptional);
-    for (let next = first(); next !== undefined && free.length > 0; next = first()) {
+    for (let next = first(); next !== undefined; next = first()) {
+      // Most often nothing waits, and then it does not matter what is free.
+      free ??= this.#freeSlots(limit);
+      const slot = free[claimed.length];
+      if (slot === undefined) break;
       if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else claimed.push(this.#take(next, free.shift() as number));
+      else claimed.push(this.#take(next, slot));
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
 
   #freeSlots(limit: number): number[] {
-    const used = new Set(
-      this.#rows.all<{ slot: number }>(`select slot from actions where state = 'running'`).map(({ slot }) => slot),
-    );
+    const { slots } = this.#rows.get<{ slots: string }>(
+      `select json_group_array(slot) as slots from actions where state = 'running'`,
+    ) as { slots: string };
+    const used = new Set(JSON.parse(slots) as number[]);
     const free: number[] = [];
     for (let slot = 0; used.size + free.length < limit; slot++) if (!used.has(slot)) free.push(slot);
     return free;
   }
 
-  #firstWaiting(needed: boolean): ActionRow | undefined {
-    return this.#rows.get<ActionRow>(
+  #firstWaiting(needed: boolean): Waiting | undefined {
+    const columns = 'id, name, version, plan, approved, policy';
+    return this.#rows.get<Waiting>(
       needed
-        ? `select * from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
-        : `select * from actions where state = 'waiting' order by rank desc, seq limit 1`,
+        ? `select ${columns} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
+        : `select ${columns} from actions where state = 'waiting' order by rank desc, seq limit 1`,
     );
   }
 
-  #take({ id, name, plan, approved, policy: text }: ActionRow, slot: number): Claimed {
+  #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
       `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
@@ -133,10 +145,10 @@ class Queue {
       id,
     );
     const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
-    const { slowMs, ...history } = historyOf(this.#rows, name);
-    const { impact, reversible, clarity, confidence, summary } = risk;
+    const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
+    const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
-    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, name);
+    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
     const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
     const quality = plan === null ? 1 : this.#qualityBefore(id);
     return {
@@ -203,7 +215,7 @@ class Queue {
     const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
     return {
       action: id,
-      name,
+      name: risk.subject ?? name,
       summary: risk.summary,
       risk: decision,
       undo: hasUndo ? `what it did is undone when it fails` : null,
@@ -253,7 +265,10 @@ class Queue {
 
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
-    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
+    const row = this.#rows.get<Settling>(
+      'select id, name, plan, policy, state, approved from actions where id = ?',
+      id,
+    );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
     const { kind, value, error, attempts, qualityLoss, workMs, band, score, raw, via, fix, undo, owes } = result;
     this.#rows.run(
@@ -276,9 +291,11 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
+    const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
     const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
-    noteOutcome(this.#rows, name, { kind, workMs, attempts, asked });
-    const { component, risk } = JSON.parse(text) as StoredPolicy;
+    noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
+    // What failed to be undone stays, for whoever has to.
+    if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);
     if (bad !== undefined)
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);

@@ -14,7 +14,7 @@ import { checkedConcurrency } from './concurrency.ts';
 import { startWork, type WorkHost } from './continuous-work.ts';
 import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
-import { outcomeOf, planOutcome, readAction, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
+import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
@@ -132,10 +132,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     if (!isKnown(this.#rows, submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     const { id } = submission;
-    const outcome = this.#settlements.of(id, () => {
-      const row = readAction(this.#rows, id);
-      return row === undefined ? undefined : outcomeOf(row);
-    });
+    const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
     cancelOn(options.signal, cancel, outcome);
     return {
