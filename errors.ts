@@ -68,6 +68,8 @@ export type PerdureErrorCode =
   | 'PLAN_CYCLE'
   | 'PLAN_STEP_UNKNOWN'
   | 'PLAN_CHANGED'
+  | 'GOAL_FAILED'
+  | 'WORK_FAILED'
   | 'COMMAND_FAILED'
   | 'MODULE_UNLOADABLE'
   // the test kit

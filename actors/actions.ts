@@ -68,6 +68,9 @@ export function defineAction<TInput, TValue>(
 /** Actions by name. */
 export type Actions = Readonly<Record<string, ActionDefinition<never, unknown>>>;
 
+export type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
+export type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
+
 /** An action as the runtime calls it. */
 export type AnyAction = ActionDefinition<unknown, unknown>;
 

@@ -17,7 +17,7 @@ import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
-import { incur, noteSettled, workOff } from './debts.ts';
+import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
 
@@ -58,7 +58,7 @@ type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'>
 type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
 
 /** And to settle it. */
-type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state'>;
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved'>;
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
@@ -265,7 +265,10 @@ class Queue {
 
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
-    const row = this.#rows.get<Settling>('select id, name, plan, policy, state from actions where id = ?', id);
+    const row = this.#rows.get<Settling>(
+      'select id, name, plan, policy, state, approved from actions where id = ?',
+      id,
+    );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
     const { kind, value, error, attempts, qualityLoss, workMs, band, score, raw, via, fix, undo, owes } = result;
     this.#rows.run(
@@ -289,7 +292,8 @@ class Queue {
     );
     const { name, plan, policy: text } = row;
     const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
-    noteOutcome(this.#rows, risk.subject ?? name, kind, workMs);
+    const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
+    noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);

@@ -34,12 +34,14 @@ import { BUDGET_TABLES } from './budget-tables.ts';
 import { budgetActions } from './budget.ts';
 import { COMPENSATION_TABLES } from './compensations.ts';
 import type { Components } from './components.ts';
+import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
+import { RUN_TABLES } from './run-tables.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Options of {@link spawnSupervisor}. */
@@ -80,6 +82,7 @@ export const TABLES = [
   ...APPROVAL_TABLES,
   ...BUDGET_TABLES,
   ...COMPENSATION_TABLES,
+  ...RUN_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws what {@link createDurableActor} throws. */
@@ -126,13 +129,6 @@ export async function spawnSupervisor<TActions extends Actions>(
     if (owns) store.drop(error as PerdureError);
     throw error;
   }
-}
-
-function checkedConcurrency(concurrency: number): number {
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 1_000) return concurrency;
-  throw new PerdureError('OPTIONS_INVALID', `concurrency must be a whole number from 1 to 1000, got ${concurrency}.`, {
-    facts: { concurrency },
-  });
 }
 
 /** What the supervisor's tree does to the world. */

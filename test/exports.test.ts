@@ -46,3 +46,36 @@ test('the public names are these, and a change of them is meant', () => {
     testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });
+
+test('what a supervisor can be asked is this', () => {
+  const names = Object.getOwnPropertyNames(perdure.Supervisor.prototype).filter((name) => name !== 'constructor');
+  expect(names.sort()).toEqual([
+    'amendPlan',
+    'approvals',
+    'approve',
+    'cancel',
+    'checkpoint',
+    'close',
+    'component',
+    'configure',
+    'debts',
+    'deny',
+    'durable',
+    'execute',
+    'health',
+    'joinPlan',
+    'on',
+    'optimize',
+    'pause',
+    'plan',
+    'preparePlan',
+    'reset',
+    'resume',
+    'resumed',
+    'retryPlan',
+    'stats',
+    'submit',
+    'workContinuously',
+    'workOff',
+  ]);
+});

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ActionContext } from '../../actors/action-context.ts';
 import { defineAction } from '../../actors/actions.ts';
-import { tallyOutcomes } from '../../actors/action-history.ts';
+import { sumOutcomes } from '../../actors/action-history.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import { crash } from '../../persistence/crash.ts';
@@ -292,7 +292,7 @@ class Run {
     expect(world.wrong).toEqual([]);
     // I1: what was submitted is there, once, with the outcome that was told.
     expect(all.filter(({ id }) => !id.includes('!')).length).toBeLessThanOrEqual(this.ids.length);
-    const tally = tallyOutcomes(rows);
+    const tally = sumOutcomes(rows).outcomes;
     expect(Object.values(tally).reduce((sum, n) => sum + n, 0)).toBe(all.length);
     let [good, bad] = [0, 0];
     for (const { id, name, kind, attempts, policy, undo, quality_loss: loss } of all) {
