@@ -3,7 +3,7 @@
  * classified, retried as its policy, its component's breaker and retry budget allow, mended by a known fix, undone, replaced
  * by a fallback that is good enough, and settled once.
  *
- *   admitted ──isGoodEnough──> permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
+ *        replacing <──isTooPoor── permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
  *                                  │ action.refused                 │ failed ──canRetry──> backingOff ──> permitting
  *                                  ├─canWait─> waiting ──┐          │      └─────────┐
  *                                  │   └─────────────────┘          │                v
@@ -423,10 +423,11 @@ function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
-const reporting = [
-  { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
-  'dropPermit',
-] as const;
+const telling = {
+  type: 'tellComponent',
+  params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output),
+} as const;
+const reporting = [telling, 'dropPermit'] as const;
 const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
   'dropPermit',
@@ -451,7 +452,7 @@ export const actionMachine = setup({
     canRetry,
     hasFallback,
     mustAsk,
-    isGoodEnough: ({ context }) => isEnough({ context }, 0),
+    isTooPoor: ({ context }) => !isEnough({ context }, 0),
     mustUndo: ({ context }) => context.policy.hasUndo && context.attempt > 0 && !context.isUndone,
   },
   actions: {
@@ -498,7 +499,7 @@ export const actionMachine = setup({
     isUndone: false,
     workMs: 0,
   }),
-  initial: 'admitted',
+  initial: 'permitting',
   on: {
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
@@ -506,13 +507,14 @@ export const actionMachine = setup({
     },
   },
   states: {
-    admitted: {
-      always: [{ guard: 'isGoodEnough', target: 'permitting' }, { target: 'replacing' }],
-    },
     permitting: {
-      always: { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
-      entry: enqueueActions(({ enqueue, context: { policy, attempt, backOffMs, startedAt } }) => {
-        if (policy.component === null) return;
+      always: [
+        { guard: 'isTooPoor', target: 'replacing' },
+        { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
+      ],
+      entry: enqueueActions(({ enqueue, context }) => {
+        const { policy, attempt, backOffMs, startedAt } = context;
+        if (policy.component === null || !isEnough({ context }, 0)) return;
         const at = attempt === 0 && backOffMs === 0 ? startedAt : null;
         enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0, at } });
       }),
@@ -565,7 +567,7 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: [...reporting, { type: 'announce', params: succeeded }],
+            actions: [telling, { type: 'announce', params: succeeded }],
           },
           {
             guard: isUnregistered,
