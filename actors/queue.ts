@@ -70,6 +70,14 @@ const COSTS: Readonly<Partial<Record<OutcomeKind, (qualityLoss: number) => numbe
   failed: () => 1,
 };
 
+let lastPolicy: { readonly text: string; readonly policy: StoredPolicy } | undefined;
+
+/** Most actions have the policy of the one before. */
+function policyFrom(text: string): StoredPolicy {
+  if (lastPolicy?.text !== text) lastPolicy = { text, policy: JSON.parse(text) as StoredPolicy };
+  return lastPolicy.policy;
+}
+
 class Queue {
   readonly #world: QueueWorld;
   readonly #rows: Rows;
@@ -143,7 +151,7 @@ class Queue {
       this.#rows.turn,
       id,
     );
-    const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
+    const { risk, ...policy } = policyFrom(text);
     const { slowMs, ...history } = historyOf(this.#rows, name);
     const { impact, reversible, clarity, confidence, summary } = risk;
     // People are asked about what could do harm, and that is where their answers count.
@@ -288,7 +296,7 @@ class Queue {
     );
     const { name, plan, policy: text } = row;
     noteOutcome(this.#rows, name, kind, workMs);
-    const { component, risk } = JSON.parse(text) as StoredPolicy;
+    const { component, risk } = policyFrom(text);
     const bad = COSTS[kind]?.(qualityLoss);
     if (bad !== undefined)
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
