@@ -153,15 +153,15 @@ interface Judged {
 function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: readonly Claimed[]): Judged {
   const admitted: ActionInput[] = [];
   const questions: Question[] = [];
-  const calibrate = calibrator(borneOut);
   for (const { evidence, ...input } of claimed) {
     // What is harmless says nothing of scores, and scores little of it.
+    const isHarmless = evidence.impact === 'low';
     const decision = decide(
       evidence,
-      evidence.impact === 'low' ? { thresholds, caution } : { thresholds, caution, calibrate },
+      isHarmless ? { thresholds, caution } : { thresholds, caution, calibrate: calibrator(borneOut) },
     );
     const { band, score } = decision;
-    const raw = scoreOf(evidence).score;
+    const raw = isHarmless ? score : scoreOf(evidence).score;
     if (band === 'ask') questions.push({ id: input.id, reason: 'gate', decision });
     else admitted.push({ ...input, band, score, raw, approved: evidence.approved });
   }
