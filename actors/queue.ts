@@ -23,7 +23,12 @@ import { sealed } from './values.ts';
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
 
-type BackOff = { readonly id: string; readonly delayMs: number; readonly error: ErrorRecord | null };
+type BackOff = {
+  readonly id: string;
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: ErrorRecord | null;
+};
 
 /** What the executor's actions need of the world. */
 export interface QueueWorld {
@@ -145,7 +150,7 @@ class Queue {
   #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
-      `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'running', slot = ?, started_at = ?, attempts = 1, from_turn = ? where id = ?`,
       slot,
       at,
       this.#rows.turn,
@@ -191,9 +196,10 @@ class Queue {
     );
   }
 
-  noteBackOff({ id, delayMs, error }: BackOff): void {
+  noteBackOff({ id, attempt, delayMs, error }: BackOff): void {
     this.#rows.run(
-      `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      `update actions set attempts = ?, retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      attempt,
       this.#world.clock.now() + delayMs,
       error === null ? null : sealed(this.#rows, JSON.stringify(error)),
       this.#rows.turn,
@@ -213,7 +219,7 @@ class Queue {
 
   #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
     this.#rows.run(
-      `update actions set state = 'asking', slot = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'asking', slot = null, attempts = 0, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
       decision.score,
       this.#rows.turn,
       id,
