@@ -58,6 +58,7 @@ export type PerdureErrorCode =
   | 'VERIFY_FAILED'
   | 'UNDO_FAILED'
   | 'CIRCUIT_OPEN'
+  | 'LOAD_SHED'
   | 'QUALITY_BELOW_FLOOR'
   | 'COMPONENT_NOT_FOUND'
   | 'APPROVAL_NOT_FOUND'

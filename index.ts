@@ -8,15 +8,15 @@ export {
   type SubmitOptions,
 } from './actors/supervisor.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {
   defineAction,
-  type ActionContext,
   type ActionDefinition,
   type Actions,
-  type Fallback,
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
+export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';

@@ -11,7 +11,8 @@ import { isRetryable } from '../machines/error-class.ts';
 import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { ActionContext, AnyAction, Registry } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
@@ -66,6 +67,8 @@ export class Attempts {
     const attempt = this.#running.get(id);
     if (attempt === undefined) await cleanUp(this.#world, id);
     else await within(clock, ENDING_GRACE_MS, attempt);
+    // One that does not end must not keep its undoing.
+    if (this.#running.get(id) === attempt) this.#running.delete(id);
     return clock.now();
   }
 }
@@ -100,6 +103,7 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
   const startedAt = clock.now();
   const limit = limitOf(input, startedAt);
   if (limit === undefined) return perform(world, input, signal);
+  if (limit.ms === 0) return threw(world, exceeded(limit, input.work), startedAt);
   const late = new AbortController();
   let handle: unknown;
   const timedOut = new Promise<void>((resolve) => {
@@ -180,7 +184,7 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow
 function contextOf(
   world: AttemptWorld,
   { plan }: WorkRow,
-  { id, attempt, fix }: AttemptInput,
+  { id, attempt, fix, fallback }: AttemptInput,
   signal: AbortSignal,
 ): ActionContext {
   return {
@@ -188,6 +192,7 @@ function contextOf(
     attempt,
     signal,
     fix,
+    fallback,
     results: plan === null ? {} : resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(name, data, signal),
@@ -209,8 +214,8 @@ function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<stri
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
-  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
-  await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
+  const row = readWork(rows, id);
+  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

@@ -6,7 +6,8 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
-import type { ActionContext, AnyAction } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import type { AnyAction } from './actions.ts';
 import { fromText, sealed, toText, unsealedText } from './values.ts';
 
 export const COMPENSATION_TABLES: readonly TableSpec[] = [
@@ -22,6 +23,11 @@ interface CompensationRow {
   readonly seq: number;
   readonly name: string;
   readonly data: string;
+}
+
+/** The action went well: what it noted will not be undone any more. */
+export function forgetCompensations(rows: Pick<Rows, 'run'>, action: string): void {
+  rows.run('delete from compensations where action = ?', action);
 }
 
 type CompensationRows = Pick<Rows, 'all' | 'run' | 'afterCommit' | 'turn' | 'seal' | 'unseal'>;

@@ -3,27 +3,28 @@ import { enqueueActions, raise, type ActorSystem, type ActorSystemInfo, type Any
 import type { ActionContext, ActionEvent } from '../machines/action.ts';
 import type { ComponentEvent } from '../machines/component.ts';
 import { componentId } from '../machines/degradation.ts';
+import type { Clock } from '../persistence/clock.ts';
 
 function refOf(system: ActorSystem<ActorSystemInfo>, component: string): AnyActorRef | undefined {
   return system.get(componentId(component)) as AnyActorRef | undefined;
 }
 
 /** The action's ways to its component. Of one that there is none of any more, nobody refuses. */
-export const componentActions = {
+export const componentActions = (clock: Pick<Clock, 'now'>) => ({
   askComponent: enqueueActions<
     ActionContext,
     ActionEvent,
-    { component: string; retry: boolean; at: number | null },
+    { component: string; retry: boolean },
     ActionEvent,
     never,
     never,
     never,
     never,
     never
-  >(({ enqueue, system, self }, { component, retry, at }) => {
+  >(({ enqueue, system, self }, { component, retry }) => {
     const ref = refOf(system, component);
     if (ref === undefined) enqueue.raise({ type: 'action.permitted', probe: false, generation: 0 });
-    else enqueue.sendTo(ref, { type: 'component.ask', asker: self, retry, ...(at === null ? {} : { at }) });
+    else enqueue.sendTo(ref, { type: 'component.ask', asker: self, retry, at: clock.now() });
   }),
   tellComponent: enqueueActions<
     ActionContext,
@@ -44,4 +45,4 @@ export const componentActions = {
     type: 'action.recalled',
     fix: null,
   }),
-};
+});

@@ -13,10 +13,12 @@ const LAST = -1e12;
 
 const SUFFIX = '!owed';
 
-/** The action that pays a debt, and how often it was tried before. */
-function paymentOf({ id, payment }: DebtRow): string {
-  const tried = payment === null ? 0 : Number(/(\d+)$/.exec(payment)?.[1] ?? 0);
-  return `${id}${SUFFIX}${tried + 1}`;
+/** The action that pays a debt: the first id that nobody has. */
+function paymentOf(rows: Rows, { id }: DebtRow): string {
+  for (let n = 1; ; n++) {
+    const payment = `${id}${SUFFIX}${n}`;
+    if (rows.get('select 1 from actions where id = ?', payment) === undefined) return payment;
+  }
 }
 
 export function incur(
@@ -54,7 +56,7 @@ export function workOff(rows: Rows, component: string | null, at: number): numbe
 function pay(rows: Rows, debt: DebtRow, at: number): void {
   const action = rows.get<ActionRow>('select * from actions where id = ?', debt.id);
   if (action === undefined) return;
-  const payment = paymentOf(debt);
+  const payment = paymentOf(rows, debt);
   const policy: StoredPolicy = { ...(JSON.parse(action.policy) as StoredPolicy), fallbacks: [] };
   rows.run(
     `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, from_turn)
@@ -74,13 +76,24 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
 /** Notes what came of a payment. Costs nothing for an action that is none. */
 export function noteSettled(rows: Rows, id: string, isPaid: boolean, at: number): void {
   if (!id.includes(SUFFIX)) return;
-  rows.run(
+  const changed = rows.run(
     `update debts set state = ?, paid_at = ?, from_turn = ? where payment = ? and state = 'paying'`,
     isPaid ? 'paid' : 'owed',
     isPaid ? at : null,
     rows.turn,
     id,
   );
+  if (changed > 0 && isPaid) payNext(rows, id, at);
+}
+
+/** Where one was paid the next can be, if nobody tried: one that was tried in vain waits for the next recovery. */
+function payNext(rows: Rows, payment: string, at: number): void {
+  const next = rows.get<DebtRow>(
+    `select * from debts where state = 'owed' and payment is null
+       and component is (select component from debts where payment = ?) order by incurred_at limit 1`,
+    payment,
+  );
+  if (next !== undefined) pay(rows, next, at);
 }
 
 /** What is owed and not paid yet, the oldest first. */

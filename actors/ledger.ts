@@ -79,6 +79,11 @@ export function stepOfAction(rows: Reader, action: string): StepRow | undefined 
   return row && unsealed(rows, row);
 }
 
+/** The action of a step's present round, by the step's id, `plan/step`. */
+export function stepActionOf(rows: Pick<Rows, 'get'>, step: string): string | undefined {
+  return rows.get<Pick<StepRow, 'action'>>('select action from steps where id = ?', step)?.action;
+}
+
 /** The newest run of a plan of this name. */
 export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);

@@ -16,6 +16,7 @@ import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
+import { forgetCompensations } from './compensations.ts';
 import { incur, noteSettled, workOff } from './debts.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
@@ -157,10 +158,10 @@ class Queue {
       id,
     );
     const { risk, ...policy } = policyFrom(text);
-    const { slowMs, ...history } = historyOf(this.#rows, name);
-    const { impact, reversible, clarity, confidence, summary } = risk;
+    const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
+    const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
-    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, name);
+    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
     const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
     const quality = plan === null ? 1 : this.#qualityBefore(id);
     return {
@@ -228,7 +229,7 @@ class Queue {
     const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
     return {
       action: id,
-      name,
+      name: risk.subject ?? name,
       summary: risk.summary,
       risk: decision,
       undo: hasUndo ? `what it did is undone when it fails` : null,
@@ -301,8 +302,10 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
-    noteOutcome(this.#rows, name, kind, workMs);
-    const { component, risk } = policyFrom(text);
+    const { component, hasUndo, risk } = policyFrom(text);
+    noteOutcome(this.#rows, risk.subject ?? name, kind, workMs);
+    // What failed to be undone stays, for whoever has to.
+    if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);
     if (bad !== undefined)
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);

@@ -26,6 +26,8 @@ import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
 import { Registry, type Actions } from './actions.ts';
+import { askCallback, type OnApproval } from './approval-callback.ts';
+import { openApprovals } from './approval-ledger.ts';
 import { APPROVAL_TABLES } from './approval-tables.ts';
 import { approvalActions } from './approvals.ts';
 import { BUDGET_TABLES } from './budget-tables.ts';
@@ -58,6 +60,11 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
   readonly classify?: Classifier;
+  /**
+   * Asked once a life about every approval that is open, those of earlier lives included, after it is durable. What it answers
+   * decides; undefined leaves it open. One that throws is told as a process warning, and leaves it open too.
+   */
+  readonly onApproval?: OnApproval;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -109,8 +116,12 @@ export async function spawnSupervisor<TActions extends Actions>(
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
     refuseStopped(durable);
     await configure(durable, concurrency);
+    const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
+    const parts = { durable, registry, newId, progress, attempts, closeStore: owns };
+    const supervisor = new Supervisor<TActions>(parts, options.signal);
+    if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
+    return supervisor;
   } catch (error) {
     if (owns) store.drop(error as PerdureError);
     throw error;
@@ -141,7 +152,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: {
-      ...componentActions,
+      ...componentActions(clock),
       announce: sendParent((_, { notice }: { notice: ActionNotice }) => notice),
     },
   });

@@ -64,6 +64,8 @@ export interface ActionPolicy {
 /** The policy as it is stored: with what the gate must know. */
 export interface StoredPolicy extends ActionPolicy {
   readonly risk: Risk;
+  /** Of a plan's step: whether it waits while the error budget is spent. */
+  readonly optional?: boolean;
 }
 
 export interface ActionInput {
@@ -216,16 +218,27 @@ function noteFallbackFailure(
   return { replaced: context.replaced + 1, at: result.at, workMs: context.workMs + msOf(result) };
 }
 
-function noteRefusal({ context }: Args, { reason, openUntil }: Refusal): Partial<ActionContext> {
+const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], 'retryBudget'>, string>> = {
+  open: 'does not work: its circuit is open',
+  probing: 'does not work: its circuit is open, and another action is trying it',
+  bypassed: 'is bypassed by an operator',
+  shed: 'is left alone while too much else is down',
+};
+
+function noteRefusal({ context }: Args, { reason, retryAfterMs, at = context.at }: Refusal): Partial<ActionContext> {
   const { component } = context.policy;
-  if (reason === 'retryBudget') return { retryable: false };
-  const until = openUntil === null ? '' : ` until ${new Date(openUntil).toISOString()}`;
-  const why = reason === 'bypassed' ? 'is bypassed by an operator' : `does not work: its circuit is ${reason}${until}`;
+  if (reason === 'retryBudget') return { at, retryable: false };
+  const code = reason === 'shed' ? 'LOAD_SHED' : 'CIRCUIT_OPEN';
+  const error = ownError(code, `The component "${component}" ${REFUSALS[reason]}; the action was not tried.`);
   // What failed before says more than that nothing was tried again.
-  return {
-    retryable: false,
-    error: context.error ?? ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`),
-  };
+  return { at, retryable: false, error: context.error ?? (retryAfterMs > 0 ? { ...error, retryAfterMs } : error) };
+}
+
+/** How long a refusal that names no time is good for: a probe is out, or an operator keeps it out of use, ms. */
+const RECHECK_MS = 5_000;
+
+function noteWait({ context }: Args, { retryAfterMs, at = context.at }: Refusal): Partial<ActionContext> {
+  return { at, backOffMs: retryAfterMs || RECHECK_MS };
 }
 
 function delayMs({ context }: Args): number {
@@ -242,21 +255,14 @@ function deadlineOf({ context: { policy, startedAt } }: Args): number | null {
   return policy.deadlineMs === null ? null : startedAt + policy.deadlineMs;
 }
 
-function isInTime({ context }: Args, waitMs: number): boolean {
+function isInTime({ context }: Args, waitMs: number, at = context.at): boolean {
   const deadline = deadlineOf({ context });
-  return deadline === null || context.at + waitMs < deadline;
+  return deadline === null || at + waitMs < deadline;
 }
 
 function canWait({ context }: Args, refusal: Refusal): boolean {
-  const { whenOpen } = context.policy;
-  return whenOpen === 'wait' && refusal.reason !== 'retryBudget' && isInTime({ context }, waitOf({ context }, refusal));
-}
-
-/** How long until it asks again: as long as the component says, or else twice as long as before, up to the cap of retries. */
-function waitOf({ context: { backOffMs, policy } }: Args, { retryAfterMs }: Refusal): number {
-  return (
-    retryAfterMs || Math.min(Math.max(policy.retry.capMs, 1_000), Math.max(100, policy.retry.delayMs, backOffMs * 2))
-  );
+  const { backOffMs = 0, at } = noteWait({ context }, refusal);
+  return context.policy.whenOpen === 'wait' && refusal.reason !== 'retryBudget' && isInTime({ context }, backOffMs, at);
 }
 
 /** The composed quality of its own result, given what the result itself loses. */
@@ -278,11 +284,20 @@ function hasFallback({ context }: Args): boolean {
   return !context.isCancelled && next !== undefined && isEnough({ context }, next.loss);
 }
 
+/** What the best that can still be had would lose: the work itself, while nothing speaks against it. */
+function leastLoss({ context }: Args): number | undefined {
+  return context.attempt === 0 && context.error === null ? 0 : nextFallback({ context })?.loss;
+}
+
 /** The best that can be had is below the floor, and somebody is to say whether it will do. */
 function mustAsk({ context }: Args): boolean {
   const { policy, isCancelled } = context;
-  const best = nextFallback({ context })?.loss ?? (context.attempt === 0 ? 0 : undefined);
-  return !isCancelled && policy.belowFloor === 'ask' && best !== undefined && !isEnough({ context }, best);
+  const least = leastLoss({ context });
+  return !isCancelled && policy.belowFloor === 'ask' && least !== undefined && !isEnough({ context }, least);
+}
+
+function mustUndo({ context }: Args): boolean {
+  return context.policy.hasUndo && context.attempt > 0 && !context.isUndone;
 }
 
 function hasReturned({ event }: Settled): boolean {
@@ -342,20 +357,27 @@ function fellBack({ context }: Args, result: AttemptResult): ActionResult {
 }
 
 function ended({ context }: Args): ActionResult {
-  return { ...facts({ context }), kind: context.isCancelled ? 'cancelled' : 'failed', qualityLoss: 1 };
+  return {
+    ...facts({ context }),
+    kind: context.isCancelled ? 'cancelled' : isShed({ context }) ? 'skipped' : 'failed',
+    qualityLoss: 1,
+  };
+}
+
+/** It was left out so that what matters more has what there is: nothing failed. */
+function isShed({ context: { attempt, error } }: Args): boolean {
+  return attempt === 0 && error?.code === 'LOAD_SHED';
 }
 
 /** What is not good enough has failed, however well its parts went. */
 function belowFloor({ context }: Args): ActionResult {
   const { policy, error, quality } = context;
-  const next = nextFallback({ context });
-  if (next === undefined && (context.attempt > 0 || isEnough({ context }, 0))) return ended({ context });
-  if (context.isCancelled) return ended({ context });
-  const best = qualityOf({ context }, next?.loss ?? 0);
+  const least = leastLoss({ context });
+  if (least === undefined || context.isCancelled) return ended({ context });
   const what =
-    next === undefined
+    least === 0 && error === null
       ? `what it depends on has a quality of ${quality}`
-      : `"${next.name}" would give a quality of ${best}`;
+      : `"${nextFallback({ context })?.name}" would give a quality of ${qualityOf({ context }, least)}`;
   const before = error === null ? '' : ` Before: ${error.message.slice(0, 300)}`;
   const message = `The action needs a quality of ${policy.qualityFloor}, and ${what}.${before}`;
   return { ...ended({ context }), error: ownError('QUALITY_BELOW_FLOOR', message) };
@@ -383,12 +405,22 @@ function degraded({ context, event: { output } }: Args & Settled): Notified {
   return settling({ context }, output.at, fellBack({ context }, output));
 }
 
+type Broken = { readonly event: { readonly error: unknown } };
+
 /** A worker never rejects; only the runtime does in its place, when what it gave could not be stored. */
-function refused({ context, event }: Args & { readonly event: { readonly error: unknown } }): Notified {
+function brokenOf({ event }: Broken): ErrorRecord {
   const { name = 'Error', code = null, message = 'unknown' } = event.error as Partial<ErrorRecord>;
   const fingerprint = fingerprintOf({ name, code, message });
-  const error: ErrorRecord = { name, code, message: message.slice(0, 500), class: 'permanent', fingerprint };
-  return settling({ context }, null, { ...ended({ context }), error });
+  return { name, code, message: message.slice(0, 500), class: 'permanent', fingerprint };
+}
+
+function refused({ context, event }: Args & Broken): Notified {
+  return settling({ context }, null, { ...ended({ context }), error: brokenOf({ event }) });
+}
+
+/** What is left half done must be seen, and is not covered up by a fallback. */
+function undoFailed({ context: { id, slot } }: Args, error: ErrorRecord): Notified {
+  return { notice: { type: 'action.undoFailed', id, slot, error } };
 }
 
 function attemptOf({ context }: Args, work: AttemptInput['work']): AttemptInput {
@@ -432,10 +464,6 @@ const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
   'dropPermit',
 ] as const;
-const onRefused = {
-  target: '#action.settled',
-  actions: { type: 'announce', params: refused },
-} as const;
 
 /** Tries an action, backs off, undoes, falls back, ends what must end, and settles once. */
 export const actionMachine = setup({
@@ -453,13 +481,14 @@ export const actionMachine = setup({
     hasFallback,
     mustAsk,
     isTooPoor: ({ context }) => !isEnough({ context }, 0),
-    mustUndo: ({ context }) => context.policy.hasUndo && context.attempt > 0 && !context.isUndone,
+    mustUndo,
+    hasRecourse: ({ context }) => mustUndo({ context }) || hasFallback({ context }),
   },
   actions: {
     noteFailure: assign(noteFailure),
     noteRefusal: assign((args, refusal: Refusal) => noteRefusal(args, refusal)),
     planBackOff: assign(({ context }) => ({ backOffMs: delayMs({ context }) })),
-    planReopening: assign(({ context }, refusal: Refusal) => ({ backOffMs: waitOf({ context }, refusal) })),
+    planReopening: assign(noteWait),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     holdPermit: assign({ permit: (_, { probe, generation }: Required<Permit>) => ({ probe, generation }) }),
     dropPermit: assign({ permit: null }),
@@ -468,10 +497,12 @@ export const actionMachine = setup({
     noteUndone: assign((_, { at }: { at: number }) => ({ isUndone: true, at })),
     noteFallbackFailure: assign(noteFallbackFailure),
     noteUndoFailure: assign((_, { error }: { error: ErrorRecord }) => ({ undoError: error })),
+    noteBroken: assign((_, { error }: { error: ErrorRecord }) => ({ error, retryable: false })),
+    countFallback: assign({ replaced: ({ context }) => context.replaced + 1 }),
     /** Asks the component for a permit: it answers `action.permitted` or `action.refused`. */
     askComponent: notProvided('action', 'askComponent') as (
       _: unknown,
-      p: { component: string; retry: boolean; at: number | null },
+      p: { component: string; retry: boolean },
     ) => void,
     /** Gives the permit back, if there is one, with what came of it. */
     tellComponent: notProvided('action', 'tellComponent') as (_: unknown, p: ToComponent) => void,
@@ -513,10 +544,9 @@ export const actionMachine = setup({
         { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
       ],
       entry: enqueueActions(({ enqueue, context }) => {
-        const { policy, attempt, backOffMs, startedAt } = context;
+        const { policy, attempt } = context;
         if (policy.component === null || !isEnough({ context }, 0)) return;
-        const at = attempt === 0 && backOffMs === 0 ? startedAt : null;
-        enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0, at } });
+        enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0 } });
       }),
       on: {
         'action.permitted': { target: 'attempting', actions: { type: 'holdPermit', params: ({ event }) => event } },
@@ -585,10 +615,14 @@ export const actionMachine = setup({
             actions: [...reporting, { type: 'noteFailure', params: ({ event }) => ({ result: event.output }) }],
           },
         ],
-        onError: {
-          target: 'settled',
-          actions: [...releasing, { type: 'announce', params: refused }],
-        },
+        onError: [
+          {
+            guard: 'hasRecourse',
+            target: 'undoing',
+            actions: [...releasing, { type: 'noteBroken', params: ({ event }) => ({ error: brokenOf({ event }) }) }],
+          },
+          { target: 'settled', actions: [...releasing, { type: 'announce', params: refused }] },
+        ],
       },
     },
     failed: {
@@ -637,15 +671,12 @@ export const actionMachine = setup({
                 actions: { type: 'noteUndone', params: ({ event }) => event.output },
               },
               {
-                // What is left half done must be seen, and is not covered up by a fallback.
                 target: '#action.settled',
                 actions: [
                   { type: 'noteUndoFailure', params: ({ event }) => ({ error: undoErrorOf(event.output) }) },
                   {
                     type: 'announce',
-                    params: ({ context: { id, slot }, event }) => ({
-                      notice: { type: 'action.undoFailed' as const, id, slot, error: undoErrorOf(event.output) },
-                    }),
+                    params: ({ context, event }) => undoFailed({ context }, undoErrorOf(event.output)),
                   },
                   {
                     type: 'announce',
@@ -654,7 +685,14 @@ export const actionMachine = setup({
                 ],
               },
             ],
-            onError: onRefused,
+            onError: {
+              target: '#action.settled',
+              actions: [
+                { type: 'noteUndoFailure', params: ({ event }) => ({ error: brokenOf({ event }) }) },
+                { type: 'announce', params: ({ context, event }) => undoFailed({ context }, brokenOf({ event })) },
+                { type: 'announce', params: ({ context }) => settling({ context }, null, ended({ context })) },
+              ],
+            },
           },
         },
       },
@@ -672,7 +710,7 @@ export const actionMachine = setup({
                 type: 'action.asks' as const,
                 id: context.id,
                 slot: context.slot,
-                quality: qualityOf({ context }, nextFallback({ context })?.loss ?? 0),
+                quality: qualityOf({ context }, leastLoss({ context }) ?? 1),
               },
             }),
           },
@@ -699,7 +737,7 @@ export const actionMachine = setup({
             actions: { type: 'noteFallbackFailure', params: ({ event }) => ({ result: event.output }) },
           },
         ],
-        onError: onRefused,
+        onError: { target: 'replacing', actions: 'countFallback' },
       },
     },
     ending: {
@@ -711,9 +749,10 @@ export const actionMachine = setup({
           target: 'undoing',
           actions: [...releasing, { type: 'noteCancel', params: ({ event }) => ({ at: event.output }) }],
         },
+        // Nobody could wait for its end: it is undone as it is.
         onError: {
-          target: 'settled',
-          actions: [...releasing, { type: 'announce', params: refused }],
+          target: 'undoing',
+          actions: [...releasing, { type: 'noteBroken', params: ({ event }) => ({ error: brokenOf({ event }) }) }],
         },
       },
     },

@@ -12,21 +12,25 @@
  * C3  What a call says counts only if it was permitted since the last opening, bypass or reset: its `generation` tells. A
  *     crowd of late time-outs does not open what has just been proved, and no late success closes what is open. A probe
  *     that was given up may still prove.
- * C4  First attempts pay into the retry budget, retries take from it; a refused ask does neither.
+ * C4  While the whole is in a bad way, what is sheddable is left alone: a brownout.
+ * C5  First attempts pay into the retry budget, retries take from it; a refused ask does neither.
  */
 import { assign, sendTo, setup, type AnyActorRef } from 'xstate';
 import { isSlow, nextOpenMs, tally, trips, withCall, type Call, type CallWindow } from './breaker.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { notProvided } from './not-provided.ts';
+import { isShed, type DegradationLevel } from './quality.ts';
 import { afterCall, allowsRetry, fullBudget, retriesLeft, withinBudget, type Tokens } from './retry-budget.ts';
 
 export interface ComponentInput {
   readonly name: string;
   readonly policy: ComponentPolicy;
+  /** How much the whole can still do. Default: `full`. */
+  readonly level?: DegradationLevel;
 }
 
 /** What survives a restart. */
-export interface ComponentContext extends ComponentInput {
+export interface ComponentContext extends Required<ComponentInput> {
   readonly calls: CallWindow;
   readonly tokens: Tokens;
   /** How long it is open, or was the last time; 0 once it has closed. */
@@ -68,13 +72,16 @@ type CallEvent =
 export type ComponentCommand = 'bypass' | 'restore' | 'reset';
 
 export type ComponentEvent =
-  /** `at`, ms since 1970, is for `retryAfterMs` only. */
+  /** `at`, ms since 1970, is for the refusal: what has passed of the open time by then. */
   | { readonly type: 'component.ask'; readonly asker: AnyActorRef; readonly retry: boolean; readonly at?: number }
   | CallEvent
   | { readonly type: 'component.bypass' | 'component.restore' | 'component.reset'; readonly at: number }
-  | { readonly type: 'component.configure'; readonly policy: ComponentPolicy; readonly at: number };
+  | { readonly type: 'component.configure'; readonly policy: ComponentPolicy; readonly at: number }
+  /** How much the whole can still do. */
+  | { readonly type: 'component.level'; readonly level: DegradationLevel };
 
-export type Refusal = 'open' | 'bypassed' | 'retryBudget' | 'probing';
+/** `shed`: it works, and is left alone so that what matters more has what there is. */
+export type Refusal = 'open' | 'bypassed' | 'retryBudget' | 'probing' | 'shed';
 
 /** What whoever asked is told, in the same turn. */
 export type ComponentAnswer =
@@ -86,6 +93,8 @@ export type ComponentAnswer =
       readonly openUntil: number | null;
       /** How long it stays open from the `at` of the ask, or at most when that has none; 0 when nobody can tell. */
       readonly retryAfterMs: number;
+      /** Of the ask, if it said so. */
+      readonly at?: number;
     };
 
 /** `degraded`: it is out of use and has a fallback. `down`: it has none. */
@@ -192,6 +201,10 @@ function isOverBudget({ context, event }: Args & Asked): boolean {
   return event.retry && !allowsRetry(context.policy.retryBudget, context.tokens);
 }
 
+function isShedding({ context: { level, policy } }: Args): boolean {
+  return isShed(level, policy.criticality);
+}
+
 function tokensAfter({ context, event }: Args & Asked): Tokens {
   return afterCall(context.policy.retryBudget, context.tokens, event.retry);
 }
@@ -225,10 +238,12 @@ function permitting({ context: { generation }, event: { asker } }: Args & Asked,
 }
 
 function refusing({ context, event: { asker, at } }: Args & Asked, reason: Refusal): Replying {
-  if (reason !== 'open') return { asker, answer: { type: 'action.refused', reason, openUntil: null, retryAfterMs: 0 } };
+  const time = at === undefined ? {} : { at };
+  if (reason !== 'open')
+    return { asker, answer: { type: 'action.refused', reason, openUntil: null, retryAfterMs: 0, ...time } };
   const { openUntil, openForMs } = context;
   const retryAfterMs = at === undefined || openUntil === null ? openForMs : Math.max(0, openUntil - at);
-  return { asker, answer: { type: 'action.refused', reason, openUntil, retryAfterMs } };
+  return { asker, answer: { type: 'action.refused', reason, openUntil, retryAfterMs, ...time } };
 }
 
 type State = 'operational' | 'open' | 'probing' | 'bypassed';
@@ -330,6 +345,7 @@ export const componentMachine = setup({
   id: 'component',
   version: '1',
   context: ({ input }) => ({
+    level: 'full',
     ...input,
     calls: '',
     tokens: fullBudget(input.policy.retryBudget),
@@ -349,6 +365,7 @@ export const componentMachine = setup({
     'component.released': leftOver,
     'component.bypass': { target: '.bypassed', actions: ['close', 'beginGeneration', tell('bypassed')] },
     'component.restore': { target: '.operational', actions: ['close', tell('operational')] },
+    'component.level': { actions: assign({ level: ({ event }) => event.level }) },
     'component.reset': {
       target: '.operational',
       actions: ['close', 'beginGeneration', 'refill', tell('operational')],
@@ -358,6 +375,7 @@ export const componentMachine = setup({
     operational: {
       on: {
         'component.ask': [
+          { guard: isShedding, actions: refuse('shed') },
           { guard: isOverBudget, actions: refuse('retryBudget') },
           { guard: movesTokens, actions: [moveTokens, permit(false)] },
           { actions: permit(false) },

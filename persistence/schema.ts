@@ -176,16 +176,21 @@ export function createSchema(db: Db): void {
   db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 
-/** Creates a versioned table, its past, and the triggers that fill it, where they do not exist yet. */
-export function createTable(db: Db, { name, columns, key, indexes = [] }: TableSpec): void {
-  const names = [...columns.map((column) => column.split(' ')[0]), 'from_turn'];
-  const past = [...columns.map((column) => column.replace(/ primary key| not null| unique/g, '')), 'from_turn integer'];
+/**
+ * Creates a versioned table, its past, and the triggers that fill it, where they do not exist yet. A table that an earlier
+ * version made gets the columns that it lacks. In a transaction of the caller's. Throws OPTIONS_INVALID for a column that rows
+ * of before cannot have.
+ */
+export function createTable(db: Db, spec: TableSpec): void {
+  const { name, columns, key, indexes = [] } = spec;
+  addMissingColumns(db, spec);
+  const names = [...columns.map(nameOf), 'from_turn'];
   const keep = (toTurn: string) =>
     `insert into ${name}_past(${names.join(', ')}, to_turn) values (${names.map((n) => `old.${n}`).join(', ')}, ${toTurn});`;
   db.exec(`
     create table if not exists ${name}(${columns.join(', ')}, from_turn integer not null) strict;
     create table if not exists ${name}_past(
-      ${past.join(', ')}, to_turn integer not null, primary key(to_turn, ${key})
+      ${columns.map(inPast).join(', ')}, from_turn integer, to_turn integer not null, primary key(to_turn, ${key})
     ) strict, without rowid;
     create trigger if not exists ${name}_keep_changed before update on ${name}
       when old.from_turn <= (select turn from kept) and old.from_turn < new.from_turn begin ${keep('new.from_turn')} end;
@@ -193,4 +198,43 @@ export function createTable(db: Db, { name, columns, key, indexes = [] }: TableS
       when old.from_turn <= (select turn from kept) and old.from_turn < perdure_turn() begin ${keep('perdure_turn()')} end;
     ${indexes.join(';\n')}
   `);
+}
+
+function nameOf(column: string): string {
+  return column.split(' ')[0] as string;
+}
+
+/** Versions of a row are many, and what is not known of an old one is null, or the default. */
+function inPast(column: string): string {
+  return column.replace(/ primary key| not null| unique/g, '');
+}
+
+/** The triggers name every column: they go, and are made anew with the table. */
+function addMissingColumns(db: Db, { name, columns }: TableSpec): void {
+  const missing = missingColumns(db, name, columns);
+  const refused = missing.find((column) => !canBeAdded(column));
+  if (refused !== undefined) {
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `The table "${name}" of this store lacks the column "${nameOf(refused)}", and "${refused}" cannot be added to the ` +
+        `rows that are there: let it be null, or give it a default.`,
+      { facts: { table: name, column: refused } },
+    );
+  }
+  for (const column of missing) {
+    db.exec(`alter table ${name} add column ${column}; alter table ${name}_past add column ${inPast(column)};`);
+  }
+  if (missing.length === 0) return;
+  db.exec(`drop trigger if exists ${name}_keep_changed; drop trigger if exists ${name}_keep_removed;`);
+}
+
+/** None of a table that is not there yet. */
+function missingColumns(db: Db, table: string, columns: readonly string[]): string[] {
+  const there = new Set(db.prepare('select name from pragma_table_info(?)').pluck().all(table));
+  return there.size === 0 ? [] : columns.filter((column) => !there.has(nameOf(column)));
+}
+
+function canBeAdded(column: string): boolean {
+  if (/ primary key| unique/.test(column)) return false;
+  return !column.includes(' not null') || column.includes(' default ');
 }

@@ -479,7 +479,7 @@ describe('the definition of a step', () => {
           .map(([key, member]) => [key, reordered(member)]),
       );
     };
-    const base = { kind: 'module', id: 'a', module: '/m.mjs', export: 'default', after: [], estimateMs: 1 } as const;
+    const base = { kind: 'module', id: 'a', module: '/m.mjs', export: 'default', after: [], estimateMs: 1, policy: {} } as const;
     fc.assert(
       fc.property(fc.jsonValue(), (input) => {
         const text = definitionOf({ ...base, input });

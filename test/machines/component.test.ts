@@ -131,6 +131,7 @@ describe('a component', () => {
       reason: 'open',
       openUntil: 60_004,
       retryAfterMs: 59_000,
+      at: 1_004,
     });
     expect(component.due('openFor').permit().probe).toBe(true);
   });
@@ -576,4 +577,14 @@ test('a context with the longest window there may be stays below 4 KB', () => {
   }
   expect(component.context.calls).toHaveLength(1_000);
   expect(JSON.stringify(component.context).length).toBeLessThan(4_096);
+});
+
+test('in a brownout what is sheddable refuses, and what is critical does not; it ends with the bad level', () => {
+  const extra = new Stepped({ criticality: 'sheddable' });
+  const main = new Stepped({ criticality: 'critical' });
+  for (const one of [extra, main]) one.send({ type: 'component.level', level: 'minimal' });
+  expect(extra.ask()).toMatchObject({ type: 'action.refused', reason: 'shed' });
+  expect(main.ask()).toMatchObject({ type: 'action.permitted' });
+  extra.send({ type: 'component.level', level: 'minor' });
+  expect(extra.ask()).toMatchObject({ type: 'action.permitted' });
 });

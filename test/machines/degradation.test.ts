@@ -211,3 +211,12 @@ test('in any order of changes and waits the quality is the product, a loss shows
     { numRuns: 200 },
   );
 });
+
+test('a brownout: what is sheddable hears of every level, and so does what comes later', () => {
+  const whole = new Stepped({ main: { criticality: 'critical-plus' }, extra: { criticality: 'sheddable' } });
+  whole.send({ type: 'component.changed', name: 'main', status: 'down', loss: 1, at: 0 });
+  expect(whole.sent).toContainEqual([componentId('extra'), { type: 'component.level', level: 'minimal' }]);
+  whole.configure(componentPolicies({ main: { criticality: 'critical-plus' }, later: { criticality: 'sheddable' } }));
+  const later = whole.snapshot.children[componentId('later')];
+  expect(later?.getSnapshot().context.level).toBe('minimal');
+});
