@@ -25,7 +25,10 @@ export interface KnownHistory {
 const UNKNOWN: KnownHistory = { successes: 0, failures: 0, slowMs: SLOW_MS };
 
 export function historyOf(rows: Pick<Rows, 'get'>, name: string): KnownHistory {
-  const row = rows.get<HistoryRow>('select * from action_history where name = ?', name);
+  const row = rows.get<Omit<HistoryRow, 'name' | 'skipped' | 'denied' | 'cancelled'>>(
+    'select ok, recovered, degraded, failed, mean_ms, deviation_ms from action_history where name = ?',
+    name,
+  );
   if (row === undefined) return UNKNOWN;
   const { ok, recovered, degraded, failed, mean_ms: mean, deviation_ms: deviation } = row;
   const slowMs = mean === null ? SLOW_MS : Math.max(LEAST_SLOW_MS, 2 * mean, mean + 4 * (deviation ?? 0));

@@ -27,7 +27,7 @@ export interface ActionRow {
   readonly kind: OutcomeKind | null;
   readonly value: string | null;
   readonly error: string | null;
-  /** Begun so far. */
+  /** Begun so far. The first is counted when the action gets its slot: it begins in the same turn, unless it is refused. */
   readonly attempts: number;
   /** While it backs off: when the next attempt is due. `error` then says what the last one failed of. */
   readonly retry_at: number | null;

@@ -24,7 +24,12 @@ import { sealed } from './values.ts';
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
 
-type BackOff = { readonly id: string; readonly delayMs: number; readonly error: ErrorRecord | null };
+type BackOff = {
+  readonly id: string;
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: ErrorRecord | null;
+};
 
 /** What the executor's actions need of the world. */
 export interface QueueWorld {
@@ -70,6 +75,14 @@ const COSTS: Readonly<Partial<Record<OutcomeKind, (qualityLoss: number) => numbe
   degraded: (qualityLoss) => qualityLoss,
   failed: () => 1,
 };
+
+let lastPolicy: { readonly text: string; readonly policy: StoredPolicy } | undefined;
+
+/** Most actions have the policy of the one before. */
+function policyFrom(text: string): StoredPolicy {
+  if (lastPolicy?.text !== text) lastPolicy = { text, policy: JSON.parse(text) as StoredPolicy };
+  return lastPolicy.policy;
+}
 
 class Queue {
   readonly #world: QueueWorld;
@@ -138,13 +151,13 @@ class Queue {
   #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
-      `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'running', slot = ?, started_at = ?, attempts = 1, from_turn = ? where id = ?`,
       slot,
       at,
       this.#rows.turn,
       id,
     );
-    const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
+    const { risk, ...policy } = policyFrom(text);
     const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
     const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
@@ -184,9 +197,10 @@ class Queue {
     );
   }
 
-  noteBackOff({ id, delayMs, error }: BackOff): void {
+  noteBackOff({ id, attempt, delayMs, error }: BackOff): void {
     this.#rows.run(
-      `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      `update actions set attempts = ?, retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      attempt,
       this.#world.clock.now() + delayMs,
       error === null ? null : sealed(this.#rows, JSON.stringify(error)),
       this.#rows.turn,
@@ -206,7 +220,8 @@ class Queue {
 
   #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
     this.#rows.run(
-      `update actions set state = 'asking', slot = null, started_at = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'asking', slot = null, started_at = null, attempts = 0, retry_at = null, band = 'ask', score = ?,
+         from_turn = ? where id = ?`,
       decision.score,
       this.#rows.turn,
       id,
@@ -291,7 +306,7 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
-    const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
+    const { component, hasUndo, risk } = policyFrom(text);
     const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
     noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
     // What failed to be undone stays, for whoever has to.

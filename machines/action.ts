@@ -3,7 +3,7 @@
  * classified, retried as its policy, its component's breaker and retry budget allow, mended by a known fix, undone, replaced
  * by a fallback that is good enough, and settled once.
  *
- *   admitted ──isGoodEnough──> permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
+ *        replacing <──isTooPoor── permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
  *                                  │ action.refused                 │ failed ──canRetry──> backingOff ──> permitting
  *                                  ├─canWait─> waiting ──┐          │      └─────────┐
  *                                  │   └─────────────────┘          │                v
@@ -470,10 +470,11 @@ function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
-const reporting = [
-  { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
-  'dropPermit',
-] as const;
+const telling = {
+  type: 'tellComponent',
+  params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output),
+} as const;
+const reporting = [telling, 'dropPermit'] as const;
 const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
   'dropPermit',
@@ -494,7 +495,7 @@ export const actionMachine = setup({
     canRetry,
     hasFallback,
     mustAsk,
-    isGoodEnough: ({ context }) => isEnough({ context }, 0),
+    isTooPoor: ({ context }) => !isEnough({ context }, 0),
     mustUndo,
     hasRecourse: ({ context }) => mustUndo({ context }) || hasFallback({ context }),
   },
@@ -544,7 +545,7 @@ export const actionMachine = setup({
     isUndone: false,
     workMs: 0,
   }),
-  initial: 'admitted',
+  initial: 'permitting',
   on: {
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
@@ -552,13 +553,14 @@ export const actionMachine = setup({
     },
   },
   states: {
-    admitted: {
-      always: [{ guard: 'isGoodEnough', target: 'permitting' }, { target: 'replacing' }],
-    },
     permitting: {
-      always: { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
-      entry: enqueueActions(({ enqueue, context: { policy, attempt } }) => {
-        if (policy.component === null) return;
+      always: [
+        { guard: 'isTooPoor', target: 'replacing' },
+        { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
+      ],
+      entry: enqueueActions(({ enqueue, context }) => {
+        const { policy, attempt } = context;
+        if (policy.component === null || !isEnough({ context }, 0)) return;
         enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0 } });
       }),
       on: {
@@ -610,7 +612,7 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: [...reporting, { type: 'announce', params: succeeded }],
+            actions: [telling, { type: 'announce', params: succeeded }],
           },
           {
             guard: isUnregistered,
