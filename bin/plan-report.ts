@@ -127,14 +127,16 @@ export function actionState({ state, retry_at: retryAt }: ActionRow): StepState 
   return state === 'waiting' ? 'queued' : state;
 }
 
+/** An older Perdure made the table without these columns. */
+type ReadRow = Omit<ActionRow, 'band' | 'score' | 'via' | 'undo'> & Partial<ActionRow>;
+
 /** What is known of an action, with or without a plan. */
 export function actionReport(
-  row: ActionRow,
+  row: ReadRow,
   store: string,
   approval?: Approval,
 ): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
   const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
-  // An older Perdure made the table without these columns.
   const { band = null, score = null, via = null, quality_loss: qualityLoss, undo = null } = row;
   const outputFile = outputFileIn(store, row);
   return {

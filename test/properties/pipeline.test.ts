@@ -153,7 +153,7 @@ class World {
   /** Hears a life: I1 and I9, in the order of the turns. */
   listen(supervisor: Supervisor<typeof this.actions>): void {
     for (const name of Object.keys(COMPONENTS)) {
-      const { children } = supervisor.durable.getSnapshot().children['degradation']?.getSnapshot() as {
+      const { children } = supervisor.durable.getSnapshot().children['degradation']!.getSnapshot() as {
         children: Record<string, { getSnapshot(): { value: unknown } } | undefined>;
       };
       const value = children[`component ${name}`]?.getSnapshot().value ?? 'operational';
