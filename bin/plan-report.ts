@@ -159,7 +159,10 @@ export function actionReport(
 }
 
 /** The output of the fallback whose value it is, or else of the last attempt that printed. */
-function outputFileIn(store: string, { id, attempts, via }: ActionRow): string | undefined {
+function outputFileIn(
+  store: string,
+  { id, attempts, via = null }: Pick<ActionRow, 'id' | 'attempts'> & Partial<ActionRow>,
+): string | undefined {
   const files = filesBeside(store);
   const stoodIn = standInOutputFileOf(files, id, fallbackNamed(via ?? 'fallback'), attempts);
   const candidates = [stoodIn, outputFileOf(files, id, attempts)];
