@@ -470,11 +470,10 @@ function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
-const telling = {
-  type: 'tellComponent',
-  params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output),
-} as const;
-const reporting = [telling, 'dropPermit'] as const;
+const reporting = [
+  { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
+  'dropPermit',
+] as const;
 const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
   'dropPermit',
@@ -612,7 +611,7 @@ export const actionMachine = setup({
           {
             guard: hasReturned,
             target: 'settled',
-            actions: [telling, { type: 'announce', params: succeeded }],
+            actions: [...reporting, { type: 'announce', params: succeeded }],
           },
           {
             guard: isUnregistered,
