@@ -89,11 +89,11 @@ test.each(['author text not null', 'author text unique', 'author integer primary
 );
 
 /** As version 1 of the queue made it. */
-const ADDED = ['optional', 'approved', 'band', 'score', 'via', 'fix', 'undo', 'work_ms'];
+const ADDED = new Set(['optional', 'approved', 'band', 'score', 'via', 'fix', 'undo', 'work_ms']);
 const [ACTIONS] = QUEUE_TABLES as [TableSpec];
 const FIRST_ACTIONS: TableSpec = {
   ...ACTIONS,
-  columns: ACTIONS.columns.filter((column) => !ADDED.includes(column.split(' ')[0] as string)),
+  columns: ACTIONS.columns.filter((column) => !ADDED.has(column.split(' ')[0] as string)),
   indexes: ACTIONS.indexes?.filter((index) => !index.includes('optional')) ?? [],
 };
 

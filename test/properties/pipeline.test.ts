@@ -1,6 +1,7 @@
 /** Random work through the whole pipeline, with failures, answers, cancels, crashes and time: the invariants hold throughout. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { AnyActorRef } from 'xstate';
 import { defineAction, type ActionContext } from '../../actors/actions.ts';
 import { tallyOutcomes } from '../../actors/action-history.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
@@ -152,7 +153,7 @@ class World {
   /** Hears a life: I1 and I9, in the order of the turns. */
   listen(supervisor: Supervisor<typeof this.actions>): void {
     for (const name of Object.keys(COMPONENTS)) {
-      const { children } = supervisor.durable.getSnapshot().children['degradation']?.getSnapshot() as {
+      const { children } = (supervisor.durable.getSnapshot().children['degradation'] as AnyActorRef).getSnapshot() as {
         children: Record<string, { getSnapshot(): { value: unknown } } | undefined>;
       };
       const value = children[`component ${name}`]?.getSnapshot().value ?? 'operational';

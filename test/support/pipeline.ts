@@ -3,7 +3,7 @@ import type { Actions } from '../../actors/actions.ts';
 import { spawnSupervisor, type SupervisorOptions } from '../../actors/spawn.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import type { SupervisorEmitted } from '../../machines/supervisor.ts';
-import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import type { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { quickStore } from './temp.ts';
 import { settle } from './turns.ts';
 
