@@ -4,7 +4,7 @@
  *
  * Q1 An action is settled once, and in that turn its error budget is charged once, its outcome counted, its debt noted.
  */
-import type { ActionResult, StoredPolicy } from '../machines/action.ts';
+import type { ActionResult } from '../machines/action.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
 import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
@@ -18,6 +18,7 @@ import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
 import { incur, noteSettled, workOff } from './debts.ts';
+import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
 
@@ -133,7 +134,7 @@ class Queue {
       this.#rows.turn,
       id,
     );
-    const { risk, ...policy } = JSON.parse(text) as StoredPolicy;
+    const { risk, ...policy } = policyOfText(text);
     const { slowMs, ...history } = historyOf(this.#rows, name);
     const { impact, reversible, clarity, confidence, summary } = risk;
     // People are asked about what could do harm, and that is where their answers count.
@@ -201,7 +202,7 @@ class Queue {
       id,
     );
     const { name, policy } = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
-    const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
+    const { risk, hasUndo } = policyOfText(policy);
     return {
       action: id,
       name,
@@ -278,7 +279,7 @@ class Queue {
     );
     const { name, plan, policy: text } = row;
     noteOutcome(this.#rows, name, kind, workMs);
-    const { component, hasUndo, risk } = JSON.parse(text) as StoredPolicy;
+    const { component, hasUndo, risk } = policyOfText(text);
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);
