@@ -58,6 +58,7 @@ export type PerdureErrorCode =
   | 'VERIFY_FAILED'
   | 'UNDO_FAILED'
   | 'CIRCUIT_OPEN'
+  | 'LOAD_SHED'
   | 'QUALITY_BELOW_FLOOR'
   | 'COMPONENT_NOT_FOUND'
   | 'APPROVAL_NOT_FOUND'
@@ -67,6 +68,8 @@ export type PerdureErrorCode =
   | 'PLAN_CYCLE'
   | 'PLAN_STEP_UNKNOWN'
   | 'PLAN_CHANGED'
+  | 'GOAL_FAILED'
+  | 'WORK_FAILED'
   | 'COMMAND_FAILED'
   | 'MODULE_UNLOADABLE'
   // the test kit

@@ -8,16 +8,22 @@ export {
   type SubmitOptions,
 } from './actors/supervisor.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {
   defineAction,
-  type ActionContext,
   type ActionDefinition,
   type Actions,
-  type Fallback,
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
+export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
+export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';
+export type { GateStats, QueueDepth, Stats } from './actors/stats.ts';
+export type { Adjustment } from './actors/optimization.ts';
+export type { ContinuousWorkOptions, WorkHandle, WorkItem, WorkProgress, WorkReport } from './actors/work-options.ts';
+export type { Unfinished } from './actors/unfinished.ts';
+export type { StopReason, UnfinishedCounts, UnfinishedKind } from './machines/stop-gate.ts';
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';

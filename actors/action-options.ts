@@ -53,6 +53,17 @@ export function checkComponents(components: Components): void {
   }
 }
 
+/** Throws OPTIONS_INVALID for the fallbacks of a submission that nobody could carry out. */
+export function checkStandIns(
+  fallbacks: Readonly<Record<string, { readonly qualityLoss?: number }>>,
+  isKnown: (name: string) => boolean,
+): void {
+  for (const [name, { qualityLoss = null }] of Object.entries(fallbacks)) {
+    const unknown = isKnown(name) ? undefined : 'neither the action nor its component has it';
+    refuse(`The fallback "${name}"`, unknown ?? wrongShare('qualityLoss', qualityLoss), { name });
+  }
+}
+
 function refuse(what: string, wrong: Wrong, facts: Readonly<Record<string, unknown>>): void {
   if (wrong !== undefined) throw new PerdureError('OPTIONS_INVALID', `${what}: ${wrong}.`, { facts });
 }

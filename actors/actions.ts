@@ -7,44 +7,14 @@ import type { Impact } from '../machines/gate.ts';
 import type { OnSilence } from '../machines/approvals.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Risk } from '../machines/risk.ts';
-import { checkComponents, checkDefinition, checkPolicy } from './action-options.ts';
+import { DEFAULT_LOSS, type ActionContext, type Fallback, type FallbackTerms } from './action-context.ts';
+import { checkComponents, checkDefinition, checkPolicy, checkStandIns } from './action-options.ts';
 import { policiesOf, type Components } from './components.ts';
-
-/** What an attempt is given beside its input. */
-export interface ActionContext {
-  /** The action's id: the same for all its attempts, so the other side can tell a repeat. */
-  readonly id: string;
-  /** 1 for the first attempt, counting retries and not restarts of the process. */
-  readonly attempt: number;
-  /** Aborted when the action is cancelled or timed out, or the supervisor closes. */
-  readonly signal: AbortSignal;
-  /** In a plan: what the steps that this one depends on returned, by their ids. */
-  readonly results: Readonly<Record<string, unknown>>;
-  /** What is known to have helped against the error of the attempt before. */
-  readonly fix: string | null;
-  /** Tells whoever watches how far the work is. Telemetry: not stored. */
-  progress(value: unknown): void;
-  /**
-   * Notes that `undo[name]` must be called with `data` when the action fails or is cancelled: call it before the effect, and
-   * wait for it. Resolves once it is durable. What was noted last is undone first. Throws OPTIONS_INVALID without an
-   * `undo[name]`.
-   */
-  willUndo(name: string, data?: unknown): Promise<void>;
-}
-
-/** What is done instead of the work when that has failed for good. */
-export interface Fallback<TInput = never, TValue = unknown> {
-  run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
-  /** From 0, as good as the real thing, to 1, nothing at all. Default: 0.5. */
-  readonly qualityLoss?: number;
-  /** Whether the real work is owed, and done when its component has recovered. Default: false. */
-  readonly owes?: boolean;
-}
 
 /** Takes back what the work did, or a part of it that `willUndo` named. */
 export type Undo<TInput> =
-  | ((input: TInput, context: ActionContext) => Promise<unknown> | unknown)
-  | Readonly<Record<string, (data: never, context: ActionContext) => Promise<unknown> | unknown>>;
+  | ((input: TInput, context: ActionContext) => unknown)
+  | Readonly<Record<string, (data: never, context: ActionContext) => unknown>>;
 
 /** What an action does. */
 export interface ActionDefinition<TInput = never, TValue = unknown> {
@@ -59,7 +29,7 @@ export interface ActionDefinition<TInput = never, TValue = unknown> {
   /** Called when the action has failed or was cancelled, and an attempt had begun. Must bear being called again after a crash. */
   readonly undo?: Undo<TInput>;
   /** Ends what an attempt of an earlier life of the process left running. Called when such an action is cancelled or timed out. */
-  cleanUp?(id: string): Promise<void>;
+  cleanUp?(id: string, input: TInput): Promise<void>;
   /** Default: one attempt. Delays in ms. */
   readonly retry?: Partial<RetryPolicy>;
   /** Longest duration of one attempt, of a fallback and of the undoing, ms. A restart begins it anew. Default: no limit. */
@@ -83,7 +53,7 @@ export interface ActionDefinition<TInput = never, TValue = unknown> {
   /** What it will do, in words: for whoever is asked, and for the gate, which knows what deleting means. Default: its name. */
   summary?(input: TInput): string;
   /** What silence means when somebody is asked. Default: `wait`, for ever. */
-  readonly approval?: { readonly silence: OnSilence; readonly afterMs: number };
+  readonly approval?: { readonly silence: OnSilence; readonly afterMs?: number };
   /** Says of what class an error is; undefined leaves it to Perdure. */
   readonly classify?: Classifier;
 }
@@ -98,6 +68,9 @@ export function defineAction<TInput, TValue>(
 /** Actions by name. */
 export type Actions = Readonly<Record<string, ActionDefinition<never, unknown>>>;
 
+export type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
+export type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
+
 /** An action as the runtime calls it. */
 export type AnyAction = ActionDefinition<unknown, unknown>;
 
@@ -106,8 +79,15 @@ export interface PolicyOverrides {
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
   readonly deadlineMs?: number;
-  /** Whether the fallbacks are used, if there are any. Default: true. */
-  readonly fallback?: boolean;
+  /**
+   * Whether the fallbacks are used, if there are any; default true. Or those of this submission, by name, instead: what has none of
+   * these names is done by the definition's `fallback` where that is one function, which finds the name in its context.
+   */
+  readonly fallback?: boolean | Readonly<Record<string, FallbackTerms>>;
+  /** Whether it is undone when it fails, if there is an `undo`. Default: true. */
+  readonly undo?: boolean;
+  /** Actions of the same subject are judged by how the others went. Default: the action's name. */
+  readonly subject?: string;
   readonly component?: string;
   readonly whenOpen?: WhenOpen;
   readonly qualityFloor?: number;
@@ -119,7 +99,7 @@ export interface PolicyOverrides {
   /** How sure the caller is that it may run, from 0 to 1: replaces the gate's own score. */
   readonly confidence?: number;
   readonly summary?: string;
-  readonly approval?: { readonly silence: OnSilence; readonly afterMs: number };
+  readonly approval?: { readonly silence: OnSilence; readonly afterMs?: number };
 }
 
 export interface RegistryOptions {
@@ -182,9 +162,9 @@ export class Registry {
 
   /** A fallback of the action, or else of its component. */
   fallbackOf(definition: AnyAction, component: string | null, name: string): Fallback<unknown, unknown> | undefined {
-    const found = fallbacksOf(definition)[name];
-    if (found !== undefined || component === null) return found;
-    return this.#components[component]?.fallbacks?.[name];
+    const { fallback } = definition;
+    const shared = component === null ? undefined : this.#components[component]?.fallbacks?.[name];
+    return fallbacksOf(definition)[name] ?? shared ?? (typeof fallback === 'function' ? { run: fallback } : undefined);
   }
 
   /** What the machines must know. */
@@ -197,25 +177,30 @@ export class Registry {
       deadlineMs: overrides.deadlineMs ?? definition.deadlineMs ?? null,
       component,
       whenOpen: overrides.whenOpen ?? definition.whenOpen ?? 'reject',
-      fallbacks: overrides.fallback === false ? [] : this.#fallbackSpecs(definition, component),
+      fallbacks: this.#fallbackSpecs(definition, component, overrides.fallback),
       qualityFloor: overrides.qualityFloor ?? definition.qualityFloor ?? 0,
       belowFloor: overrides.belowFloor ?? definition.belowFloor ?? 'fail',
-      hasUndo: definition.undo !== undefined,
+      hasUndo: definition.undo !== undefined && overrides.undo !== false,
       risk: riskOf(name, definition, overrides, input),
     };
     checkPolicy(name, policy);
     return policy;
   }
 
-  #fallbackSpecs(definition: AnyAction, component: string | null): FallbackSpec[] {
+  #fallbackSpecs(
+    definition: AnyAction,
+    component: string | null,
+    asked: PolicyOverrides['fallback'] = true,
+  ): FallbackSpec[] {
+    if (asked === false) return [];
     const shared = component === null ? {} : (this.#components[component]?.fallbacks ?? {});
-    return Object.entries({ ...shared, ...fallbacksOf(definition) })
+    const terms = asked === true ? { ...shared, ...fallbacksOf(definition) } : asked;
+    checkStandIns(terms, (fallback) => this.fallbackOf(definition, component, fallback) !== undefined);
+    return Object.entries<FallbackTerms>(terms)
       .map(([name, { qualityLoss = DEFAULT_LOSS, owes = false }]) => ({ name, loss: qualityLoss, owes }))
       .sort((a, b) => a.loss - b.loss);
   }
 }
-
-export const DEFAULT_LOSS = 0.5;
 
 function fallbacksOf({ fallback }: AnyAction): Readonly<Record<string, Fallback<unknown, unknown>>> {
   return typeof fallback === 'function' ? { fallback: { run: fallback } } : (fallback ?? {});
@@ -230,6 +215,7 @@ function riskOf(name: string, definition: AnyAction, overrides: PolicyOverrides,
     clarity: overrides.clarity ?? null,
     confidence: overrides.confidence ?? null,
     summary: summary.slice(0, SUMMARY_LIMIT),
+    ...(overrides.subject === undefined ? {} : { subject: overrides.subject }),
     silence: approval?.silence ?? 'wait',
     silenceMs: approval?.afterMs ?? null,
   };

@@ -28,7 +28,7 @@ export interface Approval {
   readonly decidedAt: number | null;
 }
 
-/** Those that nobody has answered, the oldest first; 1,000 at most unless told. */
+/** Those that nobody has answered, the oldest first; 1,000 at most unless told, all of them with -1. */
 export function openApprovals(rows: Reader, limit = 1_000): Approval[] {
   return rows
     .all<ApprovalRow>(`select * from approvals where state = 'open' order by seq limit ?`, limit)
@@ -47,7 +47,7 @@ export function readApproval(rows: Reader, id: string): Approval | undefined {
 /** The open approval of this id, or of the action of this id. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED. */
 export function decidableApproval(rows: Reader, id: string): Approval {
   const byAction = openApprovalOf(rows, id);
-  const found = byAction === undefined ? readApproval(rows, id) : approvalOf(rows, byAction);
+  const found = byAction === undefined ? (readApproval(rows, id) ?? lastOf(rows, id)) : approvalOf(rows, byAction);
   if (found?.state === 'open') return found;
   const facts = { id, state: found?.state ?? null };
   if (found === undefined) {
@@ -57,9 +57,19 @@ export function decidableApproval(rows: Reader, id: string): Approval {
       { facts },
     );
   }
-  throw new PerdureError('APPROVAL_DECIDED', `The approval "${id}" is ${found.state} already, ${byWhom(found)}.`, {
-    facts: { ...facts, by: found.by, decidedAt: found.decidedAt },
-  });
+  throw new PerdureError(
+    'APPROVAL_DECIDED',
+    `The approval "${found.id}" is ${found.state} already, ${byWhom(found)}: see \`perdure show ${found.action}\`.`,
+    {
+      facts: { ...facts, by: found.by, decidedAt: found.decidedAt },
+    },
+  );
+}
+
+/** Of several approvals of one action, the last that was asked for. */
+function lastOf(rows: Reader, action: string): Approval | undefined {
+  const row = rows.get<ApprovalRow>('select * from approvals where action = ? order by seq desc limit 1', action);
+  return row && approvalOf(rows, row);
 }
 
 function byWhom({ by, decidedAt }: Approval): string {

@@ -11,11 +11,11 @@ import { isRetryable } from '../machines/error-class.ts';
 import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { ActionContext, AnyAction, Registry } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { readAction } from './ledger.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
@@ -122,7 +122,7 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
 async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
   const startedAt = clock.now();
-  const row = readAction(rows, input.id);
+  const row = readWork(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
@@ -143,15 +143,23 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
   return { kind: 'threw', error: record, retryable, at, ms: at - startedAt, roll: random() };
 }
 
+/** What there is to do. Every attempt reads it: no more of the row than that. */
+type WorkRow = Pick<ActionRow, 'id' | 'name' | 'version' | 'input' | 'plan' | 'policy'>;
+
+function readWork(rows: Pick<Rows, 'get' | 'unseal'>, id: string): WorkRow | undefined {
+  const row = rows.get<WorkRow>('select id, name, version, input, plan, policy from actions where id = ?', id);
+  return row && unsealed(rows, row);
+}
+
 async function carryOut(
   world: AttemptWorld,
   definition: AnyAction,
-  row: ActionRow,
+  row: WorkRow,
   input: AttemptInput,
   signal: AbortSignal,
 ): Promise<unknown> {
   const given = fromText(row.input);
-  const context = contextOf(world, definition, input, signal);
+  const context = contextOf(world, definition, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
   const value = await definition.run(given, context);
@@ -163,7 +171,7 @@ async function carryOut(
 
 type Work = (input: unknown, context: ActionContext) => unknown;
 
-function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionRow, name: string | null): Work {
+function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow, name: string | null): Work {
   const { component } = JSON.parse(row.policy) as { component?: string | null };
   const fallback = registry.fallbackOf(definition, component ?? null, name ?? '');
   if (fallback !== undefined) return (input, context) => fallback.run(input, context);
@@ -176,7 +184,8 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: ActionR
 function contextOf(
   world: AttemptWorld,
   { undo }: AnyAction,
-  { id, attempt, fix }: AttemptInput,
+  { plan }: WorkRow,
+  { id, attempt, fix, fallback }: AttemptInput,
   signal: AbortSignal,
 ): ActionContext {
   return {
@@ -184,7 +193,8 @@ function contextOf(
     attempt,
     signal,
     fix,
-    results: resultsFor(world.rows, id),
+    fallback,
+    results: plan === null ? {} : resultsFor(world.rows, id),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(undo, name, data, signal),
   };
@@ -205,8 +215,8 @@ function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<stri
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
-  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
-  await (row === undefined ? undefined : registry.find(row.name, row.version)?.cleanUp?.(id));
+  const row = readWork(rows, id);
+  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

@@ -1,12 +1,11 @@
 /** The step of a plan that is a shell command, as an action. */
 import { defineAction, type ActionDefinition } from './actions.ts';
 import type { CommandRunner, ShellCommand } from './command-runner.ts';
+import { standIns, type StandIns } from './stand-ins.ts';
 
 /** What a `command` is given: plain data, stored with the action. */
-export interface CommandInput {
+export interface CommandInput extends StandIns {
   readonly run: string;
-  /** Run when the command has failed for good. */
-  readonly fallback?: string;
   /** Where it runs, unless `cwd` says otherwise. */
   readonly folder: string;
   readonly cwd?: string;
@@ -17,8 +16,7 @@ export interface CommandInput {
 export function commandAction(runner: CommandRunner): ActionDefinition<CommandInput, unknown> {
   return defineAction({
     run: (input: CommandInput, context) => runner.run(shellCommand(input, input.run), context),
-    fallback: (input, context) => runner.runFallback(shellCommand(input, input.fallback ?? ''), context),
-    cleanUp: (id) => runner.cleanUp(id),
+    ...standIns<CommandInput>(runner, shellCommand),
   });
 }
 

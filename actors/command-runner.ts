@@ -3,9 +3,9 @@
  * error. It owns no process: `command.ts` does.
  */
 import { PerdureError } from '../errors.ts';
-import type { ActionContext } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
 import { endLeftovers, runCommand, type CommandResult } from './command.ts';
-import { actionFolder, actionWord } from './step-files.ts';
+import { actionFolder, actionWord, standInFolder, type StandIn } from './step-files.ts';
 
 /** What all commands of a store have in common. */
 export interface CommandSettings {
@@ -38,17 +38,18 @@ export class CommandRunner {
     return this.#perform(command, context, this.#keyOf(context.id), actionFolder(this.#settings.files, context.id));
   }
 
-  /** Runs the fallback of an action, whose files must not be taken for those of the action itself. */
-  runFallback(command: ShellCommand, context: ActionContext): Promise<unknown> {
-    const folder = `${actionFolder(this.#settings.files, context.id)}/fallback`;
-    return this.#perform(command, context, fallbackKey(this.#keyOf(context.id)), folder);
+  /** Runs a fallback of an action, or what undoes it. */
+  runStandIn(standIn: StandIn, command: ShellCommand, context: ActionContext): Promise<unknown> {
+    const { id } = context;
+    const folder = standInFolder(this.#settings.files, id, standIn);
+    return this.#perform(command, context, standInKey(this.#keyOf(id), standIn), folder);
   }
 
-  /** Ends what an earlier life of this process left running of an action. */
-  async cleanUp(id: string): Promise<void> {
+  /** Ends what an earlier life of this process left running of an action, and of what stands in for it. */
+  async cleanUp(id: string, standIns: readonly StandIn[]): Promise<void> {
     const key = this.#keyOf(id);
     await endLeftovers(key, this.#settings.graceMs);
-    await endLeftovers(fallbackKey(key), this.#settings.graceMs);
+    for (const standIn of standIns) await endLeftovers(standInKey(key, standIn), this.#settings.graceMs);
   }
 
   #keyOf(id: string): string {
@@ -73,8 +74,8 @@ export class CommandRunner {
   }
 }
 
-function fallbackKey(key: string): string {
-  return `${key}/fallback`;
+function standInKey(key: string, standIn: StandIn): string {
+  return `${key}/${actionWord(standIn)}`;
 }
 
 function failureOf({ exitCode, signal, outputFile }: CommandResult): PerdureError {

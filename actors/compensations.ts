@@ -6,7 +6,8 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
-import type { ActionContext, AnyAction } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import type { AnyAction } from './actions.ts';
 import { fromText, sealed, toText, unsealedText } from './values.ts';
 
 export const COMPENSATION_TABLES: readonly TableSpec[] = [

@@ -1,6 +1,6 @@
 /** What a host says of the dependencies that its actions lean on. */
 import { componentPolicies, type ComponentOptions, type ComponentPolicy } from '../machines/component-policy.ts';
-import { DEFAULT_LOSS, type Fallback } from './actions.ts';
+import { DEFAULT_LOSS, type Fallback } from './action-context.ts';
 
 /** A dependency: with a circuit breaker, a retry budget, and what stands in for it. */
 export interface ComponentDefinition extends ComponentOptions {

@@ -22,7 +22,13 @@ function paymentOf(rows: Rows, { id }: DebtRow): string {
   }
 }
 
-export function incur(rows: Rows, action: ActionRow, fallback: string, qualityLoss: number, at: number): void {
+export function incur(
+  rows: Rows,
+  action: Pick<ActionRow, 'id' | 'name' | 'policy'>,
+  fallback: string,
+  qualityLoss: number,
+  at: number,
+): void {
   const { component } = policyOfText(action.policy);
   rows.run(
     `insert into debts(id, name, component, fallback, quality_loss, incurred_at, state, from_turn)
@@ -37,10 +43,18 @@ export function incur(rows: Rows, action: ActionRow, fallback: string, qualityLo
   );
 }
 
-/** Queues the real work of the oldest debts of a component, or of all. Gives how many. */
+/** Whether the action of this id pays a debt. */
+export function isPayment(id: string): boolean {
+  return id.includes(SUFFIX);
+}
+
+/** Those that were tried least go first, so that one that nobody can pay keeps none from its turn. */
+const TRIED = `coalesce(cast(substr(payment, length(id) + ${SUFFIX.length + 1}) as integer), 0)`;
+
+/** Queues the real work of the debts of a component, or of all: the least tried, the oldest first. Gives how many. */
 export function workOff(rows: Rows, component: string | null, at: number): number {
   const debts = rows.all<DebtRow>(
-    `select * from debts where state = 'owed' and (? is null or component = ?) order by incurred_at limit ${PAID_AT_ONCE}`,
+    `select * from debts where state = 'owed' and (? is null or component = ?) order by ${TRIED}, incurred_at limit ${PAID_AT_ONCE}`,
     component,
     component,
   );
@@ -70,7 +84,7 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
 
 /** Notes what came of a payment. Costs nothing for an action that is none. */
 export function noteSettled(rows: Rows, id: string, isPaid: boolean, at: number): void {
-  if (!id.includes(SUFFIX)) return;
+  if (!isPayment(id)) return;
   const changed = rows.run(
     `update debts set state = ?, paid_at = ?, from_turn = ? where payment = ? and state = 'paying'`,
     isPaid ? 'paid' : 'owed',

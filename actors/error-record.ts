@@ -1,8 +1,9 @@
 /** What is kept of anything thrown: enough to tell, to count and to act on, small enough for a context. */
 import { messageOf } from '../errors.ts';
-import { classify, retryAfterOf, type Classifier } from '../machines/error-class.ts';
+import { classify, type Classifier } from '../machines/error-class.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 const MESSAGE_LIMIT = 500;
 const NAME_LIMIT = 100;

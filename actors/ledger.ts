@@ -34,7 +34,23 @@ export function readAction(rows: Reader, id: string): ActionRow | undefined {
   return row && unsealed(rows, row);
 }
 
-export function outcomeOf(row: ActionRow): Outcome | undefined {
+/** What is told of an outcome: rows have a policy, too, which may be long. */
+const OUTCOME =
+  'state, kind, value, error, attempts, quality_loss, band, via, fix, undo, work_ms, submitted_at, started_at, settled_at';
+
+type OutcomeRow = Pick<
+  ActionRow,
+  | ('state' | 'kind' | 'value' | 'error' | 'attempts' | 'quality_loss' | 'band' | 'via' | 'fix' | 'undo')
+  | ('work_ms' | 'submitted_at' | 'started_at' | 'settled_at')
+>;
+
+/** The outcome of an action, once it has one. */
+export function readOutcome(rows: Reader, id: string): Outcome | undefined {
+  const row = rows.get<OutcomeRow>(`select ${OUTCOME} from actions where id = ? and state = 'settled'`, id);
+  return row && outcomeOf(unsealed(rows, row));
+}
+
+export function outcomeOf(row: OutcomeRow): Outcome | undefined {
   if (row.state !== 'settled') return undefined;
   return {
     kind: row.kind as OutcomeKind,
@@ -61,6 +77,11 @@ export function readPlan(rows: Reader, id: string): PlanRow | undefined {
 export function stepOfAction(rows: Reader, action: string): StepRow | undefined {
   const row = rows.get<StepRow>('select * from steps where action = ?', action);
   return row && unsealed(rows, row);
+}
+
+/** The action of a step's present round, by the step's id, `plan/step`. */
+export function stepActionOf(rows: Pick<Rows, 'get'>, step: string): string | undefined {
+  return rows.get<Pick<StepRow, 'action'>>('select action from steps where id = ?', step)?.action;
 }
 
 /** The newest run of a plan of this name. */

@@ -1,19 +1,19 @@
 /** The step of a plan that is a function of a module, as an action. It runs in this process. */
 import { pathToFileURL } from 'node:url';
 import { messageOf, PerdureError } from '../errors.ts';
-import { defineAction, type ActionContext, type ActionDefinition } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
+import { defineAction, type ActionDefinition } from './actions.ts';
 import type { CommandRunner } from './command-runner.ts';
 import type { ModuleOutput } from './module-output.ts';
+import { standIns, type StandIns } from './stand-ins.ts';
 
 /** What a `module` is given: plain data, stored with the action. */
-export interface ModuleInput {
+export interface ModuleInput extends StandIns {
   /** Absolute path of the file. */
   readonly module: string;
   readonly export: string;
   readonly input?: unknown;
-  /** A shell command, run when the function has failed for good. */
-  readonly fallback?: string;
-  /** Where the fallback runs. */
+  /** Where its fallbacks and its undoing run. */
   readonly folder: string;
 }
 
@@ -33,8 +33,7 @@ export function moduleAction(runner: CommandRunner, output: ModuleOutput): Actio
         const call = await load(step);
         return call({ ...context, input: step.input });
       }),
-    fallback: ({ fallback = '', folder }, context) => runner.runFallback({ run: fallback, cwd: folder }, context),
-    cleanUp: (id) => runner.cleanUp(id),
+    ...standIns<ModuleInput>(runner, ({ folder: cwd }, run) => ({ run, cwd })),
   });
 }
 

@@ -13,7 +13,7 @@ import { Buffer } from 'node:buffer';
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.ts';
-import type { ActionContext } from './actions.ts';
+import type { ActionContext } from './action-context.ts';
 import { OutputLog } from './output-writer.mjs';
 import { outputFileOf } from './step-files.ts';
 

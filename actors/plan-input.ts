@@ -17,6 +17,8 @@ export interface StepOptions extends PolicyOverrides {
   readonly after?: readonly string[];
   /** Expected duration, ms: decides what is critical. Default: 1,000. */
   readonly estimateMs?: number;
+  /** Whether it waits while the error budget is spent. Default: false. */
+  readonly optional?: boolean;
 }
 
 /** A plan, as a host writes it. */
@@ -58,7 +60,7 @@ export function plannedOf(options: PlanOptions, registry: Registry, newId: () =>
 }
 
 function plannedStep(
-  { id, action, input, after = [], estimateMs = 1_000, ...overrides }: StepOptions,
+  { id, action, input, after = [], estimateMs = 1_000, optional = false, ...overrides }: StepOptions,
   registry: Registry,
   rank: number,
 ): PlannedStep {
@@ -68,7 +70,7 @@ function plannedStep(
     version: versionOf(registry.get(action)),
     input: toText(input, `the input of the step "${id}"`),
     after: [...new Set(after)],
-    policy: registry.policyOf(action, overrides, input),
+    policy: { ...registry.policyOf(action, overrides, input), ...(optional ? { optional } : {}) },
     rank,
     estimateMs,
   };

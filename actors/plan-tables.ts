@@ -55,7 +55,11 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'settled_at real',
       'reported_at real',
     ],
-    indexes: ['create index if not exists plans_name on plans(name, seq)'],
+    indexes: [
+      'create index if not exists plans_name on plans(name, seq)',
+      `create index if not exists plans_open on plans(seq) where state <> 'settled'`,
+      `create index if not exists plans_failed on plans(settled_at) where kind = 'failed'`,
+    ],
   },
   {
     name: 'steps',

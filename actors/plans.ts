@@ -102,8 +102,8 @@ class Plans {
     return ready.map((step) => {
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
-      const policy = policyOfText(step.policy);
-      return { id: action, name, version, input, policy, rank, plan: plan.id, optional: false, at: this.#clock.now() };
+      const { optional = false, ...policy } = policyOfText(step.policy);
+      return { id: action, name, version, input, policy, rank, plan: plan.id, optional, at: this.#clock.now() };
     });
   }
 

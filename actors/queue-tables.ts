@@ -27,7 +27,7 @@ export interface ActionRow {
   readonly kind: OutcomeKind | null;
   readonly value: string | null;
   readonly error: string | null;
-  /** Begun so far. */
+  /** Begun so far. The first is counted when the action gets its slot: it begins in the same turn, unless it is refused. */
   readonly attempts: number;
   /** While it backs off: when the next attempt is due. `error` then says what the last one failed of. */
   readonly retry_at: number | null;
@@ -49,6 +49,11 @@ export interface ActionRow {
 /** What the actions of a name have come to. */
 export type HistoryRow = { readonly [K in OutcomeKind]: number } & {
   readonly name: string;
+  /** Of all of them. */
+  readonly attempts: number;
+  readonly retries: number;
+  /** That somebody was asked about, and answered. */
+  readonly asked: number;
   /** Smoothed, of those that went well; null before the first. */
   readonly mean_ms: number | null;
   readonly deviation_ms: number | null;
@@ -107,6 +112,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_needed on actions(rank desc, seq) where state = 'waiting' and optional = 0`,
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
+      `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
     ],
   },
@@ -122,6 +128,9 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'failed integer not null default 0',
       'denied integer not null default 0',
       'cancelled integer not null default 0',
+      'attempts integer not null default 0',
+      'retries integer not null default 0',
+      'asked integer not null default 0',
       'mean_ms real',
       'deviation_ms real',
     ],

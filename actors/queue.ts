@@ -4,7 +4,7 @@
  *
  * Q1 An action is settled once, and in that turn its error budget is charged once, its outcome counted, its debt noted.
  */
-import type { ActionResult } from '../machines/action.ts';
+import type { ActionResult, StoredPolicy } from '../machines/action.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
 import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
@@ -17,7 +17,7 @@ import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
-import { incur, noteSettled, workOff } from './debts.ts';
+import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
@@ -25,7 +25,12 @@ import { sealed } from './values.ts';
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
 
-type BackOff = { readonly id: string; readonly delayMs: number; readonly error: ErrorRecord | null };
+type BackOff = {
+  readonly id: string;
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: ErrorRecord | null;
+};
 
 /** What the executor's actions need of the world. */
 export interface QueueWorld {
@@ -55,6 +60,12 @@ export function queueActions(world: QueueWorld) {
 /** How an action ended that never ran, or not to its end. */
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
 
+/** What must be known of an action to let it run. */
+type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
+
+/** And to settle it. */
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved'>;
+
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
 
@@ -65,6 +76,14 @@ const COSTS: Readonly<Partial<Record<OutcomeKind, (qualityLoss: number) => numbe
   degraded: (qualityLoss) => qualityLoss,
   failed: () => 1,
 };
+
+let lastPolicy: { readonly text: string; readonly policy: StoredPolicy } | undefined;
+
+/** Most actions have the policy of the one before. */
+function policyFrom(text: string): StoredPolicy {
+  if (lastPolicy?.text !== text) lastPolicy = { text, policy: policyOfText(text) };
+  return lastPolicy.policy;
+}
 
 class Queue {
   readonly #world: QueueWorld;
@@ -97,48 +116,53 @@ class Queue {
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
-    const free = this.#freeSlots(limit);
-    if (free.length === 0) return;
     const claimed: Claimed[] = [];
+    let free: readonly number[] | undefined;
     const first = () => this.#firstWaiting(freezesOptional);
-    for (let next = first(); next !== undefined && free.length > 0; next = first()) {
+    for (let next = first(); next !== undefined; next = first()) {
+      // Most often nothing waits, and then it does not matter what is free.
+      free ??= this.#freeSlots(limit);
+      const slot = free[claimed.length];
+      if (slot === undefined) break;
       if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else claimed.push(this.#take(next, free.shift() as number));
+      else claimed.push(this.#take(next, slot));
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
 
   #freeSlots(limit: number): number[] {
-    const used = new Set(
-      this.#rows.all<{ slot: number }>(`select slot from actions where state = 'running'`).map(({ slot }) => slot),
-    );
+    const { slots } = this.#rows.get<{ slots: string }>(
+      `select json_group_array(slot) as slots from actions where state = 'running'`,
+    ) as { slots: string };
+    const used = new Set(JSON.parse(slots) as number[]);
     const free: number[] = [];
     for (let slot = 0; used.size + free.length < limit; slot++) if (!used.has(slot)) free.push(slot);
     return free;
   }
 
-  #firstWaiting(needed: boolean): ActionRow | undefined {
-    return this.#rows.get<ActionRow>(
+  #firstWaiting(needed: boolean): Waiting | undefined {
+    const columns = 'id, name, version, plan, approved, policy';
+    return this.#rows.get<Waiting>(
       needed
-        ? `select * from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
-        : `select * from actions where state = 'waiting' order by rank desc, seq limit 1`,
+        ? `select ${columns} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
+        : `select ${columns} from actions where state = 'waiting' order by rank desc, seq limit 1`,
     );
   }
 
-  #take({ id, name, plan, approved, policy: text }: ActionRow, slot: number): Claimed {
+  #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
-      `update actions set state = 'running', slot = ?, started_at = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'running', slot = ?, started_at = ?, attempts = 1, from_turn = ? where id = ?`,
       slot,
       at,
       this.#rows.turn,
       id,
     );
-    const { risk, ...policy } = policyOfText(text);
-    const { slowMs, ...history } = historyOf(this.#rows, name);
-    const { impact, reversible, clarity, confidence, summary } = risk;
+    const { risk, ...policy } = policyFrom(text);
+    const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
+    const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
-    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, name);
+    const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
     const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
     const quality = plan === null ? 1 : this.#qualityBefore(id);
     return {
@@ -174,9 +198,10 @@ class Queue {
     );
   }
 
-  noteBackOff({ id, delayMs, error }: BackOff): void {
+  noteBackOff({ id, attempt, delayMs, error }: BackOff): void {
     this.#rows.run(
-      `update actions set retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      `update actions set attempts = ?, retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
+      attempt,
       this.#world.clock.now() + delayMs,
       error === null ? null : sealed(this.#rows, JSON.stringify(error)),
       this.#rows.turn,
@@ -196,7 +221,8 @@ class Queue {
 
   #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
     this.#rows.run(
-      `update actions set state = 'asking', slot = null, retry_at = null, band = 'ask', score = ?, from_turn = ? where id = ?`,
+      `update actions set state = 'asking', slot = null, started_at = null, attempts = 0, retry_at = null, band = 'ask', score = ?,
+         from_turn = ? where id = ?`,
       decision.score,
       this.#rows.turn,
       id,
@@ -205,7 +231,7 @@ class Queue {
     const { risk, hasUndo } = policyOfText(policy);
     return {
       action: id,
-      name,
+      name: risk.subject ?? name,
       summary: risk.summary,
       risk: decision,
       undo: hasUndo ? `what it did is undone when it fails` : null,
@@ -255,7 +281,10 @@ class Queue {
 
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
-    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
+    const row = this.#rows.get<Settling>(
+      'select id, name, plan, policy, state, approved from actions where id = ?',
+      id,
+    );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
     const { kind, value, error, attempts, qualityLoss, workMs, band, score, raw, via, fix, undo, owes } = result;
     this.#rows.run(
@@ -278,8 +307,9 @@ class Queue {
       id,
     );
     const { name, plan, policy: text } = row;
-    noteOutcome(this.#rows, name, kind, workMs);
-    const { component, hasUndo, risk } = policyOfText(text);
+    const { component, hasUndo, risk } = policyFrom(text);
+    const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
+    noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const bad = COSTS[kind]?.(qualityLoss);

@@ -26,12 +26,15 @@ import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
 import { Registry, type Actions } from './actions.ts';
+import { askCallback, type OnApproval } from './approval-callback.ts';
+import { openApprovals } from './approval-ledger.ts';
 import { APPROVAL_TABLES } from './approval-tables.ts';
 import { approvalActions } from './approvals.ts';
 import { BUDGET_TABLES } from './budget-tables.ts';
 import { budgetActions } from './budget.ts';
 import { COMPENSATION_TABLES } from './compensations.ts';
 import type { Components } from './components.ts';
+import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
@@ -39,6 +42,7 @@ import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
+import { RUN_TABLES } from './run-tables.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Options of {@link spawnSupervisor}. */
@@ -59,6 +63,11 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
   readonly classify?: Classifier;
+  /**
+   * Asked once a life about every approval that is open, those of earlier lives included, after it is durable. What it answers
+   * decides; undefined leaves it open. One that throws is told as a process warning, and leaves it open too.
+   */
+  readonly onApproval?: OnApproval;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -74,6 +83,7 @@ export const TABLES = [
   ...APPROVAL_TABLES,
   ...BUDGET_TABLES,
   ...COMPENSATION_TABLES,
+  ...RUN_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws what {@link createDurableActor} throws. */
@@ -110,19 +120,16 @@ export async function spawnSupervisor<TActions extends Actions>(
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
     refuseStopped(durable);
     await configure(durable, concurrency);
+    const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    return new Supervisor<TActions>({ durable, registry, newId, progress, attempts, closeStore: owns }, options.signal);
+    const parts = { durable, registry, newId, progress, attempts, closeStore: owns };
+    const supervisor = new Supervisor<TActions>(parts, options.signal);
+    if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
+    return supervisor;
   } catch (error) {
     if (owns) store.drop(error as PerdureError);
     throw error;
   }
-}
-
-function checkedConcurrency(concurrency: number): number {
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 1_000) return concurrency;
-  throw new PerdureError('OPTIONS_INVALID', `concurrency must be a whole number from 1 to 1000, got ${concurrency}.`, {
-    facts: { concurrency },
-  });
 }
 
 /** What the supervisor's tree does to the world. */

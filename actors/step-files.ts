@@ -56,7 +56,20 @@ export function outputFileOf(files: string, id: string, attempt: number): string
   return join(actionFolder(files, id), `attempt-${attempt}`, 'output.log');
 }
 
-/** What the fallback of an action printed. The attempt is the last one of the action itself. */
-export function fallbackOutputFileOf(files: string, id: string, attempt: number): string {
-  return join(actionFolder(files, id), 'fallback', `attempt-${attempt}`, 'output.log');
+/** What stands in for an action, or undoes it: its files must not be taken for those of the action itself. */
+export type StandIn = 'undo' | 'fallback' | `fallback-${string}`;
+
+/** The fallback of this name; `fallback` is one without a name of its own. */
+export function fallbackNamed(name: string): StandIn {
+  return name === 'fallback' ? name : `fallback-${name}`;
+}
+
+/** The folder of what stands in for an action, or undoes it. */
+export function standInFolder(files: string, id: string, standIn: StandIn): string {
+  return join(actionFolder(files, id), folderName(standIn));
+}
+
+/** What it printed. The attempt is the last one of the action itself. */
+export function standInOutputFileOf(files: string, id: string, standIn: StandIn, attempt: number): string {
+  return join(standInFolder(files, id, standIn), `attempt-${attempt}`, 'output.log');
 }

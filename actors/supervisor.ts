@@ -2,24 +2,29 @@
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { ComponentCommand } from '../machines/component.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
+import type { Health } from '../machines/health.ts';
 import type { Outcome } from '../machines/outcome.ts';
-import type { Submission } from '../machines/executor.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
-import { versionOf, type ActionDefinition, type Actions, type PolicyOverrides, type Registry } from './actions.ts';
+import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
+import { checkedConcurrency } from './concurrency.ts';
+import { startWork, type WorkHost } from './continuous-work.ts';
 import { openDebts } from './debts.ts';
-import { outcomeOf, planOutcome, readAction, readPlan, readSteps, stepOfAction, type PlanOutcome } from './ledger.ts';
+import { healthNow } from './health.ts';
+import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
-import { stepKey } from './plan-tables.ts';
+import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
-import { sameText, sealed, toText } from './values.ts';
-
-type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
-type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
+import { Settlements } from './settlements.ts';
+import { standingOf } from './standing.ts';
+import { statsOf, type Stats } from './stats.ts';
+import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
+import { sealed } from './values.ts';
+import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
 export interface SubmitOptions extends PolicyOverrides {
@@ -70,19 +75,21 @@ export interface SupervisorParts {
 /** A running supervisor. Made by `spawnSupervisor`. */
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly #parts: SupervisorParts;
-  readonly #settled = new Map<string, Set<() => void>>();
-  #ended: PerdureError | undefined;
-  readonly #onEnd = new Set<(error: PerdureError) => void>();
+  readonly #settlements = new Settlements();
+  readonly #began: number;
+  readonly #runs = new Set<string>();
 
   constructor(parts: SupervisorParts, signal?: AbortSignal) {
     this.#parts = parts;
+    this.#began = this.#now();
     const { durable } = parts;
-    durable.on('action.settled', ({ id }) => this.#wake(id as string));
-    durable.on('plan.settled', ({ plan }) => this.#wake(`plan ${plan as string}`));
+    const settlements = this.#settlements;
+    durable.on('action.settled', ({ id }) => settlements.wake(id as string));
+    durable.on('plan.settled', ({ plan }) => settlements.wake(`plan ${plan as string}`));
     // What a store that failed had committed all the same is in its rows.
-    durable.on('reopened', () => [...this.#settled.keys()].forEach((key) => this.#wake(key)));
-    void durable.ended.then((error) => this.#end(error));
-    const stopped = (error: unknown) => this.#end(stoppedError(durable.id, error));
+    durable.on('reopened', () => settlements.wakeAll());
+    void durable.ended.then((error) => settlements.end(error));
+    const stopped = (error: unknown) => settlements.end(stoppedError(durable.id, error));
     durable.output.then(stopped, stopped);
     if (signal === undefined) return;
     const close = () => void this.close();
@@ -120,20 +127,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     options: SubmitOptions = {},
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     options.signal?.throwIfAborted();
-    const submission = this.#submission(name, input, options);
-    if (!this.#isKnown(submission))
+    const { registry, newId, progress } = this.#parts;
+    const submission = submissionOf(registry, name, input, { ...options, id: options.id ?? newId() }, this.#now());
+    if (!isKnown(this.#rows, submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     const { id } = submission;
-    const outcome = this.#settlement(id, () => {
-      const row = readAction(this.#rows, id);
-      return row === undefined ? undefined : outcomeOf(row);
-    });
+    const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
     cancelOn(options.signal, cancel, outcome);
     return {
       id,
       outcome: outcome as Promise<Outcome<ValueOf<TActions[TName]>>>,
-      progress: this.#parts.progress.stream(id, outcome),
+      progress: progress.stream(id, outcome),
       cancel,
     };
   }
@@ -143,7 +148,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     options.signal?.throwIfAborted();
     const plan = this.preparePlan(options);
     if (readPlan(this.#rows, plan.id) === undefined) {
-      this.#refuseTaken(plan);
+      refuseTaken(this.#rows, plan);
       await this.#send({ type: 'supervisor.plan', plan: this.#sealedPlan(plan) });
     } else refuseChanges(plan, readSteps(this.#rows, plan.id));
     return this.joinPlan(plan.id, options.signal);
@@ -156,7 +161,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
         facts: { id },
       });
     }
-    const outcome = this.#settlement(`plan ${id}`, () => planOutcome(this.#rows, id));
+    const outcome = this.#settlements.of(`plan ${id}`, () => planOutcome(this.#rows, id));
     const cancel = async () => void (await this.#send({ type: 'supervisor.cancelPlan', plan: id, at: this.#now() }));
     cancelOn(signal, cancel, outcome);
     return { id, outcome, cancel };
@@ -240,6 +245,50 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.workOff', component, at: this.#now() });
   }
 
+  /** How well it is. Answers also when the store does not, and when it is closed. */
+  health(): Health {
+    return healthNow(this.durable, this.#settlements.ended);
+  }
+
+  /** What was done since the store was created, and how everything stands. */
+  stats(): Stats {
+    this.durable.store.assertOpen();
+    return statsOf(this.durable, this.#began);
+  }
+
+  /**
+   * Moves the thresholds of the gate to where outcomes say that they belong, within bounds, and tells what was moved: nothing
+   * unless new outcomes say so.
+   */
+  optimize(): Promise<readonly Adjustment[]> {
+    return optimize(this.durable);
+  }
+
+  /** Forgets what the error budget was charged and what the gate has learned, and closes every breaker. What was done stays done. */
+  async reset(): Promise<void> {
+    const components = Object.keys(this.#standing.components);
+    await this.#send({ type: 'supervisor.reset', components, at: this.#now() });
+  }
+
+  /** Lets another number of actions run at once, from 1 to 1,000; what runs already may end. Until the next start. */
+  async configure({ concurrency }: { readonly concurrency: number }): Promise<void> {
+    await this.#send({ type: 'supervisor.configure', concurrency: checkedConcurrency(concurrency) });
+  }
+
+  /**
+   * Works until the goal is reached and nothing is left unfinished, until the time is up, or until it is told to stop. Throws
+   * OPTIONS_INVALID, and ACTION_CONFLICT while a run of the same id is under way.
+   *
+   * @example
+   * const run = await supervisor.workContinuously({ id: 'night:1', maxHours: 8, work: items() });
+   * const { reason, done, unfinished } = await run.outcome;
+   */
+  workContinuously(options: ContinuousWorkOptions<TActions> = {}): Promise<WorkHandle> {
+    const { durable, newId } = this.#parts;
+    const submit: WorkHost['submit'] = (name, input, more) => this.submit(name, input as never, more);
+    return startWork({ durable, newId, submit, runs: this.#runs }, options as unknown as ContinuousWorkOptions);
+  }
+
   /** Admits nothing more; resolves when what was running has ended. */
   async pause(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#send({ type: 'supervisor.pause' });
@@ -280,10 +329,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return this.close();
   }
 
-  /** How much the whole can still do, and how its components stand. */
   get #standing(): DegradationContext {
-    const { degradation } = this.durable.getSnapshot().children;
-    return (degradation as { getSnapshot(): { context: DegradationContext } }).getSnapshot().context;
+    return standingOf(this.durable).degradation;
   }
 
   get #rows() {
@@ -306,101 +353,6 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   #sealedPlan(plan: Plan): Plan {
     return { ...plan, steps: plan.steps.map((step) => this.#sealed(step)) };
   }
-
-  #submission(name: string, input: unknown, options: SubmitOptions): Submission {
-    const { registry, newId } = this.#parts;
-    const id = checkedId(options.id ?? newId(), 'action');
-    checkRank(options.rank);
-    return {
-      id,
-      name,
-      version: versionOf(registry.get(name)),
-      input: toText(input, `the input of the action "${id}"`),
-      policy: registry.policyOf(name, options, input),
-      optional: options.optional ?? false,
-      rank: options.rank ?? 0,
-      plan: null,
-      at: this.#now(),
-    };
-  }
-
-  /** Whether the id is in the store already, for the same work. */
-  #isKnown({ id, name, version, input }: Submission): boolean {
-    const row = readAction(this.#rows, id);
-    if (row === undefined) {
-      const step = stepOfAction(this.#rows, id);
-      if (step === undefined) return false;
-      throw new PerdureError(
-        'ACTION_CONFLICT',
-        `The id "${id}" belongs to a step of the plan "${step.plan}": give another.`,
-        {
-          facts: { id, plan: step.plan },
-        },
-      );
-    }
-    if (row.name === name && row.version === version && sameText(row.input, input)) return true;
-    const was =
-      row.name === name ? (row.version === version ? 'other input' : `version ${row.version}`) : `"${row.name}"`;
-    throw new PerdureError(
-      'ACTION_CONFLICT',
-      `The id "${id}" was used for ${was} before; now it came with "${name}", version ${version}: give this one another id.`,
-      { facts: { id, name, version, was: { name: row.name, version: row.version } } },
-    );
-  }
-
-  /** The actions of its steps get ids of their own, which nobody else may have. */
-  #refuseTaken({ id, steps }: Plan): void {
-    const taken = steps.map((step) => stepKey(id, step.id)).find((key) => readAction(this.#rows, key) !== undefined);
-    if (taken === undefined) return;
-    throw new PerdureError(
-      'ACTION_CONFLICT',
-      `The plan "${id}" would call the action of a step "${taken}", but there is an action of that id: give the plan another id.`,
-      { facts: { id: taken } },
-    );
-  }
-
-  /** What `read` gives, as soon as it gives something. */
-  #settlement<T>(key: string, read: () => T | undefined): Promise<T> {
-    const promise = new Promise<T>((resolve, reject) => {
-      if (this.#ended !== undefined) return reject(this.#ended);
-      const present = read();
-      if (present !== undefined) return resolve(present);
-      const done = () => {
-        const value = read();
-        if (value === undefined) return;
-        this.#onEnd.delete(reject);
-        this.#settled.get(key)?.delete(done);
-        resolve(value);
-      };
-      let waiting = this.#settled.get(key);
-      if (waiting === undefined) this.#settled.set(key, (waiting = new Set()));
-      waiting.add(done);
-      this.#onEnd.add(reject);
-    });
-    // Whoever asks hears of a rejection; whoever does not must not crash the process.
-    promise.catch(() => {});
-    return promise;
-  }
-
-  #wake(key: string): void {
-    const waiting = this.#settled.get(key);
-    if (waiting === undefined) return;
-    for (const done of waiting) done();
-    if (waiting.size === 0) this.#settled.delete(key);
-  }
-
-  #end(error: PerdureError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
-    for (const reject of this.#onEnd) reject(error);
-    this.#onEnd.clear();
-    this.#settled.clear();
-  }
-}
-
-function checkRank(rank: number | undefined): void {
-  if (rank === undefined || Number.isFinite(rank)) return;
-  throw new PerdureError('OPTIONS_INVALID', `rank must be a finite number, got ${rank}.`);
 }
 
 function stoppedError(id: string, cause: unknown): PerdureError {

@@ -4,13 +4,14 @@
  */
 import { parseArgs } from 'node:util';
 import { durable } from './durable.mjs';
+import { pipeline } from './pipeline.mjs';
 import { removeScratch } from './scratch.mjs';
 
 /** @typedef {import('./durable.mjs').Measure} Measure */
 /** @typedef {import('./durable.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Measure[]>>} */
-const SUITES = { durable };
+const SUITES = { durable, pipeline };
 
 const HELP = `Usage: node bench/run.mjs <suite> [options]
 

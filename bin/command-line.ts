@@ -1,6 +1,7 @@
 /** The commands and options of `perdure`, and what each calls. Its functions give exit codes and throw errors. */
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { approve, deny, listApprovals, type DecideOptions } from './approvals.ts';
 import { backup } from './backup.ts';
 import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
@@ -10,6 +11,7 @@ import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
 
+const LONGEST_LABEL = 300;
 const STORE = 'the store; default: the only one in this folder';
 
 /** The program; `exit` is told the exit code of the command that was run. */
@@ -32,6 +34,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 3 not found, 4 t
   declareRun(program, exit);
   declareReading(program, exit);
   declareRemote(program, exit);
+  declareApprovals(program, exit);
   declareCare(program, exit);
   return program;
 }
@@ -105,6 +108,30 @@ function declareRemote(program: Command, exit: (code: number) => void): void {
     .action(async (id: string, options: RemoteOptions) => exit(await cancel(id, options)));
 }
 
+function declareApprovals(program: Command, exit: (code: number) => void): void {
+  program
+    .command('approvals')
+    .description(
+      'list what waits for an approval, with its risk and what silence means, also while the store is in use',
+    )
+    .argument('[store]', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExamples:\n  perdure approvals\n  perdure approvals work.db --json')
+    .action((store: string | undefined, options: { json?: boolean }) => exit(listApprovals(store, options)));
+  const deciding = (name: string, description: string, decide: typeof approve) =>
+    program
+      .command(name)
+      .description(description)
+      .argument('<id>', 'of the approval, or of the action or step that asks')
+      .option('--by <who>', 'who says so; default: your user name', label)
+      .option('--note <text>', 'why, for whoever looks at it later', label)
+      .option('--store <file>', STORE)
+      .addHelpText('after', `\nExample:\n  perdure ${name} nightly:1/deploy --note 'seen on staging'`)
+      .action(async (id: string, options: DecideOptions) => exit(await decide(id, options)));
+  deciding('approve', 'let an action run that asks', approve);
+  deciding('deny', 'do not let it run: its outcome is then denied', deny);
+}
+
 function declareCare(program: Command, exit: (code: number) => void): void {
   program
     .command('trees')
@@ -156,6 +183,12 @@ function wholeNumber(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= 1) return number;
   throw new InvalidArgumentError('Expected a whole number from 1.');
+}
+
+/** Who said something, and why: kept with the approval. */
+function label(text: string): string {
+  if (text.trim() !== '' && text.length <= LONGEST_LABEL) return text;
+  throw new InvalidArgumentError(`Expected a text of 1 to ${LONGEST_LABEL} characters.`);
 }
 
 function duration(text: string): number {

@@ -4,12 +4,14 @@ import { isPerdureError, messageOf } from '../errors.ts';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, owned: 4 } as const;
 
+const NOT_FOUND: ReadonlySet<string> = new Set(['ACTION_NOT_FOUND', 'APPROVAL_NOT_FOUND']);
+
 /** 1, or what the error says more exactly. */
 export function exitCodeOf(error: unknown): number {
   if (!isPerdureError(error)) return EXIT.failed;
   if (error.code === 'STORE_OWNED') return EXIT.owned;
   if (error.code === 'OPTIONS_INVALID') return EXIT.usage;
-  if (error.code === 'ACTION_NOT_FOUND' || namesMissingFile(error.facts)) return EXIT.notFound;
+  if (NOT_FOUND.has(error.code) || namesMissingFile(error.facts)) return EXIT.notFound;
   return EXIT.failed;
 }
 

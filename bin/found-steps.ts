@@ -22,11 +22,13 @@ export function foundLines(found: readonly FoundStep[], removed: readonly string
   const failed = settled.length - done;
   const running = stepsIn(kept, 'running');
   const retrying = stepsIn(kept, 'retrying');
-  const waiting = kept.length - settled.length - running.length - retrying.length;
+  const asking = stepsIn(kept, 'asking');
+  const waiting = kept.length - settled.length - running.length - retrying.length - asking.length;
   const counts = [
     `${done} done`,
     `${running.length} running again`,
     ...(retrying.length === 0 ? [] : [`${retrying.length} waiting to retry`]),
+    ...(asking.length === 0 ? [] : [`${asking.length} waiting for an approval`]),
     `${waiting} waiting`,
     ...(failed === 0 ? [] : [`${failed} without success`]),
   ];

@@ -1,8 +1,10 @@
 /** `perdure ls`: the plans of a store and the actions that belong to none. */
+import { countOpenApprovals } from '../actors/approval-ledger.ts';
 import type { PlanRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { actionState, type StepState } from './plan-report.ts';
-import { hasSupervisor, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { standingLines, standingOf, type Standing } from './standing.ts';
+import { hasSupervisor, hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface ListOptions {
@@ -42,8 +44,10 @@ interface Incident {
 const LISTED_ACTIONS = 100;
 const LISTED_INCIDENTS = 100;
 
-interface Listing {
+interface Listing extends Standing {
   readonly store: string;
+  /** How many actions wait for somebody's word. */
+  readonly asking: number;
   readonly plans: readonly ListedPlan[];
   /** Those without an outcome first, then the newest. */
   readonly actions: readonly ListedAction[];
@@ -65,8 +69,9 @@ export function listStore({ store: named, json }: ListOptions): number {
 
 function listingOf(rows: StoreReader, store: string): Listing {
   const incidents = { incidents: incidentsOf(rows), incidentCount: incidentCountOf(rows) };
-  if (!hasSupervisor(rows)) return { store, plans: [], actions: [], actionCounts: {}, ...incidents };
-  return { store, plans: plansOf(rows), actions: actionsOf(rows), actionCounts: actionCountsOf(rows), ...incidents };
+  const known = { store, asking: hasTable(rows, 'approvals') ? countOpenApprovals(rows) : 0, ...standingOf(rows) };
+  if (!hasSupervisor(rows)) return { ...known, plans: [], actions: [], actionCounts: {}, ...incidents };
+  return { ...known, plans: plansOf(rows), actions: actionsOf(rows), actionCounts: actionCountsOf(rows), ...incidents };
 }
 
 function incidentsOf(rows: StoreReader): Incident[] {
@@ -87,8 +92,7 @@ function incidentCountOf(rows: StoreReader): number {
 function plansOf(rows: StoreReader): ListedPlan[] {
   const counts = new Map<string, Record<string, number>>();
   const found = rows.all<{ plan: string; what: string; n: number }>(
-    `select steps.plan, coalesce(steps.kind, iif(actions.state = 'parked', 'parked', iif(actions.state = 'running',
-       'running', 'waiting'))) as what, count(*) as n
+    `select steps.plan, coalesce(steps.kind, iif(actions.state in ('parked', 'running', 'asking'), actions.state, 'waiting')) as what, count(*) as n
      from steps left join actions on actions.id = steps.action group by 1, 2`,
   );
   for (const { plan, what, n } of found) counts.set(plan, { ...counts.get(plan), [what]: n });
@@ -129,8 +133,9 @@ function actionCountsOf(rows: StoreReader): Record<string, number> {
 
 function listingText(listing: Listing): string[] {
   const { store, plans, actions, actionCounts } = listing;
-  const incidentLines = incidentText(listing);
-  if (plans.length === 0 && actions.length === 0) return [`${store} holds no plans and no actions`, ...incidentLines];
+  const asks = listing.asking === 0 ? [] : [`waiting for an approval: ${listing.asking}, see \`perdure approvals\``];
+  const underLines = [...asks, ...standingLines(listing), ...incidentText(listing)];
+  if (plans.length === 0 && actions.length === 0) return [`${store} holds no plans and no actions`, ...underLines];
   const planLines = textTable(plans, [
     { title: 'plan', of: ({ id }) => id },
     { title: 'state', of: ({ kind, state }) => kind ?? state },
@@ -147,7 +152,7 @@ function listingText(listing: Listing): string[] {
     ...(plans.length === 0 ? [] : planLines),
     ...(plans.length > 0 && actions.length > 0 ? [''] : []),
     ...(actions.length === 0 ? [] : [...actionLines, `actions: ${counted(actionCounts)}`]),
-    ...incidentLines,
+    ...underLines,
   ];
 }
 

@@ -10,14 +10,19 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
 import type { PerdureErrorCode } from '../errors.ts';
+import type { StandIns } from '../actors/stand-ins.ts';
+import type { BudgetOptions } from '../machines/budget-policy.ts';
+import type { ComponentOptions } from '../machines/component-policy.ts';
 import { checkGraph } from '../machines/graph.ts';
 import type { GraphNode, UnknownDependency } from '../machines/graph.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { parseModuleReference } from './module-reference.ts';
 import { PlanDocument } from './plan-document.ts';
 import type { Path, PlanProblem } from './plan-document.ts';
-import { checkShape, isMapping } from './plan-schema.ts';
-import type { CheckedStep, Finding } from './plan-schema.ts';
+import { checkShape } from './plan-schema.ts';
+import type { CheckedStep } from './plan-schema.ts';
+import { standInsOf, stepPolicyOf, type StepPolicy } from './plan-step-policy.ts';
+import { isMapping, withoutGaps, type Finding } from './plan-values.ts';
 
 /** A plan that was read and checked. */
 export interface PlanFile {
@@ -25,6 +30,9 @@ export interface PlanFile {
   /** How many steps may run at a time; whoever runs the plan decides if it is left out. */
   readonly concurrency?: number;
   readonly policy: 'stop' | 'continue' | 'skip-dependants';
+  /** The dependencies that its steps lean on, by name. */
+  readonly components?: Readonly<Record<string, ComponentOptions>>;
+  readonly budget?: BudgetOptions;
   readonly steps: readonly PlanStep[];
   /** Absolute. */
   readonly file: string;
@@ -39,15 +47,15 @@ export interface PlanRetry {
   readonly capMs: number;
 }
 
-interface CommonStep {
+interface CommonStep extends StandIns {
   readonly id: string;
   /** Each id once, in the order of the file. */
   readonly after: readonly string[];
   readonly estimateMs: number;
   readonly timeoutMs?: number;
   readonly retry?: PlanRetry;
-  /** Shell text that is run when the step has failed for good. */
-  readonly fallback?: string;
+  /** What the gate, its component and the queue must know, if anything was said. */
+  readonly policy?: StepPolicy;
 }
 
 export interface CommandStep extends CommonStep {
@@ -162,14 +170,17 @@ function envOf(env: NonNullable<CheckedStep['env']>, path: Path, document: PlanD
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
-function commonOf({ id, after, estimate, timeout, retry, fallback }: CheckedStep): CommonStep {
+function commonOf(step: CheckedStep): CommonStep {
+  const { id, after, estimate, timeout, retry } = step;
+  const policy = stepPolicyOf(step);
   return {
     id,
     after,
     estimateMs: estimate,
     ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(retry !== undefined && { retry }),
-    ...(fallback !== undefined && { fallback }),
+    ...(Object.keys(policy).length > 0 && { policy }),
+    ...standInsOf(step),
   };
 }
 
@@ -207,12 +218,12 @@ export function parsePlan(text: string, file: string): PlanFile {
     const code = fault !== undefined && wrong.length === 0 ? fault.code : 'PLAN_INVALID';
     throw planError(absolute, code, problems, fault?.facts);
   }
-  const { name, policy, concurrency, steps } = plan;
+  const { name, policy, concurrency, components, budget, steps } = plan;
   const folder = dirname(absolute);
   return {
     name,
     policy,
-    ...(concurrency !== undefined && { concurrency }),
+    ...withoutGaps({ concurrency, components, budget }),
     steps: steps.map((step, index) => stepOf(step, index, document, folder)),
     file: absolute,
   };
@@ -260,16 +271,16 @@ export function readPlanFile(path: string): PlanFile {
 
 /** A step without its timing: what its result depends on. */
 function essence(step: PlanStep): Readonly<Record<string, unknown>> {
-  const { kind, fallback } = step;
+  const { kind, fallback, undo } = step;
   const after = step.after.toSorted();
   return step.kind === 'command'
-    ? { kind, fallback, after, run: step.run, cwd: step.cwd, env: step.env }
-    : { kind, fallback, after, module: step.module, export: step.export, input: step.input };
+    ? { kind, fallback, undo, after, run: step.run, cwd: step.cwd, env: step.env }
+    : { kind, fallback, undo, after, module: step.module, export: step.export, input: step.input };
 }
 
 /**
  * What makes the step's result, as text that is equal for equal steps: how keys and `after` are ordered does not matter,
- * nor do the id, the estimate, the timeout and the retries. A step whose text differs from an earlier run's has changed.
+ * nor do the id, times, retries, the component, and what the gate asks about. A step whose text differs from an earlier run's has changed.
  */
 export function definitionOf(step: PlanStep): string {
   return canonicalJson(essence(step));

@@ -1,13 +1,16 @@
 /** What is known of a run of a plan: the document of `--json`, and what every text about a run is made from. */
 import { existsSync } from 'node:fs';
-import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
+import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
+import type { Band } from '../machines/gate.ts';
+import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outcome.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import { readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
-import { fallbackOutputFileOf, filesBeside, outputFileOf } from '../actors/step-files.ts';
+import { fallbackNamed, filesBeside, outputFileOf, standInOutputFileOf } from '../actors/step-files.ts';
 import { fromText, unsealed } from '../actors/values.ts';
-import type { StoreReader } from './store-reader.ts';
+import { standingOf, type Standing } from './standing.ts';
+import { hasTable, type StoreReader } from './store-reader.ts';
 
 export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'asking' | 'parked' | 'settled';
 
@@ -26,6 +29,17 @@ export interface StepReport {
   /** Why it was skipped or cancelled without an attempt. */
   readonly reason?: string;
   readonly error?: ErrorRecord;
+  /** How the gate let it pass, and what it gave for its going well; `ask` when somebody was asked. */
+  readonly band?: Band;
+  readonly score?: number;
+  /** The fallback whose value it is. */
+  readonly via?: string;
+  /** What a success lacks of the real thing, composed with what it depends on; absent for nothing. */
+  readonly qualityLoss?: number;
+  /** What its attempts had done was undone, or could not be. */
+  readonly undo?: 'done' | ErrorRecord;
+  /** While it asks. */
+  readonly approval?: Approval;
   /** While it backs off: when the next attempt is due. */
   readonly retryAt?: number;
   /** What the last attempt printed. */
@@ -47,6 +61,8 @@ export interface PlanReport {
   readonly speedUp: number;
   /** The most steps that ran at one time. */
   readonly atOnce: number;
+  /** How the components and the budget of the whole store stand now. */
+  readonly standing: Standing;
 }
 
 /** A run as it stands; undefined if the store has none of this id. */
@@ -54,7 +70,10 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
   const plan = readPlan(rows, id);
   if (plan === undefined) return undefined;
   const actions = actionsOf(rows, id);
-  const steps = readSteps(rows, id).map((step) => stepReport(step, actions.get(step.action), store));
+  const asking = approvalsByAction(rows);
+  const steps = readSteps(rows, id).map((step) => {
+    return stepReport(step, actions.get(step.action), store, asking.get(step.action));
+  });
   return {
     plan: id,
     name: plan.name,
@@ -64,6 +83,7 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
     ...(plan.settled_at === null ? {} : { settledAt: plan.settled_at }),
     steps: steps.toSorted((a, b) => (a.startedAt ?? Infinity) - (b.startedAt ?? Infinity) || 0),
     ...measured(steps),
+    standing: standingOf(rows),
   };
 }
 
@@ -75,13 +95,23 @@ function actionsOf(rows: StoreReader, plan: string): Map<string, ActionRow> {
   return new Map(found.map((row) => [row.id, unsealed(rows, row)]));
 }
 
-function stepReport(step: StepRow, row: ActionRow | undefined, store: string): StepReport {
+function approvalsByAction(rows: StoreReader): Map<string, Approval> {
+  const open = hasTable(rows, 'approvals') ? openApprovals(rows) : [];
+  return new Map(open.map((approval) => [approval.action, approval]));
+}
+
+function stepReport(
+  step: StepRow,
+  row: ActionRow | undefined,
+  store: string,
+  approval: Approval | undefined,
+): StepReport {
   const { kind, reason } = step;
   const about = { id: step.step, state: stepState(step, row), ...(kind === null ? {} : { kind }) };
   if (row === undefined) {
     return { ...about, action: step.action, attempts: 0, ...(reason === null ? {} : { reason }) };
   }
-  return { ...about, ...actionReport(row, store), ...(reason === null ? {} : { reason }) };
+  return { ...about, ...actionReport(row, store, approval), ...(reason === null ? {} : { reason }) };
 }
 
 /** What a step is doing. */
@@ -98,8 +128,14 @@ export function actionState({ state, retry_at: retryAt }: ActionRow): StepState 
 }
 
 /** What is known of an action, with or without a plan. */
-export function actionReport(row: ActionRow, store: string): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
+export function actionReport(
+  row: ActionRow,
+  store: string,
+  approval?: Approval,
+): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
   const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
+  // An older Perdure made the table without these columns.
+  const { band = null, score = null, via = null, quality_loss: qualityLoss, undo = null } = row;
   const outputFile = outputFileIn(store, row);
   return {
     action: row.id,
@@ -110,14 +146,21 @@ export function actionReport(row: ActionRow, store: string): Omit<StepReport, 'i
     ...(value === null ? {} : { value: fromText(value) }),
     ...(error === null ? {} : { error: JSON.parse(error) as ErrorRecord }),
     ...(retryAt === null ? {} : { retryAt }),
+    ...(band === null ? {} : { band }),
+    ...(score === null ? {} : { score }),
+    ...(via === null ? {} : { via }),
+    ...(row.kind !== null && isSuccess(row.kind) && qualityLoss > 0 ? { qualityLoss } : {}),
+    ...(undo === null ? {} : { undo: undo === 'done' ? undo : (JSON.parse(undo) as ErrorRecord) }),
+    ...(approval === undefined ? {} : { approval }),
     ...(outputFile === undefined ? {} : { outputFile }),
   };
 }
 
-/** The output of the fallback, if it came to that, or else of the last attempt that printed. */
-function outputFileIn(store: string, { id, attempts }: ActionRow): string | undefined {
+/** The output of the fallback whose value it is, or else of the last attempt that printed. */
+function outputFileIn(store: string, { id, attempts, via }: ActionRow): string | undefined {
   const files = filesBeside(store);
-  const candidates = [fallbackOutputFileOf(files, id, attempts), outputFileOf(files, id, attempts)];
+  const stoodIn = standInOutputFileOf(files, id, fallbackNamed(via ?? 'fallback'), attempts);
+  const candidates = [stoodIn, outputFileOf(files, id, attempts)];
   if (attempts > 1) candidates.push(outputFileOf(files, id, attempts - 1));
   return candidates.find((file) => existsSync(file));
 }

@@ -4,76 +4,26 @@
  */
 
 import * as v from 'valibot';
-import { nearest } from '../machines/nearest.ts';
-import { parseDuration } from './duration.ts';
 import { moduleReferenceProblem } from './module-reference.ts';
 import type { Path } from './plan-document.ts';
+import { BUDGET_SHAPE, budget, COMPONENTS_SHAPE, components, undeclared } from './plan-components.ts';
+import { COMMAND, STEP_POLICY_SHAPES, stepPolicy } from './plan-step-policy.ts';
+import {
+  count,
+  duration,
+  expected,
+  id,
+  isMapping,
+  mapping,
+  strangers,
+  text,
+  word,
+  type Finding,
+  type Mapping,
+} from './plan-values.ts';
 
-/** Something wrong with the data, to be placed in its file. */
-export interface Finding {
-  readonly path: Path;
-  readonly message: string;
-}
-
-const SHOWN_TEXT = 60;
 const DEEPEST_INPUT = 200;
 const DEFAULT_CAP_MS = 30_000;
-
-/** What was found, short enough for a message. */
-function shown(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
-  if (typeof value === 'object') return 'a mapping';
-  if (typeof value !== 'string') return `the ${typeof value} ${String(value as number | boolean)}`;
-  return value.length > SHOWN_TEXT ? `${JSON.stringify(value.slice(0, SHOWN_TEXT))}…` : JSON.stringify(value);
-}
-
-function expected(what: string): (issue: { readonly input: unknown }) => string {
-  return ({ input }) => `expected ${what}, got ${shown(input)}`;
-}
-
-type Mapping = Readonly<Record<string, unknown>>;
-
-export function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A mapping with these entries; keys that are not among them are for `keyFindings`. */
-function mapping<const E extends v.ObjectEntries>(noun: string, what: string, entries: E) {
-  const object = v.object(entries, (issue) => `${noun} needs ${issue.expected?.replaceAll('"', '`')}`);
-  return v.pipe(v.custom<v.InferInput<typeof object>>(isMapping, expected(what)), object);
-}
-
-/** Operating systems end a text at its first NUL, so a command would not be the one that was written. */
-function text(what: string) {
-  const message = expected(what);
-  return v.pipe(
-    v.string(message),
-    v.check((value) => value.trim() !== '', message),
-    v.check((value) => !value.includes('\0'), 'expected text without NUL characters'),
-  );
-}
-
-function duration(leastMs: 0 | 1) {
-  return v.pipe(
-    v.unknown(),
-    v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
-      const ms = parseDuration(dataset.value);
-      if (ms !== undefined && ms >= leastMs) return ms;
-      const range = ms === undefined ? ' (up to 596h)' : ' longer than 0';
-      addIssue({ message: `expected a duration such as 90s or 10m${range}, got ${shown(dataset.value)}` });
-      return NEVER;
-    }),
-  );
-}
-
-function count(what: string) {
-  const message = expected(`${what}, a whole number from 1`);
-  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(1, message));
-}
-
-const ID = 'an id of 1 to 100 letters, digits, ".", "_" or "-"';
-const id = v.pipe(v.string(expected(ID)), v.regex(/^[A-Za-z0-9._-]{1,100}$/, expected(ID)));
 
 const AFTER = 'the id of a step, or a list of ids';
 const afterList = v.pipe(
@@ -166,14 +116,13 @@ const input = v.pipe(
   }),
 );
 
-const COMMAND = 'a shell command as text (in quotes, if YAML takes it for something else)';
 const common = {
   id,
   after: v.optional(after, []),
   estimate: v.optional(duration(0), '1s'),
   timeout: v.optional(duration(1)),
   retry: v.optional(retry),
-  fallback: v.optional(text(COMMAND)),
+  ...stepPolicy,
 };
 const command = { run: v.optional(text(COMMAND)), cwd: v.optional(text('the path of a folder')), env: v.optional(env) };
 const call = { module: v.optional(module), input: v.optional(input) };
@@ -186,17 +135,14 @@ const name = v.pipe(
   v.check((value) => value.trim() !== '', expected(NAME)),
 );
 
-const POLICIES = ['stop', 'continue', 'skip-dependants'] as const;
-const policy = v.picklist(POLICIES, ({ input }) => {
-  const [meant] = typeof input === 'string' ? nearest(input, POLICIES) : [];
-  const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-  return `expected stop, continue or skip-dependants, got ${shown(input)}${hint}`;
-});
+const policy = word(['stop', 'continue', 'skip-dependants']);
 
 const planEntries = {
   name,
   policy: v.optional(policy, 'stop'),
   concurrency: v.optional(count('the number of steps that may run at a time')),
+  components: v.optional(components),
+  budget: v.optional(budget),
   steps: v.pipe(v.array(step, expected('a list of steps')), v.minLength(1, expected('at least one step'))),
 };
 const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `steps`', planEntries);
@@ -204,15 +150,6 @@ const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `step
 /** A plan with its defaults filled in; paths are as written. */
 export type CheckedPlan = v.InferOutput<typeof plan>;
 export type CheckedStep = CheckedPlan['steps'][number];
-
-function strangers(value: Mapping, allowed: readonly string[], path: Path): Finding[] {
-  const unknown = Object.keys(value).filter((key) => !allowed.includes(key));
-  return unknown.map((key) => {
-    const [meant] = nearest(key, allowed);
-    const hint = meant === undefined ? `expected one of ${allowed.join(', ')}` : `did you mean "${meant}"?`;
-    return { path: [...path, key], message: `unknown key ${shown(key)}; ${hint}` };
-  });
-}
 
 /** A step is a command or a call of a module, and has no key of the other kind. */
 function kindFindings(value: Mapping, path: Path): Finding[] {
@@ -227,23 +164,21 @@ function kindFindings(value: Mapping, path: Path): Finding[] {
   return misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` }));
 }
 
-function stepKeyFindings(value: unknown, path: Path): Finding[] {
-  if (!isMapping(value)) return [];
-  const allowed = Object.keys({ ...common, ...command, ...call });
-  const inRetry = isMapping(value['retry'])
-    ? strangers(value['retry'], ['attempts', 'delay', 'cap'], [...path, 'retry'])
-    : [];
-  return [...strangers(value, allowed, path), ...kindFindings(value, path), ...inRetry];
-}
+const STEP = {
+  keys: Object.keys({ ...common, ...command, ...call }),
+  inside: { retry: { keys: ['attempts', 'delay', 'cap'] }, ...STEP_POLICY_SHAPES },
+};
+const PLAN = {
+  keys: Object.keys(planEntries),
+  inside: { steps: { each: STEP }, components: COMPONENTS_SHAPE, budget: BUDGET_SHAPE },
+};
 
-/** Every key that has no business where it is. Valibot would name one in each mapping, and miss `constructor`. */
-function keyFindings(value: unknown): Finding[] {
+/** What is wrong beside the values: keys that have no business where they are, and names that nothing has. */
+function structureFindings(value: unknown): Finding[] {
   if (!isMapping(value)) return [];
   const steps = Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
-  return [
-    ...strangers(value, Object.keys(planEntries), []),
-    ...steps.flatMap((item, index) => stepKeyFindings(item, ['steps', index])),
-  ];
+  const kinds = steps.flatMap((item, index) => (isMapping(item) ? kindFindings(item, ['steps', index]) : []));
+  return [...strangers(value, PLAN), ...kinds, ...undeclared(value, steps)];
 }
 
 function findingOf(issue: v.BaseIssue<unknown>): Finding {
@@ -254,6 +189,6 @@ function findingOf(issue: v.BaseIssue<unknown>): Finding {
 export function checkShape(value: unknown): { readonly plan?: CheckedPlan; readonly findings: readonly Finding[] } {
   // Of several checks on one value, the first that fails says enough.
   const result = v.safeParse(plan, value, { abortPipeEarly: true });
-  const findings = [...keyFindings(value), ...(result.issues ?? []).map(findingOf)];
+  const findings = [...structureFindings(value), ...(result.issues ?? []).map(findingOf)];
   return result.success && findings.length === 0 ? { plan: result.output, findings } : { findings };
 }

@@ -1,28 +1,58 @@
 /** The steps of a plan file as actions of a supervisor, and back: what a stored step was defined as. */
 import { dirname } from 'node:path';
+import { DEFAULT_LOSS, type FallbackTerms } from '../actors/action-context.ts';
+import type { ComponentDefinition, Components } from '../actors/components.ts';
+import { fallbacksOf } from '../actors/stand-ins.ts';
 import type { StepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';
 
 /** The steps as the supervisor takes them: `command` and `module` are the names of the actions. */
-export function stepOptions({ steps, file }: PlanFile): StepOptions[] {
+export function stepOptions({ name, steps, file }: PlanFile): StepOptions[] {
   const folder = dirname(file);
-  return steps.map((step) => optionsOf(step, folder));
+  return steps.map((step) => ({ ...optionsOf(step, folder), subject: `${name}/${step.id}` }));
 }
 
 function optionsOf(step: PlanStep, folder: string): StepOptions {
-  const { id, kind, after, estimateMs, timeoutMs, retry, ...work } = step;
+  const { id, kind, after, estimateMs, timeoutMs, retry, policy, ...work } = step;
   return {
+    summary: `${id}: ${firstLine(step.kind === 'command' ? step.run : `${step.module}#${step.export}`)}`,
+    ...policy,
     id,
     action: kind,
     input: { ...work, folder },
     after,
     estimateMs,
-    fallback: step.fallback !== undefined,
+    fallback: termsOf(step),
+    undo: step.undo !== undefined,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retry === undefined ? {} : { retry }),
   };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0] ?? '';
+}
+
+/** What the supervisor must know of the fallbacks; what they run is in the input. */
+function termsOf(step: PlanStep): Record<string, FallbackTerms> {
+  const entries = Object.entries(fallbacksOf(step)).map(([name, { run: _, ...terms }]) => [name, terms] as const);
+  return Object.fromEntries(entries);
+}
+
+/** The components that the plan declares, and those that its steps name. */
+export function componentsOf({ components = {}, steps }: PlanFile): Components {
+  const all: Record<string, ComponentDefinition> = { ...components };
+  for (const step of steps) {
+    const { component } = step.policy ?? {};
+    if (component === undefined) continue;
+    const losses = Object.values(fallbacksOf(step)).map(({ qualityLoss = DEFAULT_LOSS }) => qualityLoss);
+    const known = all[component];
+    const fallbackLoss = Math.min(known?.fallbackLoss ?? Infinity, ...losses);
+    all[component] = { ...known, ...(fallbackLoss === Infinity ? {} : { fallbackLoss }) };
+  }
+  return all;
 }
 
 /** The definition that a stored step was given by its plan file; comparable with `definitionOf`. */

@@ -1,7 +1,9 @@
 /** What is printed of a run, mostly when it has ended: each step with its place in time, what was retried, and the speed-up. */
 import { isSuccess } from '../machines/outcome.ts';
+import { silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanReport, StepReport } from './plan-report.ts';
+import { standingLines } from './standing.ts';
 import { textTable, type Column } from './text-table.ts';
 import type { Paint } from './terminal.ts';
 
@@ -15,6 +17,7 @@ export function planSummary(report: PlanReport, paint: Paint, now = Date.now()):
     ...textTable(report.steps, stepColumns(report, paint)),
     '',
     ...retried(report),
+    ...standingLines(report.standing),
     ...(report.kind === undefined ? soFar(report, now) : [speedUp(report)]),
   ];
 }
@@ -37,11 +40,18 @@ export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport
   return [
     { title: 'step', of: ({ id }) => id },
     { title: 'outcome', of: ({ kind, state }) => kind ?? state, paint: (text, { kind }) => painted(text, kind, paint) },
+    ...gateColumn(report),
     { title: 'attempts', of: ({ attempts }) => String(attempts), align: 'right' },
     { title: 'time', of: ({ ms }) => (ms === undefined ? '' : shownDuration(ms)), align: 'right' },
     { title: 'when', of: (step) => bar(step, report), paint: (text) => paint.dim(text) },
     { title: '', of: why },
   ];
+}
+
+/** Only where the gate had something to say. */
+function gateColumn({ steps }: PlanReport): Column<StepReport>[] {
+  const isOpen = steps.every(({ band }) => band === undefined || band === 'immediate');
+  return isOpen ? [] : [{ title: 'gate', of: ({ band }) => band ?? '' }];
 }
 
 function painted(text: string, kind: StepReport['kind'], paint: Paint): string {
@@ -60,10 +70,14 @@ function bar({ startedAt, settledAt }: StepReport, { steps, makespanMs }: PlanRe
   return '·'.repeat(from) + '█'.repeat(to - from) + '·'.repeat(CHART_WIDTH - to);
 }
 
-function why({ reason, error, kind }: StepReport): string {
+function why({ reason, error, kind, via, undo, approval }: StepReport): string {
+  if (approval !== undefined) return `asks: ${silenceText(approval)}`;
   if (kind === 'ok' || kind === 'recovered') return '';
   const [line = ''] = (reason ?? error?.message ?? '').split('\n');
-  return kind === 'degraded' ? `fallback after: ${line}` : line;
+  if (kind === 'degraded')
+    return `${via === undefined || via === 'fallback' ? 'fallback' : `fallback ${via}`} after: ${line}`;
+  if (undo === undefined) return line;
+  return `${line}; ${undo === 'done' ? 'undone' : `not undone: ${undo.message.split('\n', 1)[0]}`}`;
 }
 
 function retried({ steps }: PlanReport): string[] {

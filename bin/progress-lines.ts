@@ -42,6 +42,7 @@ function firstLine(text: string): string {
 export interface RunCounts {
   readonly total: number;
   readonly settled: number;
+  readonly asking: number;
 }
 
 /** An action that is under way, as the table shows it. */
@@ -65,7 +66,8 @@ export function liveLines(
     { title: '', of: (row) => doing(row, now) },
   ]);
   const more = active.length > room ? [`  and ${active.length - room} more`] : [];
-  const head = `${run}: ${counts.settled} of ${counts.total} done, ${active.length} under way`;
+  const asking = counts.asking === 0 ? '' : `, ${counts.asking} waiting for an approval`;
+  const head = `${run}: ${counts.settled} of ${counts.total} done, ${active.length} under way${asking}`;
   return [head, ...rows, ...more].map((line) => line.slice(0, Math.max(10, size.columns - 1)));
 }
 

@@ -5,6 +5,7 @@ import type { ActionRow } from '../actors/queue-tables.ts';
 import type { Actions } from '../actors/actions.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
 import { liveLines, retryLine, settledLine, startedLine, type ActiveRow, type RunCounts } from './progress-lines.ts';
+import { openLines, watchPipeline, type Told } from './pipeline-watch.ts';
 import type { StoreReader } from './store-reader.ts';
 import type { LiveText, Paint } from './terminal.ts';
 
@@ -32,6 +33,7 @@ export class Progress {
         this.#say(id, (step) => retryLine(step, delayMs, error, paint));
       }),
       supervisor.on('action.settled', ({ id }) => this.#say(id, (step, row) => settledLine(step, row, paint))),
+      ...watchPipeline(supervisor, this.#told),
       supervisor.on('supervisor.paused', () =>
         this.note('paused: what ran has ended, nothing starts until `perdure resume`'),
       ),
@@ -49,10 +51,20 @@ export class Progress {
     this.#text.print(this.#paint.dim(line));
   }
 
+  /** Says what waits for somebody's word already. */
+  noteOpen(): void {
+    openLines(this.#supervisor, this.#told).forEach(this.#told.say);
+  }
+
   stop(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     clearInterval(this.#timer);
     this.#text.draw([]);
+  }
+
+  get #told(): Told {
+    const stepOf = (action: string) => stepOfAction(this.#run, action);
+    return { say: (line) => this.#text.print(line), paint: this.#paint, stepOf };
   }
 
   get #rows(): StoreReader {
@@ -74,10 +86,14 @@ export class Progress {
       this.#run,
     );
     const counts = this.#rows.get<RunCounts>(
-      `select count(*) as total, coalesce(sum(state = 'settled'), 0) as settled from steps where plan = ?`,
+      `select count(*) as total, coalesce(sum(steps.state = 'settled'), 0) as settled,
+         coalesce(sum(actions.state = 'asking'), 0) as asking
+       from steps left join actions on actions.id = steps.action where steps.plan = ?`,
       this.#run,
     );
-    this.#text.draw(liveLines(this.#run, counts ?? { total: 0, settled: 0 }, active, Date.now(), this.#text.size));
+    this.#text.draw(
+      liveLines(this.#run, counts ?? { total: 0, settled: 0, asking: 0 }, active, Date.now(), this.#text.size),
+    );
   }
 }
 

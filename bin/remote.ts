@@ -55,16 +55,21 @@ function withoutAction({ step, plan, kind }: StepRow): string {
 }
 
 async function ask(store: string, event: SupervisorCommand): Promise<number> {
+  return reportAnswer(store, event.type.replace('supervisor.', ''), await request(store, event));
+}
+
+/** Leaves a request with the owner of a store, or for the next one; gives its answer, if it comes soon. */
+export async function request(store: string, event: SupervisorCommand): Promise<string | undefined> {
   const id = uuidv7();
   readStore(store, () => undefined);
   post(store, id, event);
-  const answer = await answerTo(store, id);
-  process.stdout.write(`${answer === undefined ? unanswered(store) : `${requestOf(event)}: ${answer}`}\n`);
-  return answer?.startsWith('refused') === true ? EXIT.failed : EXIT.ok;
+  return answerTo(store, id);
 }
 
-function requestOf({ type }: SupervisorCommand): string {
-  return type.replace('supervisor.', '');
+/** Says what came of a request; gives the exit code. */
+export function reportAnswer(store: string, asked: string, answer: string | undefined): number {
+  process.stdout.write(`${answer === undefined ? unanswered(store) : `${asked}: ${answer}`}\n`);
+  return answer?.startsWith('refused') === true ? EXIT.failed : EXIT.ok;
 }
 
 function post(store: string, id: string, event: SupervisorCommand): void {

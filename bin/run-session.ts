@@ -25,7 +25,7 @@ import { Store } from '../persistence/store.ts';
 import { foundSteps, type FoundStep } from './found-steps.ts';
 import { planChanges, refuseFinished, type PlanChanges } from './plan-changes.ts';
 import type { PlanFile } from './plan-file.ts';
-import { stepOptions } from './plan-steps.ts';
+import { componentsOf, stepOptions } from './plan-steps.ts';
 import { decideRun, type RunDecision, type RunWish } from './run-decision.ts';
 import { WorkGate } from './work-gate.ts';
 
@@ -76,7 +76,13 @@ export class RunSession {
       const files = filesBeside(store.path);
       const output = new ModuleOutput({ files, outputLimit: options.outputLimit ?? DEFAULT_OUTPUT_LIMIT });
       const actions = guardedActions(gate, store, output, options);
-      const supervisor = await spawnSupervisor({ store, actions, concurrency: slotsOf(plan, options.concurrency) });
+      const supervisor = await spawnSupervisor({
+        store,
+        actions,
+        concurrency: slotsOf(plan, options.concurrency),
+        components: componentsOf(plan),
+        ...(plan.budget === undefined ? {} : { budget: plan.budget }),
+      });
       return new RunSession({
         store,
         decision,

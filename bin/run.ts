@@ -80,6 +80,7 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
     const turn = supervisor.resumed === undefined ? '' : ` at turn ${supervisor.resumed.turn}`;
     progress.note(`${decision.retry ? 'retrying' : 'resuming'} ${id}${turn}: ${counts}`);
     for (const line of under) progress.note(line);
+    progress.noteOpen();
     const list = (what: string, ids: readonly string[]) =>
       ids.length > 0 && progress.note(`${what}: ${ids.join(', ')}`);
     list(

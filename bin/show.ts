@@ -1,7 +1,9 @@
 /** `perdure show <id>`: a plan, a step of one (`run/step`), or an action. */
+import { openApprovals } from '../actors/approval-ledger.ts';
 import { readAction } from '../actors/ledger.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { PerdureError } from '../errors.ts';
+import { riskText, silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import { actionReport, actionState, planReport, type PlanReport, type StepReport } from './plan-report.ts';
 import { planSummary } from './plan-summary.ts';
@@ -49,7 +51,7 @@ function find(rows: StoreReader, store: string, id: string): Found | undefined {
   const step = findStep(rows, store, id);
   if (step !== undefined) return step;
   const row = readAction(rows, id);
-  return row === undefined ? undefined : { type: 'action', action: reportOf(row, store) };
+  return row === undefined ? undefined : { type: 'action', action: reportOf(row, rows, store) };
 }
 
 function findStep(rows: StoreReader, store: string, id: string): Found | undefined {
@@ -59,15 +61,16 @@ function findStep(rows: StoreReader, store: string, id: string): Found | undefin
   return plan === undefined || step === undefined ? undefined : { type: 'step', plan: plan.plan, step };
 }
 
-function reportOf(row: ActionRow, store: string): ActionReport {
-  const { id, name, version, kind } = row;
+function reportOf(row: ActionRow, rows: StoreReader, store: string): ActionReport {
+  const { id, name, version, kind, state } = row;
+  const approval = state === 'asking' ? openApprovals(rows, -1).find(({ action }) => action === id) : undefined;
   return {
     id,
     name,
     version,
     state: actionState(row),
     ...(kind === null ? {} : { kind }),
-    ...actionReport(row, store),
+    ...actionReport(row, store, approval),
   };
 }
 
@@ -87,6 +90,8 @@ function details(of: StepReport): string[] {
   const time = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString());
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['state', of.state === 'parked' ? 'parked: the owner of the store has no such action' : (of.kind ?? of.state)],
+    ['asks', of.approval && `${of.approval.summary} (${riskText(of.approval)}; ${silenceText(of.approval)})`],
+    ['band', of.band && `${of.band}${of.score === undefined ? '' : `, score ${of.score.toFixed(2)}`}`],
     ['attempts', String(of.attempts)],
     ['started', time(of.startedAt)],
     ['settled', time(of.settledAt)],
@@ -97,6 +102,9 @@ function details(of: StepReport): string[] {
       'error',
       of.error === undefined ? undefined : `${of.error.message}${of.error.code === null ? '' : ` [${of.error.code}]`}`,
     ],
+    ['via', of.via && `the fallback ${of.via}`],
+    ['quality', of.qualityLoss === undefined ? undefined : (1 - of.qualityLoss).toFixed(2)],
+    ['undo', of.undo && (of.undo === 'done' ? 'what it did was undone' : `failed: ${of.undo.message}`)],
     ['value', of.value === undefined ? undefined : JSON.stringify(of.value)],
   ];
   const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(8)}  ${value}`]));

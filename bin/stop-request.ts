@@ -2,13 +2,17 @@
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** How often nothing is done. */
+const STAY_MS = 3_600_000;
+
 type StopSignal = keyof typeof EXIT_CODES;
 
-/** Listens from its making until it is forgotten. */
+/** Listens from its making until it is forgotten, and keeps the process so long: a run that waits for people does nothing else. */
 export class StopRequest {
   /** Resolves, with the exit code it asks for, at the first signal. */
   readonly received: Promise<{ readonly signal: StopSignal; readonly exitCode: number }>;
   #count = 0;
+  readonly #stay = setInterval(() => {}, STAY_MS);
   #receive: (stop: { signal: StopSignal; exitCode: number }) => void = () => {};
 
   constructor() {
@@ -17,6 +21,7 @@ export class StopRequest {
   }
 
   forget(): void {
+    clearInterval(this.#stay);
     process.off('SIGINT', this.#handle).off('SIGTERM', this.#handle);
   }
 

@@ -57,7 +57,12 @@ function checkStore(db: Db, path: string): void {
 
 /** Whether a supervisor has ever used the store: others have no plans and no actions. */
 export function hasSupervisor(rows: StoreReader): boolean {
-  return rows.get(`select 1 from sqlite_schema where name = 'plans'`) !== undefined;
+  return hasTable(rows, 'plans');
+}
+
+/** Whether the store has this table: an older Perdure may not have made it. */
+export function hasTable(rows: Pick<StoreReader, 'get'>, name: string): boolean {
+  return rows.get(`select 1 from sqlite_schema where type = 'table' and name = ?`, name) !== undefined;
 }
 
 /** The store that was named, or the only one in the folder; absolute. */

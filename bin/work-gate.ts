@@ -3,7 +3,8 @@
  *
  * A restored supervisor goes on at once; the gate keeps that from starting what the next command line abandons or changes.
  */
-import type { ActionContext, ActionDefinition } from '../actors/actions.ts';
+import type { ActionContext } from '../actors/action-context.ts';
+import type { ActionDefinition } from '../actors/actions.ts';
 
 type Work<TInput, TValue> = (input: TInput, context: ActionContext) => Promise<TValue> | TValue;
 
@@ -42,7 +43,7 @@ export class WorkGate {
         return await work(input, context);
       } finally {
         // An attempt that was aborted before it looked may have left-overs of an earlier life.
-        if (context.signal.aborted) await cleanUp?.(context.id);
+        if (context.signal.aborted) await cleanUp?.(context.id, input);
       }
     };
   }

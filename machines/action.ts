@@ -3,7 +3,7 @@
  * classified, retried as its policy, its component's breaker and retry budget allow, mended by a known fix, undone, replaced
  * by a fallback that is good enough, and settled once.
  *
- *   admitted ──isGoodEnough──> permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
+ *        replacing <──isTooPoor── permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
  *                                  │ action.refused                 │ failed ──canRetry──> backingOff ──> permitting
  *                                  ├─canWait─> waiting ──┐          │      └─────────┐
  *                                  │   └─────────────────┘          │                v
@@ -22,7 +22,7 @@
  */
 import { assign, enqueueActions, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, type PerdureErrorCode } from '../errors.ts';
-import type { ComponentAnswer, ComponentEvent } from './component.ts';
+import type { ComponentAnswer, ComponentEvent, Permit } from './component.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { Band } from './gate.ts';
 import { notProvided } from './not-provided.ts';
@@ -64,6 +64,8 @@ export interface ActionPolicy {
 /** The policy as it is stored: with what the gate must know. */
 export interface StoredPolicy extends ActionPolicy {
   readonly risk: Risk;
+  /** Of a plan's step: whether it waits while the error budget is spent. */
+  readonly optional?: boolean;
 }
 
 export interface ActionInput {
@@ -123,7 +125,7 @@ export interface ActionContext extends ActionInput {
   /** When it was admitted. */
   readonly startedAt: number;
   /** What its component gave it, until it is told how the call went. */
-  readonly permit: Permit | null;
+  readonly permit: Required<Permit> | null;
   readonly fix: string | null;
   /** Fallbacks that were tried. */
   readonly replaced: number;
@@ -137,16 +139,10 @@ export interface ActionContext extends ActionInput {
 
 export type ActionEvent =
   | { readonly type: 'action.cancel'; readonly at: number }
-  | ({ readonly type: 'action.permitted' } & Permit)
+  | ({ readonly type: 'action.permitted' } & Required<Permit>)
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' };
-
-/** A component's leave to call it, which goes back with how the call went. */
-export interface Permit {
-  readonly probe: boolean;
-  readonly generation: number;
-}
 
 type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
@@ -230,17 +226,20 @@ function noteFallbackFailure(
   return { replaced: context.replaced + 1, at: result.at, workMs: context.workMs + msOf(result) };
 }
 
-function noteRefusal({ context }: Args, { reason, openUntil, at = context.at }: Refusal): Partial<ActionContext> {
+const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], 'retryBudget'>, string>> = {
+  open: 'does not work: its circuit is open',
+  probing: 'does not work: its circuit is open, and another action is trying it',
+  bypassed: 'is bypassed by an operator',
+  shed: 'is left alone while too much else is down',
+};
+
+function noteRefusal({ context }: Args, { reason, retryAfterMs, at = context.at }: Refusal): Partial<ActionContext> {
   const { component } = context.policy;
   if (reason === 'retryBudget') return { at, retryable: false };
-  const until = openUntil === null ? '' : ` until ${new Date(openUntil).toISOString()}`;
-  const why = reason === 'bypassed' ? 'is bypassed by an operator' : `does not work: its circuit is ${reason}${until}`;
+  const code = reason === 'shed' ? 'LOAD_SHED' : 'CIRCUIT_OPEN';
+  const error = ownError(code, `The component "${component}" ${REFUSALS[reason]}; the action was not tried.`);
   // What failed before says more than that nothing was tried again.
-  return {
-    at,
-    retryable: false,
-    error: context.error ?? ownError('CIRCUIT_OPEN', `The component "${component}" ${why}; the action was not tried.`),
-  };
+  return { at, retryable: false, error: context.error ?? (retryAfterMs > 0 ? { ...error, retryAfterMs } : error) };
 }
 
 /** How long a refusal that names no time is good for: a probe is out, or an operator keeps it out of use, ms. */
@@ -366,7 +365,16 @@ function fellBack({ context }: Args, result: AttemptResult): ActionResult {
 }
 
 function ended({ context }: Args): ActionResult {
-  return { ...facts({ context }), kind: context.isCancelled ? 'cancelled' : 'failed', qualityLoss: 1 };
+  return {
+    ...facts({ context }),
+    kind: context.isCancelled ? 'cancelled' : isShed({ context }) ? 'skipped' : 'failed',
+    qualityLoss: 1,
+  };
+}
+
+/** It was left out so that what matters more has what there is: nothing failed. */
+function isShed({ context: { attempt, error } }: Args): boolean {
+  return attempt === 0 && error?.code === 'LOAD_SHED';
 }
 
 /** What is not good enough has failed, however well its parts went. */
@@ -486,7 +494,7 @@ export const actionMachine = setup({
     canRetry,
     hasFallback,
     mustAsk,
-    isGoodEnough: ({ context }) => isEnough({ context }, 0),
+    isTooPoor: ({ context }) => !isEnough({ context }, 0),
     mustUndo,
     hasRecourse: ({ context }) => mustUndo({ context }) || hasFallback({ context }),
   },
@@ -496,7 +504,7 @@ export const actionMachine = setup({
     planBackOff: assign(({ context }) => ({ backOffMs: delayMs({ context }) })),
     planReopening: assign(noteWait),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    holdPermit: assign({ permit: (_, { probe, generation }: Permit) => ({ probe, generation }) }),
+    holdPermit: assign({ permit: (_, { probe, generation }: Required<Permit>) => ({ probe, generation }) }),
     dropPermit: assign({ permit: null }),
     noteFix: assign({ fix: (_, { fix }: { fix: string | null }) => fix }),
     noteCancel: assign((_, { at }: { at: number }) => ({ isCancelled: true, at })),
@@ -536,7 +544,7 @@ export const actionMachine = setup({
     isUndone: false,
     workMs: 0,
   }),
-  initial: 'admitted',
+  initial: 'permitting',
   on: {
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
@@ -544,13 +552,14 @@ export const actionMachine = setup({
     },
   },
   states: {
-    admitted: {
-      always: [{ guard: 'isGoodEnough', target: 'permitting' }, { target: 'replacing' }],
-    },
     permitting: {
-      always: { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
-      entry: enqueueActions(({ enqueue, context: { policy, attempt } }) => {
-        if (policy.component === null) return;
+      always: [
+        { guard: 'isTooPoor', target: 'replacing' },
+        { guard: ({ context }) => context.policy.component === null, target: 'attempting' },
+      ],
+      entry: enqueueActions(({ enqueue, context }) => {
+        const { policy, attempt } = context;
+        if (policy.component === null || !isEnough({ context }, 0)) return;
         enqueue({ type: 'askComponent', params: { component: policy.component, retry: attempt > 0 } });
       }),
       on: {

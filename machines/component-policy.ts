@@ -28,6 +28,8 @@ export interface ComponentOptions {
   readonly criticality?: Criticality;
   /** 0 to 1. Default: by its criticality 1, 0.5, 0.25 or 0.1. */
   readonly weight?: number;
+  /** What is lost while fallbacks stand in that only submissions name, 0 to 1. Default: none is known of. */
+  readonly fallbackLoss?: number;
 }
 
 /**
@@ -65,9 +67,17 @@ export function componentPolicies(
   return Object.fromEntries(
     names.map((name) => [
       name,
-      componentPolicyOf(name, components[name] ?? {}, Object.hasOwn(losses, name) ? losses[name] : []),
+      componentPolicyOf(
+        name,
+        components[name] ?? {},
+        lossesOf(components[name], Object.hasOwn(losses, name) ? losses[name] : []),
+      ),
     ]),
   );
+}
+
+function lossesOf({ fallbackLoss }: ComponentOptions = {}, losses: readonly number[] = []): readonly number[] {
+  return fallbackLoss === undefined ? losses : [...losses, fallbackLoss];
 }
 
 /** One component's policy, with the defaults filled in. Throws OPTIONS_INVALID. */
@@ -117,7 +127,7 @@ function breakerOf(check: Check, options: ComponentOptions['breaker'] = {}): Bre
 function retryBudgetOf(check: Check, options: ComponentOptions['retryBudget'] = {}): RetryBudgetPolicy | null {
   if (options === null) return null;
   const policy = { ...DEFAULT_RETRY_BUDGET, ...options };
-  check.number('ratio', policy.ratio, 0, 100);
+  check.number('ratio', policy.ratio, 0, 1);
   check.number('burst', policy.burst, 0, 1_000_000);
   return policy;
 }

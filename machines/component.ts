@@ -13,21 +13,25 @@
  * C3  What a call says counts only if it was permitted since the last opening, bypass or reset: its `generation` tells. A
  *     crowd of late time-outs does not open what has just been proved, and no late success closes what is open. A probe
  *     that was given up may still prove.
- * C4  First attempts pay into the retry budget, retries take from it; a refused ask does neither.
+ * C4  While the whole is in a bad way, what is sheddable is left alone: a brownout.
+ * C5  First attempts pay into the retry budget, retries take from it; a refused ask does neither.
  */
 import { assign, sendTo, setup, type AnyActorRef } from 'xstate';
 import { isSlow, nextOpenMs, tally, trips, withCall, type Call, type CallWindow } from './breaker.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { notProvided } from './not-provided.ts';
+import { isShed, type DegradationLevel } from './quality.ts';
 import { afterCall, allowsRetry, fullBudget, retriesLeft, withinBudget, type Tokens } from './retry-budget.ts';
 
 export interface ComponentInput {
   readonly name: string;
   readonly policy: ComponentPolicy;
+  /** How much the whole can still do. Default: `full`. */
+  readonly level?: DegradationLevel;
 }
 
 /** What survives a restart. */
-export interface ComponentContext extends ComponentInput {
+export interface ComponentContext extends Required<ComponentInput> {
   readonly calls: CallWindow;
   readonly tokens: Tokens;
   /** How long it is open, or was the last time; 0 once it has closed. */
@@ -48,7 +52,7 @@ export interface ComponentContext extends ComponentInput {
 }
 
 /** What a permit says; whoever has it gives both back with how the call went. */
-interface Permit {
+export interface Permit {
   readonly probe: boolean;
   /** Without one, the call counts as one of now. */
   readonly generation?: number;
@@ -73,9 +77,12 @@ export type ComponentEvent =
   | { readonly type: 'component.ask'; readonly asker: AnyActorRef; readonly retry: boolean; readonly at?: number }
   | CallEvent
   | { readonly type: 'component.bypass' | 'component.restore' | 'component.reset'; readonly at: number }
-  | { readonly type: 'component.configure'; readonly policy: ComponentPolicy; readonly at: number };
+  | { readonly type: 'component.configure'; readonly policy: ComponentPolicy; readonly at: number }
+  /** How much the whole can still do. */
+  | { readonly type: 'component.level'; readonly level: DegradationLevel };
 
-export type Refusal = 'open' | 'bypassed' | 'retryBudget' | 'probing';
+/** `shed`: it works, and is left alone so that what matters more has what there is. */
+export type Refusal = 'open' | 'bypassed' | 'retryBudget' | 'probing' | 'shed';
 
 /** What whoever asked is told, in the same turn. */
 export type ComponentAnswer =
@@ -85,7 +92,7 @@ export type ComponentAnswer =
       readonly reason: Refusal;
       /** When it will be probed, while it is open. */
       readonly openUntil: number | null;
-      /** How long it stays open from `at` of the ask on, or at most, without one; 0 when nobody can tell. */
+      /** How long it stays open from the `at` of the ask, or at most when that has none; 0 when nobody can tell. */
       readonly retryAfterMs: number;
       /** Of the ask, if it said so. */
       readonly at?: number;
@@ -148,7 +155,7 @@ function noteOf({ context, event }: Args & Called): Partial<ComponentContext> {
 
 /** A window full of the same does not change: then nothing is written. */
 function tellsMore({ context, event }: Args & Called): boolean {
-  return returnsPlace({ context, event }) || windowAfter({ context, event }) !== context.calls;
+  return windowAfter({ context, event }) !== context.calls;
 }
 
 /** A dependency that answers too late is not back. */
@@ -204,6 +211,10 @@ function isOverBudget({ context, event }: Args & Asked): boolean {
   return event.retry && !allowsRetry(context.policy.retryBudget, context.tokens);
 }
 
+function isShedding({ context: { level, policy } }: Args): boolean {
+  return isShed(level, policy.criticality);
+}
+
 function tokensAfter({ context, event }: Args & Asked): Tokens {
   return afterCall(context.policy.retryBudget, context.tokens, event.retry);
 }
@@ -219,11 +230,15 @@ function hasNoBreaker({ event }: { readonly event: Configuring }): boolean {
 }
 
 function configured({ context }: Args, { policy }: Configuring): Partial<ComponentContext> {
-  const calls = policy.breaker === null ? '' : context.calls.slice(-policy.breaker.window);
-  return { policy, calls, tokens: withinBudget(policy.retryBudget, context.tokens) };
+  const wasLimited = context.policy.retryBudget !== null;
+  return {
+    policy,
+    calls: policy.breaker === null ? '' : context.calls,
+    tokens: wasLimited ? withinBudget(policy.retryBudget, context.tokens) : fullBudget(policy.retryBudget),
+  };
 }
 
-interface Replying {
+export interface Replying {
   readonly asker: AnyActorRef;
   readonly answer: ComponentAnswer;
 }
@@ -345,6 +360,7 @@ export const componentMachine = setup({
   id: 'component',
   version: '1',
   context: ({ input }) => ({
+    level: 'full',
     ...input,
     calls: '',
     tokens: fullBudget(input.policy.retryBudget),
@@ -364,6 +380,7 @@ export const componentMachine = setup({
     'component.released': leftOver,
     'component.bypass': { target: '.bypassed', actions: ['close', 'beginGeneration', tell('bypassed')] },
     'component.restore': { target: '.operational', actions: ['close', tell('operational')] },
+    'component.level': { actions: assign({ level: ({ event }) => event.level }) },
     'component.reset': {
       target: '.operational',
       actions: ['close', 'beginGeneration', 'refill', tell('operational')],
@@ -373,6 +390,7 @@ export const componentMachine = setup({
     operational: {
       on: {
         'component.ask': [
+          { guard: isShedding, actions: refuse('shed') },
           { guard: isOverBudget, actions: refuse('retryBudget') },
           { guard: movesTokens, actions: [moveTokens, permit(false)] },
           { actions: permit(false) },

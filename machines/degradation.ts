@@ -131,7 +131,8 @@ export const degradationMachine = setup({
     adopt: assign(({ context, spawn }, params: Configuring) => {
       for (const [name, policy] of Object.entries(params.components)) {
         if (knows(context, name)) continue;
-        spawn('component', { id: componentId(name), systemId: componentId(name), input: { name, policy } });
+        const input = { name, policy, level: context.level };
+        spawn('component', { id: componentId(name), systemId: componentId(name), input });
       }
       return read({ context }, afterConfigure({ context }, params));
     }),
@@ -141,6 +142,20 @@ export const degradationMachine = setup({
     ),
     hold: assign({ held: ({ context }) => levelOf(context.quality) }),
     improve: assign({ level: ({ context }) => context.held }),
+    /** Brownout: what is sheddable is left alone while the level is bad. */
+    spread: enqueueActions<
+      DegradationContext,
+      DegradationEvent,
+      undefined,
+      DegradationEvent,
+      never,
+      never,
+      never,
+      never,
+      never
+    >(({ context: { components, level }, enqueue }) => {
+      for (const name of Object.keys(components)) enqueue.sendTo(componentId(name), { type: 'component.level', level });
+    }),
     /** Before `adopt`: known are those that were there already. */
     reconfigure: enqueueActions<
       DegradationContext,
@@ -181,6 +196,7 @@ export const degradationMachine = setup({
           { type: 'reconfigure', params: ({ event }) => event },
           { type: 'adopt', params: ({ event }) => event },
           tell,
+          'spread',
         ],
       },
       {
@@ -201,6 +217,7 @@ export const degradationMachine = setup({
           { type: 'note', params: ({ event }) => event },
           { type: 'announce', params: ({ event }) => ({ notice: event }) },
           tell,
+          'spread',
         ],
       },
       {
@@ -218,7 +235,7 @@ export const degradationMachine = setup({
     recovering: {
       entry: 'hold',
       always: { guard: 'couldNot', target: 'steady' },
-      after: { dwell: { target: 'steady', actions: ['improve', tell] } },
+      after: { dwell: { target: 'steady', actions: ['improve', tell, 'spread'] } },
     },
   },
 });

@@ -25,48 +25,38 @@ export type ErrorClass = (typeof ERROR_CLASSES)[number];
 /** Says of what class an error is; undefined leaves it to {@link classify}. */
 export type Classifier = (error: unknown) => ErrorClass | undefined;
 
-const CODES: Readonly<Record<Exclude<ErrorClass, 'throttled'>, readonly string[]>> = {
-  transient: [
-    ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'ENETDOWN', 'ENETRESET'],
-    ...['ENETUNREACH', 'EHOSTDOWN', 'EHOSTUNREACH', 'EAGAIN', 'EBUSY', 'EINTR', 'EIO', 'ESTALE', 'ETXTBSY'],
-    ...['SQLITE_BUSY', 'SQLITE_LOCKED', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'],
-    ...['ERR_STREAM_PREMATURE_CLOSE', 'ERR_HTTP2_STREAM_ERROR', 'ERR_HTTP2_SESSION_ERROR', 'COMMAND_FAILED'],
-  ],
-  timeout: [
-    ...['ETIMEDOUT', 'ETIME', 'ESOCKETTIMEDOUT', 'TIMEOUT', 'TIMEOUT_ERR', 'ERR_SOCKET_CONNECTION_TIMEOUT'],
-    ...[
-      'UND_ERR_CONNECT_TIMEOUT',
-      'UND_ERR_HEADERS_TIMEOUT',
-      'UND_ERR_BODY_TIMEOUT',
-      'ATTEMPT_TIMED_OUT',
-      'DEADLINE_EXCEEDED',
-    ],
-  ],
-  resource: [
-    ...['ENOMEM', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOBUFS', 'EFBIG', 'ENOLCK'],
-    ...['SQLITE_FULL', 'SQLITE_NOMEM', 'SQLITE_TOOBIG', 'ERR_WORKER_OUT_OF_MEMORY'],
-  ],
-  permanent: [
-    ...['ENOENT', 'EACCES', 'EPERM', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'ENAMETOOLONG', 'EROFS'],
-    ...['EXDEV', 'ENODEV', 'EINVAL', 'ENOTSUP', 'EBADF', 'CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-    ...[
-      'ERR_TLS_CERT_ALTNAME_INVALID',
-      'SELF_SIGNED_CERT_IN_CHAIN',
-      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-      'VERIFY_FAILED',
-    ],
-    ...['SQLITE_CONSTRAINT', 'SQLITE_READONLY', 'SQLITE_PERM', 'SQLITE_AUTH', 'SQLITE_NOTADB', 'SQLITE_CORRUPT'],
-  ],
-  programmer: [
-    ...['ERR_ASSERTION', 'ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE', 'ERR_INVALID_URL'],
-    ...['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND', 'ERR_MISSING_ARGS', 'SQLITE_MISUSE', 'SQLITE_RANGE'],
-    ...['SQLITE_ERROR', 'CODEC_REFUSED', 'MODULE_UNLOADABLE', 'NOT_PROVIDED', 'OPTIONS_INVALID'],
-  ],
-  cancelled: ['ABORT_ERR', 'ABORTED', 'ECANCELED', 'UND_ERR_ABORTED'],
+/** Codes of libuv, Node, undici, SQLite and Perdure, as words. */
+const CODES: Readonly<Record<Exclude<ErrorClass, 'throttled'>, string>> = {
+  transient: `
+    ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ENOTFOUND EAI_AGAIN ENETDOWN ENETRESET ENETUNREACH EHOSTDOWN
+    EHOSTUNREACH EAGAIN EBUSY EINTR EIO ESTALE ETXTBSY SQLITE_BUSY SQLITE_LOCKED UND_ERR_SOCKET UND_ERR_CLOSED
+    UND_ERR_DESTROYED ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_STREAM_ERROR ERR_HTTP2_SESSION_ERROR COMMAND_FAILED`,
+  timeout: `
+    ETIMEDOUT ETIME ESOCKETTIMEDOUT TIMEOUT TIMEOUT_ERR ERR_SOCKET_CONNECTION_TIMEOUT UND_ERR_CONNECT_TIMEOUT
+    UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT ATTEMPT_TIMED_OUT DEADLINE_EXCEEDED`,
+  resource: `
+    ENOMEM ENOSPC EDQUOT EMFILE ENFILE ENOBUFS EFBIG ENOLCK SQLITE_FULL SQLITE_NOMEM SQLITE_TOOBIG
+    ERR_WORKER_OUT_OF_MEMORY`,
+  permanent: `
+    ENOENT EACCES EPERM EEXIST ENOTDIR EISDIR ENOTEMPTY ELOOP ENAMETOOLONG EROFS EXDEV ENODEV EINVAL ENOTSUP EBADF
+    CERT_HAS_EXPIRED DEPTH_ZERO_SELF_SIGNED_CERT ERR_TLS_CERT_ALTNAME_INVALID SELF_SIGNED_CERT_IN_CHAIN
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE VERIFY_FAILED SQLITE_CONSTRAINT SQLITE_READONLY SQLITE_PERM SQLITE_AUTH
+    SQLITE_NOTADB SQLITE_CORRUPT`,
+  programmer: `
+    ERR_ASSERTION ERR_INVALID_ARG_TYPE ERR_INVALID_ARG_VALUE ERR_OUT_OF_RANGE ERR_INVALID_URL ERR_MODULE_NOT_FOUND
+    MODULE_NOT_FOUND ERR_MISSING_ARGS SQLITE_MISUSE SQLITE_RANGE SQLITE_ERROR CODEC_REFUSED MODULE_UNLOADABLE
+    NOT_PROVIDED OPTIONS_INVALID`,
+  cancelled: `
+    ABORT_ERR ABORTED ECANCELED UND_ERR_ABORTED`,
 };
 
 const CLASS_OF_CODE: ReadonlyMap<string, ErrorClass> = new Map(
-  Object.entries(CODES).flatMap(([kind, codes]) => codes.map((code) => [code, kind as ErrorClass] as const)),
+  Object.entries(CODES).flatMap(([kind, codes]) =>
+    codes
+      .trim()
+      .split(/\s+/)
+      .map((code) => [code, kind as ErrorClass] as const),
+  ),
 );
 
 const CLASS_OF_NAME: ReadonlyMap<string, ErrorClass> = new Map([
@@ -139,37 +129,6 @@ export function isRetryable(kind: ErrorClass, said?: boolean): boolean {
   return said ?? (kind === 'transient' || kind === 'throttled' || kind === 'timeout' || kind === 'resource');
 }
 
-/**
- * How long the other side asks to be left alone, ms: `retryAfterMs` of the error, or the header Retry-After as seconds or as a
- * date (RFC 9110, 10.2.3), from `headers` or `response.headers`. Undefined when it asks nothing.
- */
-export function retryAfterOf(error: unknown, now: number): number | undefined {
-  for (const one of chainOf(error)) {
-    const ms = field(one, 'retryAfterMs');
-    if (typeof ms === 'number' && ms >= 0 && Number.isFinite(ms)) return ms;
-    const text = header(field(one, 'headers')) ?? header(field(field(one, 'response'), 'headers'));
-    const asked = text === undefined ? undefined : delayOf(text, now);
-    if (asked !== undefined) return asked;
-  }
-  return undefined;
-}
-
-function header(headers: unknown): string | undefined {
-  if (typeof headers !== 'object' || headers === null) return undefined;
-  const get = field(headers, 'get');
-  const value =
-    typeof get === 'function'
-      ? ((get as (name: string) => unknown).call(headers, 'retry-after') as unknown)
-      : (field(headers, 'retry-after') ?? field(headers, 'Retry-After'));
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
-}
-
-function delayOf(text: string, now: number): number | undefined {
-  if (/^\s*\d+(\.\d+)?\s*$/.test(text)) return Number(text) * 1_000;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
-}
-
 function statusOf(error: unknown): number | undefined {
   const candidates = [field(error, 'status'), field(error, 'statusCode'), field(field(error, 'response'), 'status')];
   return candidates.find((status) => typeof status === 'number');
@@ -193,7 +152,7 @@ export function chainOf(error: unknown): unknown[] {
 }
 
 /** A field of something that may be anything, also something whose getters throw. */
-function field(value: unknown, name: string): unknown {
+export function field(value: unknown, name: string): unknown {
   try {
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
   } catch {

@@ -153,15 +153,15 @@ interface Judged {
 function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: readonly Claimed[]): Judged {
   const admitted: ActionInput[] = [];
   const questions: Question[] = [];
-  const calibrate = calibrator(borneOut);
   for (const { evidence, ...input } of claimed) {
     // What is harmless says nothing of scores, and scores little of it.
+    const isHarmless = evidence.impact === 'low';
     const decision = decide(
       evidence,
-      evidence.impact === 'low' ? { thresholds, caution } : { thresholds, caution, calibrate },
+      isHarmless ? { thresholds, caution } : { thresholds, caution, calibrate: calibrator(borneOut) },
     );
     const { band, score } = decision;
-    const raw = scoreOf(evidence).score;
+    const raw = isHarmless ? score : scoreOf(evidence).score;
     if (band === 'ask') questions.push({ id: input.id, reason: 'gate', decision });
     else admitted.push({ ...input, band, score, raw, approved: evidence.approved });
   }
@@ -218,12 +218,12 @@ export const executorMachine = setup({
       _: unknown,
       p: { ids: readonly string[]; at: number },
     ) => void,
-    /** Notes in the row that an attempt began. */
+    /** Notes in the row that an attempt began, other than the first: `claim` has noted that one. */
     noteAttempt: notProvided('executor', 'noteAttempt') as (_: unknown, p: { id: string; attempt: number }) => void,
     /** Notes in the row what an attempt failed of, and when the next one is due. */
     noteBackOff: notProvided('executor', 'noteBackOff') as (
       _: unknown,
-      p: { id: string; delayMs: number; error: ErrorRecord | null },
+      p: { id: string; attempt: number; delayMs: number; error: ErrorRecord | null },
     ) => void,
     /** Puts an action aside whose handler is not registered. */
     park: notProvided('executor', 'park') as (_: unknown, p: { id: string }) => void,
@@ -306,12 +306,16 @@ export const executorMachine = setup({
     ],
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    'action.attempting': {
-      actions: [
-        { type: 'noteAttempt', params: ({ event }) => event },
-        { type: 'announce', params: ({ event }) => ({ notice: event }) },
-      ],
-    },
+    'action.attempting': [
+      {
+        guard: ({ event }) => event.attempt > 1,
+        actions: [
+          { type: 'noteAttempt', params: ({ event }) => event },
+          { type: 'announce', params: ({ event }) => ({ notice: event }) },
+        ],
+      },
+      { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    ],
     'action.backingOff': {
       actions: [
         { type: 'noteBackOff', params: ({ event }) => event },

@@ -16,13 +16,13 @@ const FLOORS: Readonly<Record<DegradationLevel, number>> = {
   minimal: 0,
 };
 
-/** What each level sheds. */
+/** What each level sheds; what is critical is never left out. */
 const SHED: Readonly<Record<DegradationLevel, readonly Criticality[]>> = {
   full: [],
   minor: [],
   moderate: ['sheddable'],
   severe: ['sheddable', 'sheddable-plus'],
-  minimal: ['sheddable', 'sheddable-plus', 'critical'],
+  minimal: ['sheddable', 'sheddable-plus'],
 };
 
 /** Millionths: a boundary is not missed by what a product of fractions leaves over. */

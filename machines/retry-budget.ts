@@ -6,7 +6,7 @@
 
 /** How many retries there may be. Plain data: it is stored with the component. */
 export interface RetryBudgetPolicy {
-  /** Retries that a first attempt pays for, to three decimals. */
+  /** Retries that a first attempt pays for, 0 to 1, to three decimals. */
   readonly ratio: number;
   /** Retries that may be saved up; so many are there at the beginning. */
   readonly burst: number;
@@ -39,8 +39,7 @@ export function allowsRetry(policy: RetryBudgetPolicy | null, tokens: Tokens): b
 export function afterCall(policy: RetryBudgetPolicy | null, tokens: Tokens, isRetry: boolean): Tokens {
   if (policy === null) return tokens;
   if (isRetry) return tokens - RETRY;
-  // 0.29 times 1,000 must not become 289.
-  return Math.min(capacity(policy), tokens + Math.floor(policy.ratio * RETRY + 1e-6));
+  return Math.min(capacity(policy), tokens + Math.floor(policy.ratio * RETRY));
 }
 
 /** How many retries there are now. */

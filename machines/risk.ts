@@ -13,6 +13,8 @@ export interface Risk {
   readonly confidence: number | null;
   /** What it will do, in words. */
   readonly summary: string;
+  /** Whose history counts. Default: the action's name. */
+  readonly subject?: string;
   readonly silence: OnSilence;
   /** When silence is an answer, ms after the question; null for never. */
   readonly silenceMs: number | null;

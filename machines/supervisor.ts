@@ -98,22 +98,10 @@ function chargedAt({ settled }: { readonly settled: readonly Settled[] }): numbe
   return Math.max(...settled.map((one) => one.chargedAt ?? 0));
 }
 
-const settling = [
-  {
-    type: 'tellTracks',
-    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
-  },
-  {
-    type: 'count',
-    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => ({
-      settled: event.settled.length,
-    }),
-  },
-  {
-    type: 'announceSettled',
-    params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
-  },
-] as const;
+const passingOn = {
+  type: 'passOn',
+  params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
+} as const;
 
 /** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget and the components. */
 export const supervisorMachine = setup({
@@ -162,14 +150,13 @@ export const supervisorMachine = setup({
       plan,
       at,
     })),
-    tellTracks: sendTo('tracks', (_, { settled }: { settled: readonly Settled[] }) => ({
-      type: 'tracks.settled' as const,
-      settled,
-    })),
-    count: sendTo('checkpoint', (_, { settled }: { settled: number }) => ({
-      type: 'checkpoint.count' as const,
-      settled,
-    })),
+    /** Tells of outcomes: the plans that they are of, the checkpoint, and the world. */
+    passOn: enqueueActions(({ enqueue }, { settled }: { settled: readonly Settled[] }) => {
+      const steps = settled.filter(({ plan }) => plan !== null);
+      if (steps.length > 0) enqueue.sendTo('tracks', { type: 'tracks.settled', settled: steps });
+      enqueue.sendTo('checkpoint', { type: 'checkpoint.count', settled: settled.length });
+      for (const one of settled) enqueue.emit({ type: 'action.settled', ...one });
+    }),
     nameTurn: sendTo('checkpoint', (_, params: { reason: string; label?: string }) => ({
       ...params,
       type: 'checkpoint.request' as const,
@@ -241,9 +228,6 @@ export const supervisorMachine = setup({
     pauseExecutor: sendTo('executor', { type: 'executor.pause' }),
     resumeExecutor: sendTo('executor', { type: 'executor.resume' }),
     announce: emit(({ event }) => event as SupervisorEmitted),
-    announceSettled: enqueueActions(({ enqueue }, { settled }: { settled: readonly Settled[] }) => {
-      for (const one of settled) enqueue(emit({ type: 'action.settled', ...one }));
-    }),
     announcePaused: emit({ type: 'supervisor.paused' }),
     announceResumed: emit({ type: 'supervisor.resumed' }),
   },
@@ -286,9 +270,9 @@ export const supervisorMachine = setup({
     'executor.settled': [
       {
         guard: ({ event }) => isCharged(event),
-        actions: [...settling, { type: 'chargeBudget', params: ({ event }) => ({ at: chargedAt(event) }) }],
+        actions: [passingOn, { type: 'chargeBudget', params: ({ event }) => ({ at: chargedAt(event) }) }],
       },
-      { actions: settling },
+      { actions: passingOn },
     ],
     'executor.asked': { actions: { type: 'askFor', params: ({ event }) => event } },
     'executor.withdrawn': { actions: { type: 'withdraw', params: ({ event }) => event } },

@@ -1,8 +1,8 @@
 /**
- * A copy of a store that is in use. SQLite copies page by page, and copies again what was written meanwhile, so the copy is
- * one consistent commit. It is written beside its target, marked as a copy, and gets its name when it is whole.
+ * A copy of a store that is in use: one consistent commit. It is written beside its target, marked as a copy, and gets its
+ * name when it is whole. The owner copies in a thread (copy-thread.ts), so that its turns do not wait for the disk.
  *
- * Waiting for the disk is done off the event loop, and as the copy grows, so that no turn waits for all of it at the end.
+ * What is copied is brought to the disk as the copy grows: the log of the store would wait behind all of it at the end.
  */
 import Database from 'better-sqlite3';
 import { existsSync, linkSync, rmSync } from 'node:fs';
@@ -15,24 +15,26 @@ import { openBeside, sqliteError } from './sqlite.ts';
 /** Options of {@link Store.backup}. */
 export interface BackupOptions {
   /** Told now and then. Pages of the database. */
-  readonly progress?: (report: { readonly totalPages: number; readonly remainingPages: number }) => void;
+  readonly progress?: (report: CopyProgress) => void;
   readonly signal?: AbortSignal;
-  /** Pages copied at a time, between which the event loop runs; more while the store grows faster. Default: 64. */
+  /** Pages copied at a time; between them it can be aborted. Default: 64. */
   readonly pages?: number;
 }
 
-/** What is copied. */
+/** How far a copy is. Pages of the database. */
+export interface CopyProgress {
+  readonly totalPages: number;
+  readonly remainingPages: number;
+}
+
+/** What is copied: one commit, `pages` at a time. */
 export interface BackupSource {
-  backup(
-    target: string,
-    progress: (report: { totalPages: number; remainingPages: number }) => number,
-  ): Promise<unknown>;
+  backup(target: string, pages: number, progress: (report: CopyProgress) => void): Promise<unknown>;
 }
 
 let copies = 0;
 /** Pages written between two waits for the disk: few, so that a wait is short. */
 const SYNC_EVERY = 512;
-const MOST_AT_ONCE = 2 ** 20;
 
 /** Copies the store to `target`. Throws BACKUP_FAILED; ABORTED when the signal says so. The target then is as it was. */
 export async function backUp(source: BackupSource, path: string, options: BackupOptions, now: number): Promise<void> {
@@ -50,15 +52,10 @@ export async function backUp(source: BackupSource, path: string, options: Backup
     // A copy is as private as a store.
     writing = new Written(await open(partial, 'a', 0o600));
     const { reached } = writing;
-    let [rate, least] = [pages, Number.POSITIVE_INFINITY];
-    await source.backup(partial, (report) => {
+    await source.backup(partial, pages, (report) => {
       signal?.throwIfAborted();
       progress?.(report);
       reached(report.totalPages - report.remainingPages);
-      // A store that grows faster than it is copied would never be.
-      if (report.remainingPages >= least) rate = Math.min(2 * rate, MOST_AT_ONCE);
-      least = Math.min(least, report.remainingPages);
-      return rate;
     });
     signal?.throwIfAborted();
     mark(partial, now);
@@ -89,7 +86,10 @@ export async function backUpBeside(store: string, target: string, options: Backu
     db.exec('begin');
     // The transaction begins with its first read. Without it every commit of the owner would start the copy anew.
     db.prepare('select count(*) from meta').get();
-    await backUp({ backup: (file, progress) => db.backup(file, { progress }) }, target, options, now);
+    const source: BackupSource = {
+      backup: (file, pages, progress) => db.backup(file, { progress: (report) => (progress(report), pages) }),
+    };
+    await backUp(source, target, options, now);
   } catch (error) {
     throw sqliteError(error, store);
   } finally {

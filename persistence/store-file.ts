@@ -10,7 +10,9 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PerdureError } from '../errors.ts';
+import type { CopyProgress } from './backup.ts';
 import type { Clock } from './clock.ts';
+import { CopyThreads } from './copy-thread.ts';
 import { unmarkCopy } from './copies.ts';
 import { acquireLock, realPath, type Lock } from './lock.ts';
 import { inspectLog, type LogDamage } from './log-check.ts';
@@ -56,6 +58,7 @@ export class StoreFile {
   #idLimit: number;
   #limitsChanged = false;
   #hasGoodTrees = false;
+  readonly #copies = new CopyThreads();
 
   /** Opens the file, or creates it, and owns it. */
   constructor(path: string, options: StoreFileOptions) {
@@ -89,7 +92,7 @@ export class StoreFile {
    * taken it over, and STORE_FAILED while it still cannot be written.
    */
   reconnect(): void {
-    this.#db.close();
+    this.#disconnect();
     this.#inodes = undefined;
     try {
       this.#db = this.#connect();
@@ -125,12 +128,9 @@ export class StoreFile {
     }
   }
 
-  /** Copies the file, page by page, while turns go on. */
-  backup(
-    target: string,
-    progress: (report: { totalPages: number; remainingPages: number }) => number,
-  ): Promise<unknown> {
-    return this.#db.backup(target, { progress });
+  /** Copies the file while turns go on. */
+  backup(target: string, pages: number, progress: (report: CopyProgress) => void): Promise<void> {
+    return this.#copies.copy(this.#realPath, target, pages, progress);
   }
 
   nextId(): number {
@@ -172,7 +172,7 @@ export class StoreFile {
   }
 
   close(): void {
-    this.#db.close();
+    this.#disconnect();
     this.#lock.release();
   }
 
@@ -192,6 +192,11 @@ export class StoreFile {
     const db = openDatabase(this.path, this.#options.durability);
     db.function('perdure_turn', () => this.turn);
     return db;
+  }
+
+  #disconnect(): void {
+    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
+    this.#db.close();
   }
 
   /** F3. */

@@ -300,7 +300,9 @@ type Children = Readonly<Record<string, AnyRef | undefined>>;
 /** In older versions of XState a machine that failed in its start has no children at all. */
 function checkChildren(before: Children, after: Children | undefined, parent: AnyRef): void {
   if (before === after || after === undefined) return;
-  for (const [key, child] of Object.entries(after)) {
+  // As often as a child comes or goes: entries would be an array for each sibling.
+  for (const key of Object.keys(after)) {
+    const child = after[key];
     if (child === undefined || before[key] === child) continue;
     checkNamed(child, key, parent);
   }

@@ -11,6 +11,7 @@ test('the public names are these, and a change of them is meant', () => {
   }).toEqual({
     perdure: [
       'PerdureError',
+      'RETRY_PRESETS',
       'Store',
       'Supervisor',
       'commonSecrets',
@@ -32,12 +33,49 @@ test('the public names are these, and a change of them is meant', () => {
     machines: [
       'DEFAULT_RETRY',
       'actionMachine',
+      'approvalsMachine',
       'backOffMs',
+      'budgetMachine',
       'checkpointMachine',
+      'componentMachine',
+      'degradationMachine',
       'executorMachine',
       'supervisorMachine',
       'tracksMachine',
     ],
     testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
+});
+
+test('what a supervisor can be asked is this', () => {
+  const names = Object.getOwnPropertyNames(perdure.Supervisor.prototype).filter((name) => name !== 'constructor');
+  expect(names.sort()).toEqual([
+    'amendPlan',
+    'approvals',
+    'approve',
+    'cancel',
+    'checkpoint',
+    'close',
+    'component',
+    'configure',
+    'debts',
+    'deny',
+    'durable',
+    'execute',
+    'health',
+    'joinPlan',
+    'on',
+    'optimize',
+    'pause',
+    'plan',
+    'preparePlan',
+    'reset',
+    'resume',
+    'resumed',
+    'retryPlan',
+    'stats',
+    'submit',
+    'workContinuously',
+    'workOff',
+  ]);
 });

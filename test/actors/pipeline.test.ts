@@ -1,7 +1,7 @@
 /** The whole pipeline in a real supervisor on a real store: what it promises, by the numbers of the acceptance lists. */
 import { describe, expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
-import type { ActionContext } from '../../actors/actions.ts';
+import type { ActionContext } from '../../actors/action-context.ts';
 import { budgetPolicy } from '../../machines/budget-policy.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -697,7 +697,8 @@ describe('the gate', () => {
     await supervisor.approve('a', { by: 'ann' });
     expect(await handle.outcome).toMatchObject({ kind: 'ok', attempts: 1 });
     expect(told).toContainEqual(expect.objectContaining({ type: 'approval.settled', decision: 'approve', by: 'ann' }));
-    await expect(supervisor.approve('a')).rejects.toMatchObject({ code: 'APPROVAL_NOT_FOUND' });
+    await expect(supervisor.approve('a')).rejects.toMatchObject({ code: 'APPROVAL_DECIDED' });
+    await expect(supervisor.approve('nobody')).rejects.toMatchObject({ code: 'APPROVAL_NOT_FOUND' });
     await expect(supervisor.approve('a?1')).rejects.toMatchObject({ code: 'APPROVAL_DECIDED' });
   });
 

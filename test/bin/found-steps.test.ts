@@ -13,11 +13,12 @@ test('a resumed run is told apart by what its steps were doing: a back-off is no
     found('three', 'running'),
     found('four', 'retrying'),
     found('five', 'queued'),
+    found('risky', 'asking'),
     found('six', 'waiting'),
     found('gone', 'running'),
   ];
   expect(foundLines(steps, ['gone'])).toEqual([
-    '1 done, 1 running again, 1 waiting to retry, 2 waiting, 1 without success',
+    '1 done, 1 running again, 1 waiting to retry, 1 waiting for an approval, 2 waiting, 1 without success',
     'running again: three',
     'waits to retry: four',
   ]);

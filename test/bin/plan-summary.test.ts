@@ -39,6 +39,7 @@ const REPORT: PlanReport = {
   makespanMs: 4_000,
   speedUp: 1.75,
   atOnce: 2,
+  standing: { components: [], debts: [] },
 };
 
 test('a summary shows what ran beside what, what was retried, why the rest did not, and the speed-up', () => {

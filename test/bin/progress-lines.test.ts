@@ -53,18 +53,18 @@ test('the live table shows attempt, elapsed time and the next attempt, and never
   const size = { columns: 60, rows: 24 };
   const lines = liveLines(
     'n:1',
-    { total: 9, settled: 4 },
+    { total: 9, settled: 4, asking: 1 },
     [active('lint'), active('test', { attempts: 2, retry_at: 3_500 })],
     3_000,
     size,
   );
   expect(lines).toEqual([
-    'n:1: 4 of 9 done, 2 under way',
+    'n:1: 4 of 9 done, 2 under way, 1 waiting for an approval',
     '  ▸  lint  2.0s  attempt 1 of 3',
     '  ↻  test  2.0s  attempt 2 of 3 failed, next in 500ms',
   ]);
   const many = Array.from({ length: 50 }, (_, at) => active(`step-${at}-${'x'.repeat(80)}`));
-  const cut = liveLines('n:1', { total: 50, settled: 0 }, many, 3_000, { columns: 40, rows: 10 });
+  const cut = liveLines('n:1', { total: 50, settled: 0, asking: 0 }, many, 3_000, { columns: 40, rows: 10 });
   expect(cut).toHaveLength(8);
   expect(cut.at(-1)).toBe('  and 44 more');
   expect(Math.max(...cut.map((line) => line.length))).toBeLessThan(40);

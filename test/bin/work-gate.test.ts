@@ -1,9 +1,18 @@
 import { expect, test } from 'vitest';
-import type { ActionContext } from '../../actors/actions.ts';
+import type { ActionContext } from '../../actors/action-context.ts';
 import { WorkGate } from '../../bin/work-gate.ts';
 
 function contextOf(signal: AbortSignal): ActionContext {
-  return { id: 'x', attempt: 1, signal, results: {}, fix: null, progress: () => {}, willUndo: () => Promise.resolve() };
+  return {
+    id: 'x',
+    attempt: 1,
+    signal,
+    results: {},
+    fix: null,
+    fallback: null,
+    progress: () => {},
+    willUndo: () => Promise.resolve(),
+  };
 }
 
 test('nothing begins before the gate opens', async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parsePlan } from '../../bin/plan-file.ts';
 
 // Inside the repository, so that `perdure` resolves to the package itself.
 const folder = resolve('work/readme-test');
@@ -40,6 +41,13 @@ test.each(javascript)('JavaScript block %i of %s runs and prints what its commen
   const printed = execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' });
   expect(printed.trim().split('\n')).toEqual(promisedOutput(text));
 });
+
+test.each(blocksOf('docs/guide.md').filter(({ language }) => language === 'yaml'))(
+  'the plans of the guide are plans',
+  ({ text }) => {
+    expect(parsePlan(text, 'plan.yaml').steps.length).toBeGreaterThan(1);
+  },
+);
 
 test('the plan of the README runs with the command under it', () => {
   const blocks = blocksOf('README.md');

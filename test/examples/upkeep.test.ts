@@ -20,7 +20,14 @@ test("the repository's upkeep, but for its unit tests, makes a checked package a
     'fails-at-first': 'recovered',
     'check-tarball': 'ok',
     inventory: 'ok',
+    publish: 'ok',
+    'mirror-package': 'degraded',
+    'mirror-checksums': 'degraded',
   });
+  expect(stderr).toContain('? publish asks: Publish the package for everyone (only pretends to)');
+  expect(stderr).toContain('? publish approved by silence');
+  expect(stderr).toContain('⚡ component mirror: its circuit is open, fallbacks stand in');
+  expect(stderr).toMatch(/⚖ error budget, \d+ % spent, is slowBurn/);
   expect(report.atOnce).toBeGreaterThan(1);
   const inventory = resolve('work/upkeep-without-tests/inventory.json');
   expect(existsSync(inventory) && Object.keys(JSON.parse(readFileSync(inventory, 'utf8')) as object)).toContain(

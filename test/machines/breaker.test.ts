@@ -22,7 +22,7 @@ const policy: fc.Arbitrary<BreakerPolicy> = fc
 
 test('looks at the last calls only, and at each as it was', () => {
   fc.assert(
-    fc.property(policy, fc.array(call, { maxLength: 60 }), (breaker, calls) => {
+    fc.property(policy, fc.array(call, { maxLength: 60, size: 'max' }), (breaker, calls) => {
       const window = calls.reduce((sum, one) => withCall(breaker, sum, one), '');
       const last = calls.slice(-breaker.window);
       const failed = last.filter((one) => one.failed).length;

@@ -51,6 +51,12 @@ class Stepped {
     return (this.last as Told[]).filter(({ type }) => type === 'announce').map(({ params }) => params.notice);
   }
 
+  /** The delay of the timer that was set in the last step. */
+  get dueIn(): number | undefined {
+    return (this.last as { type: string; params: { delay: number } }[]).find(({ type }) => type === 'xstate.raise')
+      ?.params.delay;
+  }
+
   send(event: ComponentEvent): this {
     [this.snapshot, this.last] = transition(componentMachine, this.snapshot, event);
     return this;
@@ -148,6 +154,13 @@ describe('a component', () => {
     expect(componentReport(component.snapshot)).toMatchObject({ calls: { total: 3, failed: 3 }, retriesLeft: 0 });
   });
 
+  test('I10: a retry that probes takes from the retry budget as well, and is refused when there is nothing left', () => {
+    const component = new Stepped({ retryBudget: { ratio: 0, burst: 1 } }).open().due('openFor');
+    component.release(component.permit(true));
+    expect(component.ask(true)).toMatchObject({ reason: 'retryBudget' });
+    expect(component.permit().probe).toBe(true);
+  });
+
   test('H8: while it is probed exactly so many calls are out as it may be probed with', () => {
     for (const probes of [1, 3]) {
       const component = new Stepped({ breaker: { probes } }).open().due('openFor');
@@ -204,11 +217,11 @@ describe('a component', () => {
 
   test('stays open for longer after each probe that fails, and for the first time again once it was back', () => {
     const component = new Stepped().open();
-    const times = [component.context.openForMs];
+    const times = [component.dueIn];
     for (let probing = 0; probing < 4; probing++) {
       component.due('openFor');
       component.fail(component.permit());
-      times.push(component.context.openForMs);
+      times.push(component.dueIn);
     }
     expect(times).toEqual([60_000, 120_000, 240_000, 480_000, 600_000]);
     component.due('openFor');
@@ -265,6 +278,7 @@ describe('a component', () => {
   test('a probe that does not report is given up: another may try, and only one', () => {
     const component = new Stepped().open().due('openFor');
     const given = component.permit();
+    expect(component.dueIn).toBe(DEFAULT_BREAKER.maxOpenMs);
     component.due('giveUp').permit();
     component.release(given);
     expect(component.ask()).toMatchObject({ reason: 'probing' });
@@ -335,6 +349,24 @@ describe('a component', () => {
     expect(component.state).toBe('operational');
   });
 
+  test('a new retry budget begins full, and a smaller one loses what is above it', () => {
+    const component = new Stepped({ retryBudget: null });
+    for (const burst of [4, 2]) {
+      component.configure(componentPolicyOf('api', { retryBudget: { burst } }), 0);
+      expect(componentReport(component.snapshot).retriesLeft).toBe(burst);
+    }
+  });
+
+  test('a stricter policy opens it at the next call that says something, and not before', () => {
+    const component = new Stepped();
+    for (let call = 0; call < 4; call++) component.fail(component.permit());
+    component.configure(componentPolicyOf('api', { breaker: { minCalls: 2 } }), 0);
+    component.fail(component.permit(), 0, 'permanent');
+    expect(component.state).toBe('operational');
+    component.fail(component.permit());
+    expect(component.state).toBe('open');
+  });
+
   test('writes nothing for what changes nothing: a refusal, and a success after nothing but successes', () => {
     const component = new Stepped();
     for (let call = 0; call < 20; call++) component.succeed(component.permit());
@@ -372,8 +404,12 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ ask: fc.constantFrom('first', 'retry') }) },
   { weight: 8, arbitrary: fc.record({ end: fc.nat(20), how }) },
   { weight: 4, arbitrary: fc.record({ due: fc.constantFrom<Timer>('openFor', 'openFor', 'openFor', 'giveUp') }) },
-  { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('bypass', 'restore', 'reset') }) },
+  { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('bypass', 'restore', 'restore', 'reset') }) },
 ) as fc.Arbitrary<Move>;
+
+/** Long enough to open, to be probed and to close several times. */
+const WALK = { minLength: 40, maxLength: 120, size: 'max' } as const;
+const walk = fc.array(move, WALK);
 
 function end(component: Stepped, permit: Permit, way: How): void {
   if (way === 'released') component.release(permit);
@@ -467,46 +503,50 @@ class Model {
 describe('in any order of asks, results, timers and commands', () => {
   test('I9, I10: nobody is permitted while it is open, no more than the probes while it is probed, retries in budget', () => {
     fc.assert(
-      fc.property(options, fc.array(move, { maxLength: 120 }), (given, moves) => {
+      fc.property(options, walk, (given, moves) => {
         const model = new Model(new Stepped(given));
         for (const one of moves) {
           model.take(one);
           expect(model.component.context.probesOut).toBe(model.probesOut);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 120 },
     );
   });
 
   test('no result that nobody waits for makes the count of probes negative, or lets more through than one each', () => {
     const stray = fc.record({ probe: fc.boolean(), generation: fc.nat(6), how });
     fc.assert(
-      fc.property(options, fc.array(fc.oneof(move, stray), { maxLength: 120 }), (given, moves) => {
-        const component = new Stepped(given);
-        const out: Permit[] = [];
-        for (const one of moves) {
-          const { state } = component;
-          if ('ask' in one) {
-            const permit = component.tryPermit(one.ask === 'retry');
-            if (permit === undefined) continue;
-            expect(state === 'operational' || state === 'probing').toBe(true);
-            out.push(permit);
-          } else if ('probe' in one) end(component, one, one.how);
-          else if ('end' in one) out.splice(0, 1).forEach((permit) => end(component, permit, one.how));
-          else if ('due' in one) component.due(one.due);
-          else component.command(one.command);
-          const { probesOut, policy } = component.context;
-          expect(probesOut).toBeGreaterThanOrEqual(0);
-          expect(probesOut).toBeLessThanOrEqual((policy.breaker as BreakerPolicy).probes);
-        }
-      }),
-      { numRuns: 500 },
+      fc.property(
+        options,
+        fc.array(fc.oneof({ weight: 4, arbitrary: move }, { weight: 1, arbitrary: stray }), WALK),
+        (given, moves) => {
+          const component = new Stepped(given);
+          const out: Permit[] = [];
+          for (const one of moves) {
+            const { state } = component;
+            if ('ask' in one) {
+              const permit = component.tryPermit(one.ask === 'retry');
+              if (permit === undefined) continue;
+              expect(state === 'operational' || state === 'probing').toBe(true);
+              out.push(permit);
+            } else if ('probe' in one) end(component, one, one.how);
+            else if ('end' in one) out.splice(0, 1).forEach((permit) => end(component, permit, one.how));
+            else if ('due' in one) component.due(one.due);
+            else component.command(one.command);
+            const { probesOut, policy } = component.context;
+            expect(probesOut).toBeGreaterThanOrEqual(0);
+            expect(probesOut).toBeLessThanOrEqual((policy.breaker as BreakerPolicy).probes);
+          }
+        },
+      ),
+      { numRuns: 120 },
     );
   });
 
   test('whatever happened, a dependency that works again comes back into use', () => {
     fc.assert(
-      fc.property(options, fc.array(move, { maxLength: 80 }), (given, moves) => {
+      fc.property(options, walk, (given, moves) => {
         const model = new Model(new Stepped(given));
         for (const one of moves) model.take(one);
         const { component } = model;
@@ -519,13 +559,13 @@ describe('in any order of asks, results, timers and commands', () => {
         }
         expect(component.state).toBe('operational');
       }),
-      { numRuns: 500 },
+      { numRuns: 120 },
     );
   });
 
   test('the same walk gives the same states', () => {
     fc.assert(
-      fc.property(options, fc.array(move, { maxLength: 60 }), (given, moves) => {
+      fc.property(options, walk, (given, moves) => {
         const [one, other] = [new Model(new Stepped(given)), new Model(new Stepped(given))];
         for (const step of moves) {
           one.take(step);
@@ -533,7 +573,7 @@ describe('in any order of asks, results, timers and commands', () => {
           expect(one.component.context).toEqual(other.component.context);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 30 },
     );
   });
 });
@@ -546,4 +586,14 @@ test('a context with the longest window there may be stays below 4 KB', () => {
   }
   expect(component.context.calls).toHaveLength(1_000);
   expect(JSON.stringify(component.context).length).toBeLessThan(4_096);
+});
+
+test('in a brownout what is sheddable refuses, and what is critical does not; it ends with the bad level', () => {
+  const extra = new Stepped({ criticality: 'sheddable' });
+  const main = new Stepped({ criticality: 'critical' });
+  for (const one of [extra, main]) one.send({ type: 'component.level', level: 'minimal' });
+  expect(extra.ask()).toMatchObject({ type: 'action.refused', reason: 'shed' });
+  expect(main.ask()).toMatchObject({ type: 'action.permitted' });
+  extra.send({ type: 'component.level', level: 'minor' });
+  expect(extra.ask()).toMatchObject({ type: 'action.permitted' });
 });

@@ -179,7 +179,7 @@ test('in any order of changes and waits the quality is the product, a loss shows
     { weight: 1, arbitrary: fc.constant('dwell' as const) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 60, size: 'max' }), (steps) => {
       const whole = new Stepped(components);
       const losses: Record<string, number> = { a: 0, b: 0, c: 0 };
       // The worst level that was read since the time of waiting began.
@@ -208,6 +208,15 @@ test('in any order of changes and waits the quality is the product, a loss shows
         expect(LEVELS).toContain(level);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
+});
+
+test('a brownout: what is sheddable hears of every level, and so does what comes later', () => {
+  const whole = new Stepped({ main: { criticality: 'critical-plus' }, extra: { criticality: 'sheddable' } });
+  whole.send({ type: 'component.changed', name: 'main', status: 'down', loss: 1, at: 0 });
+  expect(whole.sent).toContainEqual([componentId('extra'), { type: 'component.level', level: 'minimal' }]);
+  whole.configure(componentPolicies({ main: { criticality: 'critical-plus' }, later: { criticality: 'sheddable' } }));
+  const later = whole.snapshot.children[componentId('later')];
+  expect(later?.getSnapshot().context.level).toBe('minimal');
 });

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { recordOf } from '../../actors/error-record.ts';
-import { ERROR_CLASSES, classify, isRetryable, retryAfterOf, type ErrorClass } from '../../machines/error-class.ts';
+import { retryAfterOf } from '../../actors/retry-after.ts';
+import { ERROR_CLASSES, classify, isRetryable, type ErrorClass } from '../../machines/error-class.ts';
 import { fingerprintOf, framesOf, templateOf } from '../../machines/fingerprint.ts';
 
 function thrownBy(work: () => unknown): unknown {

@@ -11,13 +11,13 @@ import {
 } from '../../machines/retry-budget.ts';
 
 const policy: fc.Arbitrary<RetryBudgetPolicy> = fc.record({
-  ratio: fc.integer({ min: 0, max: 1_500 }).map((thousandths) => thousandths / 1_000),
+  ratio: fc.integer({ min: 0, max: 1_000 }).map((thousandths) => thousandths / 1_000),
   burst: fc.integer({ min: 0, max: 20_000 }).map((thousandths) => thousandths / 1_000),
 });
 
 test('retries never exceed the ratio of the requests and the burst, in any order of both', () => {
   fc.assert(
-    fc.property(policy, fc.array(fc.boolean(), { maxLength: 400 }), (budget, calls) => {
+    fc.property(policy, fc.array(fc.boolean(), { maxLength: 400, size: 'max' }), (budget, calls) => {
       let tokens = fullBudget(budget);
       let [requests, retries] = [0, 0];
       for (const isRetry of calls) {
@@ -43,6 +43,9 @@ test('every deposit counts: a retry for each five requests, a million times', ()
     retries++;
   }
   expect(retries).toBe(200_000);
+  for (let thousandths = 0; thousandths <= 1_000; thousandths++) {
+    expect(afterCall({ ratio: thousandths / 1_000, burst: 10 }, 0, false)).toBe(thousandths);
+  }
 });
 
 test('loses what is above a smaller burst, and counts nothing without a policy', () => {

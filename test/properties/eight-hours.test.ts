@@ -3,8 +3,9 @@
  * seed. PERDURE_SEED repeats a run.
  */
 import { expect, test } from 'vitest';
-import { defineAction, type ActionContext } from '../../actors/actions.ts';
-import { tallyOutcomes } from '../../actors/action-history.ts';
+import type { ActionContext } from '../../actors/action-context.ts';
+import { defineAction } from '../../actors/actions.ts';
+import { sumOutcomes } from '../../actors/action-history.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import type { SupervisorEmitted } from '../../machines/supervisor.ts';
@@ -114,7 +115,7 @@ class Day {
     expect(this.wrong).toEqual([]);
     expect(all.filter(({ state }) => state !== 'settled')).toEqual([]);
     expect(all.filter(({ id }) => !id.includes('!'))).toHaveLength(this.#wanted);
-    const tally = tallyOutcomes(rows);
+    const tally = sumOutcomes(rows).outcomes;
     expect(Object.values(tally).reduce((sum, n) => sum + n, 0)).toBe(all.length);
     expect(charged(this.#supervisor).bad).toBeCloseTo(
       all.reduce((sum, { kind, quality_loss: loss }) => sum + costOf(kind, loss), 0),

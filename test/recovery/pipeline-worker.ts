@@ -6,7 +6,7 @@
 import { existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineAction } from '../../actors/actions.ts';
-import { tallyOutcomes } from '../../actors/action-history.ts';
+import { sumOutcomes } from '../../actors/action-history.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 
 const env = process.env as Record<string, string>;
@@ -135,7 +135,7 @@ const final = {
   debts: rows.all('select id, state, payment from debts order by id'),
   left: rows.all('select * from compensations'),
   budget: rows.get('select total(good) as good, total(bad) as bad from budget_buckets'),
-  tally: tallyOutcomes(rows),
+  tally: sumOutcomes(rows).outcomes,
 };
 await supervisor.close();
 writeFileSync(`${folder}/final`, JSON.stringify(final));

@@ -33,6 +33,16 @@ await supervisor.execute('bild', { target: 'web' });
 // @ts-expect-error other input
 await supervisor.execute('build', { target: 5 });
 
+async function* targets() {
+  yield { action: 'build', input: { target: 'web' }, rank: 2 } as const;
+}
+const night = await supervisor.workContinuously({ work: targets(), goal: ({ tally }) => tally.ok > 5 });
+expectTypeOf((await night.outcome).reason).toEqualTypeOf<'goal' | 'time' | 'told'>();
+// @ts-expect-error no such action
+await supervisor.workContinuously({ work: [{ action: 'bild', input: { target: 'web' } }] });
+// @ts-expect-error other input
+await supervisor.workContinuously({ work: [{ action: 'build', input: { target: 5 } }] });
+
 const counter = setup({
   types: {} as { context: { n: number }; events: { type: 'add'; by: number }; input: { from: number }; output: number },
 }).createMachine({

@@ -1,0 +1,61 @@
+/** Gathers what the health of a supervisor is judged by. Answers also when the store does not: that is when it is asked. */
+import { isPerdureError, type PerdureError } from '../errors.ts';
+import { healthOf, type Health, type HealthFacts } from '../machines/health.ts';
+import { spentOf } from '../machines/burn.ts';
+import type { Rows } from '../persistence/rows.ts';
+import { countOpenApprovals } from './approval-ledger.ts';
+import { countBudget } from './budget.ts';
+import { standingOf, type Tree } from './standing.ts';
+import { gateStats } from './stats.ts';
+
+/** @param ended why nothing is committed any more, if so. */
+export function healthNow(durable: Tree, ended: PerdureError | undefined): Health {
+  if (ended !== undefined) return healthOf({ ...NOTHING, ended: ended.message });
+  try {
+    durable.store.assertOpen();
+    return healthOf(factsOf(durable));
+  } catch (error) {
+    if (!isPerdureError(error)) throw error;
+    const { message, retryable } = error;
+    return healthOf({ ...NOTHING, ...(retryable ? { suspended: message } : { ended: message }) });
+  }
+}
+
+const NOTHING: HealthFacts = {
+  ended: null,
+  suspended: null,
+  isAdmitting: false,
+  parked: 0,
+  asking: 0,
+  tier: 'healthy',
+  spent: 0,
+  level: 'full',
+  components: {},
+  scored: 0,
+  calibrationError: null,
+  owed: 0,
+};
+
+function factsOf(durable: Tree): HealthFacts {
+  const { rows, clock } = durable.store;
+  const { executor, degradation, budget, tier, isAdmitting } = standingOf(durable);
+  const { scored, calibrationError } = gateStats(executor);
+  const count = (from: string) => countOf(rows, from);
+  return {
+    ...NOTHING,
+    isAdmitting,
+    parked: count(`actions where state = 'parked'`),
+    asking: countOpenApprovals(rows),
+    tier,
+    spent: tier === 'healthy' ? 0 : spentOf(budget.policy, countBudget(rows, budget.policy, clock.now())),
+    level: degradation.level,
+    components: degradation.components,
+    scored,
+    calibrationError,
+    owed: count(`debts where state = 'owed'`),
+  };
+}
+
+function countOf(rows: Pick<Rows, 'get'>, from: string): number {
+  return rows.get<{ n: number }>(`select count(*) as n from ${from}`)?.n ?? 0;
+}

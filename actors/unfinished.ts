@@ -1,0 +1,86 @@
+/** What keeps a long run from being done, read from rows: for the stop gate, and for whoever wants to know. */
+import { isRetryable } from '../machines/error-class.ts';
+import type { ErrorRecord } from '../machines/outcome.ts';
+import type { UnfinishedCounts, UnfinishedKind } from '../machines/stop-gate.ts';
+import type { Rows } from '../persistence/rows.ts';
+import { unsealedText } from './values.ts';
+
+/** Something that is not finished, or not verified. */
+export interface Unfinished {
+  readonly kind: UnfinishedKind;
+  /** Of the action, the plan, or the run itself. */
+  readonly id: string;
+  readonly why: string;
+}
+
+type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
+type Countable = keyof UnfinishedCounts;
+
+/** So many of a kind are listed. */
+export const LISTED = 100;
+
+/** Each is answered by an index of its own. `since` counts for what failed only. */
+const FROM: Readonly<Record<Countable, string>> = {
+  waiting: `select id, 'waits for a slot' as why from actions where state = 'waiting'`,
+  running: `select id, iif(retry_at is null, 'runs', 'backs off') as why from actions where state = 'running'`,
+  asking: `select action as id, 'waits until somebody says that it may run' as why from approvals where state = 'open'`,
+  parked: `select id, 'no handler of ' || name || ', version ' || version || ', is registered' as why
+    from actions where state = 'parked'`,
+  plan: `select id, 'the plan has steps to go' as why from plans where state <> 'settled'`,
+  debt: `select id, fallback || ' stood in for ' || name || ', and the real work is owed' as why
+    from debts where state <> 'paid'`,
+  // The failure of a step is its plan's, and that of a payment leaves the debt.
+  failed: `select id, 'failed' as why from actions
+    where kind = 'failed' and settled_at >= ? and plan is null and id not like '%!owed%'
+    union all select id, 'the plan failed' as why from plans where kind = 'failed' and settled_at >= ?`,
+};
+
+const COUNTABLE = Object.keys(FROM) as Countable[];
+
+/**
+ * How many there are, each counted up to `most`.
+ *
+ * @param since what failed before is not counted, ms since 1970.
+ */
+export function countUnfinished(rows: Reader, since: number, most = Number.MAX_SAFE_INTEGER): UnfinishedCounts {
+  const count = (kind: Countable) => {
+    const sql = `select count(*) as n from (${FROM[kind]} limit ${most})`;
+    return rows.get<{ n: number }>(sql, ...cellsOf(kind, since))?.n ?? 0;
+  };
+  return Object.fromEntries(COUNTABLE.map((kind) => [kind, count(kind)])) as Record<Countable, number>;
+}
+
+/** The first hundred of each kind. */
+export function listUnfinished(rows: Reader, since: number): Unfinished[] {
+  return COUNTABLE.flatMap((kind) =>
+    rows
+      .all<Omit<Unfinished, 'kind'>>(`${FROM[kind]} limit ${LISTED}`, ...cellsOf(kind, since))
+      .map((one) => ({ kind, ...one })),
+  );
+}
+
+function cellsOf(kind: Countable, since: number): number[] {
+  return kind === 'failed' ? [since, since] : [];
+}
+
+interface Tried {
+  readonly payment: string | null;
+  readonly kind: string | null;
+  readonly error: string | null;
+}
+
+/** Whether a debt may be paid yet: nobody tried, or the last try failed of something that passes. */
+export function hasPayableDebt(rows: Reader): boolean {
+  return rows
+    .all<Tried>(
+      `select payment, actions.kind as kind, error from debts left join actions on actions.id = payment
+       where debts.state = 'owed' order by payment is not null limit 1000`,
+    )
+    .some(({ payment, kind, error }) => {
+      if (payment === null) return true;
+      if (error === null) return kind !== 'cancelled';
+      const failure = JSON.parse(unsealedText(rows, error)) as ErrorRecord;
+      // What is down now may be back later.
+      return failure.code === 'CIRCUIT_OPEN' || isRetryable(failure.class);
+    });
+}

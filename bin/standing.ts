@@ -1,0 +1,75 @@
+/** How the components and the error budget of a store stand, as its last commit has it, read from beside. */
+import type { DebtRow } from '../actors/queue-tables.ts';
+import { openDebts } from '../actors/debts.ts';
+import { fromText } from '../actors/values.ts';
+import type { BudgetTier } from '../machines/budget-policy.ts';
+import { measuresOf } from '../machines/burn.ts';
+import { componentReport, type ComponentContext, type ComponentReport } from '../machines/component.ts';
+import { componentId } from '../machines/degradation.ts';
+import { isSealed } from '../persistence/sealing.ts';
+import { hasTable, type StoreReader } from './store-reader.ts';
+
+export interface Standing {
+  /** Absent where no supervisor has told, and where only the owner can read it. */
+  readonly budget?: BudgetTier;
+  readonly components: readonly ComponentReport[];
+  /** Work that is owed since a fallback stood in, the oldest first. */
+  readonly debts: readonly DebtRow[];
+}
+
+interface Snapshot {
+  readonly value: unknown;
+  readonly context: unknown;
+}
+
+/** Reads it of the supervisor that `perdure run` starts. */
+export function standingOf(rows: StoreReader): Standing {
+  const budget = snapshotsOf(rows, 'budget')[0]?.value as { readonly tier?: BudgetTier } | undefined;
+  const components = snapshotsOf(rows, componentId('%')).map((snapshot) =>
+    componentReport(snapshot as { value: unknown; context: ComponentContext }),
+  );
+  return {
+    ...(budget?.tier === undefined ? {} : { budget: budget.tier }),
+    components: components.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    debts: hasTable(rows, 'debts') ? openDebts(rows) : [],
+  };
+}
+
+function snapshotsOf(rows: StoreReader, systemId: string): Snapshot[] {
+  return rows
+    .all<{ snapshot: string }>(
+      `select snapshot from actors join trees using (tree) where trees.name = 'main' and system_id like ?`,
+      systemId,
+    )
+    .flatMap(({ snapshot }) => (isSealed(snapshot) ? [] : [fromText(snapshot) as Snapshot]));
+}
+
+/** What is not as it should be, as lines. */
+export function standingLines({ budget, components, debts }: Standing): string[] {
+  const away = components.filter(({ status }) => status !== 'operational');
+  return [
+    ...(budget === undefined || budget === 'healthy' ? [] : [`error budget: ${tierText(budget)}`]),
+    ...away.map((component) => `component ${component.name}: ${componentText(component)}`),
+    ...(debts.length === 0 ? [] : [`owed since a fallback stood in: ${debts.map(({ id }) => id).join(', ')}`]),
+  ];
+}
+
+/** What a tier does. */
+export function tierText(tier: BudgetTier): string {
+  const { share, freezeOptional } = measuresOf(tier);
+  const what = [
+    ...(tier === 'healthy' ? ['nothing is held back'] : ['the gate is stricter']),
+    ...(share === 1 ? [] : [`${share * 100} % of the steps at once`]),
+    ...(freezeOptional ? ['optional steps wait'] : []),
+  ];
+  return `${tier}: ${what.join(', ')}`;
+}
+
+/** How a component is, and since it matters, until when. */
+export function componentText({ status, openUntil }: Pick<ComponentReport, 'status' | 'openUntil'>): string {
+  const until = openUntil === null ? '' : `; tried again after ${new Date(openUntil).toISOString()}`;
+  if (status === 'degraded') return `its circuit is open, fallbacks stand in${until}`;
+  if (status === 'down') return `its circuit is open, and nothing stands in${until}`;
+  if (status === 'probing') return 'is being tried again';
+  return status === 'bypassed' ? 'bypassed by an operator' : 'works';
+}

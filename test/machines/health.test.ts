@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { BUDGET_TIERS } from '../../machines/budget-policy.ts';
+import { HEALTH_STATUSES, healthOf, type HealthFacts } from '../../machines/health.ts';
+import { LEVELS } from '../../machines/quality.ts';
+
+const fresh: HealthFacts = {
+  ended: null,
+  suspended: null,
+  isAdmitting: true,
+  parked: 0,
+  asking: 0,
+  tier: 'healthy',
+  spent: 0,
+  level: 'full',
+  components: {},
+  scored: 0,
+  calibrationError: null,
+  owed: 0,
+};
+
+const facts: fc.Arbitrary<HealthFacts> = fc.record({
+  ended: fc.option(fc.constant('it was closed')),
+  suspended: fc.option(fc.constant('the disk is full')),
+  isAdmitting: fc.boolean(),
+  parked: fc.nat(3),
+  asking: fc.nat(3),
+  tier: fc.constantFrom(...BUDGET_TIERS),
+  spent: fc.double({ min: 0, max: 3, noNaN: true }),
+  level: fc.constantFrom(...LEVELS),
+  components: fc.dictionary(
+    fc.constantFrom('db', 'net'),
+    fc.record({
+      status: fc.constantFrom('operational', 'degraded', 'down', 'probing', 'bypassed'),
+      weight: fc.constantFrom(0, 0.5, 1),
+    }),
+  ),
+  scored: fc.nat(200),
+  calibrationError: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+  owed: fc.nat(300),
+});
+
+test('S42: the whole is as well as its worst subsystem, and each issue has its reason and its subsystem', () => {
+  fc.assert(
+    fc.property(facts, (given) => {
+      const { overall, subsystems, issues } = healthOf(given);
+      const worst = Math.max(...Object.values(subsystems).map(({ status }) => HEALTH_STATUSES.indexOf(status)));
+      expect(overall).toBe(HEALTH_STATUSES[worst]);
+      expect(issues.length > 0).toBe(overall !== 'healthy');
+      for (const { subsystem, status, reason } of issues) {
+        expect(subsystems[subsystem].status).toBe(status);
+        expect(subsystems[subsystem].reasons).toContain(reason);
+      }
+      const bad = Object.values(subsystems).filter(({ status }) => status !== 'healthy');
+      expect(issues).toHaveLength(bad.reduce((sum, { reasons }) => sum + reasons.length, 0));
+      expect(bad.every(({ reasons }) => reasons.length > 0)).toBe(true);
+    }),
+  );
+});
+
+test('a worse budget or level never makes the whole better', () => {
+  const rank = (given: HealthFacts) => HEALTH_STATUSES.indexOf(healthOf(given).overall);
+  fc.assert(
+    fc.property(facts, fc.nat(3), fc.nat(4), (given, tier, level) => {
+      const worse = {
+        ...given,
+        tier: BUDGET_TIERS[Math.max(tier, BUDGET_TIERS.indexOf(given.tier))] as HealthFacts['tier'],
+        level: LEVELS[Math.max(level, LEVELS.indexOf(given.level))] as HealthFacts['level'],
+      };
+      expect(rank(worse)).toBeGreaterThanOrEqual(rank(given));
+    }),
+  );
+});
+
+test('whether it lives and whether it takes work are answers of their own', () => {
+  expect(healthOf(fresh)).toMatchObject({
+    overall: 'healthy',
+    live: true,
+    ready: true,
+    issues: [],
+    recommendations: [],
+  });
+  expect(healthOf({ ...fresh, isAdmitting: false })).toMatchObject({ overall: 'healthy', live: true, ready: false });
+  expect(healthOf({ ...fresh, suspended: 'x' })).toMatchObject({ overall: 'unhealthy', live: true, ready: false });
+  expect(healthOf({ ...fresh, ended: 'x' })).toMatchObject({ overall: 'unhealthy', live: false, ready: false });
+  expect(healthOf({ ...fresh, tier: 'exhausted' })).toMatchObject({ overall: 'unhealthy', live: true, ready: true });
+});
+
+test('what counts little, or is nobody’s fault, makes nothing unhealthy', () => {
+  const down = { db: { status: 'down', weight: 0.1 } } as const;
+  expect(healthOf({ ...fresh, level: 'minor', components: down }).overall).toBe('degraded');
+  expect(healthOf({ ...fresh, parked: 5 })).toMatchObject({ overall: 'degraded', issues: [{ subsystem: 'executor' }] });
+  expect(healthOf({ ...fresh, owed: 500 }).overall).toBe('degraded');
+  const asked = healthOf({ ...fresh, asking: 2, owed: 3 });
+  expect(asked.overall).toBe('healthy');
+  expect(asked.recommendations.join(' ')).toMatch(/workOff\(\).*approvals\(\)/);
+  expect(healthOf({ ...fresh, scored: 49, calibrationError: 0.9 }).overall).toBe('healthy');
+  expect(healthOf({ ...fresh, scored: 50, calibrationError: 0.9 }).overall).toBe('degraded');
+});
