@@ -4,6 +4,7 @@
  */
 import type { StoredPolicy } from '../machines/action.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow, DebtRow } from './queue-tables.ts';
 
 /** How many debts are worked off at once: the next ones when these are paid, or when somebody asks. */
@@ -28,7 +29,7 @@ export function incur(
   qualityLoss: number,
   at: number,
 ): void {
-  const { component } = JSON.parse(action.policy) as StoredPolicy;
+  const { component } = policyOfText(action.policy);
   rows.run(
     `insert into debts(id, name, component, fallback, quality_loss, incurred_at, state, from_turn)
      values (?, ?, ?, ?, ?, ?, 'owed', ?) on conflict(id) do nothing`,
@@ -65,7 +66,7 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
   const action = rows.get<ActionRow>('select * from actions where id = ?', debt.id);
   if (action === undefined) return;
   const payment = paymentOf(rows, debt);
-  const policy: StoredPolicy = { ...(JSON.parse(action.policy) as StoredPolicy), fallbacks: [] };
+  const policy: StoredPolicy = { ...policyOfText(action.policy), fallbacks: [] };
   rows.run(
     `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, from_turn)
      values (?, ?, ?, ?, ?, ${LAST}, null, 'waiting', ?, 0, 0, 1, ?, ?)`,

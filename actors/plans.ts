@@ -5,9 +5,9 @@
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Settled, Submission } from '../machines/executor.ts';
 import type { Plan, TracksEvent } from '../machines/tracks.ts';
-import type { StoredPolicy } from '../machines/action.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { policyOfText } from './earlier-versions.ts';
 import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { StepGraph } from './step-graph.ts';
 
@@ -102,7 +102,7 @@ class Plans {
     return ready.map((step) => {
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
-      const { optional = false, ...policy } = JSON.parse(step.policy) as StoredPolicy;
+      const { optional = false, ...policy } = policyOfText(step.policy);
       return { id: action, name, version, input, policy, rank, plan: plan.id, optional, at: this.#clock.now() };
     });
   }

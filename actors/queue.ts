@@ -18,6 +18,7 @@ import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
 import { incur, isPayment, noteSettled, workOff } from './debts.ts';
+import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
 
@@ -80,7 +81,7 @@ let lastPolicy: { readonly text: string; readonly policy: StoredPolicy } | undef
 
 /** Most actions have the policy of the one before. */
 function policyFrom(text: string): StoredPolicy {
-  if (lastPolicy?.text !== text) lastPolicy = { text, policy: JSON.parse(text) as StoredPolicy };
+  if (lastPolicy?.text !== text) lastPolicy = { text, policy: policyOfText(text) };
   return lastPolicy.policy;
 }
 
@@ -227,7 +228,7 @@ class Queue {
       id,
     );
     const { name, policy } = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
-    const { risk, hasUndo } = JSON.parse(policy) as StoredPolicy;
+    const { risk, hasUndo } = policyOfText(policy);
     return {
       action: id,
       name: risk.subject ?? name,

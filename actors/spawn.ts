@@ -36,6 +36,7 @@ import { COMPENSATION_TABLES } from './compensations.ts';
 import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
+import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
@@ -201,6 +202,7 @@ function openTree<TActions extends Actions>(
       budget,
       checkpoint: { everyActions: checkpoint?.everyActions ?? 10, everyMs: checkpoint?.everyMs ?? 300_000 },
     },
+    migrate: SUPERVISOR_MIGRATIONS,
     ...(inspect === undefined ? {} : { inspect }),
     ...(logger === undefined ? {} : { logger }),
   });

@@ -215,6 +215,16 @@ export const supervisorMachine = setup({
       for (const component of components)
         enqueue.sendTo('degradation', { type: 'degradation.command', component, command: 'reset', at });
     }),
+    /** A tree of before there were these. */
+    spawnMissing: enqueueActions(({ enqueue, context, self }) => {
+      const { children } = self.getSnapshot();
+      if (children['approvals'] === undefined)
+        enqueue.spawnChild('approvals', { id: 'approvals', systemId: 'approvals' });
+      if (children['budget'] === undefined)
+        enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
+      if (children['degradation'] === undefined)
+        enqueue.spawnChild('degradation', { id: 'degradation', systemId: 'degradation', input: {} });
+    }),
     pauseExecutor: sendTo('executor', { type: 'executor.pause' }),
     resumeExecutor: sendTo('executor', { type: 'executor.resume' }),
     announce: emit(({ event }) => event as SupervisorEmitted),
@@ -235,6 +245,7 @@ export const supervisorMachine = setup({
   ],
   initial: 'running',
   on: {
+    'runtime.resumed': { actions: 'spawnMissing' },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
@@ -289,7 +300,7 @@ export const supervisorMachine = setup({
       on: {
         'supervisor.pause': 'pausing',
         // Handlers may have been registered meanwhile, and slots may have become free in a life that did not tell.
-        'runtime.resumed': { actions: 'resumeExecutor' },
+        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor'] },
       },
     },
     pausing: {

@@ -5,6 +5,7 @@ import type { AnyActorRef } from 'xstate';
 import { defineAction, createDurableActor, spawnSupervisor, type DurableActor, type Supervisor } from '../../index.ts';
 import { SimulatedClock } from '../../testing.ts';
 import { tempFolder } from '../support/temp.ts';
+import { until } from '../support/turns.ts';
 import { orderMachine } from './machines.mjs';
 
 const golden = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.db'));
@@ -55,5 +56,10 @@ describe.each(golden)('the database %s, written by an earlier build', (name) => 
     const settled = await supervisor.execute('double', { n: 21 }, { id: 'double:21' });
     expect(settled).toMatchObject({ kind: 'ok', value: 42, attempts: 1 });
     expect((await supervisor.joinPlan('plan:1').outcome).kind).toMatch(/ok|recovered/);
+    // It was written before anybody could be asked.
+    await supervisor.submit('double', { n: 4 }, { id: 'risky', confidence: 0.1 });
+    await until(() => supervisor.approvals().length === 1);
+    await supervisor.approve('risky');
+    expect(await supervisor.execute('double', { n: 4 }, { id: 'risky' })).toMatchObject({ kind: 'ok', value: 8 });
   });
 });

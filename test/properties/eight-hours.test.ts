@@ -45,7 +45,6 @@ class Day {
   readonly trace: string[] = [];
   readonly settled = new Map<string, string>();
   readonly wrong: string[] = [];
-  asked = 0;
   crashes = 0;
   submitted = 0;
   readonly #wanted: number;
@@ -122,7 +121,8 @@ class Day {
       all.reduce((sum, { kind, quality_loss: loss }) => sum + costOf(kind, loss), 0),
       6,
     );
-    return { ...tally, asked: this.asked, crashes: this.crashes, owed: this.#supervisor.debts().length };
+    const { asked } = rows.get('select count(distinct action) as asked from approvals') as { asked: number };
+    return { ...tally, asked, crashes: this.crashes, owed: this.#supervisor.debts().length };
   }
 
   close(): Promise<void> {
@@ -187,7 +187,6 @@ class Day {
       const luck = this.#luck.get(action) ?? 1;
       const age = this.clock.now() - (this.#supervisor.approvals().find((one) => one.id === id)?.askedAt ?? 0);
       if (age < luck * HOUR) continue;
-      this.asked += 1;
       await this.#supervisor[luck < 0.4 ? 'approve' : 'deny'](id, { by: 'ann' });
     }
   }
