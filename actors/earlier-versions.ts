@@ -80,7 +80,7 @@ function toSecondAction(state: StoredState): StoredState {
 
 function toSecondExecutor(state: StoredState): StoredState {
   const learned = { thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES, borneOut: NO_OUTCOMES };
-  const context = { ...(state.context as object), caution: 0, share: 1, freezesOptional: false, ...learned };
+  const context = { ...(state.context as object), idle: [], caution: 0, share: 1, freezesOptional: false, ...learned };
   return { ...state, context };
 }
 

@@ -1,5 +1,5 @@
 /**
- * One admitted action, from its first attempt to its one outcome. From the inside out: work within its time limit,
+ * One admitted action, from its first attempt to its one outcome; and then the next one of its slot. From the inside out: work within its time limit,
  * classified, retried as its policy, its component's breaker and retry budget allow, mended by a known fix, undone, replaced
  * by a fallback that is good enough, and settled once.
  *
@@ -142,7 +142,8 @@ export type ActionEvent =
   | ({ readonly type: 'action.permitted' } & Required<Permit>)
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
-  | { readonly type: 'action.slowed' };
+  | { readonly type: 'action.slowed' }
+  | { readonly type: 'action.begin'; readonly input: ActionInput };
 
 type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
@@ -202,6 +203,25 @@ export interface ActionResult {
   readonly owes?: boolean;
   readonly fix?: string;
   readonly undo?: 'done' | ErrorRecord;
+}
+
+function begun(input: ActionInput): ActionContext {
+  return {
+    ...input,
+    attempt: 0,
+    backOffMs: 0,
+    error: null,
+    retryable: false,
+    roll: 0,
+    startedAt: input.at,
+    permit: null,
+    fix: null,
+    replaced: 0,
+    isCancelled: false,
+    undoError: null,
+    isUndone: false,
+    workMs: 0,
+  };
 }
 
 type Args = { readonly context: ActionContext };
@@ -528,22 +548,7 @@ export const actionMachine = setup({
 }).createMachine({
   id: 'action',
   version: '2',
-  context: ({ input }) => ({
-    ...input,
-    attempt: 0,
-    backOffMs: 0,
-    error: null,
-    retryable: false,
-    roll: 0,
-    startedAt: input.at,
-    permit: null,
-    fix: null,
-    replaced: 0,
-    isCancelled: false,
-    undoError: null,
-    isUndone: false,
-    workMs: 0,
-  }),
+  context: ({ input }) => begun(input),
   initial: 'permitting',
   on: {
     // A permit that comes when nobody needs it any more.
@@ -782,6 +787,9 @@ export const actionMachine = setup({
         },
       },
     },
-    settled: {},
+    // The slot's actor serves one action after the other: to stop and to spawn it each time would cost more than the action.
+    settled: {
+      on: { 'action.begin': { target: 'permitting', actions: assign(({ event }) => begun(event.input)) } },
+    },
   },
 });

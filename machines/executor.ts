@@ -6,7 +6,7 @@
  *
  * How strict the gate is, how many run at once and whether optional work runs at all follow the error budget (`caution`).
  */
-import { assign, enqueueActions, sendTo, setup, stopChild } from 'xstate';
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import {
   actionMachine,
   type ActionInput,
@@ -69,6 +69,8 @@ export interface ExecutorContext {
   readonly limit: number;
   /** Slots in use, ascending. */
   readonly busy: readonly number[];
+  /** Slots whose actor has settled its action, and serves the next. */
+  readonly idle: readonly number[];
   /** How careful it is, from 0 to 3: the error budget says. */
   readonly caution: Caution;
   /** The part of the limit that may be used. */
@@ -178,10 +180,7 @@ function learned(bins: Bins, settled: readonly Settled[], of: (scores: Scores) =
 }
 
 /** What an action leaves behind that has given its slot back. */
-const leaving = [
-  { type: 'endSlot', params: ({ event }: { event: { readonly slot: number } }) => event },
-  { type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event },
-] as const;
+const leaving = [{ type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event }] as const;
 const claiming = { type: 'claim', params: room } as const;
 const settling = {
   type: 'putOutcome',
@@ -237,8 +236,13 @@ export const executorMachine = setup({
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: { component: string | null; at: number }) => void,
     admit: assign(({ context, spawn }, { admitted }: { admitted: readonly ActionInput[] }) => {
-      for (const input of admitted) spawn('action', { id: slotId(input.slot), input });
-      return { busy: [...context.busy, ...admitted.map(({ slot }) => slot)].sort((a, b) => a - b) };
+      const slots = admitted.map(({ slot }) => slot);
+      for (const input of admitted)
+        if (!context.idle.includes(input.slot)) spawn('action', { id: slotId(input.slot), input });
+      return {
+        busy: [...context.busy, ...slots].sort((a, b) => a - b),
+        idle: context.idle.filter((slot) => !slots.includes(slot)),
+      };
     }),
     setLimit: assign({ limit: (_, { limit }: { limit: number }) => limit }),
     tighten: assign((_, { caution, share, freezeOptional }: Measures) => ({
@@ -252,9 +256,9 @@ export const executorMachine = setup({
       outcomes: learned(context.outcomes, settled, ({ score }) => score),
       borneOut: learned(context.borneOut, settled, ({ raw }) => raw),
     })),
-    endSlot: stopChild((_, { slot }: { slot: number }) => slotId(slot)),
     freeSlot: assign({
       busy: ({ context }, { slot }: { slot: number }) => context.busy.filter((used) => used !== slot),
+      idle: ({ context }, { slot }: { slot: number }) => [...context.idle, slot],
     }),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
@@ -269,6 +273,7 @@ export const executorMachine = setup({
   context: ({ input }) => ({
     limit: input.limit,
     busy: [],
+    idle: [],
     caution: 0,
     share: 1,
     freezesOptional: false,
@@ -290,6 +295,8 @@ export const executorMachine = setup({
     'executor.claimed': {
       actions: enqueueActions(({ enqueue, context, event }) => {
         const { admitted, questions } = judge(context, event.claimed);
+        for (const input of admitted)
+          if (context.idle.includes(input.slot)) enqueue.sendTo(slotId(input.slot), { type: 'action.begin', input });
         if (admitted.length > 0) enqueue({ type: 'admit', params: { admitted } });
         if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
       }),

@@ -134,7 +134,7 @@ describe('the executor', () => {
     executor.send(ended(0));
     expect(executor.of('putOutcome')).toMatchObject([{ id: 'a0', at: 5, result: { kind: 'ok' } }]);
     expect([executor.busy, executor.claims.length]).toEqual([[1], 1]);
-    expect('slot.0' in executor.state.children).toBe(false);
+    expect(executor.state.context.idle).toEqual([0]);
   });
 
   test('puts aside what has no handler, and gives the slot on', () => {
@@ -213,7 +213,7 @@ describe('the gate', () => {
     executor.send({ type: 'action.asks', id: 'a0', slot: 0, quality: 0.4 });
     expect(executor.questions).toMatchObject([{ id: 'a0', reason: 'quality', decision: { band: 'ask', score: 0.4 } }]);
     expect(executor.busy).toEqual([]);
-    expect('slot.0' in executor.state.children).toBe(false);
+    expect(executor.state.context.idle).toEqual([0]);
   });
 });
 
@@ -367,7 +367,9 @@ test('I4: slots are the rows that run, never more than there is room for, and no
         answer();
         const running = [...rows.running.keys()].sort((a, b) => a - b);
         expect(executor.busy).toEqual(running);
-        expect(Object.keys(executor.state.children).sort()).toEqual(running.map((slot) => `slot.${slot}`).sort());
+        // Whoever has settled stays for the next action of its slot.
+        const slots = [...running, ...executor.state.context.idle].map((slot) => `slot.${slot}`);
+        expect(Object.keys(executor.state.children).sort()).toEqual(slots.sort());
         expect(JSON.stringify(executor.state.context).length).toBeLessThan(4_096);
         // Nothing waits while there is room for it.
         const { limit, share } = executor.state.context;
@@ -377,4 +379,16 @@ test('I4: slots are the rows that run, never more than there is room for, and no
     }),
     { numRuns: 300 },
   );
+});
+
+test('the actor of a slot serves one action after the other, each from its own beginning', () => {
+  const executor = new Stepped(2).claimed(claim(0));
+  executor.send(ended(0));
+  const [first] = [executor.admitted(0)];
+  executor.claimed({ ...claim(0), id: 'b' });
+  expect([executor.busy, executor.state.context.idle]).toEqual([[0], []]);
+  expect(executor.effects.filter(({ type }) => type === 'xstate.spawnChild')).toEqual([]);
+  const sent = executor.of<{ event: { type: string; input: { id: string } } }>('xstate.sendTo');
+  expect(sent.map(({ event }) => [event.type, event.input.id])).toEqual([['action.begin', 'b']]);
+  expect(first.id).toBe('a0');
 });
