@@ -97,8 +97,8 @@ export class Batch {
 
   /** Takes over what does not belong to these trees from a batch that was undone. */
   carry(undone: Batch, trees: ReadonlySet<Participant>): void {
-    const numbers = new Set(Array.from(trees, ({ number }) => number));
-    const isOthers = ({ tree }: { tree: number | undefined }) => tree === undefined || !numbers.has(tree);
+    const numbers = new Set<number | undefined>(Array.from(trees, ({ number }) => number));
+    const isOthers = ({ tree }: { tree: number | undefined }) => !numbers.has(tree);
     for (const participant of undone.participants) if (!trees.has(participant)) this.participants.add(participant);
     this.stimuli.push(...undone.stimuli.filter(({ participant }) => !trees.has(participant)));
     for (const [participant, writes] of undone.alongside) {
@@ -111,6 +111,6 @@ export class Batch {
 }
 
 /** Whether the incident belongs to a turn of one of these trees. */
-export function isUndone({ isOfTurn, tree }: Incident, trees: ReadonlySet<number>): boolean {
-  return isOfTurn === true && tree !== undefined && trees.has(tree);
+export function isUndone({ isOfTurn, tree }: Incident, trees: ReadonlySet<number | undefined>): boolean {
+  return isOfTurn === true && trees.has(tree);
 }

@@ -85,8 +85,8 @@ export class Isolation {
   releaseOthers(batch: Batch, refused: ReadonlyMap<Participant, PerdureError>): void {
     const held = batch.stimuli.filter((stimulus) => batch.isRefused(stimulus));
     batch.stimuli = batch.stimuli.filter((stimulus) => !batch.isRefused(stimulus));
-    const numbers = new Set(Array.from(refused.keys(), ({ number }) => number));
-    batch.afterCommit = batch.afterCommit.filter(({ tree }) => tree === undefined || !numbers.has(tree));
+    const numbers = new Set<number | undefined>(Array.from(refused.keys(), ({ number }) => number));
+    batch.afterCommit = batch.afterCommit.filter(({ tree }) => !numbers.has(tree));
     for (const participant of refused.keys()) batch.participants.delete(participant);
     const [refusal] = refused.values();
     this.#isolate(new Set(refused.keys()), held, refusal as PerdureError, () => this.#steps.release(batch));

@@ -128,6 +128,21 @@ test('the result of an effect may write rows, and a refusal of it undoes them', 
   store.close();
 });
 
+test('a turn that is refused names no checkpoint; what the host named in its batch stays named', async () => {
+  const name = transactional((rows) => rows.nameTurn({ at: 1, reason: 'refused' }));
+  const machine = setup({ types: {} as { context: { box?: unknown } }, actions: { name } }).createMachine({
+    context: {},
+    on: { bad: { actions: ['name', assign({ box: () => () => 1 })] } },
+  });
+  const durable = await createDurableActor(machine, { store: quickStore() });
+  const bad = durable.send({ type: 'bad' });
+  durable.store.rows.nameTurn({ at: 1, reason: 'host' });
+  await expect(bad).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  durable.store.flush();
+  expect(durable.store.rows.all('select reason from checkpoints')).toEqual([{ reason: 'host' }]);
+  await durable.close();
+});
+
 const tree = fc.constantFrom('a', 'b', 'c');
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ tree, type: fc.constant('book') }) },
