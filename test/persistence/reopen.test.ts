@@ -5,6 +5,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import type { DurableActor } from '../../persistence/durable.ts';
 import { effectOf } from '../../persistence/effects.ts';
 import { Store } from '../../persistence/store.ts';
+import { supervise } from '../../persistence/supervise.ts';
 import { failStore, type StoreFault } from '../../testing/fail-store.ts';
 import { SimulatedClock } from '../../testing.ts';
 import { tempStore } from '../support/temp.ts';
@@ -111,6 +112,28 @@ test('all trees of a store come back together', async () => {
   await Promise.all(trees.map((tree) => tree.send(COUNT)));
   expect(trees.map((tree) => tree.getSnapshot().context.count)).toEqual([2, 2, 2]);
   store.close();
+});
+
+test('what a host noted before the store failed is noted after, and what happened in a turn that is undone is not', async () => {
+  const boom = () => {
+    throw new Error('boom');
+  };
+  const kid = setup({}).createMachine({ on: { boom: { actions: boom } } });
+  const parent = setup({ actors: { kid } }).createMachine({ invoke: { src: 'kid', id: 'kid' } });
+  const machine = supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  const kinds = () => durable.store.rows.all<{ kind: string }>('select kind from incidents').map(({ kind }) => kind);
+  const reopened = told(durable, 'reopened');
+  failStore(durable.store, 'full', { times: 1 });
+  const lost = durable.send({ type: 'boom' }, { to: 'kid' });
+  durable.store.incident({ kind: 'host.said', detail: 'so' });
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await reopened;
+  durable.store.flush();
+  expect(kinds()).toEqual(['host.said']);
+  await durable.send({ type: 'boom' }, { to: 'kid' });
+  expect(kinds()).toEqual(['host.said', 'child.restarted']);
+  await durable.close();
 });
 
 test('a store that is closed while it is shut is closed, and frees its lock', async () => {

@@ -1,6 +1,7 @@
 /** Adversarial turns: what breaks if A lands before B, and who is told what, when. */
 import { assign, fromCallback, fromPromise, raise, sendTo, setup, spawnChild, emit, stopChild } from 'xstate';
 import { expect, test } from 'vitest';
+import type { CommitReport } from '../../persistence/batch.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -198,6 +199,31 @@ test('keeps the message ids of one tree from those of another', async () => {
   store.close();
 });
 
+test('tells who sends from inside the last commit of a tree that it is closed, and loses nothing of another tree', async () => {
+  const more: Promise<unknown>[] = [];
+  let closing = false;
+  const store = Store.open(tempStore(), {
+    history: true,
+    onCommit: () => {
+      if (!closing) return;
+      closing = false;
+      for (const tree of [a, b]) void note(more, tree.send(COUNT));
+    },
+  });
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  const b = await createDurableActor(counter, { store, id: 'b' });
+  const last = a.send(COUNT);
+  closing = true;
+  await a.close();
+  await last;
+  expect((await Promise.allSettled(more)).map(codeOf)).toEqual(['STORE_CLOSED', 'ok']);
+  expect(b.getSnapshot().context.count).toBe(1);
+  const told: string[] = [];
+  for await (const { causes } of store.history()) for (const { kind, tree } of causes) told.push(`${kind} ${tree}`);
+  expect(told).toEqual(['start a', 'start b', 'send a', 'send b']);
+  store.close();
+});
+
 test('takes nothing for a tree that was closed while its store is still open', async () => {
   const store = Store.open(tempStore());
   const a = await createDurableActor(counter, { store, id: 'a' });
@@ -211,7 +237,10 @@ test('takes nothing for a tree that was closed while its store is still open', a
 test('refuses a second live copy of one tree in one store', async () => {
   const store = Store.open(tempStore());
   const a = await createDurableActor(counter, { store, id: 'a' });
-  await expect(createDurableActor(counter, { store, id: 'a' })).rejects.toMatchObject({ code: 'STORE_OWNED' });
+  await expect(createDurableActor(counter, { store, id: 'a' })).rejects.toMatchObject({
+    code: 'STORE_OWNED',
+    facts: { path: store.path, tree: 'a' },
+  });
   await a.send(COUNT);
   expect(a.getSnapshot().context.count).toBe(1);
   store.close();
@@ -240,8 +269,24 @@ test('settles every send when turns are run again alone while listeners send mor
   await b.close();
 });
 
-test('tells every tree of a store that the store failed', async () => {
-  const store = Store.open(tempStore());
+test('tells of every commit which turn it was, and what it wrote', async () => {
+  const reports: CommitReport[] = [];
+  const onCommit = (report: CommitReport) => void reports.push(report);
+  const a = await createDurableActor(counter, { store: tempStore(), clock: new SimulatedClock(), onCommit });
+  const first = await a.send(COUNT);
+  await a.send(COUNT, { id: 'pay-1' });
+  await Promise.all([a.send(COUNT), a.send(COUNT)]);
+  const [, plain, withId, two] = reports;
+  const bytes = plain?.bytes as number;
+  expect(plain).toEqual({ turn: first.turn, rows: 1, bytes: expect.any(Number), ms: 0 });
+  expect(withId).toEqual({ turn: first.turn + 1, rows: 2, bytes: bytes + 'pay-1'.length, ms: 0 });
+  expect(two).toEqual({ turn: first.turn + 2, rows: 1, bytes, ms: 0 });
+  await a.close();
+});
+
+test('tells every tree of a store that the store failed, and lets go of its file', async () => {
+  const path = tempStore();
+  const store = Store.open(path);
   const a = await createDurableActor(counter, { store, id: 'a' });
   const b = await createDurableActor(counter, { store, id: 'b' });
   const waiting = b.waitFor(({ context }) => context.count > 0);
@@ -250,6 +295,9 @@ test('tells every tree of a store that the store failed', async () => {
   await expect(sending).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(waiting).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(b.send(COUNT)).rejects.toMatchObject({ code: 'STORE_STOLEN' });
+  const again = await createDurableActor(counter, { store: path, id: 'a' });
+  await again.send(COUNT);
+  await again.close();
   store.close();
 });
 
