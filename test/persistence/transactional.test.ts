@@ -7,6 +7,7 @@ import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
+import { failStore, type Failure } from '../../testing/fail-store.ts';
 import { quickStore } from '../support/temp.ts';
 
 const book = transactional((rows, what: string) => {
@@ -141,6 +142,31 @@ test('a turn that is refused names no checkpoint; what the host named in its bat
   durable.store.flush();
   expect(durable.store.rows.all('select reason from checkpoints')).toEqual([{ reason: 'host' }]);
   await durable.close();
+});
+
+test('a failure of the disk in an action is the failure of the turn, also where the action caught it', async () => {
+  let failure: Failure | undefined;
+  const careless = transactional((rows, what: string) => {
+    try {
+      rows.run('insert into ledger(what) values (?)', what);
+    } catch {
+      failure?.clear();
+    }
+  });
+  const machine = setup({ actions: { careless } }).createMachine({
+    initial: 'poor',
+    states: { poor: { on: { book: { target: 'rich', actions: { type: 'careless', params: 'all' } } } }, rich: {} },
+  });
+  const store = openStore(quickStore());
+  const durable = await createDurableActor(machine, { store, id: 'm' });
+  failure = failStore(store, 'read-only');
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  await expect(durable.send({ type: 'book' })).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await reopened;
+  expect([durable.getSnapshot().value, ledger(store)]).toEqual(['poor', []]);
+  await durable.send({ type: 'book' });
+  expect([durable.getSnapshot().value, ledger(store)]).toEqual(['rich', ['all']]);
+  store.close();
 });
 
 const tree = fc.constantFrom('a', 'b', 'c');

@@ -276,11 +276,14 @@ test('tells of every commit which turn it was, and what it wrote', async () => {
   const first = await a.send(COUNT);
   await a.send(COUNT, { id: 'pay-1' });
   await Promise.all([a.send(COUNT), a.send(COUNT)]);
+  await expect(a.send({ type: 'bad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  await a.send(COUNT);
   const [, plain, withId, two] = reports;
   const bytes = plain?.bytes as number;
   expect(plain).toEqual({ turn: first.turn, rows: 1, bytes: expect.any(Number), ms: 0 });
   expect(withId).toEqual({ turn: first.turn + 1, rows: 2, bytes: bytes + 'pay-1'.length, ms: 0 });
   expect(two).toEqual({ turn: first.turn + 2, rows: 1, bytes, ms: 0 });
+  expect(reports.at(-1)).toMatchObject({ rows: 1, bytes });
   await a.close();
 });
 
