@@ -191,6 +191,12 @@ test('a restart in a turn that is undone is no incident', async () => {
   await durable.send({ type: 'boom' }, { to: 'kid' });
   durable.store.flush();
   expect(kinds(durable.store)).toEqual(['child.restarted']);
+  // The same where the other trees of its batch are stored.
+  const other = await createDurableActor(supervised, { store: durable.store, id: 'other' });
+  const sent = [durable.send({ type: 'boomBad' }), other.send({ type: 'boom' }, { to: 'kid' })];
+  expect((await Promise.allSettled(sent)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  durable.store.flush();
+  expect(kinds(durable.store)).toEqual(['child.restarted', 'child.restarted']);
   await durable.close();
 });
 
