@@ -207,7 +207,7 @@ test('tells who sends from inside the last commit of a tree that it is closed, a
     onCommit: () => {
       if (!closing) return;
       closing = false;
-      for (const tree of [a, b]) void note(more, tree.send(COUNT));
+      for (const tree of [a, b]) note(more, tree.send(COUNT));
     },
   });
   const a = await createDurableActor(counter, { store, id: 'a' });
