@@ -46,6 +46,31 @@ const leaf = (id: string, version: string | undefined) =>
     states: { open: { on: { shut: 'shut' } }, shut: {}, closed: {} },
   });
 
+test('a state that only the history of a machine remembers must still be there', async () => {
+  const machine = (last: string) =>
+    setup({}).createMachine({
+      id: 'm',
+      initial: 'on',
+      states: {
+        on: {
+          initial: 'first',
+          states: { first: { on: { next: last } }, [last]: {}, back: { type: 'history' } },
+          on: { off: 'off' },
+        },
+        off: { on: { on: 'on.back' } },
+      },
+    } as never);
+  const store = tempStore();
+  const durable = await open(machine('second'), store);
+  await durable.send({ type: 'next' });
+  await durable.send({ type: 'off' });
+  await durable.close();
+  await expect(open(machine('renamed'), store)).rejects.toMatchObject({ code: 'MACHINE_CHANGED' });
+  const again = await open(machine('second'), store);
+  await again.send({ type: 'on' });
+  expect(again.getSnapshot().value).toEqual({ on: 'second' });
+});
+
 /** A tree of three levels: `root` has `mid`, which has `leaf`. The leaf's machine is given. */
 function threeLevels(low: AnyStateMachine, version?: string): AnyStateMachine {
   const mid = setup({ actors: { leaf: low } }).createMachine({

@@ -87,7 +87,9 @@ test('a tree that cannot be stored even after it was read back, three times, is 
   await expect(durable.send({ type: 'any' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
   await other.send({ type: 'add' });
   expect(other.getSnapshot().context.n).toBe(1);
-  const told = store.rows.all(`select detail, t.name as tree from incidents join trees t using (tree) where kind = 'tree.failed'`);
+  const told = store.rows.all(
+    `select detail, t.name as tree from incidents join trees t using (tree) where kind = 'tree.failed'`,
+  );
   expect(told).toEqual([{ detail: expect.stringContaining('"x" was given up'), tree: 'x' }]);
   // It is live no more, and may be tried anew.
   await expect(createDurableActor(machine, { store, id: 'x' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });

@@ -117,6 +117,7 @@ test('X30: shows only committed state to a subscriber, also while a later turn i
 test('puts a timer aside whose turn can never be stored, says so, and goes on', async () => {
   const store = tempStore();
   const clock = new SimulatedClock(1_000);
+  let tries = 0;
   const machine = setup({
     types: {} as {
       context: { count: number; x?: unknown };
@@ -127,7 +128,7 @@ test('puts a timer aside whose turn can never be stored, says so, and goes on', 
     context: { count: 0 },
     on: {
       set: { actions: [raise({ type: 'poison' }, { delay: 10 }), raise({ type: 'count' }, { delay: 10 })] },
-      poison: { actions: assign({ x: () => () => 1 }) },
+      poison: { actions: [() => void (tries += 1), assign({ x: () => () => 1 })] },
       count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
     },
   });
@@ -137,7 +138,11 @@ test('puts a timer aside whose turn can never be stored, says so, and goes on', 
   expect(a.getSnapshot().context).toEqual({ count: 1 });
   const { statements } = a.store.commits;
   expect(statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
-  expect(statements.of(`select kind from incidents`).all()).toEqual([{ kind: 'timer.deadLettered' }]);
+  expect(statements.of(`select kind, detail from incidents`).all()).toEqual([
+    { kind: 'timer.deadLettered', detail: expect.stringContaining('poison') },
+  ]);
+  // Three times, in its batch and alone.
+  expect(tries).toBe(6);
   await a.send(COUNT);
   await a.close();
 });
