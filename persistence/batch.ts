@@ -1,5 +1,5 @@
 /** What one commit gathers: the turns of many trees, with what began them and what waits for them. */
-import type { PerdureError } from '../errors.ts';
+import { PerdureError } from '../errors.ts';
 import type { Cause } from './history.ts';
 import type { Cell, TurnName } from './rows.ts';
 
@@ -108,6 +108,18 @@ export class Batch {
     this.names.push(...undone.names.filter(isOthers));
     this.incidents.push(...undone.incidents.filter((incident) => !isUndone(incident, numbers)));
   }
+}
+
+/** One that cannot be stored would keep its whole batch from being stored, and each one that it is carried to. */
+export function assertIncident({ kind, detail, actor = '', tree = 0 }: Incident): void {
+  const isText = [kind, detail, actor].every((text) => typeof text === 'string');
+  if (isText && Number.isSafeInteger(tree)) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `An incident has texts \`kind\` and \`detail\`, and a text \`actor\` and the number \`tree\` of a tree if any; got ` +
+      `${[kind, detail, actor, tree].map((value) => typeof value).join(', ')}.`,
+    { facts: { option: 'incident' } },
+  );
 }
 
 /** Whether the incident belongs to a turn of one of these trees. */

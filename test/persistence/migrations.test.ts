@@ -1,7 +1,7 @@
 /** From one version of a machine to the next: what is stored is taken along, step by step, or refused whole. */
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test } from 'vitest';
-import { assign, fromPromise, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
+import { assign, createMachine, fromPromise, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
 import { PerdureError } from '../../errors.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
@@ -47,8 +47,8 @@ const leaf = (id: string, version: string | undefined) =>
   });
 
 test('a state that only the history of a machine remembers must still be there', async () => {
-  const machine = (last: string) =>
-    setup({}).createMachine({
+  const machine = (last: string): AnyStateMachine =>
+    createMachine({
       id: 'm',
       initial: 'on',
       states: {
@@ -59,7 +59,7 @@ test('a state that only the history of a machine remembers must still be there',
         },
         off: { on: { on: 'on.back' } },
       },
-    } as never);
+    });
   const store = tempStore();
   const durable = await open(machine('second'), store);
   await durable.send({ type: 'next' });

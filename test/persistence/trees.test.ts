@@ -269,6 +269,33 @@ test('rows that the host writes outside of any turn survive a refused turn in th
   expect(incidents(store).map(({ kind }) => kind)).toContain('host.said');
 });
 
+test('rows of the host that lean on those of a refused turn are left out with them, which is told', async () => {
+  const maker = setup({
+    types: {} as { context: { box?: unknown } },
+    actions: { make: transactional((rows) => void rows.run('create table made(n integer) strict')) },
+  }).createMachine({ context: {}, on: { makeBad: { actions: ['make', assign({ box: () => () => 1 })] } } });
+  await using store = Store.open(tempStore(), { machines: { maker } });
+  await store.open('maker', 'm');
+  const refused = store.send('m', { type: 'makeBad' } as never);
+  store.rows.run('insert into made values (1)');
+  await expect(refused).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  expect(incidents(store)).toMatchObject([{ kind: 'rows.refused', detail: expect.stringContaining('made') }]);
+});
+
+test.each<[string, (store: Store<typeof machines>) => void]>([
+  ['a checkpoint at no time', (store) => store.rows.nameTurn({ at: Number.NaN, reason: 'x' })],
+  ['a checkpoint between two ms', (store) => store.rows.nameTurn({ at: 0.5, reason: 'x' })],
+  ['a checkpoint without a reason', (store) => store.rows.nameTurn({ at: 1, reason: undefined as never })],
+  ['a label that is no text', (store) => store.rows.nameTurn({ at: 1, reason: 'x', label: {} as never })],
+  ['an incident without a detail', (store) => store.incident({ kind: 'x', detail: undefined as never })],
+  ['an incident of a tree that is no number', (store) => store.incident({ kind: 'x', detail: 'y', tree: {} as never })],
+])('%s is refused at once, because the store would be shut by it', async (_, say) => {
+  await using store = openStore(tempStore());
+  expect(() => say(store)).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }));
+  const handle = await store.open('order', 'o1', { input: 'o1' });
+  expect(await handle.send({ type: 'add' })).toMatchObject({ applied: true });
+});
+
 const throwing = setup({
   types: {} as { input: { bad: boolean }; context: { bad: boolean; n: number } },
   actions: { mail: durableAction({ name: 'mail', run: () => {} }) },

@@ -274,13 +274,43 @@ test('settles every send when turns are run again alone while listeners send mor
   await b.close();
 });
 
+test('what is sent while turns are run again alone comes after them', async () => {
+  const machine = setup({
+    types: {} as { context: { said: string[]; x?: unknown }; events: { type: 'say'; what: string } },
+  }).createMachine({
+    context: { said: [] },
+    on: {
+      say: {
+        actions: assign(({ context, event }) => ({
+          said: [...context.said, event.what],
+          ...(event.what === 'bad' ? { x: () => 1 } : {}),
+        })),
+      },
+    },
+  });
+  const sent: Promise<unknown>[] = [];
+  let listening = false;
+  const say = (what: string) => note(sent, a.send({ type: 'say', what }));
+  const onCommit = () => {
+    if (listening) say('late');
+    listening = false;
+  };
+  const a = await createDurableActor(machine, { store: tempStore(), onCommit });
+  listening = true;
+  for (const what of ['one', 'bad', 'two', 'three']) say(what);
+  await Promise.allSettled(sent);
+  await Promise.allSettled(sent);
+  expect(a.getSnapshot().context.said).toEqual(['one', 'two', 'three', 'late']);
+  await a.close();
+});
+
 test('tells of every commit which turn it was, and what it wrote', async () => {
   const reports: CommitReport[] = [];
   const onCommit = (report: CommitReport) => void reports.push(report);
   const a = await createDurableActor(counter, { store: tempStore(), clock: new SimulatedClock(), onCommit });
   const first = await a.send(COUNT);
   await a.send(COUNT, { id: 'pay-1' });
-  await Promise.all([a.send(COUNT), a.send(COUNT)]);
+  await Promise.all([a.send(COUNT), a.send(COUNT), a.send(COUNT, { id: 'pay-1' })]);
   await expect(a.send({ type: 'bad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
   await a.send(COUNT);
   const [, plain, withId, two] = reports;
