@@ -234,6 +234,7 @@ test('takes nothing for a tree that was closed while its store is still open', a
   const a = await createDurableActor(counter, { store, id: 'a' });
   await a.close();
   await expect(a.send(COUNT, { id: 'm1' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  await expect(a.waitFor(() => false)).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   const again = await createDurableActor(counter, { store, id: 'a' });
   expect(await again.send(COUNT, { id: 'm1' })).toMatchObject({ applied: true });
   store.close();
