@@ -10,10 +10,15 @@ import { failStore, type StoreFault } from '../../testing/fail-store.ts';
 import { SimulatedClock } from '../../testing.ts';
 import { tempStore } from '../support/temp.ts';
 
-const counter = setup({ types: {} as { context: { count: number }; events: { type: 'count' } } }).createMachine({
+const counter = setup({
+  types: {} as { context: { count: number; x?: unknown }; events: { type: 'count' } | { type: 'bad' } },
+}).createMachine({
   id: 'counter',
   context: { count: 0 },
-  on: { count: { actions: assign({ count: ({ context }) => context.count + 1 }) } },
+  on: {
+    bad: { actions: assign({ x: () => () => {} }) },
+    count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+  },
 });
 const COUNT = { type: 'count' } as const;
 
@@ -112,6 +117,17 @@ test('all trees of a store come back together', async () => {
   await Promise.all(trees.map((tree) => tree.send(COUNT)));
   expect(trees.map((tree) => tree.getSnapshot().context.count)).toEqual([2, 2, 2]);
   store.close();
+});
+
+test('a store that fails while turns are run again alone rejects them all, and applies none', async () => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  failStore(durable.store, 'full', { commit: 2, times: 1 });
+  const sent = [COUNT, { type: 'bad' } as const, COUNT].map((event) => durable.send(event));
+  for (const one of await Promise.allSettled(sent)) expect(one).toMatchObject({ reason: { code: 'STORE_FAILED' } });
+  await told(durable, 'reopened');
+  await durable.send(COUNT);
+  expect(durable.getSnapshot().context.count).toBe(1);
+  await durable.close();
 });
 
 test('what a host noted before the store failed is noted after, and what happened in a turn that is undone is not', async () => {

@@ -6,7 +6,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
-import { tempStore } from '../support/temp.ts';
+import { quickStore, tempStore } from '../support/temp.ts';
 
 const counter = setup({
   types: {} as {
@@ -273,6 +273,16 @@ test('settles every send when turns are run again alone while listeners send mor
   const b = await createDurableActor(counter, { store });
   expect(b.getSnapshot().context.count).toBe(5);
   await b.close();
+});
+
+test('a flood of sends is committed in batches of a bounded size', async () => {
+  let commits = 0;
+  const a = await createDurableActor(counter, { store: quickStore(), onCommit: () => void (commits += 1) });
+  commits = 0;
+  await Promise.all(Array.from({ length: 3 * 2_048 }, () => a.send(COUNT)));
+  expect(commits).toBe(3);
+  expect(a.getSnapshot().context.count).toBe(3 * 2_048);
+  await a.close();
 });
 
 test('what is sent while turns are run again alone comes after them', async () => {
