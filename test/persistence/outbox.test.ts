@@ -411,7 +411,7 @@ const got = async (store: Store<typeof machines>, tree: string) =>
   (await store.open('post', tree)).getSnapshot().context.got;
 
 test('an event goes to a closed tree, to itself, and to an actor inside, once and in order', async () => {
-  await using store = Store.open(quickStore(), { machines });
+  await using store = Store.open(quickStore(), { machines, history: true });
   await (await store.open('post', 'b')).close();
   const a = await store.open('post', 'a');
   await Promise.all([1, 2, 3, 4].map((n) => a.send(mail(n === 3 ? 'a' : 'b', n))));
@@ -421,6 +421,10 @@ test('an event goes to a closed tree, to itself, and to an actor inside, once an
   expect(await got(store, 'a')).toEqual(['a3']);
   const b = await store.open('post', 'b');
   expect(b.getSnapshot().children['inner']?.getSnapshot().context).toEqual({ n: 1 });
+  const began: string[] = [];
+  for await (const { causes } of store.history({ tree: 'b' })) began.push(...causes.map(({ kind, tree }) => `${kind} ${tree}`));
+  expect(began).toContain('outbox b');
+  expect(began).not.toContain('send b');
 });
 
 test('an event to nobody is a dead letter that can be sent again, and one that cannot be addressed or stored is refused', async () => {
