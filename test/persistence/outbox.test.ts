@@ -422,7 +422,8 @@ test('an event goes to a closed tree, to itself, and to an actor inside, once an
   const b = await store.open('post', 'b');
   expect(b.getSnapshot().children['inner']?.getSnapshot().context).toEqual({ n: 1 });
   const began: string[] = [];
-  for await (const { causes } of store.history({ tree: 'b' })) began.push(...causes.map(({ kind, tree }) => `${kind} ${tree}`));
+  for await (const { causes } of store.history({ tree: 'b' }))
+    began.push(...causes.map(({ kind, tree }) => `${kind} ${tree}`));
   expect(began).toContain('outbox b');
   expect(began).not.toContain('send b');
 });
