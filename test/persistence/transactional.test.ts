@@ -144,6 +144,22 @@ test('a turn that is refused names no checkpoint; what the host named in its bat
   await durable.close();
 });
 
+test('a row that cannot be written refuses its turn, and is no error of its actor', async () => {
+  const store = openStore(quickStore());
+  const a = await store.open('bookkeeper', 'a');
+  const b = await store.open('bookkeeper', 'b');
+  const sent = [
+    a.send({ type: 'book', what: null as never }).then(
+      () => 'ok',
+      ({ code }: PerdureError) => code,
+    ),
+    b.send({ type: 'book', what: 'one' }).then(() => 'ok'),
+  ];
+  expect(await Promise.all(sent)).toEqual(['TURN_REFUSED', 'ok']);
+  expect([a.getSnapshot().status, ledger(store)]).toEqual(['active', ['one']]);
+  store.close();
+});
+
 test('a failure of the disk in an action is the failure of the turn, also where the action caught it', async () => {
   let failure: Failure | undefined;
   const careless = transactional((rows, what: string) => {
