@@ -1,5 +1,5 @@
 /** What one commit gathers: the turns of many trees, with what began them and what waits for them. */
-import type { PerdureError } from '../errors.ts';
+import { PerdureError } from '../errors.ts';
 import type { Cause } from './history.ts';
 import type { Cell, TurnName } from './rows.ts';
 
@@ -97,8 +97,8 @@ export class Batch {
 
   /** Takes over what does not belong to these trees from a batch that was undone. */
   carry(undone: Batch, trees: ReadonlySet<Participant>): void {
-    const numbers = new Set(Array.from(trees, ({ number }) => number));
-    const isOthers = ({ tree }: { tree: number | undefined }) => tree === undefined || !numbers.has(tree);
+    const numbers = new Set<number | undefined>(Array.from(trees, ({ number }) => number));
+    const isOthers = ({ tree }: { tree: number | undefined }) => !numbers.has(tree);
     for (const participant of undone.participants) if (!trees.has(participant)) this.participants.add(participant);
     this.stimuli.push(...undone.stimuli.filter(({ participant }) => !trees.has(participant)));
     for (const [participant, writes] of undone.alongside) {
@@ -110,7 +110,19 @@ export class Batch {
   }
 }
 
+/** One that cannot be stored would keep its whole batch from being stored, and each one that it is carried to. */
+export function assertIncident({ kind, detail, actor = '', tree = 0 }: Incident): void {
+  const isText = [kind, detail, actor].every((text) => typeof text === 'string');
+  if (isText && Number.isSafeInteger(tree)) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `An incident has texts \`kind\` and \`detail\`, and a text \`actor\` and the number \`tree\` of a tree if any; got ` +
+      `${[kind, detail, actor, tree].map((value) => typeof value).join(', ')}.`,
+    { facts: { option: 'incident' } },
+  );
+}
+
 /** Whether the incident belongs to a turn of one of these trees. */
-export function isUndone({ isOfTurn, tree }: Incident, trees: ReadonlySet<number>): boolean {
-  return isOfTurn === true && tree !== undefined && trees.has(tree);
+export function isUndone({ isOfTurn, tree }: Incident, trees: ReadonlySet<number | undefined>): boolean {
+  return isOfTurn === true && trees.has(tree);
 }

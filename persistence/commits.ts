@@ -227,7 +227,7 @@ export class Commits implements Batching {
 
   /** Commits what is pending, now. */
   flush(): void {
-    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+    clearImmediate(this.#scheduled);
     this.#scheduled = undefined;
     const { participants, incidents } = this.#batch;
     const { isBegun, condemned } = this.#transaction;
@@ -297,7 +297,7 @@ export class Commits implements Batching {
     if (this.isClosed) return;
     if (this.isOpen) this.#transaction.rollback();
     this.#reopening.close();
-    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+    clearImmediate(this.#scheduled);
     const batch = this.#take();
     for (const participant of Array.from(this.#participants.values())) participant.failed(error);
     for (const stimulus of batch.stimuli) stimulus.reject(error);

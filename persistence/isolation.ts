@@ -79,7 +79,7 @@ export class Isolation {
 
   /** A turn of the tree was stored. */
   stored(participant: Participant): void {
-    if (this.#strikes.size > 0) this.#strikes.delete(participant);
+    this.#strikes.delete(participant);
   }
 
   /** For a batch of many trees: the others have been committed; the turns of those that were refused come after them. */

@@ -11,6 +11,7 @@
  */
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
+import { PerdureError } from '../errors.ts';
 import { Payloads } from './payloads.ts';
 import type { Db, Statement } from './sqlite.ts';
 
@@ -30,12 +31,13 @@ export interface Rows {
   unseal(text: string, binding: string): string;
   /** Runs `fn` when the turn is committed; never if it is not. */
   afterCommit(fn: () => void): void;
-  /** Names the turn that is being built as a checkpoint, when it is committed. */
+  /** Names the turn that is being built as a checkpoint, when it is committed. Throws OPTIONS_INVALID. */
   nameTurn(name: TurnName): void;
 }
 
 /** Why a committed turn is kept. */
 export interface TurnName {
+  /** Wall-clock ms, whole. */
   readonly at: number;
   readonly reason: string;
   readonly label?: string;
@@ -158,6 +160,7 @@ export class TurnRows implements Rows {
   }
 
   nameTurn(name: TurnName): void {
+    assertName(name);
     this.#batch.nameTurn(name, this.#owner);
   }
 
@@ -192,6 +195,17 @@ export class TurnRows implements Rows {
     if (threw) this.#statements.of('rollback to step').run();
     this.#statements.of('release step').run();
   }
+}
+
+/** A name that cannot be stored would keep its whole batch from being stored, and each one that it is carried to. */
+function assertName({ at, reason, label = '', detail = '' }: TurnName): void {
+  if (Number.isSafeInteger(at) && [reason, label, detail].every((text) => typeof text === 'string')) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `A turn is named by \`at\`, whole ms, a text \`reason\`, and texts \`label\` and \`detail\` if any; got ${String(at)}, ` +
+      `${[reason, label, detail].map((text) => typeof text).join(', ')}.`,
+    { facts: { option: 'nameTurn' } },
+  );
 }
 
 /** Rows for a machine that runs in memory, with a plain `createActor` and no store: the same SQL, kept nowhere. */

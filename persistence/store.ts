@@ -10,7 +10,7 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
-import type { CommitReport, Incident } from './batch.ts';
+import { assertIncident, type CommitReport, type Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
@@ -245,8 +245,9 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.#trees.wake(letter.tree).outbox.revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
   }
 
-  /** Notes what went wrong and was not told to anybody, with the next commit. */
+  /** Notes what went wrong and was not told to anybody, with the next commit. Throws OPTIONS_INVALID. */
   incident(incident: Incident): void {
+    assertIncident(incident);
     this.commits.incident(incident);
   }
 

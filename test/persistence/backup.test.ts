@@ -242,7 +242,11 @@ test('an older copy in the place of the store is refused by name; accepted, it b
   for (const end of ['', '-wal', '-shm']) if (existsSync(path + end)) renameSync(path + end, newer + end);
   copyFileSync(older, path);
   expect(() => Store.open(path)).toThrow(
-    expect.objectContaining({ code: 'STORE_OLDER', message: expect.stringContaining('--accept-older') as string }),
+    expect.objectContaining({
+      code: 'STORE_OLDER',
+      facts: expect.objectContaining({ epoch: expect.any(Number), newest: expect.any(Number) }) as object,
+      message: expect.stringContaining('--accept-older') as string,
+    }),
   );
   expect(readFileSync(path)).toEqual(readFileSync(older));
   acceptOlder(path, systemClock);

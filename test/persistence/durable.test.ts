@@ -1,9 +1,9 @@
-import { assign, fromPromise, sendTo, setup, stopChild, type ActorRefFrom, type AnyActorRef } from 'xstate';
+import { assign, fromPromise, sendTo, setup, spawnChild, stopChild, type ActorRefFrom, type AnyActorRef } from 'xstate';
 import { expect, test } from 'vitest';
 import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
-import { tempStore } from '../support/temp.ts';
+import { quickStore, tempStore } from '../support/temp.ts';
 
 const child = setup({
   types: {} as {
@@ -134,3 +134,19 @@ test('refuses a turn that cannot be stored, alone, and goes on', async () => {
   expect(a.getSnapshot().context.count).toBe(3);
   await a.close();
 });
+
+test.each([999, 1_000, 1_001])(
+  'a tree of %i children comes back whole, although rows are read by the thousand',
+  async (n) => {
+    const leaf = setup({}).createMachine({ id: 'leaf' });
+    const tree = setup({ actors: { leaf } }).createMachine({
+      entry: Array.from({ length: n }, (_, index) => spawnChild('leaf', { id: `leaf${index}` })),
+    });
+    const store = quickStore();
+    crash(await createDurableActor(tree, { store }));
+    const b = await createDurableActor(tree, { store });
+    expect(b.resumed?.actors).toBe(n + 1);
+    expect(Object.keys(b.getSnapshot().children)).toHaveLength(n);
+    await b.close();
+  },
+);

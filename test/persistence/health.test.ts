@@ -205,6 +205,7 @@ describe('a repair', () => {
 
   test('puts orphans and their children into the quarantine, counts the tree again, and the store is sound', async () => {
     await left();
+    const whole = read('select tree, digest from trees');
     alter(`
       insert into actors select 60001, tree, 60000, 'lost', src, system_id, synced, machine, attempt, snapshot, checksum, from_turn from actors limit 1;
       insert into actors select 60002, tree, 60001, 'loster', src, system_id, synced, machine, attempt, snapshot, checksum, from_turn from actors limit 1;
@@ -212,6 +213,7 @@ describe('a repair', () => {
       update trees set digest = 1;`);
     expect(repair(path, systemClock)).toEqual({ quarantined: 3, digests: 1 });
     expect(findings()).toEqual([]);
+    expect(read('select tree, digest from trees')).toEqual(whole);
     expect(read('select actor, reason from quarantine order by id')).toEqual([
       { actor: 'lost', reason: 'orphan of actors' },
       { actor: 'loster', reason: 'orphan of actors' },

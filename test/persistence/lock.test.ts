@@ -1,6 +1,6 @@
 /** The lock beside the store: who has it, and what it remembers. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { acquireLock, isLocked } from '../../persistence/lock.ts';
@@ -14,6 +14,13 @@ function tried(path: string): string {
     catch (error) { console.log(error.code); }`;
   return execFileSync(process.execPath, ['-e', program, path], { encoding: 'utf8' }).trim();
 }
+
+test('a file in its place that is no lock is not taken for another owner', () => {
+  const path = tempStore();
+  writeFileSync(`${path}-lock`, 'not a database, and long enough to be asked for its header');
+  expect(() => acquireLock(path)).toThrow(expect.objectContaining({ code: 'STORE_NOT_A_DATABASE' }));
+  expect(() => isLocked(path)).toThrow(expect.objectContaining({ code: 'STORE_NOT_A_DATABASE' }));
+});
 
 test('remembers the newest epoch of its store from owner to owner, and is held meanwhile', () => {
   const path = tempStore();

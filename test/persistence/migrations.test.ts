@@ -1,7 +1,7 @@
 /** From one version of a machine to the next: what is stored is taken along, step by step, or refused whole. */
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test } from 'vitest';
-import { assign, fromPromise, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
+import { assign, createMachine, fromPromise, setup, type AnyActorRef, type AnyStateMachine } from 'xstate';
 import { PerdureError } from '../../errors.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
@@ -45,6 +45,31 @@ const leaf = (id: string, version: string | undefined) =>
     initial: 'open',
     states: { open: { on: { shut: 'shut' } }, shut: {}, closed: {} },
   });
+
+test('a state that only the history of a machine remembers must still be there', async () => {
+  const machine = (last: string): AnyStateMachine =>
+    createMachine({
+      id: 'm',
+      initial: 'on',
+      states: {
+        on: {
+          initial: 'first',
+          states: { first: { on: { next: last } }, [last]: {}, back: { type: 'history' } },
+          on: { off: 'off' },
+        },
+        off: { on: { on: 'on.back' } },
+      },
+    });
+  const store = tempStore();
+  const durable = await open(machine('second'), store);
+  await durable.send({ type: 'next' });
+  await durable.send({ type: 'off' });
+  await durable.close();
+  await expect(open(machine('renamed'), store)).rejects.toMatchObject({ code: 'MACHINE_CHANGED' });
+  const again = await open(machine('second'), store);
+  await again.send({ type: 'on' });
+  expect(again.getSnapshot().value).toEqual({ on: 'second' });
+});
 
 /** A tree of three levels: `root` has `mid`, which has `leaf`. The leaf's machine is given. */
 function threeLevels(low: AnyStateMachine, version?: string): AnyStateMachine {

@@ -7,6 +7,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import {
   durableAction,
   sendToTree,
+  transactional,
   type DurableActionContext,
   type TreeMessage,
 } from '../../persistence/durable-action.ts';
@@ -366,7 +367,7 @@ interface Mail {
 type Posted =
   | Mail
   | { readonly type: 'got'; readonly from: string; readonly n: number }
-  | { readonly type: 'end' | 'ref' | 'nowhere' | 'bad' };
+  | { readonly type: 'end' | 'ref' | 'nowhere' | 'bad' | 'writeBad' };
 
 const post = setup({
   types: {} as { context: { got: readonly string[]; box?: unknown }; events: Posted },
@@ -377,6 +378,7 @@ const post = setup({
       return actor === undefined ? { tree: to, event: got } : { tree: to, event: got, to: actor };
     }),
     postRef: sendToTree(({ self }) => ({ tree: 'b', event: { type: 'got', ref: self } })),
+    write: transactional((rows) => void rows.run('delete from quarantine where tree < 0')),
     postNowhere: sendToTree({ tree: undefined as unknown as string, event: { type: 'got' } }),
   },
   actors: {
@@ -396,6 +398,7 @@ const post = setup({
     ref: { actions: 'postRef' },
     nowhere: { actions: 'postNowhere' },
     bad: { actions: assign({ box: () => () => 1 }) },
+    writeBad: { actions: ['write', assign({ box: () => () => 1 })] },
     got: { actions: assign({ got: ({ context, event }) => [...context.got, `${event.from}${event.n}`] }) },
     end: '.over',
   },
@@ -408,7 +411,7 @@ const got = async (store: Store<typeof machines>, tree: string) =>
   (await store.open('post', tree)).getSnapshot().context.got;
 
 test('an event goes to a closed tree, to itself, and to an actor inside, once and in order', async () => {
-  await using store = Store.open(quickStore(), { machines });
+  await using store = Store.open(quickStore(), { machines, history: true });
   await (await store.open('post', 'b')).close();
   const a = await store.open('post', 'a');
   await Promise.all([1, 2, 3, 4].map((n) => a.send(mail(n === 3 ? 'a' : 'b', n))));
@@ -418,6 +421,11 @@ test('an event goes to a closed tree, to itself, and to an actor inside, once an
   expect(await got(store, 'a')).toEqual(['a3']);
   const b = await store.open('post', 'b');
   expect(b.getSnapshot().children['inner']?.getSnapshot().context).toEqual({ n: 1 });
+  const began: string[] = [];
+  for await (const { causes } of store.history({ tree: 'b' }))
+    began.push(...causes.map(({ kind, tree }) => `${kind} ${tree}`));
+  expect(began).toContain('outbox b');
+  expect(began).not.toContain('send b');
 });
 
 test('an event to nobody is a dead letter that can be sent again, and one that cannot be addressed or stored is refused', async () => {
@@ -446,7 +454,10 @@ test('an event to nobody is a dead letter that can be sent again, and one that c
   }
 });
 
-test('events that are delivered while another turn of the batch is refused are applied once', async () => {
+test.each([
+  ['bad', 'alone'],
+  ['writeBad', 'with the rows that it wrote'],
+] as const)('events that are delivered while a turn is refused for %s (%s) are applied once', async (type, _) => {
   const path = quickStore();
   await using store = Store.open(path, { machines });
   const names = Array.from({ length: 10 }, (_, n) => `t${n}`);
@@ -456,7 +467,7 @@ test('events that are delivered while another turn of the batch is refused are a
     for (const [index, handle] of handles.entries()) {
       results.push(handle.send(mail(names[(index + 1 + n) % 10] as string, n)));
     }
-    results.push((handles[n] as (typeof handles)[number]).send({ type: 'bad' }));
+    results.push((handles[n] as (typeof handles)[number]).send({ type }));
     void Promise.allSettled(results);
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -48,6 +48,13 @@ test('a tree whose name would not come back is refused when it is made', async (
   expect(await refusal({ store, id: 'half \ud800' })).toMatch(/^(CODEC_REFUSED|OPTIONS_INVALID)$/);
 });
 
+test.each([7, null, {}])('a message id that is no text is refused: %j', async (id) => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  await expect(durable.send({ type: 'count' }, { id: id as never })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  expect(durable.getSnapshot().context.n).toBe(0);
+  await durable.close();
+});
+
 test.each(['toString', 'constructor', '__proto__', 'hasOwnProperty/x', '/', 'a//b'])(
   'the address %j is of nobody, and of no property that every object has',
   async (to) => {

@@ -8,6 +8,7 @@ import { Store } from '../../persistence/store.ts';
 import { supervise } from '../../persistence/supervise.ts';
 import { failStore } from '../../testing/fail-store.ts';
 import { quickStore, tempStore } from '../support/temp.ts';
+import { settle } from '../support/turns.ts';
 
 const counter = setup({ types: {} as { context: { n: number; x?: unknown } } }).createMachine({
   id: 'counter',
@@ -53,6 +54,48 @@ test('a tree to which somebody sends what cannot be stored, time after time, goe
   await durable.send({ type: 'add' });
   expect((await waiting).context.n).toBe(1);
   await durable.close();
+});
+
+const kinds = (store: Store) =>
+  store.rows.all<{ kind: string }>('select kind from incidents order by id').map(({ kind }) => kind);
+
+test('events past `send` that cannot be stored are incidents, and the tree goes on', async () => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  for (let time = 0; time < 5; time++) {
+    durable.actor.send({ type: 'fn' });
+    await settle();
+  }
+  expect(kinds(durable.store)).toEqual(Array(5).fill('turn.refused'));
+  await durable.send({ type: 'add' });
+  expect(durable.getSnapshot().context.n).toBe(1);
+  await durable.close();
+});
+
+test('a tree that cannot be stored even after it was read back, three times, is given up, and no other with it', async () => {
+  let resumed = 0;
+  const machine = setup({ types: {} as { context: { x?: unknown } } }).createMachine({
+    context: {},
+    on: {
+      fn: { actions: assign({ x: () => () => {} }) },
+      'runtime.resumed': { actions: [() => void (resumed += 1), assign({ x: () => () => {} })] },
+    },
+  });
+  const store = Store.open(tempStore());
+  const durable = await createDurableActor(machine, { store, id: 'x' });
+  const other = await createDurableActor(counter, { store, id: 'y' });
+  durable.actor.send({ type: 'fn' });
+  expect(await durable.ended).toMatchObject({ code: 'CODEC_REFUSED' });
+  expect(resumed).toBe(2);
+  await expect(durable.send({ type: 'any' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  await other.send({ type: 'add' });
+  expect(other.getSnapshot().context.n).toBe(1);
+  const told = store.rows.all(
+    `select detail, t.name as tree from incidents join trees t using (tree) where kind = 'tree.failed'`,
+  );
+  expect(told).toEqual([{ detail: expect.stringContaining('"x" was given up'), tree: 'x' }]);
+  // It is live no more, and may be tried anew.
+  await expect(createDurableActor(machine, { store, id: 'x' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  store.close();
 });
 
 const ledger = { name: 'ledger', key: 'id', columns: ['id integer primary key', 'amount integer not null'] };
@@ -280,4 +323,17 @@ test('property: of any batch exactly what can be stored is stored, once and in o
     }),
     { numRuns: 60 },
   );
+});
+
+test('what is noted of other trees in the batch of a refused one is noted once, and so is what the host says of it', async () => {
+  const store = Store.open(tempStore(), { machines: { payer, supervised: restarting() } });
+  store.declare([ledger]);
+  const x = await store.open('supervised', 'x');
+  const y = await store.open('payer', 'y');
+  const sent = Promise.allSettled([y.send({ type: 'payBad' }), x.send({ type: 'boom' } as never, { to: 'kid' })]);
+  store.incident({ kind: 'host.said', detail: 'so', tree: y.number });
+  expect((await sent).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  store.flush();
+  expect(kinds(store).toSorted()).toEqual(['child.restarted', 'host.said']);
+  store.close();
 });

@@ -5,6 +5,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import type { DurableActor } from '../../persistence/durable.ts';
 import { effectOf } from '../../persistence/effects.ts';
 import { Store } from '../../persistence/store.ts';
+import { supervise } from '../../persistence/supervise.ts';
 import { failStore, type StoreFault } from '../../testing/fail-store.ts';
 import { SimulatedClock } from '../../testing.ts';
 import type { Db } from '../../persistence/sqlite.ts';
@@ -12,10 +13,15 @@ import { tempStore } from '../support/temp.ts';
 import { unreadable } from '../support/unreadable.ts';
 import { settle } from '../support/turns.ts';
 
-const counter = setup({ types: {} as { context: { count: number }; events: { type: 'count' } } }).createMachine({
+const counter = setup({
+  types: {} as { context: { count: number; x?: unknown }; events: { type: 'count' } | { type: 'bad' } },
+}).createMachine({
   id: 'counter',
   context: { count: 0 },
-  on: { count: { actions: assign({ count: ({ context }) => context.count + 1 }) } },
+  on: {
+    bad: { actions: assign({ x: () => () => {} }) },
+    count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+  },
 });
 const COUNT = { type: 'count' } as const;
 
@@ -114,6 +120,39 @@ test('all trees of a store come back together', async () => {
   await Promise.all(trees.map((tree) => tree.send(COUNT)));
   expect(trees.map((tree) => tree.getSnapshot().context.count)).toEqual([2, 2, 2]);
   store.close();
+});
+
+test('a store that fails while turns are run again alone rejects them all, and applies none', async () => {
+  const durable = await createDurableActor(counter, { store: tempStore() });
+  failStore(durable.store, 'full', { commit: 2, times: 1 });
+  const sent = [COUNT, { type: 'bad' } as const, COUNT].map((event) => durable.send(event));
+  for (const one of await Promise.allSettled(sent)) expect(one).toMatchObject({ reason: { code: 'STORE_FAILED' } });
+  await told(durable, 'reopened');
+  await durable.send(COUNT);
+  expect(durable.getSnapshot().context.count).toBe(1);
+  await durable.close();
+});
+
+test('what a host noted before the store failed is noted after, and what happened in a turn that is undone is not', async () => {
+  const boom = () => {
+    throw new Error('boom');
+  };
+  const kid = setup({}).createMachine({ on: { boom: { actions: boom } } });
+  const parent = setup({ actors: { kid } }).createMachine({ invoke: { src: 'kid', id: 'kid' } });
+  const machine = supervise(parent, { strategy: 'one_for_one', intensity: 5, children: { kid: {} } });
+  const durable = await createDurableActor(machine, { store: tempStore() });
+  const kinds = () => durable.store.rows.all<{ kind: string }>('select kind from incidents').map(({ kind }) => kind);
+  const reopened = told(durable, 'reopened');
+  failStore(durable.store, 'full', { times: 1 });
+  const lost = durable.send({ type: 'boom' }, { to: 'kid' });
+  durable.store.incident({ kind: 'host.said', detail: 'so' });
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await reopened;
+  durable.store.flush();
+  expect(kinds()).toEqual(['host.said']);
+  await durable.send({ type: 'boom' }, { to: 'kid' });
+  expect(kinds()).toEqual(['host.said', 'child.restarted']);
+  await durable.close();
 });
 
 test('a store that is closed while it is shut is closed, and frees its lock', async () => {

@@ -107,7 +107,7 @@ test.each(['crash', 'close'] as const)(
       expect(incidents(a.store)).toHaveLength(1);
     }
     await expect(a.decide('nobody', 'rerun')).rejects.toMatchObject({ code: 'ACTOR_NOT_FOUND' });
-    await a.decide('pay', 'rerun');
+    expect(await a.decide('pay', 'rerun')).toEqual({ turn: expect.any(Number), applied: true });
     await until(() => starts.length === 2);
     expect(starts.map(({ attempt }) => attempt)).toEqual([1, 2]);
     expect(starts[0]?.key).toBe(starts[1]?.key);

@@ -1,7 +1,7 @@
 /** A store whose states are encrypted. */
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
-import { assign, fromCallback, fromPromise, setup, spawnChild } from 'xstate';
+import { assign, fromCallback, fromPromise, raise, setup, spawnChild } from 'xstate';
 import { expect, test } from 'vitest';
 import { PerdureError } from '../../errors.ts';
 import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
@@ -11,6 +11,7 @@ import { durableAction } from '../../persistence/durable-action.ts';
 import { examine } from '../../persistence/health.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import { encryption, isSealed } from '../../persistence/sealing.ts';
+import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
@@ -58,6 +59,25 @@ test('effects that start again in every life leave rows that can be read', async
     crash(durable);
   }
   expect(rowsOf(store).every(({ snapshot }) => isSealed(snapshot))).toBe(true);
+});
+
+test('a delayed event is encrypted, and comes back', async () => {
+  const machine = setup({ types: {} as { events: { type: 'ring'; pin: string } } }).createMachine({
+    initial: 'waiting',
+    states: {
+      waiting: { entry: raise({ type: 'ring', pin: '4711' }, { delay: 1_000 }), on: { ring: 'rung' } },
+      rung: {},
+    },
+  });
+  const clock = new SimulatedClock();
+  const store = tempStore();
+  crash(await createDurableActor(machine, { store, clock, sealing: under('one') }));
+  const [row] = alter(store, (db) => db.prepare('select event from timers').all() as { event: string }[]);
+  expect(isSealed(row?.event as string)).toBe(true);
+  const durable = await createDurableActor(machine, { store, clock, sealing: under('one') });
+  await clock.advance(1_000);
+  expect(durable.getSnapshot().value).toBe('rung');
+  await durable.close();
 });
 
 test.each<[string, (bart: ActorRow, lisa: ActorRow) => ActorRow]>([

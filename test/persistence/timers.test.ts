@@ -1,4 +1,5 @@
 import { assign, cancel, createActor, raise, sendParent, sendTo, setup, spawnChild, type AnyActorRef } from 'xstate';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Clock } from '../../persistence/clock.ts';
@@ -354,7 +355,8 @@ test('a delayed event to an actor outside of the tree refuses its turn: it could
   });
   const a = await createDurableActor(machine, { store: tempStore(), clock: new SimulatedClock() });
   const [bad, good] = await Promise.allSettled([a.send({ type: 'set' }), a.send({ type: 'count' })]);
-  expect(bad).toMatchObject({ reason: { code: 'CODEC_REFUSED', message: expect.stringContaining('"stranger"') } });
+  const facts = { source: 'main', target: 'stranger', event: 'ring' };
+  expect(bad).toMatchObject({ reason: { code: 'CODEC_REFUSED', facts } });
   expect(good.status).toBe('fulfilled');
   await a.close();
   stranger.stop();
@@ -372,4 +374,19 @@ test('a delay that is no number refuses its own turn and nothing else', async ()
   await clock.advance(10);
   expect(a.getSnapshot().context.rang).toEqual(['good']);
   await a.close();
+});
+
+test('a timer whose row was damaged is refused by name, and nothing of its tree starts', async () => {
+  const [store, clock] = [tempStore(), new SimulatedClock()];
+  const a = await createDurableActor(bell, { store, clock });
+  await a.send({ type: 'set', name: 'x', delay: 1_000 });
+  crash(a);
+  const db = new Database(store);
+  const timer = db.prepare('select id from timers').pluck().get();
+  db.prepare('update timers set due = due - 500').run();
+  db.close();
+  await expect(createDurableActor(bell, { store, clock })).rejects.toMatchObject({
+    code: 'ROW_CORRUPT',
+    facts: { timer },
+  });
 });

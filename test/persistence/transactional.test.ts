@@ -7,6 +7,7 @@ import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { transactional } from '../../persistence/durable-action.ts';
 import { Store } from '../../persistence/store.ts';
+import { failStore, type Failure } from '../../testing/fail-store.ts';
 import { quickStore } from '../support/temp.ts';
 
 const book = transactional((rows, what: string) => {
@@ -125,6 +126,62 @@ test('the result of an effect may write rows, and a refusal of it undoes them', 
   const a = await createDurableActor(worker, { store, id: 'w' });
   await a.waitFor(({ value }) => value === 'off');
   expect(ledger(store)).toEqual(['error']);
+  store.close();
+});
+
+test('a turn that is refused names no checkpoint; what the host named in its batch stays named', async () => {
+  const name = transactional((rows) => rows.nameTurn({ at: 1, reason: 'refused' }));
+  const machine = setup({ types: {} as { context: { box?: unknown } }, actions: { name } }).createMachine({
+    context: {},
+    on: { bad: { actions: ['name', assign({ box: () => () => 1 })] } },
+  });
+  const durable = await createDurableActor(machine, { store: quickStore() });
+  const bad = durable.send({ type: 'bad' });
+  durable.store.rows.nameTurn({ at: 1, reason: 'host' });
+  await expect(bad).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  durable.store.flush();
+  expect(durable.store.rows.all('select reason from checkpoints')).toEqual([{ reason: 'host' }]);
+  await durable.close();
+});
+
+test('a row that cannot be written refuses its turn, and is no error of its actor', async () => {
+  const store = openStore(quickStore());
+  const a = await store.open('bookkeeper', 'a');
+  const b = await store.open('bookkeeper', 'b');
+  const sent = [
+    a.send({ type: 'book', what: null as never }).then(
+      () => 'ok',
+      ({ code }: PerdureError) => code,
+    ),
+    b.send({ type: 'book', what: 'one' }).then(() => 'ok'),
+  ];
+  expect(await Promise.all(sent)).toEqual(['TURN_REFUSED', 'ok']);
+  expect([a.getSnapshot().status, ledger(store)]).toEqual(['active', ['one']]);
+  store.close();
+});
+
+test('a failure of the disk in an action is the failure of the turn, also where the action caught it', async () => {
+  let failure: Failure | undefined;
+  const careless = transactional((rows, what: string) => {
+    try {
+      rows.run('insert into ledger(what) values (?)', what);
+    } catch {
+      failure?.clear();
+    }
+  });
+  const machine = setup({ actions: { careless } }).createMachine({
+    initial: 'poor',
+    states: { poor: { on: { book: { target: 'rich', actions: { type: 'careless', params: 'all' } } } }, rich: {} },
+  });
+  const store = openStore(quickStore());
+  const durable = await createDurableActor(machine, { store, id: 'm' });
+  failure = failStore(store, 'read-only');
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  await expect(durable.send({ type: 'book' })).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+  await reopened;
+  expect([durable.getSnapshot().value, ledger(store)]).toEqual(['poor', []]);
+  await durable.send({ type: 'book' });
+  expect([durable.getSnapshot().value, ledger(store)]).toEqual(['rich', ['all']]);
   store.close();
 });
 

@@ -258,7 +258,7 @@ test('trees that wrote rows of their own in the batch of a refused one keep thei
   await handles[0]?.send({ type: 'work' });
   const results = await Promise.allSettled(
     handles.flatMap((handle, n) => {
-      if (n === 0) return [handle.send({ type: 'add' }, { id: 'calm' })];
+      if (n === 0) return [handle.send({ type: 'add' }, { id: 'calm' }), handle.send({ type: 'add' })];
       if (n % 4 === 3) return [handle.send({ type: 'bookBad' }, { id: 'x' }), handle.send({ type: 'book' })];
       return [handle.send({ type: 'book' }, { id: 'x' })];
     }),
@@ -268,7 +268,7 @@ test('trees that wrote rows of their own in the batch of a refused one keep thei
   expect(ledger(store).toSorted()).toEqual(names.slice(1));
   expect((await handles[1]?.send({ type: 'book' }, { id: 'x' }))?.applied).toBe(false);
   expect((await handles[0]?.send({ type: 'add' }, { id: 'calm' }))?.applied).toBe(false);
-  expect(handles[0]?.getSnapshot().context.n).toBe(1);
+  expect(handles[0]?.getSnapshot().context.n).toBe(2);
   crashStore(store);
   await using next = openStore(path);
   expect(ledger(next).toSorted()).toEqual(names.slice(1));
@@ -284,6 +284,33 @@ test('rows that the host writes outside of any turn survive a refused turn in th
   await settle();
   expect(ledger(store)).toEqual(['host']);
   expect(incidents(store).map(({ kind }) => kind)).toContain('host.said');
+});
+
+test('rows of the host that lean on those of a refused turn are left out with them, which is told', async () => {
+  const maker = setup({
+    types: {} as { context: { box?: unknown } },
+    actions: { make: transactional((rows) => void rows.run('create table made(n integer) strict')) },
+  }).createMachine({ context: {}, on: { makeBad: { actions: ['make', assign({ box: () => () => 1 })] } } });
+  await using store = Store.open(tempStore(), { machines: { maker } });
+  await store.open('maker', 'm');
+  const refused = store.send('m', { type: 'makeBad' } as never);
+  store.rows.run('insert into made values (1)');
+  await expect(refused).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  expect(incidents(store)).toMatchObject([{ kind: 'rows.refused', detail: expect.stringContaining('made') }]);
+});
+
+test.each<[string, (store: Store<typeof machines>) => void]>([
+  ['a checkpoint at no time', (store) => store.rows.nameTurn({ at: Number.NaN, reason: 'x' })],
+  ['a checkpoint between two ms', (store) => store.rows.nameTurn({ at: 0.5, reason: 'x' })],
+  ['a checkpoint without a reason', (store) => store.rows.nameTurn({ at: 1, reason: undefined as never })],
+  ['a label that is no text', (store) => store.rows.nameTurn({ at: 1, reason: 'x', label: {} as never })],
+  ['an incident without a detail', (store) => store.incident({ kind: 'x', detail: undefined as never })],
+  ['an incident of a tree that is no number', (store) => store.incident({ kind: 'x', detail: 'y', tree: {} as never })],
+])('%s is refused at once, because the store would be shut by it', async (_, say) => {
+  await using store = openStore(tempStore());
+  expect(() => say(store)).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }));
+  const handle = await store.open('order', 'o1', { input: 'o1' });
+  expect(await handle.send({ type: 'add' })).toMatchObject({ applied: true });
 });
 
 const throwing = setup({
@@ -455,6 +482,8 @@ test('a tree of createDurableActor in the same store is reached while it is live
   await expect(store.send('single', { type: 'add' })).rejects.toMatchObject({ code: 'MACHINE_UNKNOWN' });
   const again = await createDurableActor(order, { store, id: 'single' });
   store.close();
+  await expect(store.open('order', 'o1', { input: 'o1' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  expect(() => store.deadLetters()).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }));
   await expect(again.send({ type: 'add' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   expect((await again.ended).code).toBe('STORE_CLOSED');
 });

@@ -1,11 +1,12 @@
 /** Adversarial turns: what breaks if A lands before B, and who is told what, when. */
 import { assign, fromCallback, fromPromise, raise, sendTo, setup, spawnChild, emit, stopChild } from 'xstate';
 import { expect, test } from 'vitest';
+import type { CommitReport } from '../../persistence/batch.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
-import { tempStore } from '../support/temp.ts';
+import { quickStore, tempStore } from '../support/temp.ts';
 
 const counter = setup({
   types: {} as {
@@ -116,6 +117,7 @@ test('X30: shows only committed state to a subscriber, also while a later turn i
 test('puts a timer aside whose turn can never be stored, says so, and goes on', async () => {
   const store = tempStore();
   const clock = new SimulatedClock(1_000);
+  let tries = 0;
   const machine = setup({
     types: {} as {
       context: { count: number; x?: unknown };
@@ -126,7 +128,7 @@ test('puts a timer aside whose turn can never be stored, says so, and goes on', 
     context: { count: 0 },
     on: {
       set: { actions: [raise({ type: 'poison' }, { delay: 10 }), raise({ type: 'count' }, { delay: 10 })] },
-      poison: { actions: assign({ x: () => () => 1 }) },
+      poison: { actions: [() => void (tries += 1), assign({ x: () => () => 1 })] },
       count: { actions: assign({ count: ({ context }) => context.count + 1 }) },
     },
   });
@@ -136,7 +138,11 @@ test('puts a timer aside whose turn can never be stored, says so, and goes on', 
   expect(a.getSnapshot().context).toEqual({ count: 1 });
   const { statements } = a.store.commits;
   expect(statements.of('select count(*) as n from timers').get()).toEqual({ n: 0 });
-  expect(statements.of(`select kind from incidents`).all()).toEqual([{ kind: 'timer.deadLettered' }]);
+  expect(statements.of(`select kind, detail from incidents`).all()).toEqual([
+    { kind: 'timer.deadLettered', detail: expect.stringContaining('poison') },
+  ]);
+  // Three times, in its batch and alone.
+  expect(tries).toBe(6);
   await a.send(COUNT);
   await a.close();
 });
@@ -198,11 +204,37 @@ test('keeps the message ids of one tree from those of another', async () => {
   store.close();
 });
 
+test('tells who sends from inside the last commit of a tree that it is closed, and loses nothing of another tree', async () => {
+  const more: Promise<unknown>[] = [];
+  let closing = false;
+  const store = Store.open(tempStore(), {
+    history: true,
+    onCommit: () => {
+      if (!closing) return;
+      closing = false;
+      for (const tree of [a, b]) note(more, tree.send(COUNT));
+    },
+  });
+  const a = await createDurableActor(counter, { store, id: 'a' });
+  const b = await createDurableActor(counter, { store, id: 'b' });
+  const last = a.send(COUNT);
+  closing = true;
+  await a.close();
+  await last;
+  expect((await Promise.allSettled(more)).map(codeOf)).toEqual(['STORE_CLOSED', 'ok']);
+  expect(b.getSnapshot().context.count).toBe(1);
+  const told: string[] = [];
+  for await (const { causes } of store.history()) for (const { kind, tree } of causes) told.push(`${kind} ${tree}`);
+  expect(told).toEqual(['start a', 'start b', 'send a', 'send b']);
+  store.close();
+});
+
 test('takes nothing for a tree that was closed while its store is still open', async () => {
   const store = Store.open(tempStore());
   const a = await createDurableActor(counter, { store, id: 'a' });
   await a.close();
   await expect(a.send(COUNT, { id: 'm1' })).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  await expect(a.waitFor(() => false)).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   const again = await createDurableActor(counter, { store, id: 'a' });
   expect(await again.send(COUNT, { id: 'm1' })).toMatchObject({ applied: true });
   store.close();
@@ -211,7 +243,10 @@ test('takes nothing for a tree that was closed while its store is still open', a
 test('refuses a second live copy of one tree in one store', async () => {
   const store = Store.open(tempStore());
   const a = await createDurableActor(counter, { store, id: 'a' });
-  await expect(createDurableActor(counter, { store, id: 'a' })).rejects.toMatchObject({ code: 'STORE_OWNED' });
+  await expect(createDurableActor(counter, { store, id: 'a' })).rejects.toMatchObject({
+    code: 'STORE_OWNED',
+    facts: { path: store.path, tree: 'a' },
+  });
   await a.send(COUNT);
   expect(a.getSnapshot().context.count).toBe(1);
   store.close();
@@ -240,8 +275,67 @@ test('settles every send when turns are run again alone while listeners send mor
   await b.close();
 });
 
-test('tells every tree of a store that the store failed', async () => {
-  const store = Store.open(tempStore());
+test('a flood of sends is committed in batches of a bounded size', async () => {
+  let commits = 0;
+  const a = await createDurableActor(counter, { store: quickStore(), onCommit: () => void (commits += 1) });
+  commits = 0;
+  await Promise.all(Array.from({ length: 3 * 2_048 }, () => a.send(COUNT)));
+  expect(commits).toBe(3);
+  expect(a.getSnapshot().context.count).toBe(3 * 2_048);
+  await a.close();
+});
+
+test('what is sent while turns are run again alone comes after them', async () => {
+  const machine = setup({
+    types: {} as { context: { said: string[]; x?: unknown }; events: { type: 'say'; what: string } },
+  }).createMachine({
+    context: { said: [] },
+    on: {
+      say: {
+        actions: assign(({ context, event }) => ({
+          said: [...context.said, event.what],
+          ...(event.what === 'bad' ? { x: () => 1 } : {}),
+        })),
+      },
+    },
+  });
+  const sent: Promise<unknown>[] = [];
+  let listening = false;
+  const say = (what: string) => note(sent, a.send({ type: 'say', what }));
+  const onCommit = () => {
+    if (listening) say('late');
+    listening = false;
+  };
+  const a = await createDurableActor(machine, { store: tempStore(), onCommit });
+  listening = true;
+  for (const what of ['one', 'bad', 'two', 'three']) say(what);
+  await Promise.allSettled(sent);
+  await Promise.allSettled(sent);
+  expect(a.getSnapshot().context.said).toEqual(['one', 'two', 'three', 'late']);
+  await a.close();
+});
+
+test('tells of every commit which turn it was, and what it wrote', async () => {
+  const reports: CommitReport[] = [];
+  const onCommit = (report: CommitReport) => void reports.push(report);
+  const a = await createDurableActor(counter, { store: tempStore(), clock: new SimulatedClock(), onCommit });
+  const first = await a.send(COUNT);
+  await a.send(COUNT, { id: 'pay-1' });
+  await Promise.all([a.send(COUNT), a.send(COUNT), a.send(COUNT, { id: 'pay-1' })]);
+  await expect(a.send({ type: 'bad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+  await a.send(COUNT);
+  const [, plain, withId, two] = reports;
+  const bytes = plain?.bytes as number;
+  expect(plain).toEqual({ turn: first.turn, rows: 1, bytes: expect.any(Number), ms: 0 });
+  expect(withId).toEqual({ turn: first.turn + 1, rows: 2, bytes: bytes + 'pay-1'.length, ms: 0 });
+  expect(two).toEqual({ turn: first.turn + 2, rows: 1, bytes, ms: 0 });
+  expect(reports.at(-1)).toMatchObject({ rows: 1, bytes });
+  await a.close();
+});
+
+test('tells every tree of a store that the store failed, and lets go of its file', async () => {
+  const path = tempStore();
+  const store = Store.open(path);
   const a = await createDurableActor(counter, { store, id: 'a' });
   const b = await createDurableActor(counter, { store, id: 'b' });
   const waiting = b.waitFor(({ context }) => context.count > 0);
@@ -250,6 +344,9 @@ test('tells every tree of a store that the store failed', async () => {
   await expect(sending).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(waiting).rejects.toMatchObject({ code: 'STORE_STOLEN' });
   await expect(b.send(COUNT)).rejects.toMatchObject({ code: 'STORE_STOLEN' });
+  const again = await createDurableActor(counter, { store: path, id: 'a' });
+  await again.send(COUNT);
+  await again.close();
   store.close();
 });
 
