@@ -108,8 +108,8 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'work_ms real not null default 0',
     ],
     indexes: [
-      `create index if not exists actions_waiting on actions(rank desc, seq) where state = 'waiting'`,
-      `create index if not exists actions_needed on actions(rank desc, seq) where state = 'waiting' and optional = 0`,
+      'drop index if exists actions_waiting',
+      `create index if not exists actions_queued on actions(optional, rank desc, seq) where state = 'waiting'`,
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,

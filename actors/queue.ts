@@ -85,6 +85,11 @@ function policyFrom(text: string): StoredPolicy {
   return lastPolicy.policy;
 }
 
+const COLUMNS = 'id, name, version, plan, approved, policy';
+/** What is optional comes last, so that one index serves both. */
+const FIRST_WAITING = `select ${COLUMNS} from actions where state = 'waiting' order by optional, rank desc, seq limit 1`;
+const FIRST_NEEDED = `select ${COLUMNS} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`;
+
 class Queue {
   readonly #world: QueueWorld;
   readonly #rows: Rows;
@@ -141,12 +146,7 @@ class Queue {
   }
 
   #firstWaiting(needed: boolean): Waiting | undefined {
-    const columns = 'id, name, version, plan, approved, policy';
-    return this.#rows.get<Waiting>(
-      needed
-        ? `select ${columns} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`
-        : `select ${columns} from actions where state = 'waiting' order by rank desc, seq limit 1`,
-    );
+    return this.#rows.get<Waiting>(needed ? FIRST_NEEDED : FIRST_WAITING);
   }
 
   #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {

@@ -34,7 +34,7 @@ export interface SubmitOptions extends PolicyOverrides {
   readonly signal?: AbortSignal;
   /** Greater goes first. Default: 0. */
   readonly rank?: number;
-  /** Whether it is left out while the error budget is spent. Default: false. */
+  /** Whether it waits for all that is needed, and is left out while the error budget is spent. Default: false. */
   readonly optional?: boolean;
 }
 

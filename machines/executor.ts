@@ -30,7 +30,7 @@ export interface Submission {
   /** JSON, by the codec. */
   readonly input: string;
   readonly policy: StoredPolicy;
-  /** Whether it is left out while the error budget is spent. */
+  /** Whether it waits for all that is needed, and is left out while the error budget is spent. */
   readonly optional: boolean;
   /** Greater goes first; equal, the earlier. A plan's step has its upward rank in ms. */
   readonly rank: number;
