@@ -211,8 +211,7 @@ export const budgetMachine = setup({
           },
           after: {
             tickMs: {
-              target: 'ticking',
-              reenter: true,
+              target: 'pausing',
               actions: { type: 'count', params: ({ context }) => ({ policy: context.policy, news: false }) },
             },
           },

@@ -73,13 +73,18 @@ describe('an error budget', () => {
     const next = send(step, tick);
     expect(asks(next)).toEqual([{ policy: COUNT, news: false }]);
     expect(timers(next)).toBe(1);
-    expect(asks(send(next, charged))).toEqual([{ policy: COUNT, news: true }]);
+    // A charge right after a look waits for its second.
+    expect(asks(send(next, charged))).toEqual([]);
+    expect(asks(send(send(next, charged), gap))).toEqual([{ policy: COUNT, news: true }]);
+    expect(asks(send(send(next, gap), charged))).toEqual([{ policy: COUNT, news: true }]);
   });
 
-  test('stops looking as soon as it is healthy again', () => {
+  test('stops looking a second after it is healthy again', () => {
     let step = send(send(inTier('exhausted'), gap), tick);
     step = send(step, counted(0, 0, { news: false }));
     step = send(step, counted(0, 60_000, { news: false }));
+    expect(step[0].value).toMatchObject({ tier: 'healthy' });
+    step = send(step, gap);
     expect(step[0].value).toEqual({ tier: 'healthy', watch: 'idle' });
     expect(timers(step)).toBe(0);
   });
