@@ -1,6 +1,6 @@
 /** What is wrong with what a host says of its actions and components: told at the start, not when it is too late. */
 import { PerdureError } from '../errors.ts';
-import type { StoredPolicy } from '../machines/action.ts';
+import type { StoredPolicy } from '../machines/action-policy.ts';
 import type { AnyAction } from './actions.ts';
 import type { Components } from './components.ts';
 

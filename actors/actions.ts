@@ -1,6 +1,6 @@
 /** What a host app names: its actions, by name and version, and the components that they lean on. */
 import { PerdureError } from '../errors.ts';
-import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action.ts';
+import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
 import type { Impact } from '../machines/gate.ts';

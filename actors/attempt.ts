@@ -6,7 +6,7 @@
  * is nobody's. The `ender` waits for it, within a grace, so that the next attempt does not meet it.
  */
 import { fromPromise } from 'xstate';
-import type { AttemptInput, AttemptResult } from '../machines/action.ts';
+import type { AttemptInput, AttemptResult } from '../machines/action-state.ts';
 import { isRetryable } from '../machines/error-class.ts';
 import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';

@@ -1,6 +1,6 @@
 /** How an action reaches the component that it leans on: by the systemId of the component's actor, in the same turn. */
 import { enqueueActions, raise, type ActorSystem, type ActorSystemInfo, type AnyActorRef } from 'xstate';
-import type { ActionContext, ActionEvent } from '../machines/action.ts';
+import type { ActionContext, ActionEvent } from '../machines/action-state.ts';
 import type { ComponentEvent } from '../machines/component.ts';
 import { componentId } from '../machines/degradation.ts';
 import type { Clock } from '../persistence/clock.ts';

@@ -2,7 +2,7 @@
  * What is owed since a fallback stood in for the real work: a test that was skipped is still to be run. A debt is paid by an
  * action of its own, the same work without fallbacks; when that fails the debt stays.
  */
-import type { StoredPolicy } from '../machines/action.ts';
+import type { StoredPolicy } from '../machines/action-policy.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow, DebtRow } from './queue-tables.ts';

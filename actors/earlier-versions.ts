@@ -3,7 +3,8 @@
  * states of the supervisor, the executor and of actions that were under way. Before version 2 there was no gate, no component,
  * no undoing, one nameless fallback and no error budget.
  */
-import type { ActionContext, ActionPolicy, StoredPolicy } from '../machines/action.ts';
+import type { ActionContext } from '../machines/action-state.ts';
+import type { ActionPolicy, StoredPolicy } from '../machines/action-policy.ts';
 import { budgetPolicy } from '../machines/budget-policy.ts';
 import { NO_OUTCOMES } from '../machines/calibration.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';

@@ -4,7 +4,8 @@
  *
  * Q1 An action is settled once, and in that turn its error budget is charged once, its outcome counted, its debt noted.
  */
-import type { ActionResult, StoredPolicy } from '../machines/action.ts';
+import type { ActionResult } from '../machines/action-state.ts';
+import type { StoredPolicy } from '../machines/action-policy.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
 import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';

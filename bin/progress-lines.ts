@@ -1,6 +1,6 @@
 /** What is said of a run while it goes on, as text: one line for each change, and a table of what is under way. */
 import { isSuccess } from '../machines/outcome.ts';
-import type { ActionPolicy } from '../machines/action.ts';
+import type { ActionPolicy } from '../machines/action-policy.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import { shownDuration } from './duration.ts';

@@ -7,14 +7,9 @@
  * How strict the gate is, how many run at once and whether optional work runs at all follow the error budget (`caution`).
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
-import {
-  actionMachine,
-  type ActionInput,
-  type ActionNotice,
-  type ActionPolicy,
-  type ActionResult,
-  type StoredPolicy,
-} from './action.ts';
+import { actionMachine } from './action.ts';
+import type { ActionInput, ActionNotice, ActionResult } from './action-state.ts';
+import type { ActionPolicy, StoredPolicy } from './action-policy.ts';
 import type { ApprovalRequest } from './approvals.ts';
 import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
 import { decide, scoreOf, type Decision, type Evidence } from './gate.ts';

@@ -10,7 +10,7 @@
  *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
-import type { ActionNotice } from './action.ts';
+import type { ActionNotice } from './action-state.ts';
 import { approvalsMachine, type ApprovalRequest, type ApprovalsNotice, type Verdict } from './approvals.ts';
 import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';

@@ -10,7 +10,7 @@ import { setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
-import type { StoredPolicy } from './action.ts';
+import type { StoredPolicy } from './action-policy.ts';
 
 export type FailurePolicy = 'stop' | 'continue' | 'skip-dependants';
 

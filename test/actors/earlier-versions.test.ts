@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { policyOfText, SUPERVISOR_MIGRATIONS } from '../../actors/earlier-versions.ts';
 import { Registry, defineAction } from '../../actors/actions.ts';
-import { actionMachine, type ActionContext, type ActionNotice } from '../../machines/action.ts';
+import { actionMachine } from '../../machines/action.ts';
+import type { ActionContext, ActionNotice } from '../../machines/action-state.ts';
 import type { StoredState } from '../../persistence/migrations.ts';
 
 const FIRST = { retry: { attempts: 2, delayMs: 10, capMs: 10 }, timeoutMs: 5, hasFallback: true };

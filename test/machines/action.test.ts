@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, transition, type AnyEventObject, type SnapshotFrom } from 'xstate';
-import {
-  actionMachine,
-  type ActionInput,
-  type ActionNotice,
-  type ActionPolicy,
-  type ActionResult,
-  type AttemptResult,
-} from '../../machines/action.ts';
+import { actionMachine } from '../../machines/action.ts';
+import type { ActionInput, ActionNotice, ActionResult, AttemptResult } from '../../machines/action-state.ts';
+import type { ActionPolicy } from '../../machines/action-policy.ts';
 import type { ComponentEvent } from '../../machines/component.ts';
 import { backOffMs, nextDelayMs } from '../../machines/retry.ts';
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, transition, type SnapshotFrom } from 'xstate';
-import type { ActionInput, ActionPolicy, ActionResult } from '../../machines/action.ts';
+import type { ActionInput, ActionResult } from '../../machines/action-state.ts';
+import type { ActionPolicy } from '../../machines/action-policy.ts';
 import {
   executorMachine,
   type Claimed,
