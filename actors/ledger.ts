@@ -2,6 +2,7 @@
 import type { ErrorRecord, Outcome, OutcomeKind } from '../machines/outcome.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { policyOfText } from './earlier-versions.ts';
 import type { PlanRow, StepRow } from './plan-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { fromText, unsealed } from './values.ts';
@@ -34,15 +35,16 @@ export function readAction(rows: Reader, id: string): ActionRow | undefined {
   return row && unsealed(rows, row);
 }
 
-/** What is told of an outcome: rows have a policy, too, which may be long. */
+/** What is told of an outcome: the policy, which may be long, only where a fallback of it stood in. */
 const OUTCOME =
-  'state, kind, value, error, attempts, quality_loss, band, via, fix, undo, work_ms, submitted_at, started_at, settled_at';
+  'state, kind, value, error, attempts, quality_loss, band, via, fix, undo, work_ms, submitted_at, started_at, settled_at, ' +
+  'iif(via is null, null, policy) as policy';
 
 type OutcomeRow = Pick<
   ActionRow,
   | ('state' | 'kind' | 'value' | 'error' | 'attempts' | 'quality_loss' | 'band' | 'via' | 'fix' | 'undo')
   | ('work_ms' | 'submitted_at' | 'started_at' | 'settled_at')
->;
+> & { readonly policy: string | null };
 
 /** The outcome of an action, once it has one. */
 export function readOutcome(rows: Reader, id: string): Outcome | undefined {
@@ -60,6 +62,7 @@ export function outcomeOf(row: OutcomeRow): Outcome | undefined {
     qualityLoss: row.quality_loss,
     ...(row.band === null ? {} : { band: row.band }),
     ...(row.via === null ? {} : { via: row.via }),
+    ...(owesWork(row) ? { owes: true } : {}),
     ...(row.fix === null ? {} : { fix: row.fix }),
     ...(row.undo === null ? {} : { undo: row.undo === 'done' ? row.undo : (JSON.parse(row.undo) as ErrorRecord) }),
     workMs: row.work_ms,
@@ -67,6 +70,12 @@ export function outcomeOf(row: OutcomeRow): Outcome | undefined {
     startedAt: row.started_at,
     settledAt: row.settled_at as number,
   };
+}
+
+/** Whether the fallback that stood in left a debt. */
+function owesWork({ via, policy }: OutcomeRow): boolean {
+  if (via === null || policy === null) return false;
+  return policyOfText(policy).fallbacks.some(({ name, owes }) => name === via && owes);
 }
 
 export function readPlan(rows: Reader, id: string): PlanRow | undefined {

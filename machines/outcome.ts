@@ -31,6 +31,8 @@ export interface Outcome<TValue = unknown> {
   readonly band?: Band;
   /** The fallback whose value it is. */
   readonly via?: string;
+  /** The real work is owed: see `debts()`. */
+  readonly owes?: boolean;
   /** What was known to help, and was tried. */
   readonly fix?: string;
   /** What its attempts had done was undone, or could not be. */

@@ -520,7 +520,8 @@ describe('fallbacks and debts', () => {
     const options = { store, actions: { check }, concurrency: 4, components: { ci: { breaker: { openMs: MINUTE } } } };
     const first = await open(clock, options);
     const inputs = Array.from({ length: 130 }, (_, n) => n);
-    for (const n of inputs) expect(await first.execute('check', n)).toMatchObject({ kind: 'degraded', via: 'skip' });
+    for (const n of inputs)
+      expect(await first.execute('check', n)).toMatchObject({ kind: 'degraded', via: 'skip', owes: true });
     expect(first.debts()).toHaveLength(130);
     crash(first.durable);
     await using second = await open(clock, options);
