@@ -62,6 +62,13 @@ export function componentId(name: string): string {
   return `component ${name}`;
 }
 
+/** XState remembers the types of events for ever, so none is made while it runs. */
+const COMMANDS = {
+  bypass: 'component.bypass',
+  restore: 'component.restore',
+  reset: 'component.reset',
+} as const satisfies Record<ComponentCommand, string>;
+
 type Args = { readonly context: DegradationContext };
 type Standings = DegradationContext['components'];
 type Configuring = { readonly components: Readonly<Record<string, ComponentPolicy>>; readonly at: number };
@@ -138,7 +145,7 @@ export const degradationMachine = setup({
     }),
     command: sendTo(
       (_, { component }: { component: string; command: ComponentCommand; at: number }) => componentId(component),
-      (_, { command, at }) => ({ type: `component.${command}` as const, at }),
+      (_, { command, at }) => ({ type: COMMANDS[command], at }),
     ),
     hold: assign({ held: ({ context }) => levelOf(context.quality) }),
     improve: assign({ level: ({ context }) => context.held }),

@@ -76,7 +76,7 @@ const DEEPEST_CAUSE = 8;
 
 /**
  * The class of anything that was thrown. The first of the error and its causes that has a code or a status that is known
- * decides, and only then its type: `fetch` throws a TypeError whose cause says that the connection was refused.
+ * decides, and only then its name: `fetch` throws a TypeError whose cause says that the connection was refused.
  */
 export function classify(error: unknown, extend?: Classifier): ErrorClass {
   return extended(error, extend) ?? byFacts(error) ?? byName(error) ?? 'transient';
