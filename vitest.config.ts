@@ -17,6 +17,8 @@ export const productionBuild: Plugin = {
 
 /** What leans on XState, or runs in it. */
 const leansOnXState = ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'];
+/** Long runs of the runtime's own; once is enough. */
+const longRuns = ['test/properties/{eight-hours,soak}.test.ts'];
 
 export default defineConfig({
   test: {
@@ -50,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'xstate-development',
           include: leansOnXState,
+          exclude: longRuns,
           env: { PERDURE_XSTATE_BUILD: 'development' },
         },
       },
@@ -61,6 +64,7 @@ export default defineConfig({
         test: {
           name: 'xstate-oldest',
           include: leansOnXState,
+          exclude: longRuns,
           env: { PERDURE_XSTATE_BUILD: 'production', PERDURE_XSTATE_PACKAGE: 'xstate-oldest' },
         },
       },
