@@ -102,12 +102,12 @@ class World {
         await context.willUndo('step', input.id);
         return this.#work(input, context);
       },
-      undo: { step: () => undefined },
+      undo: { step: (id: string) => this.#isOver(id) },
     }),
     safe: defineAction({
       run: (input: Input, context) => this.#work(input, context),
       fallback: {
-        broken: { run: () => this.#fail(), qualityLoss: 0.1 },
+        broken: { run: ({ id }: Input) => (this.#isOver(id), this.#fail()), qualityLoss: 0.1 },
         cache: { run: () => 'cached', qualityLoss: 0.5, owes: true },
       },
     }),
@@ -130,6 +130,11 @@ class World {
     if (deed === 'never') throw failure('no such thing', { code: 'ENOENT' });
     this.returned.add(action);
     return id;
+  }
+
+  /** Its call of the component is over: it backs off, is undone, asks, or something stands in. */
+  #isOver(id: string): void {
+    this.#probing.forEach((probes) => probes.delete(id));
   }
 
   #sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -163,8 +168,9 @@ class World {
       this.#status.set(name, status === 'down' || status === 'degraded' ? 'open' : status);
       this.#probing.set(name, new Set());
     });
-    const over = (id: string) => this.#probing.forEach((probes) => probes.delete(id));
+    const over = (id: string) => this.#isOver(id);
     supervisor.on('action.backingOff', ({ id }) => over(id));
+    supervisor.on('approval.requested', ({ action }) => over(action));
     supervisor.on('action.attempting', ({ id }) => {
       const name = this.#componentOf.get(id.split('!')[0] as string);
       if (name === undefined) return;
