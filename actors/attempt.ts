@@ -81,7 +81,8 @@ interface Limit {
 /** The nearer of the attempt's own limit and what is left until the action's deadline. */
 function limitOf({ timeoutMs, deadlineAt, work }: AttemptInput, now: number): Limit | undefined {
   const own = timeoutMs ?? (work === 'run' ? Infinity : STAND_IN_LIMIT_MS);
-  const left = deadlineAt === null ? Infinity : Math.max(0, deadlineAt - now);
+  // An attempt that an earlier version stored knows of no deadline.
+  const left = deadlineAt == null ? Infinity : Math.max(0, deadlineAt - now);
   if (own === Infinity && left === Infinity) return undefined;
   return left < own ? { ms: left, code: 'DEADLINE_EXCEEDED' } : { ms: own, code: 'ATTEMPT_TIMED_OUT' };
 }

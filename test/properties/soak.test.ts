@@ -138,6 +138,7 @@ class Soak {
 /** Lets commits fail now and then, after the fact or before it: what is on the disk is unknown, as after a failed fsync. */
 function failCommits(random: () => number): () => void {
   const { prepare } = Database.prototype;
+  let isOver = false;
   const fail = (): never => {
     throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
   };
@@ -147,7 +148,7 @@ function failCommits(random: () => number): () => void {
       if (sql !== 'commit') return statement;
       const run = statement.run.bind(statement) as () => Database.RunResult;
       const disturbed = () => {
-        const dice = random();
+        const dice = isOver ? 1 : random();
         if (dice < 0.005) fail();
         const result = run();
         return dice < 0.01 ? fail() : result;
@@ -155,7 +156,10 @@ function failCommits(random: () => number): () => void {
       return Object.defineProperty(statement, 'run', { value: disturbed });
     },
   });
-  return () => void Object.assign(Database.prototype, { prepare });
+  return () => {
+    isOver = true;
+    Object.assign(Database.prototype, { prepare });
+  };
 }
 
 function heapUsed(): number {
@@ -219,10 +223,13 @@ test(
   `the same while commits fail and the store reopens by itself (PERDURE_SEED=${seed})`,
   { timeout: 60_000 },
   async () => {
-    onTestFinished(failCommits(randomOf(seed + 1)));
+    const mend = failCommits(randomOf(seed + 1));
+    onTestFinished(mend);
     const soaked = await soak(randomOf(seed));
     expectWhole(soaked);
     expect(soaked.failures).toBeGreaterThan(20);
+    // A store that cannot be written when it is closed says so.
+    mend();
     await soaked.close();
   },
 );
