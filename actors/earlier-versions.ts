@@ -66,7 +66,7 @@ function toSecondAction(state: StoredState): StoredState {
     raw: 0.95,
     slowMs: 0,
     quality: 1,
-    approved: false,
+    waivesFloor: false,
     startedAt: before.at,
     permit: null,
     fix: null,

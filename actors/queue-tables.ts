@@ -34,8 +34,10 @@ export interface ActionRow {
   readonly quality_loss: number;
   /** Left out while the error budget is spent. */
   readonly optional: number;
-  /** Somebody said that it may run. */
+  /** What somebody said: 1 that it may run, 2 that less quality than its floor will do, 3 both. */
   readonly approved: number;
+  /** JSON of a `Shortfall`: that it has asked for its quality, and from where it goes on. */
+  readonly shortfall: string | null;
   readonly band: Band | null;
   readonly score: number | null;
   /** The fallback whose value it is. */
@@ -100,6 +102,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'quality_loss real not null',
       'optional integer not null default 0',
       'approved integer not null default 0',
+      'shortfall text',
       'band text',
       'score real',
       'via text',

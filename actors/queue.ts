@@ -4,7 +4,9 @@
  *
  * Q1 An action is settled once, and in that turn its error budget is charged once, its outcome counted, its debt noted.
  */
-import type { ActionResult } from '../machines/action-state.ts';
+import { declined, ended } from '../machines/action-result.ts';
+import { isUntried } from '../machines/action-rules.ts';
+import type { ActionResult, Reached, Shortfall } from '../machines/action-state.ts';
 import type { StoredPolicy } from '../machines/action-policy.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
@@ -21,7 +23,7 @@ import { forgetCompensations } from './compensations.ts';
 import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { sealed } from './values.ts';
+import { sealed, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
@@ -62,13 +64,17 @@ export function queueActions(world: QueueWorld) {
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
 
 /** What must be known of an action to let it run. */
-type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
+type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'shortfall' | 'started_at' | 'policy'>;
 
 /** And to settle it. */
 type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved'>;
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
+
+/** What `approved` holds: the gate's question, and that for less quality than the floor, are answered each on its own. */
+const PASSES_GATE = 1;
+const WAIVES_FLOOR = 2;
 
 /** Of these something was expected of the system, so that they spend its error budget or do not: all others are nobody's failure. */
 const COSTS: Readonly<Partial<Record<OutcomeKind, (qualityLoss: number) => number>>> = {
@@ -86,10 +92,15 @@ function policyFrom(text: string): StoredPolicy {
   return lastPolicy.policy;
 }
 
-const COLUMNS = 'id, name, version, plan, approved, policy';
+const COLUMNS = 'id, name, version, plan, approved, shortfall, started_at, policy';
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `select ${COLUMNS} from actions where state = 'waiting' order by optional, rank desc, seq limit 1`;
 const FIRST_NEEDED = `select ${COLUMNS} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`;
+
+/** Nothing undoes what stands in. */
+function undoneOf({ isUndone }: Reached): string | null {
+  return isUndone ? 'what it did was undone' : null;
+}
 
 class Queue {
   readonly #world: QueueWorld;
@@ -150,12 +161,15 @@ class Queue {
     return this.#rows.get<Waiting>(needed ? FIRST_NEEDED : FIRST_WAITING);
   }
 
-  #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
+  #take({ id, name, plan, approved, policy: text, ...row }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
+    const reached = this.#shortfallOf(row)?.reached ?? null;
+    const isBegun = reached !== null && !isUntried(reached);
     this.#rows.run(
-      `update actions set state = 'running', slot = ?, started_at = ?, attempts = 1, from_turn = ? where id = ?`,
+      `update actions set state = 'running', slot = ?, started_at = ?, attempts = ?, from_turn = ? where id = ?`,
       slot,
-      at,
+      isBegun ? (row.started_at ?? at) : at,
+      isBegun ? reached.attempt : 1,
       this.#rows.turn,
       id,
     );
@@ -173,8 +187,14 @@ class Queue {
       policy,
       slowMs,
       quality,
-      evidence: { ...evidence, hasUndo: policy.hasUndo, approved: approved === 1 },
+      evidence: { ...evidence, hasUndo: policy.hasUndo, approved: (approved & PASSES_GATE) !== 0 },
+      waivesFloor: (approved & WAIVES_FLOOR) !== 0,
+      reached,
     };
+  }
+
+  #shortfallOf({ shortfall }: Pick<ActionRow, 'shortfall'>): Shortfall | null {
+    return shortfall === null ? null : (JSON.parse(unsealedText(this.#rows, shortfall)) as Shortfall);
   }
 
   /** What a step depends on is as good as its worst part; what is shared by two parts counts once. */
@@ -204,7 +224,7 @@ class Queue {
       `update actions set attempts = ?, retry_at = ?, error = ?, from_turn = ? where id = ? and state = 'running'`,
       attempt,
       this.#world.clock.now() + delayMs,
-      error === null ? null : sealed(this.#rows, JSON.stringify(error)),
+      this.#textOf(error),
       this.#rows.turn,
       id,
     );
@@ -220,11 +240,20 @@ class Queue {
     this.#answer({ type: 'executor.asked', requests });
   }
 
-  #setAside({ id, reason, decision }: Question, at: number): ApprovalRequest {
+  #setAside({ id, decision, shortfall }: Question, at: number): ApprovalRequest {
+    const reached = shortfall?.reached ?? null;
+    const isBegun = reached !== null && !isUntried(reached);
     this.#rows.run(
-      `update actions set state = 'asking', slot = null, started_at = null, attempts = 0, retry_at = null, band = 'ask', score = ?,
-         from_turn = ? where id = ?`,
+      `update actions set state = 'asking', slot = null, started_at = iif(?, started_at, null), attempts = ?, retry_at = null,
+         band = 'ask', score = ?, error = ?, work_ms = ?, fix = ?, undo = ?, shortfall = ?, from_turn = ? where id = ?`,
+      isBegun ? 1 : 0,
+      reached?.attempt ?? 0,
       decision.score,
+      this.#textOf(reached?.error),
+      reached?.workMs ?? 0,
+      reached?.fix ?? null,
+      reached?.isUndone === true ? 'done' : null,
+      this.#textOf(shortfall),
       this.#rows.turn,
       id,
     );
@@ -233,10 +262,10 @@ class Queue {
     return {
       action: id,
       name: risk.subject ?? name,
-      summary: risk.summary,
+      summary: shortfall === null ? risk.summary : `${risk.summary}: ${shortfall.message}`,
       risk: decision,
-      undo: hasUndo ? `what it did is undone when it fails` : null,
-      reason,
+      undo: isBegun ? undoneOf(reached) : hasUndo ? `what it did is undone when it fails` : null,
+      reason: shortfall === null ? 'gate' : 'quality',
       at,
       expiresAt: risk.silenceMs === null ? null : at + risk.silenceMs,
       onSilence: risk.silence,
@@ -251,7 +280,8 @@ class Queue {
 
   #approve(id: string): void {
     this.#rows.run(
-      `update actions set state = 'waiting', approved = 1, from_turn = ? where id = ? and state = 'asking'`,
+      `update actions set state = 'waiting', approved = approved | iif(shortfall is null, ${PASSES_GATE}, ${WAIVES_FLOOR}),
+         from_turn = ? where id = ? and state = 'asking'`,
       this.#rows.turn,
       id,
     );
@@ -259,7 +289,13 @@ class Queue {
 
   #deny({ action, by, note }: Denial): Settled | undefined {
     const who = by === BY_SILENCE ? 'by silence' : `by ${by ?? 'nobody'}`;
-    const message = `The action was denied ${who}${note === null ? '' : `: ${note.slice(0, 300)}`}.`;
+    const denied = `denied ${who}${note === null ? '' : `: ${note.slice(0, 300)}`}.`;
+    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', action);
+    const shortfall = row === undefined ? null : this.#shortfallOf(row);
+    const at = this.#world.clock.now();
+    // Its work has failed, and was denied only what would have stood in for it.
+    if (shortfall !== null) return this.#settle(action, at, declined(shortfall, `Less was ${denied}`), 'asking');
+    const message = `The action was ${denied}`;
     const [name, code] = ['PerdureError', 'APPROVAL_DENIED'];
     const error: ErrorRecord = {
       name,
@@ -268,7 +304,7 @@ class Queue {
       class: 'permanent',
       fingerprint: fingerprintOf({ name, code, message: code }),
     };
-    return this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
+    return this.#settle(action, at, { ...NEVER_RAN, kind: 'denied', error }, 'asking');
   }
 
   workOff({ component, at }: { component: string | null; at: number }): void {
@@ -278,6 +314,10 @@ class Queue {
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
     const settled = this.#settle(id, at ?? this.#world.clock.now(), result);
     if (settled !== undefined) this.#answer({ type: 'executor.settled', settled: [settled] });
+  }
+
+  #textOf(record: ErrorRecord | Shortfall | null | undefined): string | null {
+    return record == null ? null : sealed(this.#rows, JSON.stringify(record));
   }
 
   /** Q1. */
@@ -291,11 +331,11 @@ class Queue {
     this.#rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
          retry_at = null, quality_loss = ?, work_ms = ?, band = coalesce(?, band), score = coalesce(?, score), via = ?, fix = ?,
-         undo = ?, from_turn = ? where id = ?`,
+         undo = ?, shortfall = null, from_turn = ? where id = ?`,
       at,
       kind,
       value ?? null,
-      error === undefined ? null : sealed(this.#rows, JSON.stringify(error)),
+      this.#textOf(error),
       attempts,
       qualityLoss,
       workMs,
@@ -303,13 +343,13 @@ class Queue {
       score ?? null,
       via ?? null,
       fix ?? null,
-      undo === undefined ? null : undo === 'done' ? undo : sealed(this.#rows, JSON.stringify(undo)),
+      undo === 'done' ? undo : this.#textOf(undo),
       this.#rows.turn,
       id,
     );
     const { name, plan, policy: text } = row;
     const { component, hasUndo, risk } = policyFrom(text);
-    const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
+    const asked = from === 'asking' || (row.approved !== 0 && !isPayment(id));
     noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
@@ -331,7 +371,9 @@ class Queue {
       if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
       if (row?.state === 'asking') asked.push(id);
       if (row?.state !== 'waiting' && row?.state !== 'parked' && row?.state !== 'asking') continue;
-      const one = this.#settle(id, at, { ...NEVER_RAN, kind: 'cancelled' });
+      const reached = this.#shortfallOf(row)?.reached;
+      const ending = reached === undefined ? NEVER_RAN : ended({ context: reached });
+      const one = this.#settle(id, at, { ...ending, kind: 'cancelled' });
       if (one !== undefined) settled.push(one);
     }
     if (asked.length > 0) this.#answer({ type: 'executor.withdrawn', actions: asked, at });

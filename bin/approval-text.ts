@@ -5,7 +5,7 @@ import { shownDuration } from './duration.ts';
 
 /** How risky it is, and what that is made of, the strongest first: `ask 0.10 (impact -1.5, reversibility -0.7)`. */
 export function riskText({ risk, reason }: Pick<Approval, 'risk' | 'reason'>): string {
-  if (reason === 'quality') return 'only less quality than its floor can be had';
+  if (reason === 'quality') return `only a quality of ${risk.score.toFixed(2)} can be had, less than its floor`;
   const factors = Object.entries(risk.factors)
     .toSorted(([, a], [, b]) => Math.abs(b) - Math.abs(a))
     .map(([name, offset]) => `${name} ${offset > 0 ? '+' : ''}${offset.toFixed(1)}`);

@@ -1,6 +1,15 @@
 /** What an action says of how it went: to the executor, and to its component. */
-import { deadlineOf, leastLoss, msOf, nextFallback, ownError, qualityOf } from './action-rules.ts';
-import type { ActionNotice, ActionResult, Args, AttemptInput, AttemptResult, Settled } from './action-state.ts';
+import { deadlineOf, isUntried, leastLoss, msOf, nextFallback, ownError, qualityOf } from './action-rules.ts';
+import type {
+  ActionNotice,
+  ActionResult,
+  Args,
+  AttemptInput,
+  AttemptResult,
+  Reached,
+  Settled,
+  Shortfall,
+} from './action-state.ts';
 import type { ComponentEvent, Permit } from './component.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ErrorRecord } from './outcome.ts';
@@ -17,8 +26,10 @@ export function valueOf(result: AttemptResult): string {
   return result.kind === 'returned' ? result.value : 'null';
 }
 
+type Come = { readonly context: Reached };
+
 /** What every outcome tells. */
-export function facts({ context }: Args): Omit<ActionResult, 'kind' | 'qualityLoss'> {
+export function facts({ context }: Come): Omit<ActionResult, 'kind' | 'qualityLoss'> {
   const { attempt: attempts, workMs, band, score, raw, error, fix, undoError, isUndone } = context;
   return {
     attempts,
@@ -57,7 +68,7 @@ function fellBack({ context }: Args, result: AttemptResult): ActionResult {
   };
 }
 
-export function ended({ context }: Args): ActionResult {
+export function ended({ context }: Come): ActionResult {
   return {
     ...facts({ context }),
     kind: context.isCancelled ? 'cancelled' : isShed({ context }) ? 'skipped' : 'failed',
@@ -66,22 +77,44 @@ export function ended({ context }: Args): ActionResult {
 }
 
 /** It was left out so that what matters more has what there is: nothing failed. */
-export function isShed({ context: { attempt, error } }: Args): boolean {
+export function isShed({ context: { attempt, error } }: Come): boolean {
   return attempt === 0 && error?.code === 'LOAD_SHED';
 }
 
 /** What is not good enough has failed, however well its parts went. */
 export function belowFloor({ context }: Args): ActionResult {
-  const { policy, error, quality } = context;
   const least = leastLoss({ context });
   if (least === undefined || context.isCancelled) return ended({ context });
-  const what =
-    least === 0 && error === null
-      ? `what it depends on has a quality of ${quality}`
-      : `"${nextFallback({ context })?.name}" would give a quality of ${qualityOf({ context }, least)}`;
+  return { ...ended({ context }), error: ownError('QUALITY_BELOW_FLOOR', shortfallOf({ context }, least)) };
+}
+
+function shortfallOf({ context }: Args, least: number): string {
+  const { policy, error, quality } = context;
+  const what = isUntried(context)
+    ? `what it depends on has a quality of ${shown(quality)}`
+    : `"${nextFallback({ context })?.name}" would give a quality of ${shown(qualityOf({ context }, least))}, for it loses ${shown(least)}`;
   const before = error === null ? '' : ` Before: ${error.message.slice(0, 300)}`;
-  const message = `The action needs a quality of ${policy.qualityFloor}, and ${what}.${before}`;
-  return { ...ended({ context }), error: ownError('QUALITY_BELOW_FLOOR', message) };
+  return `The action needs a quality of ${shown(policy.qualityFloor)}, and ${what}.${before}`;
+}
+
+function shown(quality: number): number {
+  return Math.round(quality * 1_000) / 1_000;
+}
+
+/** Asks whether what can still be had will do, and says how far it has come. */
+export function asks({ context }: Args): Notified {
+  const { id, slot, attempt, band, error, fix, isCancelled, isUndone, raw, replaced, score, undoError, workMs } =
+    context;
+  const least = leastLoss({ context }) ?? 1;
+  const reached = { attempt, band, error, fix, isCancelled, isUndone, raw, replaced, score, undoError, workMs };
+  const shortfall = { message: shortfallOf({ context }, least), reached };
+  return { notice: { type: 'action.asks', id, slot, quality: qualityOf({ context }, least), shortfall } };
+}
+
+/** How an action ends whose shortfall somebody, or silence, does not put up with. */
+export function declined({ message, reached }: Shortfall, said: string): ActionResult {
+  const error = ownError('QUALITY_BELOW_FLOOR', message);
+  return { ...ended({ context: reached }), error: { ...error, message: `${message} ${said}` } };
 }
 
 type Notified = { readonly notice: ActionNotice };

@@ -1,7 +1,7 @@
 /** When an action is tried again, waits, asks, or makes do with less: the rules of its chart, as functions of its state. */
 import type { PerdureErrorCode } from '../errors.ts';
 import type { FallbackSpec } from './action-policy.ts';
-import type { ActionContext, Args, AttemptResult, Refusal } from './action-state.ts';
+import type { ActionContext, Args, AttemptResult, Reached, Refusal } from './action-state.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ErrorRecord } from './outcome.ts';
 import { nextDelayMs } from './retry.ts';
@@ -85,8 +85,8 @@ export function qualityOf({ context: { quality } }: Args, loss: number): number 
 }
 
 export function isEnough({ context }: Args, loss: number): boolean {
-  const { approved, policy } = context;
-  return approved || qualityOf({ context }, loss) >= policy.qualityFloor;
+  const { waivesFloor, policy } = context;
+  return waivesFloor || qualityOf({ context }, loss) >= policy.qualityFloor;
 }
 
 export function nextFallback({ context }: Args): FallbackSpec | undefined {
@@ -98,9 +98,14 @@ export function hasFallback({ context }: Args): boolean {
   return !context.isCancelled && next !== undefined && isEnough({ context }, next.loss);
 }
 
+/** Whether the work itself can still be had: nothing came of it so far. */
+export function isUntried({ attempt, error }: Pick<Reached, 'attempt' | 'error'>): boolean {
+  return attempt === 0 && error === null;
+}
+
 /** What the best that can still be had would lose: the work itself, while nothing speaks against it. */
 export function leastLoss({ context }: Args): number | undefined {
-  return context.attempt === 0 && context.error === null ? 0 : nextFallback({ context })?.loss;
+  return isUntried(context) ? 0 : nextFallback({ context })?.loss;
 }
 
 /** The best that can be had is below the floor, and somebody is to say whether it will do. */

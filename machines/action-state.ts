@@ -17,9 +17,34 @@ export interface ActionInput {
   readonly slowMs: number;
   /** The composed quality of what it depends on, from 0 to 1. */
   readonly quality: number;
-  /** Somebody approved of it, also with less quality than its floor. */
-  readonly approved: boolean;
+  /** Somebody said that less quality than its floor will do. */
+  readonly waivesFloor: boolean;
+  /** It asked for its quality, and goes on from there; null for one that begins. */
+  readonly reached: Reached | null;
   readonly at: number;
+}
+
+/** How far an action has come that asks for its quality. */
+export type Reached = Pick<
+  ActionContext,
+  | 'attempt'
+  | 'band'
+  | 'error'
+  | 'fix'
+  | 'isCancelled'
+  | 'isUndone'
+  | 'raw'
+  | 'replaced'
+  | 'score'
+  | 'undoError'
+  | 'workMs'
+>;
+
+/** What somebody is asked who is to say whether less than the floor will do. */
+export interface Shortfall {
+  /** What can still be had, and why no more than that. */
+  readonly message: string;
+  readonly reached: Reached;
 }
 
 /** How an attempt ended. It never rejects: what was thrown is data. `roll` is uniform in [0, 1), for the back-off. */
@@ -51,7 +76,7 @@ export interface AttemptInput {
 }
 
 /** What survives a restart. */
-export interface ActionContext extends ActionInput {
+export interface ActionContext extends Omit<ActionInput, 'reached'> {
   /** Begun so far. */
   readonly attempt: number;
   readonly backOffMs: number;
@@ -118,7 +143,13 @@ export type ActionNotice =
       readonly result: ActionResult;
     }
   /** Only less quality than its floor can be had, and somebody is to say whether that will do. */
-  | { readonly type: 'action.asks'; readonly id: string; readonly slot: number; readonly quality: number }
+  | {
+      readonly type: 'action.asks';
+      readonly id: string;
+      readonly slot: number;
+      readonly quality: number;
+      readonly shortfall: Shortfall;
+    }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };
 
 /** The part of an outcome that the action itself knows. */
@@ -141,7 +172,7 @@ export interface ActionResult {
   readonly undo?: 'done' | ErrorRecord;
 }
 
-export function begun(input: ActionInput): ActionContext {
+export function begun({ reached, ...input }: ActionInput): ActionContext {
   return {
     ...input,
     attempt: 0,
@@ -157,6 +188,7 @@ export function begun(input: ActionInput): ActionContext {
     undoError: null,
     isUndone: false,
     workMs: 0,
+    ...reached,
   };
 }
 

@@ -12,6 +12,7 @@
  *                                                                                v
  *            settled (failed) <──undoing──> replacing ──hasFallback──> fallingBack ──hasReturned──> settled (degraded)
  *                                               └──mustAsk──> settled (asks)  └──> replacing (the next one)
+ *   beginning: permitting; or replacing, when it has asked already, and somebody said that less will do
  *   action.cancel: the attempt is ended, what it did is undone, settled (cancelled)
  *
  * An action that leans on no component needs no permit. The time limit of an attempt is kept by whoever carries it out: it
@@ -24,6 +25,7 @@ import { assign, enqueueActions, fromPromise, setup, type PromiseActorLogic } fr
 import { PerdureError } from '../errors.ts';
 import {
   type ToComponent,
+  asks,
   attemptOf,
   attempting,
   backingOff,
@@ -47,14 +49,13 @@ import {
   delayMs,
   hasFallback,
   isEnough,
-  leastLoss,
+  isUntried,
   mustAsk,
   mustUndo,
   noteFailure,
   noteFallbackFailure,
   noteRefusal,
   noteWait,
-  qualityOf,
 } from './action-rules.ts';
 import {
   type ActionContext,
@@ -135,7 +136,7 @@ export const actionMachine = setup({
   id: 'action',
   version: '2',
   context: ({ input }) => begun(input),
-  initial: 'permitting',
+  initial: 'beginning',
   on: {
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
@@ -143,6 +144,10 @@ export const actionMachine = setup({
     },
   },
   states: {
+    // One that has asked for its quality does not run its work again.
+    beginning: {
+      always: [{ guard: ({ context }) => isUntried(context), target: 'permitting' }, { target: 'replacing' }],
+    },
     permitting: {
       always: [
         { guard: 'isTooPoor', target: 'replacing' },
@@ -308,17 +313,7 @@ export const actionMachine = setup({
         {
           guard: 'mustAsk',
           target: 'settled',
-          actions: {
-            type: 'announce',
-            params: ({ context }) => ({
-              notice: {
-                type: 'action.asks' as const,
-                id: context.id,
-                slot: context.slot,
-                quality: qualityOf({ context }, leastLoss({ context }) ?? 1),
-              },
-            }),
-          },
+          actions: { type: 'announce', params: asks },
         },
         {
           target: 'settled',
@@ -375,7 +370,7 @@ export const actionMachine = setup({
     },
     // The slot's actor serves one action after the other: to stop and to spawn it each time would cost more than the action.
     settled: {
-      on: { 'action.begin': { target: 'permitting', actions: assign(({ event }) => begun(event.input)) } },
+      on: { 'action.begin': { target: 'beginning', actions: assign(({ event }) => begun(event.input)) } },
     },
   },
 });

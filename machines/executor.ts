@@ -8,7 +8,7 @@
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import { actionMachine } from './action.ts';
-import type { ActionInput, ActionNotice, ActionResult } from './action-state.ts';
+import type { ActionInput, ActionNotice, ActionResult, Reached, Shortfall } from './action-state.ts';
 import type { ActionPolicy, StoredPolicy } from './action-policy.ts';
 import type { ApprovalRequest } from './approvals.ts';
 import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
@@ -44,14 +44,19 @@ export interface Claimed {
   readonly slowMs: number;
   /** The composed quality of what it depends on, from 0 to 1. */
   readonly quality: number;
+  /** Somebody said that less quality than its floor will do. */
+  readonly waivesFloor: boolean;
+  /** It has passed the gate, asked for its quality, and goes on from there. */
+  readonly reached: Reached | null;
   readonly at: number;
 }
 
-/** An action that is not to run before somebody has said so. */
+/** An action that is not to run, or not to make do with less, before somebody has said so. */
 export interface Question {
   readonly id: string;
-  readonly reason: 'gate' | 'quality';
   readonly decision: Decision;
+  /** Null when it is the gate that asks. */
+  readonly shortfall: Shortfall | null;
 }
 
 export interface ExecutorInput {
@@ -151,6 +156,11 @@ function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: read
   const admitted: ActionInput[] = [];
   const questions: Question[] = [];
   for (const { evidence, ...input } of claimed) {
+    if (input.reached !== null) {
+      const { band, score, raw } = input.reached;
+      admitted.push({ ...input, band, score, raw });
+      continue;
+    }
     // What is harmless says nothing of scores, and scores little of it.
     const isHarmless = evidence.impact === 'low';
     const decision = decide(
@@ -159,8 +169,8 @@ function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: read
     );
     const { band, score } = decision;
     const raw = isHarmless ? score : scoreOf(evidence).score;
-    if (band === 'ask') questions.push({ id: input.id, reason: 'gate', decision });
-    else admitted.push({ ...input, band, score, raw, approved: evidence.approved });
+    if (band === 'ask') questions.push({ id: input.id, decision, shortfall: null });
+    else admitted.push({ ...input, band, score, raw });
   }
   return { admitted, questions };
 }
@@ -184,8 +194,8 @@ const settling = {
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
 const asking = {
   type: 'ask',
-  params: ({ event: { id, quality } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
-    questions: [{ id, reason: 'quality' as const, decision: { band: 'ask', score: quality, factors: {} } as const }],
+  params: ({ event: { id, quality, shortfall } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
+    questions: [{ id, decision: { band: 'ask', score: quality, factors: {} } as const, shortfall }],
   }),
 } as const;
 

@@ -504,6 +504,134 @@ describe('fallbacks and debts', () => {
     expect(await handle.outcome).toMatchObject({ kind: 'degraded', value: 'old', via: 'cache' });
   });
 
+  describe('a question of quality', () => {
+    /** Work that has effects, fails for good, and is undone; and what may stand in for it. */
+    function half(silence: 'wait' | 'approve' | 'deny' = 'wait') {
+      const done: string[] = [];
+      const work = defineAction({
+        run: async (_: null, { willUndo }): Promise<string> => {
+          await willUndo('half', null);
+          done.push('run');
+          throw failure('deployed half', { code: 'EPERM' });
+        },
+        undo: { half: () => void done.push('undo') },
+        fallback: {
+          good: {
+            run: (): string => {
+              done.push('good');
+              throw failure('good is down');
+            },
+            qualityLoss: 0.1,
+          },
+          local: { run: () => (done.push('local'), 'local'), qualityLoss: 0.6 },
+        },
+        qualityFloor: 0.5,
+        belowFloor: 'ask',
+        summary: () => 'Publish the package',
+        approval: { silence, afterMs: HOUR },
+      });
+      return { done, work };
+    }
+    const FAILED = ['run', 'undo', 'good'];
+    const LESS =
+      'The action needs a quality of 0.5, and "local" would give a quality of 0.4, for it loses 0.6. Before: deployed half';
+
+    test.each([
+      ['at the gate', { impact: 'critical', reversible: false }],
+      ['by nobody', {}],
+    ] as const)('S41, H24: one that was approved %s waives no floor', async (_how, risk) => {
+      const { done, work } = half();
+      await using supervisor = await open(clockAt(), { actions: { work } });
+      const handle = await supervisor.submit('work', null, { id: 'w', belowFloor: 'fail', ...risk });
+      if ('impact' in risk) {
+        await until(() => supervisor.approvals().length === 1);
+        await supervisor.approve('w');
+      }
+      expect(await handle.outcome).toMatchObject({ kind: 'failed', error: { code: 'QUALITY_BELOW_FLOOR' } });
+      expect(done).toEqual(FAILED);
+      const asking = await supervisor.submit('work', null, { id: 'x', ...risk });
+      await until(() => supervisor.approvals().length === 1);
+      if ('impact' in risk) {
+        await supervisor.approve('x?1');
+        await until(() => supervisor.approvals().length === 1);
+      }
+      const [asked] = supervisor.approvals();
+      expect(asked).toMatchObject({ action: 'x', reason: 'quality', summary: `Publish the package: ${LESS}` });
+      await supervisor.approve('x');
+      expect(await asking.outcome).toMatchObject({ kind: 'degraded', via: 'local', attempts: 1 });
+    });
+
+    test('keeps what the work came to, through a crash, and an approval of it runs what stands in and nothing else', async () => {
+      const [clock, store] = [clockAt(), quickStore()];
+      const { done, work } = half();
+      const first = await open(clock, { store, actions: { work } });
+      const told = heard(first);
+      await first.submit('work', null, { id: 'w' });
+      await until(() => told.some(({ type }) => type === 'approval.requested'));
+      expect(first.approvals()).toMatchObject([{ risk: { score: 0.4 }, undo: 'what it did was undone' }]);
+      const row = first.durable.store.rows.get('select * from actions');
+      expect(row).toMatchObject({ state: 'asking', attempts: 1, undo: 'done', started_at: START });
+      crash(first.durable);
+      await clock.advance(DAY);
+      await using second = await open(clock, { store, actions: { work } });
+      await second.approve('w', { by: 'ann' });
+      expect(await second.execute('work', null, { id: 'w' })).toMatchObject({
+        kind: 'degraded',
+        value: 'local',
+        attempts: 1,
+        undo: 'done',
+        error: { message: 'deployed half' },
+      });
+      expect(done).toEqual([...FAILED, 'local']);
+      expect(second.stats()).toMatchObject({ attempts: 1, retries: 0, approvals: { approved: 1 } });
+      expect(charged(second)).toEqual({ good: expect.closeTo(0.4) as number, bad: expect.closeTo(0.6) as number });
+    });
+
+    test.each([
+      [
+        'ann',
+        (supervisor: { deny(id: string, by: object): Promise<unknown> }) =>
+          supervisor.deny('w', { by: 'ann', note: 'no junk' }),
+      ],
+      ['silence', null],
+    ] as const)('that is denied by %s is the failure that it is, charged and counted once', async (by, deny) => {
+      const clock = clockAt();
+      const { done, work } = half('deny');
+      await using supervisor = await open(clock, { actions: { work } });
+      const handle = await supervisor.submit('work', null, { id: 'w' });
+      await until(() => supervisor.approvals().length === 1);
+      expect(charged(supervisor)).toEqual({ good: 0, bad: 0 });
+      if (deny !== null) await deny(supervisor);
+      const said = by === 'ann' ? 'by ann: no junk' : 'by silence';
+      expect(await inTime(clock, handle.outcome, HOUR)).toMatchObject({
+        kind: 'failed',
+        attempts: 1,
+        undo: 'done',
+        band: 'immediate',
+        error: { code: 'QUALITY_BELOW_FLOOR', message: `${LESS} Less was denied ${said}.` },
+      });
+      expect(done).toEqual(FAILED);
+      expect(charged(supervisor)).toEqual({ good: 0, bad: 1 });
+      expect(supervisor.stats()).toMatchObject({ attempts: 1, outcomes: { failed: 1, denied: 0 } });
+    });
+
+    test('that is cancelled, before or after its answer, tells what the work came to', async () => {
+      const { done, work } = half();
+      await using supervisor = await open(clockAt(), { actions: { work }, concurrency: 1 });
+      const handle = await supervisor.submit('work', null, { id: 'w' });
+      await until(() => supervisor.approvals().length === 1);
+      await supervisor.cancel('w');
+      expect(await handle.outcome).toMatchObject({
+        kind: 'cancelled',
+        attempts: 1,
+        undo: 'done',
+        error: { message: 'deployed half' },
+      });
+      expect([done, supervisor.approvals()]).toEqual([FAILED, []]);
+      expect(charged(supervisor)).toEqual({ good: 0, bad: 0 });
+    });
+  });
+
   test('H25: what was skipped is owed, and done when the component is back, until all is paid', async () => {
     const [clock, store] = [clockAt(), quickStore()];
     const state = { isDown: true };

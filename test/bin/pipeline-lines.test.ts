@@ -47,7 +47,7 @@ test('silence waits, answers in a while, or has answered while nobody looked', (
   expect(silenceText({ onSilence: 'wait', expiresAt: null }, 0)).toBe('waits until somebody answers');
   expect(silenceText({ onSilence: 'approve', expiresAt: 500 }, 0)).toBe('approved in 500ms');
   expect(silenceText({ onSilence: 'approve', expiresAt: 500 }, 500)).toBe('approved as soon as the run goes on');
-  expect(riskText({ ...APPROVAL, reason: 'quality' })).toBe('only less quality than its floor can be had');
+  expect(riskText({ ...APPROVAL, reason: 'quality' })).toBe('only a quality of 0.07 can be had, less than its floor');
 });
 
 test('what becomes of approvals, components, the budget, slow steps and undoing is told in a line each', () => {

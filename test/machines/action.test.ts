@@ -31,7 +31,8 @@ const INPUT: Omit<ActionInput, 'policy'> = {
   raw: 0.95,
   slowMs: 1_000,
   quality: 1,
-  approved: false,
+  waivesFloor: false,
+  reached: null,
   at: 0,
 };
 const FALLBACK = { name: 'cache', loss: 0.5, owes: false };
@@ -484,10 +485,48 @@ describe('the quality floor', () => {
   test('asks instead, if it is told to, and says how good it would be', () => {
     const ask = { ...strict, belowFloor: 'ask' } as const;
     const action = new Stepped(ask).attempted(threw());
-    expect(action.ends).toEqual([{ type: 'action.asks', id: 'a', slot: 0, quality: 0.5 }]);
+    expect(action.ends).toMatchObject([
+      {
+        type: 'action.asks',
+        quality: 0.5,
+        shortfall: {
+          message:
+            'The action needs a quality of 0.6, and "cache" would give a quality of 0.5, for it loses 0.5. Before: no',
+          reached: { attempt: 1, error: { message: 'no' }, workMs: 2, replaced: 0, isUndone: false },
+        },
+      },
+    ]);
     const before = new Stepped(ask, { quality: 0.55 });
     expect(before.begun).toEqual([]);
-    expect(before.ends).toEqual([{ type: 'action.asks', id: 'a', slot: 0, quality: 0.55 }]);
+    expect(before.ends).toMatchObject([{ type: 'action.asks', quality: 0.55, shortfall: { reached: { attempt: 0 } } }]);
+  });
+
+  test('asks where it has come to, and goes on from there: with the fallback that was asked about, and no work again', () => {
+    const good = { name: 'good', loss: 0.1, owes: false };
+    const policy = { ...strict, ...api, hasUndo: true, fallbacks: [good, FALLBACK], belowFloor: 'ask' } as const;
+    const action = new Stepped(policy).permitted().attempted(threw()).send(done('undoer', returned));
+    const [end] = action.send(done('fallback', threw())).ends;
+    if (end?.type !== 'action.asks') throw new Error(`It ended otherwise: ${JSON.stringify(end)}`);
+    const { reached } = end.shortfall;
+    expect(reached).toMatchObject({ attempt: 1, workMs: 4, replaced: 1, isUndone: true });
+    const next = new Stepped(policy, { waivesFloor: true, reached });
+    expect([next.value, next.begun, next.asks]).toEqual(['fallingBack', ['fallback'], []]);
+    expect(next.send(done('fallback', returned)).outcome).toMatchObject({
+      kind: 'degraded',
+      via: 'cache',
+      attempts: 1,
+      workMs: 6,
+      undo: 'done',
+      error: { message: 'no' },
+    });
+  });
+
+  test('an action that asked before its first attempt does its work when less will do', () => {
+    const policy = { ...strict, belowFloor: 'ask' } as const;
+    const [end] = new Stepped(policy, { quality: 0.5 }).ends;
+    if (end?.type !== 'action.asks') throw new Error(`It ended otherwise: ${JSON.stringify(end)}`);
+    const next = new Stepped(policy, { quality: 0.5, waivesFloor: true, reached: end.shortfall.reached });
+    expect(next.attempted(returned).outcome).toMatchObject({ kind: 'ok', attempts: 1, qualityLoss: 0.5 });
   });
 
   test('asks nobody when nothing at all can be had', () => {
@@ -498,7 +537,7 @@ describe('the quality floor', () => {
   });
 
   test('is waived by an approval', () => {
-    const action = new Stepped(strict, { approved: true, quality: 0.5 }).attempted(threw());
+    const action = new Stepped(strict, { waivesFloor: true, quality: 0.5 }).attempted(threw());
     expect(action.value).toBe('fallingBack');
     expect(action.send(done('fallback', returned)).outcome).toMatchObject({ kind: 'degraded', qualityLoss: 0.75 });
   });
@@ -604,7 +643,7 @@ const anyPolicy = fc.record({
 const anyInput = fc.record({
   band: fc.constantFrom('immediate' as const, 'monitored' as const, 'reversible' as const),
   quality: fc.constantFrom(1, 0.5),
-  approved: fc.boolean(),
+  waivesFloor: fc.boolean(),
 });
 
 /** Whether the world can say this now: what was stopped says nothing any more, and only who was asked answers. */

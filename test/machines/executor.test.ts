@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, transition, type SnapshotFrom } from 'xstate';
-import type { ActionInput, ActionResult } from '../../machines/action-state.ts';
+import type { ActionInput, ActionResult, Shortfall } from '../../machines/action-state.ts';
 import type { ActionPolicy } from '../../machines/action-policy.ts';
 import {
   executorMachine,
@@ -53,6 +53,8 @@ function claim(slot: number, evidence: Partial<Evidence> = {}): Claimed {
     evidence: { ...EVIDENCE, ...evidence },
     slowMs: 1_000,
     quality: 1,
+    waivesFloor: false,
+    reached: null,
     at: 0,
   };
 }
@@ -113,6 +115,22 @@ const RESULT: ActionResult = {
   band: 'immediate',
   score: 0.95,
   raw: 0.95,
+};
+const SHORTFALL: Shortfall = {
+  message: 'less',
+  reached: {
+    attempt: 0,
+    band: 'reversible',
+    error: null,
+    fix: null,
+    isCancelled: false,
+    isUndone: false,
+    raw: 0.7,
+    replaced: 0,
+    score: 0.6,
+    undoError: null,
+    workMs: 0,
+  },
 };
 const ended = (slot: number): ExecutorEvent => ({
   type: 'action.ended',
@@ -177,7 +195,7 @@ describe('the gate', () => {
     [0.55, 'reversible'],
   ] as const)('S41: lets one with a confidence of %d through as %s', (confidence, band) => {
     const executor = new Stepped().claimed(claim(0, { confidence, reversible: true }));
-    expect(executor.admitted(0)).toMatchObject({ band, score: confidence, approved: false });
+    expect(executor.admitted(0)).toMatchObject({ band, score: confidence, waivesFloor: false });
     expect(executor.questions).toEqual([]);
   });
 
@@ -185,7 +203,7 @@ describe('the gate', () => {
     const executor = new Stepped(1).claimed(claim(0, { confidence: 0.3 }));
     expect(executor.busy).toEqual([]);
     expect(executor.state.children).toEqual({});
-    expect(executor.questions).toMatchObject([{ id: 'a0', reason: 'gate', decision: { band: 'ask', score: 0.3 } }]);
+    expect(executor.questions).toMatchObject([{ id: 'a0', shortfall: null, decision: { band: 'ask', score: 0.3 } }]);
     const requests = [] as const;
     expect(executor.send({ type: 'executor.asked', requests }).claims).toHaveLength(1);
     expect(executor.notices).toEqual([{ type: 'executor.asked', requests }]);
@@ -196,10 +214,20 @@ describe('the gate', () => {
     expect([executor.busy, executor.questions.map(({ id }) => id)]).toEqual([[0, 2], ['a1']]);
   });
 
-  test('H22: what was approved runs, watched, and says that it was', () => {
+  test('H22: what was approved runs, watched, and waives no floor', () => {
     const evidence = { impact: 'critical', reversible: false, approved: true } as const;
-    expect(new Stepped().claimed(claim(0, evidence)).admitted(0)).toMatchObject({ band: 'monitored', approved: true });
+    expect(new Stepped().claimed(claim(0, evidence)).admitted(0)).toMatchObject({
+      band: 'monitored',
+      waivesFloor: false,
+    });
     expect(new Stepped().claimed(claim(0, { ...evidence, approved: false, confidence: 1 })).busy).toEqual([]);
+  });
+
+  test('what has asked for its quality has passed the gate, and keeps what it was given there', () => {
+    const evidence = { impact: 'critical', reversible: false } as const;
+    const executor = new Stepped().claimed({ ...claim(0, evidence), waivesFloor: true, reached: SHORTFALL.reached });
+    expect(executor.questions).toEqual([]);
+    expect(executor.admitted(0)).toMatchObject({ band: 'reversible', score: 0.6, raw: 0.7, waivesFloor: true });
   });
 
   test('an answer lets wait again what was approved, settles what was denied, and looks for work', () => {
@@ -211,8 +239,10 @@ describe('the gate', () => {
 
   test('one that runs and needs a word gives its slot back', () => {
     const executor = new Stepped(1).claimed(claim(0));
-    executor.send({ type: 'action.asks', id: 'a0', slot: 0, quality: 0.4 });
-    expect(executor.questions).toMatchObject([{ id: 'a0', reason: 'quality', decision: { band: 'ask', score: 0.4 } }]);
+    executor.send({ type: 'action.asks', id: 'a0', slot: 0, quality: 0.4, shortfall: SHORTFALL });
+    expect(executor.questions).toMatchObject([
+      { id: 'a0', shortfall: SHORTFALL, decision: { band: 'ask', score: 0.4 } },
+    ]);
     expect(executor.busy).toEqual([]);
     expect(executor.state.context.idle).toEqual([0]);
   });
@@ -363,7 +393,7 @@ test('I4: slots are the rows that run, never more than there is room for, and no
           if (step.how !== 'asks') rows.running.delete(slot);
           if (step.how === 'ended') executor.send({ type: 'action.ended', id, slot, at: 1, result: RESULT });
           else if (step.how === 'orphaned') executor.send({ type: 'action.orphaned', id, slot });
-          else executor.send({ type: 'action.asks', id, slot, quality: 0.1 });
+          else executor.send({ type: 'action.asks', id, slot, quality: 0.1, shortfall: SHORTFALL });
         }
         answer();
         const running = [...rows.running.keys()].sort((a, b) => a - b);

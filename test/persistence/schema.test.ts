@@ -89,7 +89,7 @@ test.each(['author text not null', 'author text unique', 'author integer primary
 );
 
 /** As version 1 of the queue made it. */
-const ADDED = new Set(['optional', 'approved', 'band', 'score', 'via', 'fix', 'undo', 'work_ms']);
+const ADDED = new Set(['optional', 'approved', 'shortfall', 'band', 'score', 'via', 'fix', 'undo', 'work_ms']);
 const [ACTIONS] = QUEUE_TABLES as [TableSpec];
 const FIRST_ACTIONS: TableSpec = {
   ...ACTIONS,

@@ -88,6 +88,10 @@ class World {
   readonly returned = new Set<string>();
   readonly asked = new Map<string, { readonly at: number; readonly silence: Work['silence'] }>();
   readonly approved = new Set<string>();
+  /** Whose work is over: what may stand in for it is not good enough. */
+  readonly fallenShort = new Set<string>();
+  /** The last attempt of each that was told of. */
+  readonly attempts = new Map<string, number>();
   readonly settled = new Map<string, string>();
   /** At the end nothing fails any more. */
   isCalm = false;
@@ -124,6 +128,7 @@ class World {
 
   async #work({ id, deeds }: Input, { attempt, signal, id: action }: ActionContext): Promise<string> {
     this.#checkAllowed(action);
+    if (this.fallenShort.has(action)) this.wrong.push(`${action} ran again, and had asked for its quality`);
     const deed = this.isCalm ? 'ok' : (deeds[Math.min(attempt, deeds.length) - 1] as Deed);
     if (deed === 'slow' || deed === 'hang') await this.#sleep(deed === 'slow' ? 300 : MINUTE, signal);
     if (deed === 'fail') this.#fail();
@@ -170,8 +175,12 @@ class World {
     });
     const over = (id: string) => this.#isOver(id);
     supervisor.on('action.backingOff', ({ id }) => over(id));
-    supervisor.on('approval.requested', ({ action }) => over(action));
-    supervisor.on('action.attempting', ({ id }) => {
+    supervisor.on('approval.requested', ({ action, reason }) => {
+      over(action);
+      if (reason === 'quality') this.fallenShort.add(action);
+    });
+    supervisor.on('action.attempting', ({ id, attempt }) => {
+      this.attempts.set(id, attempt);
       const name = this.#componentOf.get(id.split('!')[0] as string);
       if (name === undefined) return;
       const status = this.#status.get(name);
@@ -300,6 +309,13 @@ class Run {
     expect(all.filter(({ id }) => !id.includes('!')).length).toBeLessThanOrEqual(this.ids.length);
     const tally = sumOutcomes(rows).outcomes;
     expect(Object.values(tally).reduce((sum, n) => sum + n, 0)).toBe(all.length);
+    // H24: somebody, or silence, has said that less will do, and was asked about that.
+    const waived = rows
+      .all<{ action: string }>(
+        `select action from approvals where reason = 'quality'
+           and (state = 'approved' or (state = 'expired' and on_silence = 'approve'))`,
+      )
+      .map(({ action }) => action);
     let [good, bad] = [0, 0];
     for (const { id, name, kind, attempts, policy, undo, quality_loss: loss } of all) {
       const told = world.settled.get(id);
@@ -307,6 +323,9 @@ class Run {
       // I2: what is said to be done was done; I6: what was denied was not.
       if (kind === 'ok' || kind === 'recovered') expect(world.returned.has(id), `${id} has returned`).toBe(true);
       if (kind === 'denied') expect(`${id} ${attempts}`).toBe(`${id} 0`);
+      expect(attempts, `the attempts of ${id}`).toBeGreaterThanOrEqual(world.attempts.get(id) ?? 0);
+      const { qualityFloor } = JSON.parse(policy) as { qualityFloor: number };
+      if (kind === 'degraded' && 1 - loss < qualityFloor) expect(waived, `less of ${id}`).toContain(id);
       expect(attempts).toBeLessThanOrEqual((JSON.parse(policy) as { retry: { attempts: number } }).retry.attempts);
       if (name === 'saga' && attempts > 0 && (kind === 'failed' || kind === 'cancelled')) expect(undo).toBe('done');
       const cost = COSTS[kind as string]?.(loss);
