@@ -1,14 +1,22 @@
 /** What a host app names: its actions, by name and version, and the components that they lean on. */
-import { PerdureError } from '../errors.ts';
+import { messageOf, PerdureError } from '../errors.ts';
 import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
 import type { Impact } from '../machines/gate.ts';
 import type { OnSilence } from '../machines/approvals.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
+import { shown } from '../machines/option-keys.ts';
 import type { Risk } from '../machines/risk.ts';
 import { DEFAULT_LOSS, type ActionContext, type Fallback, type FallbackTerms } from './action-context.ts';
-import { checkComponents, checkDefinition, checkPolicy, checkStandIns } from './action-options.ts';
+import {
+  checkComponents,
+  checkDefinition,
+  checkFunction,
+  checkObject,
+  checkPolicy,
+  checkStandIns,
+} from './action-options.ts';
 import { policiesOf, type Components } from './components.ts';
 
 /** Takes back what the work did, or a part of it that `willUndo` named. */
@@ -114,13 +122,19 @@ export class Registry {
   readonly #actions: ReadonlyMap<string, AnyAction>;
   readonly #components: Components;
   readonly #classify: Classifier | undefined;
+  readonly #named: ReadonlySet<string>;
 
+  /** Throws OPTIONS_INVALID. */
   constructor(actions: Actions, { components = {}, classify }: RegistryOptions = {}) {
+    checkObject('actions', actions);
+    checkFunction('classify', classify);
     this.#actions = new Map(Object.entries(actions) as [string, AnyAction][]);
     this.#components = components;
     this.#classify = classify;
     for (const [name, definition] of this.#actions) checkDefinition(name, definition);
     checkComponents(components);
+    this.#named = new Set(Object.keys(this.components));
+    for (const name of this.#actions.keys()) this.policyOf(name);
   }
 
   /** The action of this name and version, if it is registered. */
@@ -171,6 +185,7 @@ export class Registry {
   policyOf(name: string, overrides: PolicyOverrides = {}, input?: unknown): StoredPolicy {
     const definition = this.get(name);
     const component = overrides.component ?? definition.component ?? null;
+    if (component !== null) this.#checkNamed(name, component);
     const policy: StoredPolicy = {
       retry: { ...DEFAULT_RETRY, ...definition.retry, ...overrides.retry },
       timeoutMs: overrides.timeoutMs ?? definition.timeoutMs ?? null,
@@ -185,6 +200,18 @@ export class Registry {
     };
     checkPolicy(name, policy);
     return policy;
+  }
+
+  /** One that nobody declared would have no breaker at all. */
+  #checkNamed(name: string, component: string): void {
+    if (this.#named.has(component)) return;
+    const known = [...this.#named];
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `The action "${name}": component must be one of ${known.join(', ') || 'none, as none is declared'}, got ${shown(component)}: ` +
+        'declare it in `components` of the supervisor.',
+      { facts: { name, component, known } },
+    );
   }
 
   #fallbackSpecs(
@@ -208,7 +235,7 @@ function fallbacksOf({ fallback }: AnyAction): Readonly<Record<string, Fallback<
 
 function riskOf(name: string, definition: AnyAction, overrides: PolicyOverrides, input: unknown): Risk {
   const approval = overrides.approval ?? definition.approval;
-  const summary = overrides.summary ?? (input === undefined ? name : (definition.summary?.(input) ?? name));
+  const summary = overrides.summary ?? summaryOf(name, definition, input);
   return {
     impact: overrides.impact ?? definition.impact ?? 'low',
     reversible: overrides.reversible ?? definition.reversible ?? null,
@@ -219,6 +246,20 @@ function riskOf(name: string, definition: AnyAction, overrides: PolicyOverrides,
     silence: approval?.silence ?? 'wait',
     silenceMs: approval?.afterMs ?? null,
   };
+}
+
+/** Without an input, as at the start, there is nothing to say it of. */
+function summaryOf(name: string, definition: AnyAction, input: unknown): string {
+  if (input === undefined || definition.summary === undefined) return name;
+  const what = `The action "${name}": its summary must return a text`;
+  let summary: unknown;
+  try {
+    summary = definition.summary(input);
+  } catch (cause) {
+    throw new PerdureError('OPTIONS_INVALID', `${what}, but it threw: ${messageOf(cause)}`, { cause, facts: { name } });
+  }
+  if (typeof summary === 'string') return summary;
+  throw new PerdureError('OPTIONS_INVALID', `${what}, got ${shown(summary)}.`, { facts: { name } });
 }
 
 export function versionOf(definition: AnyAction): string {

@@ -1,7 +1,8 @@
 /** What is kept of anything thrown: enough to tell, to count and to act on, small enough for a context. */
 import { messageOf } from '../errors.ts';
-import { classify, type Classifier } from '../machines/error-class.ts';
+import { classify, ERROR_CLASSES, type Classifier, type ErrorClass } from '../machines/error-class.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
+import { shown } from '../machines/option-keys.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import { retryAfterOf } from './retry-after.ts';
 
@@ -22,14 +23,32 @@ export function recordOf(error: unknown, now: number, extend?: Classifier): Erro
   };
 }
 
-/** A classifier of the host that throws has said nothing; that it does is worth a warning, and not the action's outcome. */
 function classOf(error: unknown, extend: Classifier | undefined): ErrorRecord['class'] {
+  return classify(error, extend && ((thrown) => saidBy(extend, thrown)));
+}
+
+/** A classifier of the host that does not answer has said nothing; that is worth a warning, and not the action's outcome. */
+function saidBy(extend: Classifier, error: unknown): ErrorClass | undefined {
   try {
-    return classify(error, extend);
+    const said: unknown = extend(error);
+    const found = ERROR_CLASSES.find((known) => known === said);
+    if (said === undefined || found !== undefined) return found;
+    // Nobody waits for it, and one that rejects would end the process.
+    if (said instanceof Promise) said.catch(() => {});
+    const got = said instanceof Promise ? 'a promise' : shown(said);
+    warn(`expected one of ${ERROR_CLASSES.join(', ')}, or undefined, got ${got}`);
   } catch (thrown) {
-    process.emitWarning(`classify threw, and its answer is not used: ${messageOf(thrown)}`, 'PerdureWarning');
-    return classify(error);
+    warn(messageOf(thrown), thrown);
   }
+  return undefined;
+}
+
+function warn(why: string, thrown?: unknown): void {
+  process.emitWarning(`classify did not say of what class an error is, which goes by its type: ${why}`, {
+    type: 'PerdureWarning',
+    code: 'CLASSIFY_FAILED',
+    ...(thrown instanceof Error && typeof thrown.stack === 'string' ? { detail: thrown.stack } : {}),
+  });
 }
 
 function factsOf(error: unknown): { name: string; code: string | null; message: string; stack?: string } {

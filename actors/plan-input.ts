@@ -1,10 +1,12 @@
 /** A plan as a host writes it, checked, and what of it may not differ from what is stored. */
 import { PerdureError } from '../errors.ts';
+import { isObject, shown } from '../machines/option-keys.ts';
 import { checkGraph, ranks } from '../machines/graph.ts';
 import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
 import { isStorable } from '../persistence/xstate-port.ts';
 import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import type { StepRow } from './plan-tables.ts';
+import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
 
 /** A step of a plan, as a host writes it. */
@@ -17,7 +19,7 @@ export interface StepOptions extends PolicyOverrides {
   readonly after?: readonly string[];
   /** Expected duration, ms: decides what is critical. Default: 1,000. */
   readonly estimateMs?: number;
-  /** Whether it waits while the error budget is spent. Default: false. */
+  /** Whether it waits while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
 }
 
@@ -37,6 +39,9 @@ export interface PlanOptions {
 
 const STEP_ID = /^[\w.-]{1,100}$/;
 const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] satisfies FailurePolicy[];
+
+/** What a step may say beside its input and the overrides. */
+const OF_STEP = ['id', 'action', 'after', 'estimateMs', 'optional'];
 
 /** A plan as it will be stored: checked, ranked, its actions known. */
 export function plannedOf(options: PlanOptions, registry: Registry, newId: () => string, at: number): Plan {
@@ -59,11 +64,9 @@ export function plannedOf(options: PlanOptions, registry: Registry, newId: () =>
   };
 }
 
-function plannedStep(
-  { id, action, input, after = [], estimateMs = 1_000, optional = false, ...overrides }: StepOptions,
-  registry: Registry,
-  rank: number,
-): PlannedStep {
+function plannedStep({ input, ...options }: StepOptions, registry: Registry, rank: number): PlannedStep {
+  const { id, action, after = [], estimateMs = 1_000, optional = false, ...overrides } = options;
+  checkOverrides(`The step "${id}"`, options, OF_STEP);
   return {
     id,
     name: action,
@@ -112,8 +115,11 @@ function wrongWith({ steps, concurrency, policy }: PlanOptions): string | undefi
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
     return `concurrency must be a whole number from 1, got ${concurrency}`;
   }
-  for (const { id, after } of steps) {
-    if (!STEP_ID.test(id)) return `the step id ${JSON.stringify(id)} must be 1 to 100 letters, digits, ".", "_" or "-"`;
+  for (const step of steps) {
+    if (!isObject(step)) return `a step must be an object, got ${shown(step)}`;
+    const { id, after } = step;
+    if (typeof id !== 'string' || !STEP_ID.test(id))
+      return `the step id ${JSON.stringify(id)} must be 1 to 100 letters, digits, ".", "_" or "-"`;
     if (after !== undefined && !Array.isArray(after)) return `"after" of the step "${id}" must be a list of step ids`;
   }
   return undefined;

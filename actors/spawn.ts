@@ -26,6 +26,7 @@ import type { Rows, TurnName } from '../persistence/rows.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
+import { checkFunction } from './action-options.ts';
 import { Registry, type Actions } from './actions.ts';
 import { askCallback, type OnApproval } from './approval-callback.ts';
 import { openApprovals } from './approval-ledger.ts';
@@ -44,6 +45,7 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
+import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Options of {@link spawnSupervisor}. */
@@ -87,10 +89,12 @@ export const TABLES = [
   ...RUN_TABLES,
 ] as const;
 
-/** Starts a supervisor, or brings it back with everything it was doing. Throws what {@link createDurableActor} throws. */
+/** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
 export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<Supervisor<TActions>> {
+  checkCall('the supervisor', options);
+  checkFunction('onApproval', options.onApproval);
   options.signal?.throwIfAborted();
   const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
   const { components, classify } = options;

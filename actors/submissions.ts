@@ -1,5 +1,6 @@
 /** What a host submits, checked: a call that is repeated under its id is the same work, or it is refused. */
 import { PerdureError } from '../errors.ts';
+import { shown } from '../machines/option-keys.ts';
 import type { Submission } from '../machines/executor.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
@@ -7,6 +8,7 @@ import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { readAction, stepOfAction } from './ledger.ts';
 import { checkedId } from './plan-input.ts';
 import { stepKey } from './plan-tables.ts';
+import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
 
 /** What a submission says of itself, beside the action and its input. */
@@ -25,6 +27,7 @@ export function submissionOf(
   at: number,
 ): Submission {
   const id = checkedId(options.id, 'action');
+  checkOverrides(`The options of the action "${id}"`, options, ['id', 'signal', 'rank', 'optional']);
   checkRank(options.rank);
   return {
     id,
@@ -41,7 +44,7 @@ export function submissionOf(
 
 function checkRank(rank: number | undefined): void {
   if (rank === undefined || Number.isFinite(rank)) return;
-  throw new PerdureError('OPTIONS_INVALID', `rank must be a finite number, got ${rank}.`);
+  throw new PerdureError('OPTIONS_INVALID', `rank must be a finite number, got ${shown(rank)}.`);
 }
 
 /** Whether the id is in the store already, for the same work. Throws ACTION_CONFLICT when it is for other work. */

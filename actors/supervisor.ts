@@ -3,10 +3,12 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { ComponentCommand } from '../machines/component.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
 import type { Health } from '../machines/health.ts';
+import { shown } from '../machines/option-keys.ts';
 import type { Outcome } from '../machines/outcome.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
@@ -23,6 +25,7 @@ import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
 import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
+import { checkCall } from './submission-options.ts';
 import { sealed } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
@@ -34,7 +37,7 @@ export interface SubmitOptions extends PolicyOverrides {
   readonly signal?: AbortSignal;
   /** Greater goes first. Default: 0. */
   readonly rank?: number;
-  /** Whether it waits for all that is needed, and is left out while the error budget is spent. Default: false. */
+  /** Whether it waits for all that is needed, and does so while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
 }
 
@@ -54,12 +57,6 @@ export interface PlanHandle {
   readonly id: string;
   readonly outcome: Promise<PlanOutcome>;
   cancel(): Promise<void>;
-}
-
-/** How somebody answers an approval. */
-export interface Answer {
-  readonly by?: string;
-  readonly note?: string | null;
 }
 
 /** What the supervisor is made of. */
@@ -119,13 +116,14 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /**
    * Queues an action; resolves once that is durable. Throws ACTION_UNKNOWN, ACTION_CONFLICT when the id was used for
-   * something else, CODEC_REFUSED for an input that is not plain data.
+   * something else, CODEC_REFUSED for an input that is not plain data, OPTIONS_INVALID.
    */
   async submit<TName extends keyof TActions & string>(
     name: TName,
     input: InputOf<TActions[TName]>,
     options: SubmitOptions = {},
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
+    checkCall(`an action ${shown(name)}`, options);
     options.signal?.throwIfAborted();
     const { registry, newId, progress } = this.#parts;
     const submission = submissionOf(registry, name, input, { ...options, id: options.id ?? newId() }, this.#now());
@@ -145,6 +143,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
   async plan(options: PlanOptions): Promise<PlanHandle> {
+    checkCall('a plan', options);
     options.signal?.throwIfAborted();
     const plan = this.preparePlan(options);
     if (readPlan(this.#rows, plan.id) === undefined) {
@@ -199,20 +198,22 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 
   /**
-   * Lets an action run that asks, by its approval's id or its own. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED.
+   * Lets an action run that asks, by its approval's id or its own. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED,
+   * OPTIONS_INVALID.
    *
-   * @param by who says so. Default: `host`.
+   * @param answer who says so (default: `host`), and why.
    */
-  async approve(id: string, { by = 'host', note = null }: Answer = {}): Promise<void> {
-    await this.#decide(id, 'approve', by, note);
+  async approve(id: string, answer: Answer = {}): Promise<void> {
+    await this.#decide(id, 'approve', answer);
   }
 
   /** Does not let it run: its outcome is `denied`. See {@link approve}. */
-  async deny(id: string, { by = 'host', note = null }: Answer = {}): Promise<void> {
-    await this.#decide(id, 'deny', by, note);
+  async deny(id: string, answer: Answer = {}): Promise<void> {
+    await this.#decide(id, 'deny', answer);
   }
 
-  async #decide(id: string, decision: 'approve' | 'deny', by: string, note: string | null): Promise<void> {
+  async #decide(id: string, decision: 'approve' | 'deny', answer: Answer): Promise<void> {
+    const { by, note } = checkedAnswer(answer);
     const approval = decidableApproval(this.#rows, id);
     await this.#send({ type: 'supervisor.decide', id: approval.id, decision, by, note, at: this.#now() });
   }

@@ -1,7 +1,8 @@
 /** `perdure approvals`, `approve` and `deny`: what waits for somebody's word, and saying it. */
 import { userInfo } from 'node:os';
 import { decidableApproval, openApprovals, readApproval, type Approval } from '../actors/approval-ledger.ts';
-import { stepActionOf } from '../actors/ledger.ts';
+import { stepActionOf, stepOfAction } from '../actors/ledger.ts';
+import { checkedAnswer } from '../actors/answer.ts';
 import { PerdureError } from '../errors.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import { decisionCommand, riskText, silenceText } from './approval-text.ts';
@@ -20,6 +21,9 @@ interface Said {
   readonly decision: 'approve' | 'deny';
   readonly by: string;
 }
+
+/** How many a message names. */
+const LISTED = 10;
 
 type Decide = Extract<SupervisorCommand, { type: 'supervisor.decide' }>;
 type Listed = Approval & { readonly said?: Said };
@@ -71,18 +75,19 @@ function textOf(approvals: readonly Listed[], store: string): string[] {
   return [...table, `answer with \`${decisionCommand('approve', first.action, store)}\`, or \`deny\``];
 }
 
-/** Lets an action run that asks. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED. */
+/** Lets an action run that asks. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED, OPTIONS_INVALID. */
 export function approve(id: string, options: DecideOptions): Promise<number> {
   return decide('approve', id, options);
 }
 
-/** Does not let it run: its outcome is `denied`. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED. */
+/** Does not let it run: its outcome is `denied`. Throws APPROVAL_NOT_FOUND, APPROVAL_DECIDED, OPTIONS_INVALID. */
 export function deny(id: string, options: DecideOptions): Promise<number> {
   return decide('deny', id, options);
 }
 
 async function decide(decision: Said['decision'], id: string, options: DecideOptions): Promise<number> {
-  const { store: named, by = userName(), note = null } = options;
+  const { store: named } = options;
+  const { by, note } = checkedAnswer({ by: options.by ?? userName(), note: options.note ?? null });
   const store = storeOf(named);
   const approval = readStore(store, (rows) => decidable(rows, id));
   const answer = await request(store, {
@@ -101,7 +106,7 @@ async function decide(decision: Said['decision'], id: string, options: DecideOpt
 
 function decidable(rows: StoreReader, id: string): Approval {
   if (hasTable(rows, 'approvals')) {
-    const approval = decidableApproval(rows, stepActionOf(rows, id) ?? id);
+    const approval = decidableApproval(rows, stepActionOf(rows, id) ?? openNamed(rows, id) ?? id);
     refuseSaid(saidOf(rows).get(approval.id), approval);
     return approval;
   }
@@ -112,6 +117,27 @@ function decidable(rows: StoreReader, id: string): Approval {
       facts: { id },
     },
   );
+}
+
+/**
+ * The id of the open approval that somebody means by what the list calls it, such as `nightly/deploy`, or by the step alone;
+ * undefined when `id` is one itself, or means none. Throws OPTIONS_INVALID when it could mean several.
+ */
+function openNamed(rows: StoreReader, id: string): string | undefined {
+  if (isApproval(rows, id)) return undefined;
+  const matches = openApprovals(rows, -1).filter(
+    ({ name, action }) => name === id || stepOfAction(rows, action)?.step === id,
+  );
+  if (matches.length < 2) return matches[0]?.id;
+  const ids = matches.map((approval) => approval.id);
+  const shown = ids.slice(0, LISTED).join(', ') + (ids.length > LISTED ? ` and ${ids.length - LISTED} more` : '');
+  throw new PerdureError('OPTIONS_INVALID', `"${id}" could mean ${ids.length} open approvals: give one of ${shown}.`, {
+    facts: { id, matches: ids },
+  });
+}
+
+function isApproval(rows: StoreReader, id: string): boolean {
+  return rows.get('select 1 from approvals where id = ? or action = ? limit 1', id, id) !== undefined;
 }
 
 /** Of two answers that wait for an owner the first will count, so a second is not taken. */

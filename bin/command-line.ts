@@ -122,9 +122,9 @@ function declareApprovals(program: Command, exit: (code: number) => void): void 
     program
       .command(name)
       .description(description)
-      .argument('<id>', 'of the approval, or of the action or step that asks')
-      .option('--by <who>', 'who says so; default: your user name', label)
-      .option('--note <text>', 'why, for whoever looks at it later', label)
+      .argument('<id>', 'of the approval, or of the action or step that asks; or what `perdure approvals` calls it')
+      .option('--by <who>', 'who says so, up to 100 characters; default: your user name', label)
+      .option('--note <text>', 'why, for whoever looks at it later: up to 2000 characters')
       .option('--store <file>', STORE)
       .addHelpText('after', `\nExample:\n  perdure ${name} nightly:1/deploy --note 'seen on staging'`)
       .action(async (id: string, options: DecideOptions) => exit(await decide(id, options)));

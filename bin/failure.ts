@@ -4,15 +4,16 @@ import { isPerdureError, messageOf } from '../errors.ts';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, owned: 4 } as const;
 
+/** What was asked for could not be meant: the command line, or the plan. */
+const USAGE: ReadonlySet<string> = new Set(['OPTIONS_INVALID', 'PLAN_INVALID', 'PLAN_CYCLE', 'PLAN_STEP_UNKNOWN']);
 const NOT_FOUND: ReadonlySet<string> = new Set(['ACTION_NOT_FOUND', 'APPROVAL_NOT_FOUND']);
 
 /** 1, or what the error says more exactly. */
 export function exitCodeOf(error: unknown): number {
   if (!isPerdureError(error)) return EXIT.failed;
   if (error.code === 'STORE_OWNED') return EXIT.owned;
-  if (error.code === 'OPTIONS_INVALID') return EXIT.usage;
   if (NOT_FOUND.has(error.code) || namesMissingFile(error.facts)) return EXIT.notFound;
-  return EXIT.failed;
+  return USAGE.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 
 /** The plan or the store that was named is not there, and it was not SQLite that should have made it. */

@@ -66,7 +66,7 @@ const breaker = v.pipe(
 );
 
 const retryBudgetEntries = {
-  ratio: v.optional(numberIn('retries per first attempt, from 0 to 100', (value) => value >= 0 && value <= 100)),
+  ratio: v.optional(numberIn('retries per first attempt, from 0 to 1', (value) => value >= 0 && value <= 1)),
   burst: v.optional(numberIn('a number from 0', (value) => value >= 0 && value <= 1_000_000)),
 };
 const retryBudget = mapping('a retry budget', 'a mapping, or false for no limit', retryBudgetEntries);

@@ -67,7 +67,7 @@ export const stepPolicy = {
   summary: v.optional(summary),
   confidence: v.optional(share),
   approval: v.optional(approval),
-  optional: v.optional(truth('whether it waits while the error budget is spent')),
+  optional: v.optional(truth('whether it waits while the error budget burns fast or is spent')),
   'quality-floor': v.optional(share),
   'below-floor': v.optional(word(['fail', 'ask'])),
   fallback: v.optional(fallback),

@@ -4,6 +4,7 @@
  * many failures an hour.
  */
 import { PerdureError } from '../errors.ts';
+import { isObject, shown, unknownKey } from './option-keys.ts';
 
 /** How fast the budget burns, the worst last. */
 export const BUDGET_TIERS = ['healthy', 'slowBurn', 'fastBurn', 'exhausted'] as const;
@@ -55,6 +56,13 @@ export type BudgetOptions =
 /** From which part of the hourly count a tier begins. */
 export const COUNT_RATIOS = { slowBurn: 0.4, fastBurn: 0.8, exhausted: 1.5 } as const;
 
+/** All that may be said of each kind, and of a window. */
+const OPTIONS: Readonly<Record<BudgetPolicy['kind'], readonly string[]>> = {
+  slo: ['kind', 'slo', 'periodMs', 'windows', 'minEvents', 'exitRatio', 'dwellMs'],
+  count: ['kind', 'perHour', 'exitRatio', 'dwellMs'],
+};
+const WINDOW = ['fraction', 'longMs', 'shortMs', 'tier'];
+
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -68,22 +76,24 @@ const DAY = 24 * HOUR;
  * budgetPolicy({ kind: 'count', perHour: 10 });
  */
 export function budgetPolicy(options: BudgetOptions = {}): BudgetPolicy {
-  if (options.kind === 'count') return countPolicy(options);
-  if (options.kind === undefined || options.kind === 'slo') return sloPolicy(options);
-  throw invalid('kind', `"slo" or "count"`, (options as { kind: unknown }).kind);
+  if (!isObject(options)) throw invalid('', 'an object, such as { slo: 0.9 }', options);
+  const { kind = 'slo' } = options;
+  if (kind !== 'slo' && kind !== 'count') throw invalid('kind', '"slo" or "count"', kind);
+  refuseStrangers('', `of the kind "${kind}" `, options, OPTIONS[kind]);
+  return options.kind === 'count' ? countPolicy(options) : sloPolicy(options);
 }
 
 function countPolicy(options: Extract<BudgetOptions, { kind: 'count' }>): CountBudget {
   const { perHour = 10, exitRatio = 0.8, dwellMs = MINUTE } = options;
-  demand('perHour', 'a number above 0', perHour, perHour > 0 && perHour < Infinity);
+  demandNumber('perHour', 'a number above 0', perHour, perHour > 0 && perHour < Infinity);
   return { kind: 'count', perHour, ...hysteresis(exitRatio, dwellMs), bucketMs: 10 * SECOND };
 }
 
 function sloPolicy(options: Exclude<BudgetOptions, { kind: 'count' }>): SloBudget {
   const { slo = 0.9, periodMs = 8 * HOUR, minEvents = 10, exitRatio = 0.8 } = options;
-  demand('slo', 'a number above 0 and below 1', slo, slo > 0 && slo < 1);
-  demand('periodMs', 'from a minute to 30 days in ms', periodMs, periodMs >= MINUTE && periodMs <= 30 * DAY);
-  demand('minEvents', 'a whole number from 1', minEvents, Number.isInteger(minEvents) && minEvents >= 1);
+  demandNumber('slo', 'a number above 0 and below 1', slo, slo > 0 && slo < 1);
+  demandNumber('periodMs', 'from a minute to 30 days in ms', periodMs, periodMs >= MINUTE && periodMs <= 30 * DAY);
+  demandNumber('minEvents', 'a whole number from 1', minEvents, Number.isInteger(minEvents) && minEvents >= 1);
   const windows = options.windows ?? defaultWindows(periodMs);
   checkWindows(windows, periodMs);
   const shortest = Math.min(...windows.map(({ shortMs }) => shortMs));
@@ -106,30 +116,51 @@ function defaultWindows(periodMs: number): BurnWindow[] {
 }
 
 function checkWindows(windows: readonly BurnWindow[], periodMs: number): void {
+  demand('windows', 'an array of 1 to 8 pairs of windows', windows, Array.isArray(windows));
   demand('windows', '1 to 8 pairs of windows', windows.length, windows.length >= 1 && windows.length <= 8);
-  for (const [i, { fraction, longMs, shortMs, tier }] of windows.entries()) {
+  for (const [i, window] of windows.entries()) {
     const at = `windows[${i}]`;
-    demand(`${at}.fraction`, 'above 0 and at most 1', fraction, fraction > 0 && fraction <= 1);
-    demand(`${at}.longMs`, 'above 0 and at most periodMs', longMs, longMs > 0 && longMs <= periodMs);
-    demand(`${at}.shortMs`, 'above 0 and below longMs', shortMs, shortMs > 0 && shortMs < longMs);
+    demand(at, `an object with ${WINDOW.join(', ')}`, window, isObject(window));
+    refuseStrangers(at, '', window, WINDOW);
+    const { fraction, longMs, shortMs, tier } = window;
+    demandNumber(`${at}.fraction`, 'above 0 and at most 1', fraction, fraction > 0 && fraction <= 1);
+    demandNumber(`${at}.longMs`, 'above 0 and at most periodMs', longMs, longMs > 0 && longMs <= periodMs);
+    demandNumber(`${at}.shortMs`, 'above 0 and below longMs', shortMs, shortMs > 0 && shortMs < longMs);
     demand(`${at}.tier`, '"slowBurn" or "fastBurn"', tier, tier === 'slowBurn' || tier === 'fastBurn');
   }
 }
 
 function hysteresis(exitRatio: number, dwellMs: number): Omit<Hysteresis, 'bucketMs'> {
-  demand('exitRatio', 'above 0 and at most 1', exitRatio, exitRatio > 0 && exitRatio <= 1);
-  demand('dwellMs', 'from 0 to a day in ms', dwellMs, dwellMs >= 0 && dwellMs <= DAY);
+  demandNumber('exitRatio', 'above 0 and at most 1', exitRatio, exitRatio > 0 && exitRatio <= 1);
+  demandNumber('dwellMs', 'from 0 to a day in ms', dwellMs, dwellMs >= 0 && dwellMs <= DAY);
   return { exitRatio, dwellMs };
+}
+
+function demandNumber(option: string, expected: string, got: unknown, holds: boolean): void {
+  demand(option, expected, got, typeof got === 'number' && holds);
 }
 
 function demand(option: string, expected: string, got: unknown, holds: boolean): void {
   if (!holds) throw invalid(option, expected, got);
 }
 
-function invalid(option: string, expected: string, got: unknown): PerdureError {
-  return new PerdureError('OPTIONS_INVALID', `budget.${option} must be ${expected}, got ${String(got)}.`, {
-    facts: { option: `budget.${option}`, got },
+function refuseStrangers(option: string, kind: string, value: object, known: readonly string[]): void {
+  const wrong = unknownKey(value, known);
+  if (wrong === undefined) return;
+  throw new PerdureError('OPTIONS_INVALID', `${pathOf(option)} ${kind}${wrong}.`, {
+    facts: { option: pathOf(option) },
   });
+}
+
+function invalid(option: string, expected: string, got: unknown): PerdureError {
+  return new PerdureError('OPTIONS_INVALID', `${pathOf(option)} must be ${expected}, got ${shown(got)}.`, {
+    facts: { option: pathOf(option), got },
+  });
+}
+
+/** The whole of it has no option of its own. */
+function pathOf(option: string): string {
+  return option === '' ? 'budget' : `budget.${option}`;
 }
 
 /** How far back a budget looks, ms. */

@@ -1,6 +1,7 @@
 /** What is known of a dependency before it is ever called: from what a host says, checked, with the defaults filled in. */
 import { PerdureError } from '../errors.ts';
 import { DEFAULT_BREAKER, type BreakerPolicy } from './breaker.ts';
+import { isObject, shown, unknownKey } from './option-keys.ts';
 import type { Criticality } from './quality.ts';
 import { DEFAULT_RETRY_BUDGET, type RetryBudgetPolicy } from './retry-budget.ts';
 
@@ -20,10 +21,10 @@ export interface ComponentPolicy {
 
 /** What a host may say of a dependency. */
 export interface ComponentOptions {
-  /** Default: {@link DEFAULT_BREAKER}; null for none. */
-  readonly breaker?: Partial<BreakerPolicy> | null;
-  /** Default: {@link DEFAULT_RETRY_BUDGET}; null for none. */
-  readonly retryBudget?: Partial<RetryBudgetPolicy> | null;
+  /** Default: {@link DEFAULT_BREAKER}; null or false for none. */
+  readonly breaker?: Partial<BreakerPolicy> | null | false;
+  /** Default: {@link DEFAULT_RETRY_BUDGET}; null or false for none. */
+  readonly retryBudget?: Partial<RetryBudgetPolicy> | null | false;
   /** Default: `critical`. */
   readonly criticality?: Criticality;
   /** 0 to 1. Default: by its criticality 1, 0.5, 0.25 or 0.1. */
@@ -31,6 +32,15 @@ export interface ComponentOptions {
   /** What is lost while fallbacks stand in that only submissions name, 0 to 1. Default: none is known of. */
   readonly fallbackLoss?: number;
 }
+
+/** All that may be said. */
+export const COMPONENT_OPTIONS: readonly string[] = Object.keys({
+  breaker: 1,
+  retryBudget: 1,
+  criticality: 1,
+  weight: 1,
+  fallbackLoss: 1,
+} satisfies Record<keyof ComponentOptions, 1>);
 
 /**
  * By these one critical component that runs on a fair fallback (loss 0.6) is `moderate`, and one that is down `severe`;
@@ -106,7 +116,8 @@ export function componentPolicyOf(
 }
 
 function breakerOf(check: Check, options: ComponentOptions['breaker'] = {}): BreakerPolicy | null {
-  if (options === null) return null;
+  if (options === null || options === false) return null;
+  check.keys(options, Object.keys(DEFAULT_BREAKER));
   const { window, openMs } = { ...DEFAULT_BREAKER, ...options };
   const minCalls = Math.min(DEFAULT_BREAKER.minCalls, window);
   const maxOpenMs = Math.max(DEFAULT_BREAKER.maxOpenMs, openMs);
@@ -125,14 +136,15 @@ function breakerOf(check: Check, options: ComponentOptions['breaker'] = {}): Bre
 }
 
 function retryBudgetOf(check: Check, options: ComponentOptions['retryBudget'] = {}): RetryBudgetPolicy | null {
-  if (options === null) return null;
+  if (options === null || options === false) return null;
+  check.keys(options, Object.keys(DEFAULT_RETRY_BUDGET));
   const policy = { ...DEFAULT_RETRY_BUDGET, ...options };
   check.number('ratio', policy.ratio, 0, 1);
   check.number('burst', policy.burst, 0, 1_000_000);
   return policy;
 }
 
-/** Numbers of one option, refused with the way to them. */
+/** The keys and numbers of one option, refused with the way to them. */
 class Check {
   readonly #path: string;
 
@@ -142,6 +154,13 @@ class Check {
 
   in(option: string): Check {
     return new Check(`${this.#path}.${option}`);
+  }
+
+  keys(value: unknown, known: readonly string[]): void {
+    if (!isObject(value)) throw invalid(this.#path, 'an object, or null or false for none', value);
+    const wrong = unknownKey(value, known);
+    if (wrong === undefined) return;
+    throw new PerdureError('OPTIONS_INVALID', `${this.#path} ${wrong}.`, { facts: { option: this.#path } });
   }
 
   number(option: string, value: number, least: number, most: number): number {
@@ -156,7 +175,7 @@ class Check {
 }
 
 function invalid(option: string, expected: string, got: unknown): PerdureError {
-  return new PerdureError('OPTIONS_INVALID', `${option} must be ${expected}, got ${String(got)}.`, {
+  return new PerdureError('OPTIONS_INVALID', `${option} must be ${expected}, got ${shown(got)}.`, {
     facts: { option, expected, got },
   });
 }

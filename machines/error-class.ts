@@ -82,7 +82,10 @@ export function classify(error: unknown, extend?: Classifier): ErrorClass {
   return extended(error, extend) ?? byFacts(error) ?? byName(error) ?? 'transient';
 }
 
-/** What `extend` says, if it is a class. It is called with what was thrown; what it throws itself is not caught. */
+/**
+ * What `extend` says, if it is a class. What it throws itself comes out of `classify`: `recordOf` in actors/error-record.ts, which
+ * calls a host's, lets none out and tells of it in a warning.
+ */
 function extended(error: unknown, extend: Classifier | undefined): ErrorClass | undefined {
   const said = extend?.(error);
   return ERROR_CLASSES.find((known) => known === said);

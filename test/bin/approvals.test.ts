@@ -1,7 +1,9 @@
 /** Approvals as people have them: a run in one process, whoever decides in another, and kills in between. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { defineAction } from '../../actors/actions.ts';
+import { spawnSupervisor } from '../../actors/spawn.ts';
 import { Cli, type CliProcess, type CliResult } from '../support/cli.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -167,4 +169,35 @@ test('an answer to nobody is refused: an unknown id, an empty name, a store with
   expect((await perdure('approve', 'nightly:1/one', '--by', ' ')).code).toBe(2);
   expect((await perdure('approvals')).stdout).toMatch(/^nothing in .*plan\.db waits for an approval\n$/);
   expect(await perdure('approvals', 'none.db')).toMatchObject({ code: 3 });
+});
+
+test('an approval is answered by what the list calls it, or by the step alone, when only one is meant', async () => {
+  writePlan([DEPLOY, { ...DEPLOY, id: 'publish', run: 'echo published >> log' }], { concurrency: 2 });
+  const run = started('run', 'plan.json');
+  await run.says('? deploy asks');
+  await run.says('? publish asks');
+  expect(await perdure('approve', 'nightly/deploy', '--note', 'x'.repeat(2_001))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('up to 2000 characters, got 2001') as string,
+  });
+  expect((await perdure('approve', 'nightly/deploy', '--by', 'x'.repeat(101))).code).toBe(2);
+  expect(await perdure('approve', 'nightly/nothing')).toMatchObject({ code: 3 });
+  expect((await perdure('approve', 'nightly/deploy', '--note', 'x'.repeat(2_000))).code).toBe(0);
+  expect((await perdure('approve', 'publish')).code).toBe(0);
+  expect((await run.result).code).toBe(0);
+  expect(logged().split('\n').toSorted()).toEqual(['', 'deployed', 'published']);
+});
+
+test('a name that several open approvals have is refused with their ids, and nothing is decided', async () => {
+  const store = join(folder, 'work.db');
+  const risky = defineAction({ run: () => 1, impact: 'critical', reversible: false });
+  const supervisor = await spawnSupervisor({ store, actions: { risky } });
+  for (const id of ['a', 'b']) await supervisor.submit('risky', undefined as never, { id });
+  await vi.waitFor(() => expect(supervisor.approvals()).toHaveLength(2));
+  await supervisor.close();
+  expect(await perdure('approve', 'risky')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"risky" could mean 2 open approvals: give one of a?1, b?1.') as string,
+  });
+  expect((await perdure('approve', 'a')).code).toBe(0);
 });

@@ -223,6 +223,19 @@ describe('perdure run', () => {
     expect(logged().at(-1)).toBe('three');
   });
 
+  test.each([
+    ['a misspelled key', [{ id: 'one', rnu: 'true' }], 'PLAN_INVALID'],
+    ['a cycle', [{ id: 'one', run: 'true', after: ['one'] }], 'PLAN_CYCLE'],
+    ['an unknown step', [{ id: 'one', run: 'true', after: ['two'] }], 'PLAN_STEP_UNKNOWN'],
+  ])('exits with 2 for a plan with %s, and with 3 for none', async (_, steps, code) => {
+    writePlan(steps);
+    expect(await perdure('run', 'plan.json')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`[${code}]`) as string,
+    });
+    expect((await perdure('run', 'none.json')).code).toBe(3);
+  });
+
   test('starts a new run after one that ended, and a failed one goes on with --retry', async () => {
     writePlan([
       { id: 'one', run: 'echo one >> log' },

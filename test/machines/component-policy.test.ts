@@ -34,10 +34,12 @@ test('takes the least loss of the fallbacks of those who lean on it', () => {
 test('defaults give way to what was said: a small window, and a long first opening', () => {
   const { breaker } = componentPolicyOf('api', { breaker: { window: 3, openMs: 3_600_000 } });
   expect(breaker).toMatchObject({ window: 3, minCalls: 3, openMs: 3_600_000, maxOpenMs: 3_600_000 });
-  expect(componentPolicyOf('api', { breaker: null, retryBudget: null })).toMatchObject({
-    breaker: null,
-    retryBudget: null,
-  });
+  for (const none of [null, false] as const) {
+    expect(componentPolicyOf('api', { breaker: none, retryBudget: none })).toMatchObject({
+      breaker: null,
+      retryBudget: null,
+    });
+  }
 });
 
 const WRONG: readonly (readonly [string, unknown])[] = [
