@@ -76,11 +76,12 @@ function byWhom({ by, decidedAt }: Approval): string {
   return `since ${new Date(decidedAt ?? 0).toISOString()}${by === null ? '' : ` by ${by}`}`;
 }
 
-/** What people said to actions of this name last: how many times in a row they approved, or denied; at most 10. */
+/** What people said at the gate to actions of this name last: how many times in a row they approved, or denied; at most 10. */
 export function verdictsOn(rows: Pick<Rows, 'all'>, name: string): { approvals: number; denials: number } {
   const states = rows
     .all<Pick<ApprovalRow, 'state'>>(
-      `select state from approvals where name = ? and state in ('approved', 'denied') order by seq desc limit 10`,
+      `select state from approvals where name = ? and reason = 'gate' and state in ('approved', 'denied')
+       order by seq desc limit 10`,
       name,
     )
     .map(({ state }) => state);

@@ -114,7 +114,7 @@ export function asks({ context }: Args): Notified {
 /** How an action ends whose shortfall somebody, or silence, does not put up with. */
 export function declined({ message, reached }: Shortfall, said: string): ActionResult {
   const error = ownError('QUALITY_BELOW_FLOOR', message);
-  return { ...ended({ context: reached }), error: { ...error, message: `${message} ${said}` } };
+  return { ...ended({ context: reached }), error: { ...error, message: `${said} ${message}` } };
 }
 
 type Notified = { readonly notice: ActionNotice };

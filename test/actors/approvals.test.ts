@@ -122,18 +122,20 @@ test('an action is asked about once at a time, and each time under another id', 
   await durable.close();
 });
 
-test('only what people said counts as their word on an action, the last of it', async () => {
+test('only what people said at the gate counts as their word on an action, the last of it', async () => {
   const clock = new SimulatedClock(START);
   const { durable, rows } = await openApprovalsAt(tempStore(), clock);
-  const say = async (action: string, decision: 'approve' | 'deny') => {
-    await durable.send({ type: 'approvals.request', requests: [requestFor(action)] });
+  const say = async (action: string, decision: 'approve' | 'deny', reason: 'gate' | 'quality' = 'gate') => {
+    await durable.send({ type: 'approvals.request', requests: [requestFor(action, { reason })] });
     await durable.send(verdict(`${action}?1`, decision));
   };
   expect(verdictsOn(rows, 'drop')).toEqual({ approvals: 0, denials: 0 });
   await say('a', 'approve');
   await say('b', 'approve');
+  await say('less', 'deny', 'quality');
   expect(verdictsOn(rows, 'drop')).toEqual({ approvals: 2, denials: 0 });
   await say('c', 'deny');
+  await say('less again', 'approve', 'quality');
   const expiresAt = START + 5;
   await durable.send({
     type: 'approvals.request',

@@ -608,18 +608,21 @@ describe('fallbacks and debts', () => {
         attempts: 1,
         undo: 'done',
         band: 'immediate',
-        error: { code: 'QUALITY_BELOW_FLOOR', message: `${LESS} Less was denied ${said}.` },
+        error: { code: 'QUALITY_BELOW_FLOOR', message: `Less was denied ${said}. ${LESS}` },
       });
       expect(done).toEqual(FAILED);
       expect(charged(supervisor)).toEqual({ good: 0, bad: 1 });
       expect(supervisor.stats()).toMatchObject({ attempts: 1, outcomes: { failed: 1, denied: 0 } });
     });
 
-    test('that is cancelled, before or after its answer, tells what the work came to', async () => {
+    test.each(['before', 'after'])('that is cancelled %s its answer tells what the work came to', async (when) => {
       const { done, work } = half();
-      await using supervisor = await open(clockAt(), { actions: { work }, concurrency: 1 });
+      const plug = defineAction({ run: hanging });
+      await using supervisor = await open(clockAt(), { actions: { work, plug }, concurrency: 1 });
       const handle = await supervisor.submit('work', null, { id: 'w' });
       await until(() => supervisor.approvals().length === 1);
+      await supervisor.submit('plug', null, { id: 'plug' });
+      if (when === 'after') await supervisor.approve('w');
       await supervisor.cancel('w');
       expect(await handle.outcome).toMatchObject({
         kind: 'cancelled',
@@ -629,6 +632,7 @@ describe('fallbacks and debts', () => {
       });
       expect([done, supervisor.approvals()]).toEqual([FAILED, []]);
       expect(charged(supervisor)).toEqual({ good: 0, bad: 0 });
+      await supervisor.cancel('plug');
     });
   });
 
