@@ -194,6 +194,10 @@ describe('a plan is refused', () => {
       'components: { db: { breaker: { open: 1h, max-open: 1m } } }',
       'breaker.max-open (ms) must be a number from 3600000',
     ],
+    [
+      'components: { db: { retry-budget: { ratio: 2 } } }',
+      'ratio: expected retries per first attempt, from 0 to 1, got the number 2',
+    ],
     ['components: { db: { criticality: critcal } }', 'did you mean "critical"?'],
     ['budget: 10', 'expected a budget, such as { slo: 0.9 } or { per-hour: 10 }, got the number 10'],
     ['budget: { slo: 1 }', 'expected a number above 0 and below 1, got the number 1'],
