@@ -29,7 +29,7 @@ Examples:
   perdure ls                             what is in the store of this folder
   perdure show nightly:1/test            a step: its outcome, and what it printed
 
-Exit codes: 0 all went well, 1 something failed, 2 wrong usage, 3 not found, 4 the store is owned by another process`,
+Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not found, 4 the store is owned by another process`,
     );
   declareRun(program, exit);
   declareReading(program, exit);

@@ -23,5 +23,5 @@ export function unknownKey(options: object, known: readonly string[]): string | 
   if (stranger === undefined) return undefined;
   const [meant] = nearest(stranger, known);
   const hint = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean "${meant}"?`;
-  return `has no option ${shown(stranger)}; ${hint}`;
+  return `has no option ${shown(stranger)} (${hint})`;
 }

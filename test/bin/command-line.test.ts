@@ -428,7 +428,7 @@ test('ls mentions what went wrong and was told to nobody', async () => {
 });
 
 describe('what is not there', () => {
-  test('an unknown id, plan or store is 3, wrong usage is 2, a bad plan is 1 with its line', async () => {
+  test('an unknown id, plan or store is 3, wrong usage is 2, and so is a bad plan, with its line', async () => {
     writePlan([{ id: 'one', run: 'true' }]);
     expect((await perdure('run', 'plan.json')).code).toBe(0);
     writeFileSync(join(folder, 'bad.yaml'), 'name: bad\nsteps:\n  - { id: a, run: x, after: [b] }\n');
@@ -443,7 +443,7 @@ describe('what is not there', () => {
     expect((await perdure('run', 'plan.json', '--concurrency', '0')).code).toBe(2);
     expect((await perdure('run', 'plan.json', '--retry', '--fresh')).code).toBe(2);
     expect(await perdure('run', 'bad.yaml')).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('bad.yaml:3:') as string,
     });
   });

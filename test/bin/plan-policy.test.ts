@@ -153,7 +153,10 @@ describe('a plan is refused', () => {
     ['deadline: 0', 'expected a duration such as 90s or 10m longer than 0, got the number 0'],
     ['undo: [rm]', 'expected a shell command as text (in quotes, if YAML takes it for something else), got a list'],
     ['component: "a b"', 'expected the name of a component: 1 to 40 letters, digits and _ . : / -'],
-    ['optional: 1', 'expected true or false: whether it waits while the error budget is spent, got the number 1'],
+    [
+      'optional: 1',
+      'expected true or false: whether it waits while the error budget burns fast or is spent, got the number 1',
+    ],
     ['qualty-floor: 1', 'unknown key "qualty-floor"; did you mean "quality-floor"?'],
     ['approval: soon', 'expected what silence means, such as { silence: deny, after: 1h }, got "soon"'],
     ['approval: { silence: deny }', 'an approval whose silence is an answer needs `after`'],
@@ -190,6 +193,10 @@ describe('a plan is refused', () => {
     [
       'components: { db: { breaker: { open: 1h, max-open: 1m } } }',
       'breaker.max-open (ms) must be a number from 3600000',
+    ],
+    [
+      'components: { db: { retry-budget: { ratio: 2 } } }',
+      'ratio: expected retries per first attempt, from 0 to 1, got the number 2',
     ],
     ['components: { db: { criticality: critcal } }', 'did you mean "critical"?'],
     ['budget: 10', 'expected a budget, such as { slo: 0.9 } or { per-hour: 10 }, got the number 10'],
