@@ -31,9 +31,10 @@ export class SimulatedClock implements Clock {
     this.#alarms.delete(handle as Alarm);
   }
 
-  /** Moves on by `ms`, firing what becomes due; between two timeouts, commits and effects get their chance. */
+  /** Moves on by `ms`, firing what becomes due; before each timeout, commits and effects get their chance. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
+    await new Promise((resolve) => setImmediate(resolve));
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#alarms.delete(next);
       this.#now = Math.max(this.#now, next.at);
