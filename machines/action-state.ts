@@ -66,6 +66,8 @@ export interface ActionContext extends ActionInput {
   /** Fallbacks that were tried. */
   readonly replaced: number;
   readonly isCancelled: boolean;
+  /** Whether what waits must go on waiting until it is released: the whole is paused. */
+  readonly isHeld: boolean;
   /** What the undoing failed of. */
   readonly undoError: ErrorRecord | null;
   readonly isUndone: boolean;
@@ -79,6 +81,8 @@ export type ActionEvent =
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' }
+  | { readonly type: 'action.hold' }
+  | { readonly type: 'action.release' }
   | { readonly type: 'action.begin'; readonly input: ActionInput };
 
 export type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
@@ -94,6 +98,8 @@ export type ActionNotice =
       readonly delayMs: number;
       readonly error: ErrorRecord | null;
     }
+  /** It waits no more. */
+  | { readonly type: 'action.woken'; readonly id: string; readonly slot: number }
   | { readonly type: 'action.slow'; readonly id: string; readonly slot: number; readonly slowMs: number }
   | {
       readonly type: 'action.undoFailed';
@@ -154,6 +160,7 @@ export function begun(input: ActionInput): ActionContext {
     fix: null,
     replaced: 0,
     isCancelled: false,
+    isHeld: false,
     undoError: null,
     isUndone: false,
     workMs: 0,
