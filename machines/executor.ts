@@ -66,9 +66,9 @@ export interface ExecutorContext {
   readonly busy: readonly number[];
   /** Slots whose actor has settled its action, and serves the next. */
   readonly idle: readonly number[];
-  /** How careful it is, from 0 to 3: the error budget says. */
   /** Of those in use, the slots whose action only waits: for a back-off, or for its component. */
   readonly waiting: readonly number[];
+  /** How careful it is, from 0 to 3: the error budget says. */
   readonly caution: Caution;
   /** The part of the limit that may be used. */
   readonly share: number;
