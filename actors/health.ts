@@ -47,7 +47,8 @@ function factsOf(durable: Tree): HealthFacts {
     ...NOTHING,
     isAdmitting,
     waiting: executor.waiting.length,
-    room: roomOf(executor),
+    // When the room has become smaller, more than that may be under way.
+    room: Math.max(roomOf(executor), executor.busy.length),
     parked: count(`actions where state = 'parked'`),
     asking: countOpenApprovals(rows),
     tier,
