@@ -1,6 +1,6 @@
 /** Reads approvals, for the owner of a store and for whoever looks at it from beside. */
 import { PerdureError } from '../errors.ts';
-import type { ApprovalReason, OnSilence } from '../machines/approvals.ts';
+import { BY_SILENCE, type ApprovalReason, type OnSilence } from '../machines/approvals.ts';
 import type { Decision } from '../machines/gate.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { unsealedText, type ApprovalRow, type ApprovalState } from './approval-tables.ts';
@@ -108,7 +108,7 @@ function approvalOf(rows: Pick<Rows, 'unseal'>, row: ApprovalRow): Approval {
     expiresAt: row.expires_at,
     onSilence: row.on_silence,
     state: row.state,
-    by: row.decided_by,
+    by: row.decided_by === null || row.decided_by === BY_SILENCE ? row.decided_by : unsealedText(rows, row.decided_by),
     note: row.note === null ? null : unsealedText(rows, row.note),
     decidedAt: row.decided_at,
   };

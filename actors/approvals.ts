@@ -121,7 +121,7 @@ class Approvals {
     this.#rows.run(
       `update approvals set state = ?, decided_by = ?, note = ?, decided_at = ?, from_turn = ? where id = ? and state = 'open'`,
       state,
-      by,
+      by === null || by === BY_SILENCE ? by : sealedText(this.#rows, by),
       note === null ? null : sealedText(this.#rows, note),
       at,
       this.#rows.turn,

@@ -72,6 +72,7 @@ function toSecondAction(state: StoredState): StoredState {
     fix: null,
     replaced: 0,
     isCancelled: state.value === 'ending',
+    isHeld: false,
     undoError: null,
     isUndone: false,
     workMs: 0,
@@ -81,7 +82,15 @@ function toSecondAction(state: StoredState): StoredState {
 
 function toSecondExecutor(state: StoredState): StoredState {
   const learned = { thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES, borneOut: NO_OUTCOMES };
-  const context = { ...(state.context as object), idle: [], caution: 0, share: 1, freezesOptional: false, ...learned };
+  const context = {
+    ...(state.context as object),
+    idle: [],
+    waiting: [],
+    caution: 0,
+    share: 1,
+    freezesOptional: false,
+    ...learned,
+  };
   return { ...state, context };
 }
 

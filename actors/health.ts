@@ -5,7 +5,7 @@ import { spentOf } from '../machines/burn.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { countOpenApprovals } from './approval-ledger.ts';
 import { countBudget } from './budget.ts';
-import { standingOf, type Tree } from './standing.ts';
+import { roomOf, standingOf, type Tree } from './standing.ts';
 import { gateStats } from './stats.ts';
 
 /** @param ended why nothing is committed any more, if so. */
@@ -25,6 +25,8 @@ const NOTHING: HealthFacts = {
   ended: null,
   suspended: null,
   isAdmitting: false,
+  waiting: 0,
+  room: 0,
   parked: 0,
   asking: 0,
   tier: 'healthy',
@@ -44,6 +46,9 @@ function factsOf(durable: Tree): HealthFacts {
   return {
     ...NOTHING,
     isAdmitting,
+    waiting: executor.waiting.length,
+    // When the room has become smaller, more than that may be under way.
+    room: Math.max(roomOf(executor), executor.busy.length),
     parked: count(`actions where state = 'parked'`),
     asking: countOpenApprovals(rows),
     tier,

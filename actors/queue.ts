@@ -23,7 +23,7 @@ import { forgetCompensations } from './compensations.ts';
 import { incur, isPayment, noteSettled, workOff } from './debts.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { sealed, unsealedText } from './values.ts';
+import { sealed, summaryOf, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
 type Self = { readonly self: { send(event: ExecutorEvent): void } };
@@ -174,7 +174,8 @@ class Queue {
       id,
     );
     const { risk, ...policy } = policyFrom(text);
-    const { impact, reversible, clarity, confidence, summary, subject = name } = risk;
+    const { impact, reversible, clarity, confidence, subject = name } = risk;
+    const summary = summaryOf(this.#rows, risk);
     const { slowMs, ...history } = historyOf(this.#rows, subject);
     // People are asked about what could do harm, and that is where their answers count.
     const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
@@ -262,7 +263,8 @@ class Queue {
     return {
       action: id,
       name: risk.subject ?? name,
-      summary: shortfall === null ? risk.summary : `${risk.summary}: ${shortfall.message}`,
+      summary:
+        shortfall === null ? summaryOf(this.#rows, risk) : `${summaryOf(this.#rows, risk)}: ${shortfall.message}`,
       risk: decision,
       undo: isBegun ? undoneOf(reached) : hasUndo ? `what it did is undone when it fails` : null,
       reason: shortfall === null ? 'gate' : 'quality',

@@ -45,6 +45,7 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
+import { standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -225,14 +226,21 @@ function refuseStopped(durable: Tree): void {
   );
 }
 
+function weightsOf(components: Readonly<Record<string, { readonly weight: number }>>): ReadonlyMap<string, number> {
+  const weighing = Object.entries(components).filter(([, { weight }]) => weight > 0);
+  return new Map(weighing.map(([name, { weight }]) => [name, weight]));
+}
+
 /** The components and the budget may be others than those that were stored. */
 function equip(durable: Tree, components: Readonly<Record<string, ComponentPolicy>>, budget: BudgetPolicy): void {
   const { system } = durable.actor;
   const stored = (id: string) =>
     (system.get(id) as AnyActorRef | undefined)?.getSnapshot().context as { policy?: unknown };
-  const isKnown = Object.entries(components).every(([name, policy]) =>
-    isDeepStrictEqual(stored(componentId(name))?.policy, policy),
-  );
+  const { components: standing } = standingOf(durable).degradation;
+  // One that is gone must not weigh any more, and one that has come back must weigh again.
+  const isKnown =
+    isDeepStrictEqual(weightsOf(standing), weightsOf(components)) &&
+    Object.entries(components).every(([name, policy]) => isDeepStrictEqual(stored(componentId(name))?.policy, policy));
   if (isKnown && isDeepStrictEqual(stored('budget').policy, budget)) return;
   const event: SupervisorCommand = { type: 'supervisor.equip', components, budget, at: durable.store.clock.now() };
   // It takes effect before whatever the host sends, and nothing waits for it: whoever starts must hear what comes of

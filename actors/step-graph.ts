@@ -7,10 +7,12 @@
  * G2 No action serves two rounds of a step, nor a step that was removed and another of its name that came later.
  */
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
+import type { StoredPolicy } from '../machines/action-policy.ts';
 import type { PlanKind, PlannedStep } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { policyOfText } from './earlier-versions.ts';
 import { actionKey, roundOf, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
-import { sameText, unsealed } from './values.ts';
+import { sameText, unsealed, unsealedPolicy } from './values.ts';
 
 export class StepGraph {
   readonly #rows: Rows;
@@ -29,8 +31,10 @@ export class StepGraph {
   /** A dispatched step with another definition gets another round, once the action of this one, which is given, has ended. */
   redefine(id: string, planned: PlannedStep): string[] {
     const step = this.#rows.get<StepRow>('select * from steps where id = ?', id);
-    if (step?.state !== 'dispatched' || isDefinedAs(unsealed(this.#rows, step), unsealed(this.#rows, planned)))
-      return [];
+    if (step?.state !== 'dispatched') return [];
+    const stored = unsealed(this.#rows, { ...step, policy: unsealedPolicy(this.#rows, policyOfText(step.policy)) });
+    const wanted = unsealed(this.#rows, { ...planned, policy: unsealedPolicy(this.#rows, planned.policy) });
+    if (isDefinedAs(stored, wanted)) return [];
     this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
     return [step.action];
   }
@@ -202,13 +206,15 @@ export class StepGraph {
   }
 }
 
+type Defined = Omit<StepRow, 'policy'> & { readonly policy: StoredPolicy };
+
 /** Whether what is under way is what is wanted; a rank or an estimate is no reason to begin anew. */
-function isDefinedAs(step: StepRow, { name, version, input, after, policy }: PlannedStep): boolean {
+function isDefinedAs(step: Defined, { name, version, input, after, policy }: PlannedStep): boolean {
   return (
     step.name === name &&
     step.version === version &&
     sameText(step.input, input) &&
-    sameText(step.policy, JSON.stringify(policy)) &&
+    sameText(JSON.stringify(step.policy), JSON.stringify(policy)) &&
     sameMembers(JSON.parse(step.after) as string[], after)
   );
 }

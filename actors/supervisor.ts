@@ -2,6 +2,7 @@
 import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { ComponentCommand } from '../machines/component.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
+import type { Submission } from '../machines/executor.ts';
 import type { Health } from '../machines/health.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { Outcome } from '../machines/outcome.ts';
@@ -26,7 +27,7 @@ import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
 import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
-import { sealed } from './values.ts';
+import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
@@ -265,9 +266,14 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return optimize(this.durable);
   }
 
-  /** Forgets what the error budget was charged and what the gate has learned, and closes every breaker. What was done stays done. */
+  /**
+   * Forgets what the error budget was charged and what the gate has learned, and closes every breaker. What was done stays done,
+   * and what an operator bypasses stays bypassed.
+   */
   async reset(): Promise<void> {
-    const components = Object.keys(this.#standing.components);
+    const components = Object.entries(this.#standing.components)
+      .filter(([, { status }]) => status !== 'bypassed')
+      .map(([name]) => name);
     await this.#send({ type: 'supervisor.reset', components, at: this.#now() });
   }
 
@@ -290,7 +296,10 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return startWork({ durable, newId, submit, runs: this.#runs }, options as unknown as ContinuousWorkOptions);
   }
 
-  /** Admits nothing more; resolves when what was running has ended. */
+  /**
+   * Admits nothing more; resolves when no attempt is under way. An action that waits for its next attempt, or for its component,
+   * does not begin one before {@link resume}.
+   */
   async pause(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#send({ type: 'supervisor.pause' });
     await this.durable.waitFor((snapshot) => !snapshot.matches('pausing'), options);
@@ -347,8 +356,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return this.durable.send(event, options);
   }
 
-  #sealed<T extends { readonly input: string }>(work: T): T {
-    return { ...work, input: sealed(this.#rows, work.input) };
+  #sealed<T extends Pick<Submission, 'name' | 'input' | 'policy'>>(work: T): T {
+    const { name, input, policy } = work;
+    return { ...work, input: sealed(this.#rows, input), policy: sealedPolicy(this.#rows, policy, name) };
   }
 
   #sealedPlan(plan: Plan): Plan {

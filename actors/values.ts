@@ -1,5 +1,7 @@
 /** Inputs and values of actions, as text. They hold no references to actors. */
 import { PerdureError } from '../errors.ts';
+import type { StoredPolicy } from '../machines/action-policy.ts';
+import type { Risk } from '../machines/risk.ts';
 import { decode, encode, type Refs } from '../persistence/codec.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { isSealed } from '../persistence/sealing.ts';
@@ -26,6 +28,28 @@ const BINDING = 'action';
 /** Seals an input, a value or an error as the store's option `sealing` says. */
 export function sealed(rows: Pick<Rows, 'seal'>, text: string): string {
   return rows.seal(text, BINDING);
+}
+
+/**
+ * A policy with its summary sealed, which may be made from the input. In a store that seals nothing, and where the summary is
+ * only a name that is a column as well, it stays as it is.
+ */
+export function sealedPolicy<T extends StoredPolicy>(rows: Pick<Rows, 'seal'>, policy: T, name: string): T {
+  const { risk } = policy;
+  if (risk.summary === name) return policy;
+  const summary = sealed(rows, toText(risk.summary, 'the summary'));
+  return isSealed(summary) ? { ...policy, risk: { ...risk, summary, isSealed: true } } : policy;
+}
+
+/** The policy as it was before its summary was sealed. */
+export function unsealedPolicy<T extends StoredPolicy>(rows: Pick<Rows, 'unseal'>, policy: T): T {
+  const { isSealed: wasSealed, ...risk } = policy.risk;
+  return wasSealed ? { ...policy, risk: { ...risk, summary: summaryOf(rows, policy.risk) } } : policy;
+}
+
+/** What it will do, in words, sealed or not. */
+export function summaryOf(rows: Pick<Rows, 'unseal'>, { summary, isSealed: wasSealed }: Risk): string {
+  return wasSealed ? (fromText(rows.unseal(summary, BINDING)) as string) : summary;
 }
 
 interface Texts {

@@ -127,6 +127,10 @@ export function backingOff({ context: { id, slot, attempt, backOffMs: delay, err
   return { notice: { type: 'action.backingOff', id, slot, attempt, delayMs: delay, error } };
 }
 
+export function woken({ context: { id, slot } }: Args): Notified {
+  return { notice: { type: 'action.woken', id, slot } };
+}
+
 export function settling({ context: { id, slot } }: Args, at: number | null, result: ActionResult): Notified {
   return { notice: { type: 'action.ended', id, slot, at, result } };
 }

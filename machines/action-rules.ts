@@ -36,12 +36,18 @@ const REFUSALS: Readonly<Record<Exclude<Refusal['reason'], 'retryBudget'>, strin
   shed: 'is left alone while too much else is down',
 };
 
+/** What failed would have been tried again: whoever reads its error must learn why it was not. */
+function notRetried({ context: { error, policy } }: Args): ErrorRecord | null {
+  if (error === null) return null;
+  return { ...error, message: `${error.message} (not retried: the retry budget of "${policy.component}" is spent)` };
+}
+
 export function noteRefusal(
   { context }: Args,
   { reason, retryAfterMs, at = context.at }: Refusal,
 ): Partial<ActionContext> {
   const { component } = context.policy;
-  if (reason === 'retryBudget') return { at, retryable: false };
+  if (reason === 'retryBudget') return { at, retryable: false, error: notRetried({ context }) };
   const code = reason === 'shed' ? 'LOAD_SHED' : 'CIRCUIT_OPEN';
   const error = ownError(code, `The component "${component}" ${REFUSALS[reason]}; the action was not tried.`);
   // What failed before says more than that nothing was tried again.

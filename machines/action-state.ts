@@ -91,6 +91,8 @@ export interface ActionContext extends Omit<ActionInput, 'reached'> {
   /** Fallbacks that were tried. */
   readonly replaced: number;
   readonly isCancelled: boolean;
+  /** Whether what waits must go on waiting until it is released: the whole is paused. */
+  readonly isHeld: boolean;
   /** What the undoing failed of. */
   readonly undoError: ErrorRecord | null;
   readonly isUndone: boolean;
@@ -104,6 +106,8 @@ export type ActionEvent =
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' }
+  | { readonly type: 'action.hold' }
+  | { readonly type: 'action.release' }
   | { readonly type: 'action.begin'; readonly input: ActionInput };
 
 export type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
@@ -119,6 +123,8 @@ export type ActionNotice =
       readonly delayMs: number;
       readonly error: ErrorRecord | null;
     }
+  /** It waits no more. */
+  | { readonly type: 'action.woken'; readonly id: string; readonly slot: number }
   | { readonly type: 'action.slow'; readonly id: string; readonly slot: number; readonly slowMs: number }
   | {
       readonly type: 'action.undoFailed';
@@ -185,6 +191,7 @@ export function begun({ reached, ...input }: ActionInput): ActionContext {
     fix: null,
     replaced: 0,
     isCancelled: false,
+    isHeld: false,
     undoError: null,
     isUndone: false,
     workMs: 0,

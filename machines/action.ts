@@ -14,6 +14,7 @@
  *                                               └──mustAsk──> settled (asks)  └──> replacing (the next one)
  *   beginning: permitting; or replacing, when it has asked already, and somebody said that less will do
  *   action.cancel: the attempt is ended, what it did is undone, settled (cancelled)
+ *   action.hold: when what waits has waited long enough it is held, and tried after action.release
  *
  * An action that leans on no component needs no permit. The time limit of an attempt is kept by whoever carries it out: it
  * counts from the start of the work in this life of the process, and what was down in between does not count; the deadline of the
@@ -42,6 +43,7 @@ import {
   settling,
   succeeded,
   undoFailed,
+  woken,
 } from './action-result.ts';
 import {
   canRetry,
@@ -81,6 +83,13 @@ const reporting = [
   { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
   'dropPermit',
 ] as const;
+const waking = { type: 'announce', params: woken } as const;
+const cancelling = { type: 'noteCancel', params: ({ event }: { event: { readonly at: number } }) => event } as const;
+/** No attempt begins while the whole is paused. */
+const afterWaiting = [
+  { guard: 'isHeld', target: 'held' },
+  { target: 'permitting', actions: waking },
+] as const;
 const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
   'dropPermit',
@@ -100,6 +109,7 @@ export const actionMachine = setup({
   guards: {
     canRetry,
     hasFallback,
+    isHeld: ({ context }) => context.isHeld,
     mustAsk,
     isTooPoor: ({ context }) => !isEnough({ context }, 0),
     mustUndo,
@@ -113,6 +123,8 @@ export const actionMachine = setup({
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     holdPermit: assign({ permit: (_, { probe, generation }: Required<Permit>) => ({ probe, generation }) }),
     dropPermit: assign({ permit: null }),
+    hold: assign({ isHeld: true }),
+    release: assign({ isHeld: false }),
     noteFix: assign({ fix: (_, { fix }: { fix: string | null }) => fix }),
     noteCancel: assign((_, { at }: { at: number }) => ({ isCancelled: true, at })),
     noteUndone: assign((_, { at }: { at: number }) => ({ isUndone: true, at })),
@@ -138,6 +150,8 @@ export const actionMachine = setup({
   context: ({ input }) => begun(input),
   initial: 'beginning',
   on: {
+    'action.hold': { actions: 'hold' },
+    'action.release': { actions: 'release' },
     // A permit that comes when nobody needs it any more.
     'action.permitted': {
       actions: [{ type: 'holdPermit', params: ({ event }) => event }, ...releasing],
@@ -173,8 +187,15 @@ export const actionMachine = setup({
     },
     waiting: {
       entry: { type: 'announce', params: backingOff },
-      after: { reopening: 'permitting' },
-      on: { 'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } } },
+      after: { reopening: afterWaiting },
+      on: { 'action.cancel': { target: 'undoing', actions: [waking, cancelling] } },
+    },
+    // Its time has come while the whole is paused.
+    held: {
+      on: {
+        'action.release': { target: 'permitting', actions: ['release', waking] },
+        'action.cancel': { target: 'undoing', actions: [waking, cancelling] },
+      },
     },
     attempting: {
       // A monitored attempt is looked at when it takes longer than its kind does.
@@ -240,8 +261,8 @@ export const actionMachine = setup({
     },
     backingOff: {
       entry: { type: 'announce', params: backingOff },
-      after: { backOff: 'permitting' },
-      on: { 'action.cancel': { target: 'undoing', actions: { type: 'noteCancel', params: ({ event }) => event } } },
+      after: { backOff: afterWaiting },
+      on: { 'action.cancel': { target: 'undoing', actions: [waking, cancelling] } },
     },
     exhausted: {
       // One fix is tried once.

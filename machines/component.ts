@@ -265,7 +265,9 @@ function statusOf({ context }: Args, state: State): ComponentStatus {
 
 function changed({ context }: Args, state: State, at: number): { readonly notice: ComponentNotice } {
   const { name, policy } = context;
-  const loss = state === 'operational' ? 0 : policy.hasFallback ? policy.loss : 1;
+  // Open only until its time is over, so that what it sheds ends by itself: the next call to a component that is being
+  // probed may be of the very work that its loss would shed, or may never come.
+  const loss = state === 'operational' || state === 'probing' ? 0 : policy.hasFallback ? policy.loss : 1;
   return { notice: { type: 'component.changed', name, status: statusOf({ context }, state), loss, at } };
 }
 

@@ -71,6 +71,8 @@ export interface ExecutorContext {
   readonly busy: readonly number[];
   /** Slots whose actor has settled its action, and serves the next. */
   readonly idle: readonly number[];
+  /** Of those in use, the slots whose action only waits: for a back-off, or for its component. */
+  readonly waiting: readonly number[];
   /** How careful it is, from 0 to 3: the error budget says. */
   readonly caution: Caution;
   /** The part of the limit that may be used. */
@@ -203,7 +205,7 @@ const asking = {
 export const executorMachine = setup({
   types: {} as { input: ExecutorInput; context: ExecutorContext; events: ExecutorEvent },
   actors: { action: actionMachine },
-  guards: { isIdle: ({ context }) => context.busy.length === 0 },
+  guards: { isIdle: ({ context }) => context.busy.every((slot) => context.waiting.includes(slot)) },
   actions: {
     /** Inserts the submissions as waiting rows. */
     putQueued: notProvided('executor', 'putQueued') as (_: unknown, p: { submissions: readonly Submission[] }) => void,
@@ -265,6 +267,39 @@ export const executorMachine = setup({
       busy: ({ context }, { slot }: { slot: number }) => context.busy.filter((used) => used !== slot),
       idle: ({ context }, { slot }: { slot: number }) => [...context.idle, slot],
     }),
+    noteWaiting: assign({
+      waiting: ({ context }, { slot }: { slot: number }) => [...context.waiting, slot],
+    }),
+    noteWoken: assign({
+      waiting: ({ context }, { slot }: { slot: number }) => context.waiting.filter((other) => other !== slot),
+    }),
+    /** While it is paused no attempt begins; those that are under way go on. */
+    holdSlots: enqueueActions<
+      ExecutorContext,
+      ExecutorEvent,
+      undefined,
+      ExecutorEvent,
+      never,
+      never,
+      never,
+      never,
+      never
+    >(({ context, enqueue }) => {
+      for (const slot of context.busy) enqueue.sendTo(slotId(slot), { type: 'action.hold' });
+    }),
+    releaseSlots: enqueueActions<
+      ExecutorContext,
+      ExecutorEvent,
+      undefined,
+      ExecutorEvent,
+      never,
+      never,
+      never,
+      never,
+      never
+    >(({ context, enqueue }) => {
+      for (const slot of context.busy) enqueue.sendTo(slotId(slot), { type: 'action.release' });
+    }),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
@@ -279,6 +314,7 @@ export const executorMachine = setup({
     limit: input.limit,
     busy: [],
     idle: [],
+    waiting: [],
     caution: 0,
     share: 1,
     freezesOptional: false,
@@ -331,9 +367,11 @@ export const executorMachine = setup({
     'action.backingOff': {
       actions: [
         { type: 'noteBackOff', params: ({ event }) => event },
+        { type: 'noteWaiting', params: ({ event }) => event },
         { type: 'announce', params: ({ event }) => ({ notice: event }) },
       ],
     },
+    'action.woken': { actions: { type: 'noteWoken', params: ({ event }) => event } },
     'action.slow': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.undoFailed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.fallbackFailed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
@@ -351,7 +389,7 @@ export const executorMachine = setup({
         'executor.asked': {
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
-        'executor.pause': 'holding',
+        'executor.pause': { target: 'holding', actions: 'holdSlots' },
         'executor.resume': { actions: claiming },
         'action.ended': { actions: [settling, ...leaving, claiming] },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
@@ -361,7 +399,7 @@ export const executorMachine = setup({
     holding: {
       initial: 'emptying',
       on: {
-        'executor.resume': 'admitting',
+        'executor.resume': { target: 'admitting', actions: 'releaseSlots' },
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },

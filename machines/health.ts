@@ -25,6 +25,9 @@ export interface HealthFacts {
   readonly suspended: string | null;
   /** Whether new work is admitted. */
   readonly isAdmitting: boolean;
+  /** Actions that hold a slot and only wait, for a back-off or a component; and how many slots there are. */
+  readonly waiting: number;
+  readonly room: number;
   readonly parked: number;
   readonly asking: number;
   readonly tier: BudgetTier;
@@ -116,7 +119,7 @@ export function healthOf(facts: HealthFacts): Health {
   return {
     overall: issues[0]?.status ?? 'healthy',
     live,
-    ready: live && facts.suspended === null && facts.isAdmitting,
+    ready: live && facts.suspended === null && facts.isAdmitting && !isStarved(facts),
     subsystems,
     issues,
     recommendations: [...advised, ...hints(facts)],
@@ -154,7 +157,23 @@ function storeFindings({ ended, suspended }: HealthFacts): Finding[] {
   return [{ severity: 1, reason: suspended, advice: 'Look at the disk of the store: it is opened again by itself.' }];
 }
 
-function executorFindings({ parked }: HealthFacts): Finding[] {
+function executorFindings(facts: HealthFacts): Finding[] {
+  return [...starvedFindings(facts), ...parkedFindings(facts)];
+}
+
+/** What waits keeps its slot; while all slots are so taken nothing that is submitted is begun. */
+function isStarved({ isAdmitting, waiting, room }: HealthFacts): boolean {
+  return isAdmitting && room > 0 && waiting >= room;
+}
+
+function starvedFindings(facts: HealthFacts): Finding[] {
+  if (!isStarved(facts)) return [];
+  const reason = `every slot is taken by an action that only waits (${facts.waiting}): nothing else is begun`;
+  const advice = 'Allow more concurrency, cancel what waits, or let actions fail while their component is open.';
+  return [{ severity: 0.2, reason, advice }];
+}
+
+function parkedFindings({ parked }: HealthFacts): Finding[] {
   if (parked === 0) return [];
   const advice = 'Register the actions, in the version that was stored, or cancel what is parked.';
   return [{ severity: 0.4, reason: `${parked} actions are parked: nobody registered what they call`, advice }];
@@ -179,7 +198,7 @@ function componentFindings({ level, components }: HealthFacts): Finding[] {
     ...adviceOn(name, status),
   }));
   if (named.length > 0 || severity === 0) return named;
-  return [{ severity, reason: `the whole was degraded (${level}) until a moment ago` }];
+  return [{ severity, reason: `the whole is held to be degraded (${level}) until nothing was lost for a while` }];
 }
 
 function adviceOn(name: string, status: ComponentStanding['status']): Pick<Finding, 'advice'> {

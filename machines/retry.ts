@@ -31,7 +31,13 @@ export function backOffMs({ delayMs, capMs }: RetryPolicy, previousMs: number, r
   return Math.round(Math.min(capMs, delayMs + roll * (longest - delayMs)));
 }
 
-/** The back-off before the next attempt: never sooner than the other side asked for, also when it asked for more than the cap. */
+/** The longest Retry-After that is honoured, ms: who asks for more is asked again after a day, and keeps nobody for ever. */
+export const MAX_RETRY_AFTER_MS = 86_400_000;
+
+/**
+ * The back-off before the next attempt: never sooner than the other side asked for, also when it asked for more than the cap,
+ * and up to {@link MAX_RETRY_AFTER_MS}.
+ */
 export function nextDelayMs(policy: RetryPolicy, previousMs: number, roll: number, retryAfterMs = 0): number {
-  return Math.max(backOffMs(policy, previousMs, roll), Math.ceil(retryAfterMs));
+  return Math.max(backOffMs(policy, previousMs, roll), Math.min(Math.ceil(retryAfterMs), MAX_RETRY_AFTER_MS));
 }

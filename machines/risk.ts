@@ -13,6 +13,8 @@ export interface Risk {
   readonly confidence: number | null;
   /** What it will do, in words. */
   readonly summary: string;
+  /** Whether the summary is sealed: it may be made from the input. */
+  readonly isSealed?: true;
   /** Whose history counts. Default: the action's name. */
   readonly subject?: string;
   readonly silence: OnSilence;

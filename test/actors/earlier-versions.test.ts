@@ -1,11 +1,17 @@
 /** What an earlier version stored, in the machines of this one. The databases of test/golden prove it whole. */
+import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { policyOfText, SUPERVISOR_MIGRATIONS } from '../../actors/earlier-versions.ts';
 import { Registry, defineAction } from '../../actors/actions.ts';
+import { spawnSupervisor } from '../../actors/spawn.ts';
 import { actionMachine } from '../../machines/action.ts';
-import type { ActionContext, ActionNotice } from '../../machines/action-state.ts';
+import type { ActionContext, ActionNotice, AttemptInput } from '../../machines/action-state.ts';
+import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
+import { crash } from '../../persistence/crash.ts';
 import type { StoredState } from '../../persistence/migrations.ts';
+import { tempStore } from '../support/temp.ts';
+import { until } from '../support/turns.ts';
 
 const FIRST = { retry: { attempts: 2, delayMs: 10, capMs: 10 }, timeoutMs: 5, hasFallback: true };
 const CONTEXT = {
@@ -77,3 +83,38 @@ test('a policy of version 1 says what it said then, and one of now is what it is
   const now = new Registry({ now: defineAction({ run: () => 1, impact: 'high' }) }).policyOf('now');
   expect(policyOfText(JSON.stringify(now))).toEqual(now);
 });
+
+test('an attempt that an earlier version began, which knew of no deadline, is carried to its end', async () => {
+  const store = tempStore();
+  let runs = 0;
+  const work = defineAction({
+    run: (_: null) => {
+      runs += 1;
+      // The second takes longer than a limit that is no number.
+      return new Promise<number>((resolve) => void (runs === 2 && setTimeout(resolve, 30, runs)));
+    },
+  });
+  const first = await spawnSupervisor({ store, actions: { work } });
+  await first.submit('work', null, { id: 'a' });
+  await until(() => runs === 1);
+  crash(first.durable);
+  expect(forgotten(store)).toEqual(['attempt', 'id', 'timeoutMs', 'work']);
+  await using second = await spawnSupervisor({ store, actions: { work } });
+  expect(await second.execute('work', null, { id: 'a' })).toMatchObject({ kind: 'ok', value: 2, attempts: 1 });
+});
+
+/** Makes the stored input of the attempt what it was in version 1; gives what is left in it. */
+function forgotten(store: string): string[] {
+  const db = new Database(store);
+  try {
+    const row = db.prepare(`select * from actors where key = 'attempter'`).get() as ActorRow;
+    const snapshot = JSON.parse(row.snapshot) as { input: Partial<AttemptInput> };
+    const { deadlineAt: _deadline, fallback: _fallback, fix: _fix, ...input } = snapshot.input;
+    const text = JSON.stringify({ ...snapshot, input });
+    const checksum = checksumOf(text, seedOf(row), row.attempt, row.from_turn);
+    db.prepare('update actors set snapshot = ?, checksum = ? where id = ?').run(text, checksum, row.id);
+    return Object.keys(input).sort();
+  } finally {
+    db.close();
+  }
+}

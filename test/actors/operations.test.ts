@@ -177,6 +177,94 @@ test('S42: the health follows what happens: a lost component, a burning budget, 
   expect(() => supervisor.stats()).toThrowError(expect.objectContaining({ code: 'STORE_CLOSED' }));
 });
 
+test('what waits for long does not keep a pause, and is not tried before resume, also in another life', async () => {
+  const clock = new SimulatedClock(1_000_000);
+  let tries = 0;
+  const asked = defineAction({
+    run: (_: null) => {
+      tries += 1;
+      if (tries === 1) throw Object.assign(new Error('later'), { status: 429, retryAfterMs: 3_600_000 });
+      return tries;
+    },
+    retry: { attempts: 3, delayMs: 10, capMs: 100 },
+  });
+  const path = tempStore();
+  const actions = { asked, echo };
+  const first = await spawnSupervisor({ store: path, clock, actions, concurrency: 1 });
+  const told = new Promise((resolve) => first.on('action.backingOff', resolve));
+  await first.submit('asked', null, { id: 'a' });
+  await told;
+  expect(first.health()).toMatchObject({ overall: 'degraded', live: true, ready: false });
+  expect(first.health().subsystems.executor.reasons.join()).toContain('only waits');
+  await first.pause();
+  await clock.advance(7_200_000);
+  expect(tries).toBe(1);
+  await first.close();
+  await using second = await spawnSupervisor({ store: path, clock, actions, concurrency: 1 });
+  await clock.advance(7_200_000);
+  expect([second.durable.getSnapshot().value, tries]).toEqual(['paused', 1]);
+  const { outcome } = await second.submit('asked', null, { id: 'a' });
+  await second.resume();
+  expect(await outcome).toMatchObject({ kind: 'recovered', value: 2, attempts: 2 });
+  expect(await second.execute('echo', 'next')).toMatchObject({ kind: 'ok' });
+  expect(second.health()).toMatchObject({ ready: true });
+});
+
+const refusing = (component: string) =>
+  defineAction({
+    run: (_: null) => {
+      throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    },
+    component,
+  });
+const extra = defineAction({ run: (_: null) => 'extra', component: 'extras' });
+const breaker = { window: 2, minCalls: 1, openMs: 200, maxOpenMs: 1_000 };
+const browning = { gone: { criticality: 'critical-plus', breaker }, extras: { criticality: 'sheddable' } } as const;
+
+test('a brownout ends when the component that was lost is configured no more, and begins to count again with it', async () => {
+  const clock = new SimulatedClock(1_000_000);
+  const store = tempStore();
+  const all = { call: refusing('gone'), extra };
+  const first = await spawnSupervisor({ store, clock, actions: all, components: browning });
+  await first.execute('call', null);
+  expect(first.stats().level).toBe('minimal');
+  expect(await first.execute('extra', null)).toMatchObject({ kind: 'skipped' });
+  await first.close();
+  const components = { extras: browning.extras };
+  const second = await spawnSupervisor({ store, clock, actions: { extra }, components });
+  await clock.advance(31_000);
+  expect(second.health()).toMatchObject({ overall: 'healthy', issues: [] });
+  expect(await second.execute('extra', null)).toMatchObject({ kind: 'ok' });
+  await second.close();
+  await using third = await spawnSupervisor({ store, clock, actions: all, components: browning });
+  await third.execute('call', null);
+  expect(third.stats().level).toBe('minimal');
+});
+
+test('a brownout ends also when nobody calls what was lost: a component that is being probed sheds nothing', async () => {
+  const clock = new SimulatedClock(1_000_000);
+  const actions = { call: refusing('gone'), extra };
+  await using supervisor = await spawnSupervisor({ store: tempStore(), clock, actions, components: browning });
+  await supervisor.execute('call', null);
+  expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'skipped' });
+  await clock.advance(1_000);
+  expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'skipped' });
+  expect(supervisor.health().subsystems.components.reasons.join()).toContain('held to be degraded');
+  await clock.advance(31_000);
+  expect(supervisor.health()).toMatchObject({ issues: [] });
+  expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'ok' });
+});
+
+test('what an operator bypasses stays bypassed when everything is reset', async () => {
+  await using supervisor = await spawnSupervisor({ store: tempStore(), actions: { extra } });
+  await supervisor.component('extras', 'bypass');
+  await supervisor.reset();
+  const { kind, error } = await supervisor.execute('extra', null);
+  expect([kind, error?.message]).toEqual(['failed', expect.stringContaining('is bypassed by an operator')]);
+  await supervisor.component('extras', 'reset');
+  expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'ok' });
+});
+
 test('while the store is out of order it lives and is not ready; afterwards it is well again', async () => {
   await using supervisor = await spawnSupervisor({ store: tempStore(), actions: { echo } });
   const reopened = new Promise((resolve) => supervisor.durable.on('reopened', resolve));

@@ -373,7 +373,10 @@ describe('a component', () => {
     await using supervisor = await open(clock, { actions: { call: stubborn }, components: unbroken, concurrency: 7 });
     const handles = await Promise.all(Array.from({ length: 60 }, () => supervisor.submit('call', null)));
     const outcomes = await inTime(clock, Promise.all(handles.map(({ outcome }) => outcome)), 10);
-    expect(outcomes.every(({ kind, error }) => kind === 'failed' && error?.message === 'down')).toBe(true);
+    expect(outcomes.every(({ kind, error }) => kind === 'failed' && error?.message.startsWith('down'))).toBe(true);
+    expect(outcomes.every(({ attempts, error }) => attempts === 10 || error?.message.includes('retry budget'))).toBe(
+      true,
+    );
     expect(state.calls).toBeGreaterThan(70);
     expect(state.calls).toBeLessThanOrEqual(1.2 * 60 + 10);
     expect(outcomes.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(state.calls);

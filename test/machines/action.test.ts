@@ -5,7 +5,7 @@ import { actionMachine } from '../../machines/action.ts';
 import type { ActionInput, ActionNotice, ActionResult, AttemptResult } from '../../machines/action-state.ts';
 import type { ActionPolicy } from '../../machines/action-policy.ts';
 import type { ComponentEvent } from '../../machines/component.ts';
-import { backOffMs, nextDelayMs } from '../../machines/retry.ts';
+import { MAX_RETRY_AFTER_MS, backOffMs, nextDelayMs } from '../../machines/retry.ts';
 
 type State = SnapshotFrom<typeof actionMachine>;
 type Effect = { readonly type: string; readonly params?: unknown };
@@ -242,7 +242,33 @@ describe('an action that leans on a component', () => {
   test('H9: without retry budget fails at once with its own error, also when it would wait for an open breaker', () => {
     const action = new Stepped({ ...api, whenOpen: 'wait' }).permitted().attempted(threw()).backedOff();
     action.refused('retryBudget').send({ type: 'action.recalled', fix: null });
-    expect(action.outcome).toMatchObject({ kind: 'failed', attempts: 1, error: { message: 'no' } });
+    const message = 'no (not retried: the retry budget of "api" is spent)';
+    expect(action.outcome).toMatchObject({ kind: 'failed', attempts: 1, error: { message, fingerprint: '0' } });
+  });
+
+  test('that is refused because an operator bypasses it says so', () => {
+    const action = new Stepped(api).refused('bypassed');
+    expect(action.outcome?.error?.message).toBe(
+      'The component "api" is bypassed by an operator; the action was not tried.',
+    );
+  });
+
+  test('what waits begins no attempt while it is held, and is told to wait until it is released or cancelled', () => {
+    const waiting = () =>
+      new Stepped({ ...api, whenOpen: 'wait' }).refused('open', { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 });
+    const woken = ({ notices }: Stepped) => notices.filter(({ type }) => type === 'action.woken').length;
+    const free = waiting().send(AFTER.reopening);
+    expect([free.value, woken(free)]).toEqual(['permitting', 1]);
+    const held = waiting().send({ type: 'action.hold' }).send(AFTER.reopening);
+    expect([held.value, held.asks.length, woken(held)]).toEqual(['held', 1, 0]);
+    held.send({ type: 'action.release' });
+    expect([held.value, held.asks.length, woken(held)]).toEqual(['permitting', 2, 1]);
+    const early = waiting().send({ type: 'action.hold' }).send({ type: 'action.release' }).send(AFTER.reopening);
+    expect([early.value, woken(early)]).toEqual(['permitting', 1]);
+    const failing = new Stepped().send({ type: 'action.hold' }).attempted(threw()).backedOff();
+    expect([failing.value, woken(failing)]).toEqual(['held', 0]);
+    failing.cancel();
+    expect([failing.outcome?.kind, woken(failing)]).toEqual(['cancelled', 1]);
   });
 
   test('waits until it is probed if it may, tells so, and then is no retry', () => {
@@ -700,14 +726,15 @@ test('a back-off is never below its base unless the cap is, and never above the 
   );
 });
 
-test('H7: a delay is never sooner than the other side asked for, and within the policy otherwise', () => {
+test('H7: a delay is never sooner than the other side asked for, within the policy otherwise, and never beyond a day', () => {
   const policy = fc.record({ attempts: fc.constant(2), delayMs: fc.nat(10_000), capMs: fc.nat(100_000) });
+  const asking = fc.oneof(fc.nat(200_000), fc.nat(10 * MAX_RETRY_AFTER_MS));
   const roll = fc.double({ min: 0, max: 0.999, noNaN: true });
   fc.assert(
-    fc.property(policy, fc.nat(1_000_000), roll, fc.nat(200_000), (retry, previous, dice, asked) => {
+    fc.property(policy, fc.nat(1_000_000), roll, asking, (retry, previous, dice, asked) => {
       const delay = nextDelayMs(retry, previous, dice, asked);
-      expect(delay).toBeGreaterThanOrEqual(Math.max(0, asked));
-      expect(delay).toBeLessThanOrEqual(Math.max(retry.capMs, asked));
+      expect(delay).toBeGreaterThanOrEqual(Math.min(MAX_RETRY_AFTER_MS, asked));
+      expect(delay).toBeLessThanOrEqual(Math.max(retry.capMs, Math.min(MAX_RETRY_AFTER_MS, asked)));
     }),
   );
 });

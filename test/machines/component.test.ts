@@ -200,7 +200,7 @@ describe('a component', () => {
     ]);
     component.due('openFor');
     expect(component.told).toEqual([
-      { type: 'component.changed', name: 'api', status: 'probing', loss: 0.3, at: 61_000 },
+      { type: 'component.changed', name: 'api', status: 'probing', loss: 0, at: 61_000 },
     ]);
     component.succeed(component.permit(), 61_500);
     expect(component.told).toEqual([

@@ -412,6 +412,29 @@ test('I4: slots are the rows that run, never more than there is room for, and no
   );
 });
 
+test('it is idle when all that it holds only waits, and holds that until it may go on', () => {
+  const executor = new Stepped().claimed(claim(0), claim(1));
+  const waits = (slot: number): ExecutorEvent => ({
+    type: 'action.backingOff',
+    id: `a${slot}`,
+    slot,
+    attempt: 1,
+    delayMs: 9,
+    error: null,
+  });
+  const sent = () => executor.of<{ event: { type: string } }>('xstate.sendTo').map(({ event }) => event.type);
+  const idle = () => executor.notices.some(({ type }) => type === 'executor.idle');
+  executor.send(waits(0)).send({ type: 'executor.pause' });
+  expect([sent(), idle()]).toEqual([['action.hold', 'action.hold'], false]);
+  expect([executor.send(waits(1)).of('noteBackOff').length, idle()]).toEqual([1, true]);
+  executor.send({ type: 'executor.resume' });
+  expect([sent(), executor.claims.length]).toEqual([['action.release', 'action.release'], 1]);
+  executor.send({ type: 'action.woken', id: 'a0', slot: 0 }).send({ type: 'executor.pause' });
+  expect([executor.state.context.waiting, idle()]).toEqual([[1], false]);
+  executor.send(ended(0));
+  expect([executor.busy, idle()]).toEqual([[1], true]);
+});
+
 test('the actor of a slot serves one action after the other, each from its own beginning', () => {
   const executor = new Stepped(2).claimed(claim(0));
   executor.send(ended(0));

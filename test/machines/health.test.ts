@@ -8,6 +8,8 @@ const fresh: HealthFacts = {
   ended: null,
   suspended: null,
   isAdmitting: true,
+  waiting: 0,
+  room: 2,
   parked: 0,
   asking: 0,
   tier: 'healthy',
@@ -23,6 +25,8 @@ const facts: fc.Arbitrary<HealthFacts> = fc.record({
   ended: fc.option(fc.constant('it was closed')),
   suspended: fc.option(fc.constant('the disk is full')),
   isAdmitting: fc.boolean(),
+  waiting: fc.nat(3),
+  room: fc.integer({ min: 1, max: 3 }),
   parked: fc.nat(3),
   asking: fc.nat(3),
   tier: fc.constantFrom(...BUDGET_TIERS),
@@ -96,4 +100,21 @@ test('what counts little, or is nobody’s fault, makes nothing unhealthy', () =
   expect(asked.recommendations.join(' ')).toMatch(/workOff\(\).*approvals\(\)/);
   expect(healthOf({ ...fresh, scored: 49, calibrationError: 0.9 }).overall).toBe('healthy');
   expect(healthOf({ ...fresh, scored: 50, calibrationError: 0.9 }).overall).toBe('degraded');
+});
+
+test('it is not ready, and says why, while every slot is taken by what only waits', () => {
+  expect(healthOf({ ...fresh, waiting: 1 })).toMatchObject({ overall: 'healthy', ready: true });
+  const starved = healthOf({ ...fresh, waiting: 2 });
+  expect(starved).toMatchObject({ overall: 'degraded', live: true, ready: false });
+  expect(starved.subsystems.executor.reasons).toEqual([
+    'every slot is taken by an action that only waits (2): nothing else is begun',
+  ]);
+  expect(healthOf({ ...fresh, waiting: 2, isAdmitting: false })).toMatchObject({ overall: 'healthy', ready: false });
+});
+
+test('that the whole is held to be degraded is no claim that anything is lost', () => {
+  const components = { db: { status: 'probing', weight: 1 } } as const;
+  expect(healthOf({ ...fresh, level: 'minor', components }).subsystems.components.reasons).toEqual([
+    'the whole is held to be degraded (minor) until nothing was lost for a while',
+  ]);
 });
