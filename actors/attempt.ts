@@ -14,6 +14,7 @@ import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext } from './action-context.ts';
 import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
+import { resultsFor } from './dependencies.ts';
 import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
@@ -145,10 +146,10 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
 }
 
 /** What there is to do. Every attempt reads it: no more of the row than that. */
-type WorkRow = Pick<ActionRow, 'id' | 'name' | 'version' | 'input' | 'plan' | 'policy'>;
+type WorkRow = Pick<ActionRow, 'id' | 'name' | 'version' | 'input' | 'plan' | 'policy' | 'pays'>;
 
 function readWork(rows: Pick<Rows, 'get' | 'unseal'>, id: string): WorkRow | undefined {
-  const row = rows.get<WorkRow>('select id, name, version, input, plan, policy from actions where id = ?', id);
+  const row = rows.get<WorkRow>('select id, name, version, input, plan, policy, pays from actions where id = ?', id);
   return row && unsealed(rows, row);
 }
 
@@ -185,7 +186,7 @@ function standIn({ registry }: AttemptWorld, definition: AnyAction, row: WorkRow
 function contextOf(
   world: AttemptWorld,
   { undo }: AnyAction,
-  { plan }: WorkRow,
+  row: WorkRow,
   { id, attempt, fix, fallback }: AttemptInput,
   signal: AbortSignal,
 ): ActionContext {
@@ -195,23 +196,10 @@ function contextOf(
     signal,
     fix,
     fallback,
-    results: plan === null ? {} : resultsFor(world.rows, id),
+    results: resultsFor(world.rows, row),
     progress: (value) => world.onProgress(id, value),
     willUndo: (name, data) => new Compensations(world.rows, id).note(undo, name, data, signal),
   };
-}
-
-/** What the dependencies of a plan's step returned. */
-function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, id: string): Record<string, unknown> {
-  const found = rows.all<{ step: string; value: string }>(
-    `select before.step as step, actions.value as value
-     from steps me, json_each(me.after) named
-     join steps before on before.id = me.plan || '/' || named.value
-     join actions on actions.id = before.action
-     where me.action = ? and actions.value is not null`,
-    id,
-  );
-  return Object.fromEntries(found.map((row) => [row.step, fromText(unsealed(rows, row).value)]));
 }
 
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */

@@ -12,14 +12,14 @@ import { isSuccess, type Outcome } from '../machines/outcome.ts';
 import { decideStop, isDone, payAgainMs, type StopReason, type UnfinishedCounts } from '../machines/stop-gate.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import { NO_TALLY, type Tally } from './action-history.ts';
-import { isPayment } from './debts.ts';
+import { isPayment, payableAt } from './debts.ts';
 import { readAction } from './ledger.ts';
 import { isPassing, outlasting } from './outage.ts';
 import { checkedId } from './plan-input.ts';
 import { noteRun, readRun } from './run-tables.ts';
 import { roomOf, standingOf, type Tree } from './standing.ts';
 import type { SubmissionOptions } from './submissions.ts';
-import { LISTED, countUnfinished, hasPayableDebt, listUnfinished, type Unfinished } from './unfinished.ts';
+import { LISTED, countUnfinished, listUnfinished, type Unfinished } from './unfinished.ts';
 import { WorkGoal } from './work-goal.ts';
 import {
   checkWork,
@@ -128,6 +128,7 @@ class ContinuousWork {
   #isPaying = false;
   #fruitless = 0;
   #payAt = 0;
+  #dueAt = 0;
   #timer: unknown;
   #isTold = false;
   #isOver = false;
@@ -311,9 +312,23 @@ class ContinuousWork {
 
   /** A debt that was paid says that others may be, too. */
   #notePayment({ id, kind }: { readonly id: string; readonly kind: Outcome['kind'] }): void {
-    if (!isPayment(id) || !isSuccess(kind)) return;
+    if (this.#fruitless === 0 || !isSuccess(kind)) return;
+    try {
+      if (!isPayment(this.#rows, id)) return;
+    } catch (error) {
+      // The pause gets no shorter, and that is all.
+      return isPassing(error) ? undefined : this.#fail(error);
+    }
     this.#fruitless = 0;
     this.#payAt = this.#now();
+  }
+
+  /** A debt that was tried in vain has a time of its own. */
+  #nextPayment(): number | null {
+    const due = payableAt(this.#rows);
+    if (due === null) return null;
+    this.#dueAt = Math.max(this.#payAt, due);
+    return this.#dueAt;
   }
 
   #askGoal(): void {
@@ -338,8 +353,7 @@ class ContinuousWork {
         goal: this.#goal.isReached,
         hasWork: this.#source.hasMore,
         counts: () => this.#counts(1),
-        hasHope: () => hasPayableDebt(this.#rows),
-        payAt: this.#payAt,
+        payAt: () => this.#nextPayment(),
       });
       if (verdict.kind === 'end') return this.#end(verdict.reason);
       if (verdict.kind === 'workOff') void this.#workOff().catch((error) => this.#fail(error));
@@ -377,7 +391,7 @@ class ContinuousWork {
     const now = this.#now();
     const waits = [LOOK_MS, this.#endsAt - now];
     if (this.#goal.isReached === false) waits.push(ASK_GOAL_MS);
-    if (this.#payAt > now) waits.push(this.#payAt - now);
+    if (this.#dueAt > now) waits.push(this.#dueAt - now);
     this.#timer = clock.setTimeout(() => this.#moved(), Math.max(0, Math.min(...waits)));
   }
 

@@ -52,7 +52,7 @@ function factsOf(durable: Tree): HealthFacts {
     components: degradation.components,
     scored,
     calibrationError,
-    owed: count(`debts where state = 'owed'`),
+    owed: count(`debts where state in ('owed', 'unpayable')`),
   };
 }
 

@@ -44,6 +44,8 @@ export interface ActionRow {
   /** `done`, or JSON of what it failed of. */
   readonly undo: string | null;
   readonly work_ms: number;
+  /** The action whose real work this does, because a fallback stood in for it; null for all others. */
+  readonly pays: string | null;
 }
 
 /** What the actions of a name have come to. */
@@ -68,10 +70,17 @@ export interface DebtRow {
   readonly fallback: string;
   readonly quality_loss: number;
   readonly incurred_at: number;
-  readonly state: 'owed' | 'paying' | 'paid';
+  /** One that is `unpayable` failed of what does not pass: it is tried again only when somebody asks. */
+  readonly state: 'owed' | 'paying' | 'paid' | 'unpayable';
   /** The action that does, or did, the real work. */
   readonly payment: string | null;
   readonly paid_at: number | null;
+  /** Payments that were queued so far. */
+  readonly tries: number;
+  /** By itself not before this time, since the last try failed, ms since 1970. */
+  readonly retry_at: number | null;
+  /** For a step of a plan: the actions it depends on, by the names of their steps, as JSON. */
+  readonly sources: string | null;
 }
 
 export const QUEUE_TABLES: readonly TableSpec[] = [
@@ -106,6 +115,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'fix text',
       'undo text',
       'work_ms real not null default 0',
+      'pays text',
     ],
     indexes: [
       'drop index if exists actions_waiting',
@@ -148,9 +158,13 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'state text not null',
       'payment text',
       'paid_at real',
+      'tries integer not null default 0',
+      'retry_at real',
+      'sources text',
     ],
     indexes: [
       `create index if not exists debts_owed on debts(component, incurred_at) where state = 'owed'`,
+      `create index if not exists debts_due on debts(component, retry_at) where state = 'owed' and retry_at is not null`,
       `create index if not exists debts_payment on debts(payment) where state = 'paying'`,
     ],
   },

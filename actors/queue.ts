@@ -8,7 +8,7 @@ import type { ActionResult } from '../machines/action-state.ts';
 import type { StoredPolicy } from '../machines/action-policy.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
-import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission } from '../machines/executor.ts';
+import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission, WorkOff } from '../machines/executor.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
@@ -18,7 +18,8 @@ import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
-import { incur, isPayment, noteSettled, workOff } from './debts.ts';
+import { incur, noteSettled, payDue, workOff } from './debts.ts';
+import { qualityBefore } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed } from './values.ts';
@@ -62,10 +63,10 @@ export function queueActions(world: QueueWorld) {
 type Ending = Pick<ActionResult, 'kind' | 'attempts' | 'qualityLoss' | 'workMs'> & Partial<ActionResult>;
 
 /** What must be known of an action to let it run. */
-type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy'>;
+type Waiting = Pick<ActionRow, 'id' | 'name' | 'version' | 'plan' | 'approved' | 'policy' | 'pays'>;
 
 /** And to settle it. */
-type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved'>;
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays'>;
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
@@ -86,7 +87,7 @@ function policyFrom(text: string): StoredPolicy {
   return lastPolicy.policy;
 }
 
-const COLUMNS = 'id, name, version, plan, approved, policy';
+const COLUMNS = 'id, name, version, plan, approved, policy, pays';
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `select ${COLUMNS} from actions where state = 'waiting' order by optional, rank desc, seq limit 1`;
 const FIRST_NEEDED = `select ${COLUMNS} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`;
@@ -150,7 +151,7 @@ class Queue {
     return this.#rows.get<Waiting>(needed ? FIRST_NEEDED : FIRST_WAITING);
   }
 
-  #take({ id, name, plan, approved, policy: text }: Waiting, slot: number): Claimed {
+  #take({ id, name, plan, pays, approved, policy: text }: Waiting, slot: number): Claimed {
     const at = this.#world.clock.now();
     this.#rows.run(
       `update actions set state = 'running', slot = ?, started_at = ?, attempts = 1, from_turn = ? where id = ?`,
@@ -165,7 +166,7 @@ class Queue {
     // People are asked about what could do harm, and that is where their answers count.
     const verdicts = impact === 'low' && confidence === null ? NO_VERDICTS : verdictsOn(this.#rows, subject);
     const evidence = { impact, reversible, clarity, confidence, summary, ...history, ...verdicts };
-    const quality = plan === null ? 1 : this.#qualityBefore(id);
+    const quality = qualityBefore(this.#rows, { id, plan, pays });
     return {
       id,
       slot,
@@ -175,19 +176,6 @@ class Queue {
       quality,
       evidence: { ...evidence, hasUndo: policy.hasUndo, approved: approved === 1 },
     };
-  }
-
-  /** What a step depends on is as good as its worst part; what is shared by two parts counts once. */
-  #qualityBefore(id: string): number {
-    const { loss } = this.#rows.get<{ loss: number }>(
-      `select coalesce(max(actions.quality_loss), 0) as loss
-       from steps me, json_each(me.after) named
-       join steps before on before.id = me.plan || '/' || named.value
-       join actions on actions.id = before.action
-       where me.action = ?`,
-      id,
-    ) ?? { loss: 0 };
-    return 1 - loss;
   }
 
   noteAttempt({ id, attempt }: { id: string; attempt: number }): void {
@@ -271,8 +259,8 @@ class Queue {
     return this.#settle(action, this.#world.clock.now(), { ...NEVER_RAN, kind: 'denied', error }, 'asking');
   }
 
-  workOff({ component, at }: { component: string | null; at: number }): void {
-    workOff(this.#rows, component, at);
+  workOff({ component, at, asked = false }: WorkOff): void {
+    workOff(this.#rows, component, at, asked);
   }
 
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
@@ -283,7 +271,7 @@ class Queue {
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
     const row = this.#rows.get<Settling>(
-      'select id, name, plan, policy, state, approved from actions where id = ?',
+      'select id, name, plan, policy, state, approved, pays from actions where id = ?',
       id,
     );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
@@ -309,16 +297,19 @@ class Queue {
     );
     const { name, plan, policy: text } = row;
     const { component, hasUndo, risk } = policyFrom(text);
-    const asked = kind === 'denied' || (row.approved === 1 && !isPayment(id));
+    const asked = kind === 'denied' || (row.approved === 1 && row.pays === null);
     noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
-    const bad = COSTS[kind]?.(qualityLoss);
+    const cost = COSTS[kind]?.(qualityLoss);
+    // What a payment that fails loses was charged when the fallback stood in.
+    const bad = row.pays !== null && cost !== 0 ? undefined : cost;
     if (bad !== undefined)
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
     if (via !== undefined && owes === true) incur(this.#rows, row, via, qualityLoss, at);
-    noteSettled(this.#rows, id, kind === 'ok' || kind === 'recovered', at);
-    const learns = risk.impact !== 'low' && bad !== undefined && score !== undefined && raw !== undefined;
+    if (row.pays !== null) noteSettled(this.#rows, { id, pays: row.pays, kind, error, at });
+    if (kind === 'ok' || kind === 'recovered') payDue(this.#rows, component, row.pays !== null, at);
+    const learns = risk.impact !== 'low' && cost !== undefined && score !== undefined && raw !== undefined;
     const chargedAt = bad !== undefined && bad > 0 ? at : null;
     return { id, kind, plan, chargedAt, scores: learns ? { score, raw } : null };
   }

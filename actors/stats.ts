@@ -87,7 +87,7 @@ export function statsOf(durable: Tree, began: number): Stats {
     tier,
     budget: budgetReport(rows, budget.policy, at),
     gate: gateStats(executor),
-    debts: { owed: 0, paying: 0, paid: 0, ...grouped(rows, 'debts', 'state') },
+    debts: { owed: 0, paying: 0, paid: 0, unpayable: 0, ...grouped(rows, 'debts', 'state') },
   };
 }
 

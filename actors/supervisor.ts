@@ -240,9 +240,12 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     return openDebts(this.#rows);
   }
 
-  /** Does the real work that is owed, as optional actions that come last; of one component, or of all. */
+  /**
+   * Does the real work that is owed, as optional actions that come last; of one component, or of all. Also what failed for
+   * good when it was tried, or is not due yet.
+   */
   async workOff(component: string | null = null): Promise<void> {
-    await this.#send({ type: 'supervisor.workOff', component, at: this.#now() });
+    await this.#send({ type: 'supervisor.workOff', component, at: this.#now(), asked: true });
   }
 
   /** How well it is. Answers also when the store does not, and when it is closed. */

@@ -1,9 +1,6 @@
 /** What keeps a long run from being done, read from rows: for the stop gate, and for whoever wants to know. */
-import { isRetryable } from '../machines/error-class.ts';
-import type { ErrorRecord } from '../machines/outcome.ts';
 import type { UnfinishedCounts, UnfinishedKind } from '../machines/stop-gate.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { unsealedText } from './values.ts';
 
 /** Something that is not finished, or not verified. */
 export interface Unfinished {
@@ -13,7 +10,7 @@ export interface Unfinished {
   readonly why: string;
 }
 
-type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
+type Reader = Pick<Rows, 'get' | 'all'>;
 type Countable = keyof UnfinishedCounts;
 
 /** So many of a kind are listed. */
@@ -27,11 +24,12 @@ const FROM: Readonly<Record<Countable, string>> = {
   parked: `select id, 'no handler of ' || name || ', version ' || version || ', is registered' as why
     from actions where state = 'parked'`,
   plan: `select id, 'the plan has steps to go' as why from plans where state <> 'settled'`,
-  debt: `select id, fallback || ' stood in for ' || name || ', and the real work is owed' as why
+  debt: `select id, fallback || ' stood in for ' || name || iif(state = 'unpayable',
+    ', and the real work failed for good', ', and the real work is owed') as why
     from debts where state <> 'paid'`,
   // The failure of a step is its plan's, and that of a payment leaves the debt.
   failed: `select id, 'failed' as why from actions
-    where kind = 'failed' and settled_at >= ? and plan is null and id not like '%!owed%'
+    where kind = 'failed' and settled_at >= ? and plan is null and pays is null
     union all select id, 'the plan failed' as why from plans where kind = 'failed' and settled_at >= ?`,
 };
 
@@ -61,26 +59,4 @@ export function listUnfinished(rows: Reader, since: number): Unfinished[] {
 
 function cellsOf(kind: Countable, since: number): number[] {
   return kind === 'failed' ? [since, since] : [];
-}
-
-interface Tried {
-  readonly payment: string | null;
-  readonly kind: string | null;
-  readonly error: string | null;
-}
-
-/** Whether a debt may be paid yet: nobody tried, or the last try failed of something that passes. */
-export function hasPayableDebt(rows: Reader): boolean {
-  return rows
-    .all<Tried>(
-      `select payment, actions.kind as kind, error from debts left join actions on actions.id = payment
-       where debts.state = 'owed' order by payment is not null limit 1000`,
-    )
-    .some(({ payment, kind, error }) => {
-      if (payment === null) return true;
-      if (error === null) return kind !== 'cancelled';
-      const failure = JSON.parse(unsealedText(rows, error)) as ErrorRecord;
-      // What is down now may be back later.
-      return failure.code === 'CIRCUIT_OPEN' || isRetryable(failure.class);
-    });
 }

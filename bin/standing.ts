@@ -47,11 +47,18 @@ function snapshotsOf(rows: StoreReader, systemId: string): Snapshot[] {
 /** What is not as it should be, as lines. */
 export function standingLines({ budget, components, debts }: Standing): string[] {
   const away = components.filter(({ status }) => status !== 'operational');
+  const owed = debts.filter(({ state }) => state !== 'unpayable');
+  const unpayable = debts.filter(({ state }) => state === 'unpayable');
   return [
     ...(budget === undefined || budget === 'healthy' ? [] : [`error budget: ${tierText(budget)}`]),
     ...away.map((component) => `component ${component.name}: ${componentText(component)}`),
-    ...(debts.length === 0 ? [] : [`owed since a fallback stood in: ${debts.map(({ id }) => id).join(', ')}`]),
+    ...debtLine('owed since a fallback stood in', owed),
+    ...debtLine('owed, and failed for good when it was tried', unpayable),
   ];
+}
+
+function debtLine(what: string, debts: readonly DebtRow[]): string[] {
+  return debts.length === 0 ? [] : [`${what}: ${debts.map(({ id }) => id).join(', ')}`];
 }
 
 /** What a tier does. */

@@ -59,6 +59,14 @@ export interface ExecutorInput {
   readonly limit: number;
 }
 
+/** Does the real work that is owed, of one component or of all. */
+export interface WorkOff {
+  readonly component: string | null;
+  readonly at: number;
+  /** Somebody wants it now, also what is not tried again by itself. */
+  readonly asked?: boolean;
+}
+
 /** What survives a restart. */
 export interface ExecutorContext {
   readonly limit: number;
@@ -95,7 +103,7 @@ export type ExecutorEvent =
   /** Forgets what was learned for the gate. */
   | { readonly type: 'executor.reset' }
   | { readonly type: 'executor.answered'; readonly approved: readonly string[]; readonly denied: readonly Denial[] }
-  | { readonly type: 'executor.workOff'; readonly component: string | null; readonly at: number }
+  | ({ readonly type: 'executor.workOff' } & WorkOff)
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.pause' }
@@ -229,7 +237,7 @@ export const executorMachine = setup({
       p: { approved: readonly string[]; denied: readonly Denial[] },
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
-    workOff: notProvided('executor', 'workOff') as (_: unknown, p: { component: string | null; at: number }) => void,
+    workOff: notProvided('executor', 'workOff') as (_: unknown, p: WorkOff) => void,
     admit: assign(({ context, spawn }, { admitted }: { admitted: readonly ActionInput[] }) => {
       const slots = admitted.map(({ slot }) => slot);
       for (const input of admitted)

@@ -25,10 +25,8 @@ export interface StopFacts {
   readonly hasWork: boolean;
   /** Asked only when it matters. */
   readonly counts: () => UnfinishedCounts;
-  /** Whether a debt may be paid yet, because nobody tried, or the last try failed of something that passes. */
-  readonly hasHope: () => boolean;
-  /** When debts are to be worked off next. */
-  readonly payAt: number;
+  /** When debts are to be worked off next; null when no debt that is left can be paid. Asked only when it matters. */
+  readonly payAt: () => number | null;
 }
 
 export type StopReason = 'goal' | 'time' | 'told';
@@ -55,7 +53,8 @@ export function decideStop(facts: StopFacts): StopVerdict {
   if (!isGoalReached(facts)) return GO_ON;
   const counts = facts.counts();
   if (isPending(counts)) return GO_ON;
-  if (counts.debt > 0 && facts.hasHope()) return facts.at >= facts.payAt ? { kind: 'workOff' } : GO_ON;
+  const payAt = counts.debt > 0 ? facts.payAt() : null;
+  if (payAt !== null) return facts.at >= payAt ? { kind: 'workOff' } : GO_ON;
   return { kind: 'end', reason: 'goal' };
 }
 
@@ -65,7 +64,7 @@ export function isDone(facts: Pick<StopFacts, 'goal' | 'hasWork' | 'counts'>): b
   return isGoalReached(facts) && !isPending(counts) && counts.debt === 0 && counts.failed === 0;
 }
 
-/** How long to wait until debts are worked off again, after so many rounds in a row that paid none, ms. */
+/** How long to wait until a debt, or all of them, is tried again, after so many tries in a row in vain, ms. */
 export function payAgainMs(fruitless: number): number {
   return fruitless === 0 ? 0 : Math.min(600_000, 10_000 * 2 ** (fruitless - 1));
 }

@@ -19,7 +19,7 @@ import { checkpointMachine } from './checkpoint.ts';
 import type { ComponentCommand } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
-import { executorMachine, type ExecutorNotice, type Settled, type Submission } from './executor.ts';
+import { executorMachine, type ExecutorNotice, type Settled, type Submission, type WorkOff } from './executor.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
 
 export interface SupervisorInput {
@@ -54,8 +54,7 @@ export type SupervisorCommand =
       readonly command: ComponentCommand;
       readonly at: number;
     }
-  /** Does the real work that is owed, of one component or of all. */
-  | { readonly type: 'supervisor.workOff'; readonly component: string | null; readonly at: number }
+  | ({ readonly type: 'supervisor.workOff' } & WorkOff)
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -203,10 +202,11 @@ export const supervisorMachine = setup({
         at,
       }),
     ),
-    workOff: sendTo('executor', (_, { component, at }: { component: string | null; at: number }) => ({
+    workOff: sendTo('executor', (_, { component, at, asked = false }: WorkOff) => ({
       type: 'executor.workOff' as const,
       component,
       at,
+      asked,
     })),
     adaptGate: sendTo('executor', { type: 'executor.adapt' }),
     reset: enqueueActions(({ enqueue }, { components, at }: { components: readonly string[]; at: number }) => {

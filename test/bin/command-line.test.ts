@@ -56,6 +56,25 @@ describe('perdure run', () => {
     expect(values).toMatchObject({ one: { n: 1 }, two: { one: { n: 1 } }, saved: 'saved\n' });
   });
 
+  test('does what a fallback stood in for with the results that the step had, when its component is back', async () => {
+    const publish = 'cat "$PERDURE_INPUT" >> log; echo >> log; test -e up && cp "$PERDURE_INPUT" "$PERDURE_OUTPUT"';
+    const mirror = { run: 'true', 'quality-loss': 0.1, owes: true };
+    writePlan(
+      [
+        { id: 'fetch', run: `echo '{"rows":3}' > "$PERDURE_OUTPUT"` },
+        { id: 'publish', run: publish, after: ['fetch'], component: 'registry', fallback: { mirror } },
+        { id: 'mend', run: 'touch up', after: ['publish'] },
+        { id: 'probe', run: 'true', component: 'registry', 'when-open': 'wait', after: ['mend'] },
+        { id: 'last', run: 'until [ "$(wc -l < log)" -ge 2 ]; do sleep 0.05; done; sleep 0.3', after: ['probe'] },
+      ],
+      { components: { registry: { breaker: { window: 4, 'min-calls': 1, open: '300ms' } } } },
+    );
+    const { code, stdout, stderr } = await perdure('run', 'plan.json');
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stdout).not.toContain('owed since a fallback stood in');
+    expect(logged()).toEqual(['{"fetch":{"rows":3}}', '{"fetch":{"rows":3}}']);
+  });
+
   test('puts nothing but one JSON document on stdout with --json', async () => {
     writePlan([{ id: 'one', run: 'echo out' }]);
     const { code, stdout, stderr } = await perdure('run', 'plan.json', '--json', '--store', 'work.db');

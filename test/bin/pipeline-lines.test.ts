@@ -76,9 +76,24 @@ test('a store in which all is well says nothing more, and one with debts says wh
   const db = { name: 'db', status: 'operational', openUntil: null, opens: 0, calls, retriesLeft: 9 } as const;
   expect(standingLines({ budget: 'healthy', components: [db], debts: [] })).toEqual([]);
   const debt = { id: 'n:1/test', name: 'command', component: 'db', fallback: 'skip' };
-  const debts = [{ ...debt, quality_loss: 1, incurred_at: 0, state: 'owed', payment: null, paid_at: null }] as const;
+  const debts = [
+    {
+      ...debt,
+      quality_loss: 1,
+      incurred_at: 0,
+      state: 'owed',
+      payment: null,
+      paid_at: null,
+      tries: 0,
+      retry_at: null,
+      sources: null,
+    },
+  ] as const;
   expect(standingLines({ components: [{ ...db, status: 'bypassed' }], debts })).toEqual([
     'component db: bypassed by an operator',
     'owed since a fallback stood in: n:1/test',
+  ]);
+  expect(standingLines({ components: [db], debts: debts.map((one) => ({ ...one, state: 'unpayable' })) })).toEqual([
+    'owed, and failed for good when it was tried: n:1/test',
   ]);
 });

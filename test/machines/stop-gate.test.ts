@@ -10,8 +10,7 @@ const facts = (more: Partial<StopFacts> = {}, counts: Partial<UnfinishedCounts> 
   goal: null,
   hasWork: false,
   counts: () => ({ ...nothing, ...counts }),
-  hasHope: () => true,
-  payAt: 0,
+  payAt: () => 0,
   ...more,
 });
 const count = fc.nat(2);
@@ -30,11 +29,10 @@ const anyFacts = fc
     isTold: fc.boolean(),
     goal: fc.constantFrom(null, true, false),
     hasWork: fc.boolean(),
-    payAt: fc.nat(2_000),
-    hope: fc.boolean(),
+    payAt: fc.option(fc.nat(2_000)),
     counts: anyCounts,
   })
-  .map(({ hope, counts, ...more }) => facts({ ...more, hasHope: () => hope }, counts));
+  .map(({ payAt, counts, ...more }) => facts({ ...more, payAt: () => payAt }, counts));
 
 test('S11: it answers "do not stop" only while work remains; it stops when the goal is met, or when told', () => {
   expect(decideStop(facts({ hasWork: true }))).toEqual({ kind: 'goOn' });
@@ -73,7 +71,7 @@ test('H42: done is said only when all is finished, nothing failed, nothing is ow
 
 test('what is owed is worked off before the end, again and again while there is hope, less and less often', () => {
   expect(decideStop(facts({}, { debt: 1 }))).toEqual({ kind: 'workOff' });
-  expect(decideStop(facts({ payAt: 10 }, { debt: 1 }))).toEqual({ kind: 'goOn' });
-  expect(decideStop(facts({ hasHope: () => false }, { debt: 1 }))).toEqual({ kind: 'end', reason: 'goal' });
+  expect(decideStop(facts({ payAt: () => 10 }, { debt: 1 }))).toEqual({ kind: 'goOn' });
+  expect(decideStop(facts({ payAt: () => null }, { debt: 1 }))).toEqual({ kind: 'end', reason: 'goal' });
   expect([0, 1, 2, 3, 7, 100].map(payAgainMs)).toEqual([0, 10_000, 20_000, 40_000, 600_000, 600_000]);
 });

@@ -47,7 +47,7 @@ test('a long run that is killed at any commit, and once more in its second life,
   expect(live(calm, 0)).toBeNull();
   const { report, outcomes, debts, commits } = finalOf(calm);
   expect(report).toMatchObject({ reason: 'goal', done: true, tally: { ok: 9, recovered: 1, degraded: 2 } });
-  expect(debts).toEqual({ owed: 0, paying: 0, paid: 2 });
+  expect(debts).toEqual({ owed: 0, paying: 0, paid: 2, unpayable: 0 });
   const killed = [];
   for (let commit = 1; commit <= commits; commit++) {
     const folder = tempFolder();
