@@ -207,7 +207,9 @@ async function judge(store: NodeStore, life: Life, sends: readonly Send[]): Prom
   const run = `${(life.names[0] as string).split('-')[0]}-`;
   const booked = store.rows.all<{ what: string }>('select what from ledger').map(({ what }) => what);
   expect(booked.filter((what) => what.startsWith(run)).toSorted()).toEqual(taken(3).toSorted());
-  expect([...acted.values()].toSorted()).toEqual(taken(2).toSorted());
+  // What a life had begun that was dropped in this process may still end in the next run.
+  const did = [...acted.values()].filter((what) => what.startsWith(run));
+  expect(did.toSorted()).toEqual(taken(2).toSorted());
   expect(store.deadLetters()).toEqual([]);
 }
 
