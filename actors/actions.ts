@@ -2,6 +2,7 @@
 import { messageOf, PerdureError } from '../errors.ts';
 import type { FallbackSpec, StoredPolicy, WhenOpen } from '../machines/action-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
+import { fallbackOrder } from '../machines/quality.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
 import type { Impact } from '../machines/gate.ts';
 import type { OnSilence } from '../machines/approvals.ts';
@@ -218,14 +219,18 @@ export class Registry {
     definition: AnyAction,
     component: string | null,
     asked: PolicyOverrides['fallback'] = true,
-  ): FallbackSpec[] {
+  ): readonly FallbackSpec[] {
     if (asked === false) return [];
     const shared = component === null ? {} : (this.#components[component]?.fallbacks ?? {});
     const terms = asked === true ? { ...shared, ...fallbacksOf(definition) } : asked;
     checkStandIns(terms, (fallback) => this.fallbackOf(definition, component, fallback) !== undefined);
-    return Object.entries<FallbackTerms>(terms)
-      .map(([name, { qualityLoss = DEFAULT_LOSS, owes = false }]) => ({ name, loss: qualityLoss, owes }))
-      .sort((a, b) => a.loss - b.loss);
+    return fallbackOrder(
+      Object.entries<FallbackTerms>(terms).map(([name, { qualityLoss = DEFAULT_LOSS, owes = false }]) => ({
+        name,
+        loss: qualityLoss,
+        owes,
+      })),
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { FallbackSpec } from './action-policy.ts';
 import type { ActionContext, Args, AttemptResult, Reached, Refusal } from './action-state.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { ErrorRecord } from './outcome.ts';
+import { isBelow } from './quality.ts';
 import { nextDelayMs } from './retry.ts';
 
 export function ownError(code: PerdureErrorCode, message: string): ErrorRecord {
@@ -92,7 +93,7 @@ export function qualityOf({ context: { quality } }: Args, loss: number): number 
 
 export function isEnough({ context }: Args, loss: number): boolean {
   const { waivesFloor, policy } = context;
-  return waivesFloor || qualityOf({ context }, loss) >= policy.qualityFloor;
+  return waivesFloor || !isBelow(qualityOf({ context }, loss), policy.qualityFloor);
 }
 
 export function nextFallback({ context }: Args): FallbackSpec | undefined {

@@ -8,7 +8,7 @@
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import { actionMachine } from './action.ts';
-import type { ActionInput, ActionNotice, ActionResult, Reached, Shortfall } from './action-state.ts';
+import type { ActionEvent, ActionInput, ActionNotice, ActionResult, Reached, Shortfall } from './action-state.ts';
 import type { ActionPolicy, StoredPolicy } from './action-policy.ts';
 import type { ApprovalRequest } from './approvals.ts';
 import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
@@ -209,6 +209,14 @@ const asking = {
   }),
 } as const;
 
+function toSlots(event: ActionEvent) {
+  return enqueueActions<ExecutorContext, ExecutorEvent, undefined, ExecutorEvent, never, never, never, never, never>(
+    ({ context, enqueue }) => {
+      for (const slot of context.busy) enqueue.sendTo(slotId(slot), event);
+    },
+  );
+}
+
 /** Takes actions from the queue while there is room, and settles each once. */
 export const executorMachine = setup({
   types: {} as { input: ExecutorInput; context: ExecutorContext; events: ExecutorEvent },
@@ -282,32 +290,8 @@ export const executorMachine = setup({
       waiting: ({ context }, { slot }: { slot: number }) => context.waiting.filter((other) => other !== slot),
     }),
     /** While it is paused no attempt begins; those that are under way go on. */
-    holdSlots: enqueueActions<
-      ExecutorContext,
-      ExecutorEvent,
-      undefined,
-      ExecutorEvent,
-      never,
-      never,
-      never,
-      never,
-      never
-    >(({ context, enqueue }) => {
-      for (const slot of context.busy) enqueue.sendTo(slotId(slot), { type: 'action.hold' });
-    }),
-    releaseSlots: enqueueActions<
-      ExecutorContext,
-      ExecutorEvent,
-      undefined,
-      ExecutorEvent,
-      never,
-      never,
-      never,
-      never,
-      never
-    >(({ context, enqueue }) => {
-      for (const slot of context.busy) enqueue.sendTo(slotId(slot), { type: 'action.release' });
-    }),
+    holdSlots: toSlots({ type: 'action.hold' }),
+    releaseSlots: toSlots({ type: 'action.release' }),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),

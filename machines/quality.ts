@@ -39,9 +39,9 @@ export function composeQuality(losses: readonly number[]): number {
   return rounded(losses.reduce((quality, loss) => quality * (1 - Math.min(1, Math.max(0, loss))), 1));
 }
 
-/** Whether a result of this quality may not be given for the real thing; null is no floor. */
-export function belowFloor(quality: number, floor: number | null): boolean {
-  return floor !== null && rounded(quality) < floor;
+/** Whether a result of this quality may not be given for the real thing. */
+export function isBelow(quality: number, floor: number): boolean {
+  return rounded(quality) < floor;
 }
 
 /** The fallbacks in the order in which they are tried: the least loss first, equal ones as they were written. */

@@ -480,6 +480,12 @@ describe('fallbacks', () => {
 describe('the quality floor', () => {
   const strict = { fallbacks: [FALLBACK], retry: ONCE, qualityFloor: 0.6 } as const;
 
+  test('H24: one that is just as good as the floor stands in, whatever fractions leave over', () => {
+    const fallbacks = [{ name: 'local', loss: 0.9, owes: false }];
+    const action = new Stepped({ fallbacks, qualityFloor: 0.1 }).attempted(threw({ retryable: false }));
+    expect(action.value).toBe('fallingBack');
+  });
+
   test('H24: fails an action whose fallback is not good enough, without calling it', () => {
     const action = new Stepped(strict).attempted(threw());
     expect(action.begun).toEqual(['attempter']);

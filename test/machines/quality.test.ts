@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  belowFloor,
   composeQuality,
   fallbackOrder,
+  isBelow,
   isShed,
   isWorse,
   levelOf,
@@ -36,9 +36,9 @@ test('another loss never raises a quality, and the order of losses does not matt
 
 test('H24: a composed quality below its floor is told, one at the floor is not', () => {
   expect(composeQuality([0.3, 0.5])).toBe(0.35);
-  expect(belowFloor(composeQuality([0.3, 0.5]), 0.5)).toBe(true);
-  expect(belowFloor(1 - 0.9, 0.1)).toBe(false);
-  expect(belowFloor(0, null)).toBe(false);
+  expect(isBelow(composeQuality([0.3, 0.5]), 0.5)).toBe(true);
+  expect(isBelow(1 - 0.9, 0.1)).toBe(false);
+  expect(isBelow(0, 0)).toBe(false);
 });
 
 test('a level is worse when the quality is less, and full only when nothing is lost', () => {
