@@ -155,9 +155,13 @@ type Cells = [
 
 /** The rows of a tree by id. SQLite gives arrays, not objects: less garbage in a large tree. */
 export function* readActors(statements: Statements, tree: number): IterableIterator<ActorRow> {
-  const columns = 'id, tree, parent, key, src, system_id, synced, machine, attempt, snapshot, checksum, from_turn';
+  // From itself, or SQLite would take `tree` from the index, where a row that was damaged is still right.
   const read = statements
-    .of(`select ${columns} from actors where tree = ? and id > ? order by id limit ${READ_AT_ONCE}`)
+    .of(
+      `select a.id, a.tree, a.parent, a.key, a.src, a.system_id, a.synced, a.machine, a.attempt, a.snapshot, a.checksum, a.from_turn
+       from actors as found cross join actors as a on a.id = found.id
+       where found.tree = ? and found.id > ? order by found.id limit ${READ_AT_ONCE}`,
+    )
     .raw();
   for (let last = 0, more = true; more;) {
     const rows = read.all(tree, last) as Cells[];

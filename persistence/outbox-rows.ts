@@ -104,9 +104,15 @@ export function reviveRow(rows: Rows, id: number, now: number): boolean {
 
 /** What is to be done for a tree, in its order. Throws ROW_CORRUPT. */
 export function readOutbox(statements: Statements, tree: number): OutboxRow[] {
-  const rows = statements.of('select * from outbox where tree = ? and dead_at is null order by id').all(tree);
-  for (const row of rows as StoredRow[]) {
-    if (isSoundRow(row)) continue;
+  // From itself, or SQLite would take `tree` from the index, where a row that was damaged is still right.
+  const rows = statements
+    .of(
+      `select o.* from outbox as found cross join outbox as o on o.id = found.id
+       where found.tree = ? and o.dead_at is null order by o.id`,
+    )
+    .all(tree);
+  for (const row of rows as (StoredRow & { readonly tree: number })[]) {
+    if (row.tree === tree && isSoundRow(row)) continue;
     throw new PerdureError(
       'ROW_CORRUPT',
       `The row of the outbox ${row.id} ("${row.name}") does not match its checksum: the file was damaged.`,

@@ -65,9 +65,11 @@ export function deleteTimer(statements: Statements, id: number): void {
 
 /** The timers of a tree, by due time. Throws ROW_CORRUPT. */
 export function readTimers(statements: Statements, tree: number): TimerRow[] {
-  const rows = statements.of('select * from timers where tree = ? order by due, id').all(tree) as TimerRow[];
+  // From itself, or SQLite would take `tree` or `due` from an index, where a row that was damaged is still right.
+  const sql = `select t.* from timers as found cross join timers as t on t.id = found.id where found.tree = ? order by t.due, t.id`;
+  const rows = statements.of(sql).all(tree) as (TimerRow & { readonly tree: number })[];
   for (const row of rows) {
-    if (isSoundTimer(row)) continue;
+    if (row.tree === tree && isSoundTimer(row)) continue;
     throw new PerdureError(
       'ROW_CORRUPT',
       `The row of timer ${row.id} does not match its checksum: the file was damaged.`,

@@ -134,14 +134,17 @@ function look({ rows }: Store, tree: unknown, last: Readonly<Record<string, numb
   const tables = names.filter((name) => !IGNORED_TABLES.has(name));
   return {
     tree: JSON.stringify(tree),
-    // As the runtime reads them: `tree` and `due` then come from an index, which is right when the row is not.
-    actors: all('select * from actors where tree = 1 and id > 0 order by id'),
-    timers: all('select * from timers where tree = 1 order by due, id'),
+    // Found by its tree and read by its id: an index may be right when the row is not.
+    actors: all(rowsOf('actors')),
+    timers: all(rowsOf('timers')),
     tables: new Map(tables.map((name) => [name, all(`select * from "${name}"`).join('\n')])),
     incidents: all('select id from incidents').length,
     seen: Object.values(last).reduce((sum, n) => sum + n, 0),
   };
 }
+
+const rowsOf = (table: string) =>
+  `select r.* from ${table} as found cross join ${table} as r on r.id = found.id where found.tree = 1 order by r.id`;
 
 function fateOf(before: Found, after: Found | string, end: string): Fate {
   if (typeof after === 'string') return after.startsWith('nameless') ? 'nameless' : 'refused';
