@@ -6,12 +6,13 @@ import { parseArgs } from 'node:util';
 import { durable } from './durable.mjs';
 import { pipeline } from './pipeline.mjs';
 import { removeScratch } from './scratch.mjs';
+import { work } from './work.mjs';
 
 /** @typedef {import('./durable.mjs').Measure} Measure */
 /** @typedef {import('./durable.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Measure[]>>} */
-const SUITES = { durable, pipeline };
+const SUITES = { durable, pipeline, work };
 
 const HELP = `Usage: node bench/run.mjs <suite> [options]
 
