@@ -17,12 +17,6 @@ export interface LaneRow {
   readonly closed_until: number | null;
 }
 
-/** A queue that an operator has paused. */
-export interface PausedRow {
-  readonly queue: string;
-  readonly paused_at: number;
-}
-
 /** A start that a rate still counts. */
 export interface StartRow {
   readonly id: number;
@@ -53,7 +47,10 @@ export const LANE_TABLES: readonly TableSpec[] = [
       'waiting integer not null default 0',
       'closed_until real',
     ],
-    indexes: ['create index if not exists lanes_queue on lanes(queue, component)'],
+    indexes: [
+      'create index if not exists lanes_queue on lanes(queue, component)',
+      'create index if not exists lanes_busy on lanes(id) where waiting > 0',
+    ],
   },
   {
     name: 'paused_queues',

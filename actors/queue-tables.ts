@@ -155,7 +155,11 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
     ],
     indexes: [
       'drop index if exists actions_waiting',
-      `create index if not exists actions_queued on actions(optional, rank desc, seq) where state = 'waiting'`,
+      'drop index if exists actions_queued',
+      `create index if not exists actions_lane on actions(lane, optional, rank desc, seq) where state = 'waiting'`,
+      `create index if not exists actions_held on actions(key, optional, rank desc, seq) where state = 'held'`,
+      `create index if not exists actions_keyed on actions(key, state) where key is not null`,
+      `create index if not exists actions_delayed on actions(not_before) where state = 'delayed'`,
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,

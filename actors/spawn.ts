@@ -118,9 +118,9 @@ export async function spawnSupervisor<TActions extends Actions>(
   const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
   try {
     store.declare(TABLES);
-    unpark(store.rows, registry);
-    const progress = new Progress();
     const { clock, rows } = store;
+    unpark({ rows, registry, limits, clock });
+    const progress = new Progress();
     const random = options.random ?? Math.random;
     const world = {
       rows,
