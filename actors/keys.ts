@@ -44,7 +44,7 @@ export function balance(step: QueueStep, key: string): void {
   const room = roomOf(step, key);
   const waiting = competing(step, key, 'waiting', -1);
   const held = competing(step, key, 'held', room);
-  const best = [...waiting, ...held].sort(inOrder).slice(0, room);
+  const best = new Set([...waiting, ...held].sort(inOrder).slice(0, room));
   const move = (ones: readonly Competing[], to: 'waiting' | 'held', by: 1 | -1) => {
     for (const { id, lane } of ones) {
       rows.run('update actions set state = ?, from_turn = ? where id = ?', to, rows.turn, id);
@@ -52,12 +52,12 @@ export function balance(step: QueueStep, key: string): void {
     }
   };
   move(
-    waiting.filter((one) => !best.includes(one)),
+    waiting.filter((one) => !best.has(one)),
     'held',
     -1,
   );
   move(
-    held.filter((one) => best.includes(one)),
+    held.filter((one) => best.has(one)),
     'waiting',
     1,
   );

@@ -92,7 +92,7 @@ type Head = Waiting & Pick<ActionRow, 'key' | 'lane' | 'optional' | 'rank' | 'se
 type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays' | 'key' | 'lane'>;
 
 /** None of them has an attempt under way. */
-const CANCELLED_AT_ONCE: readonly ActionRow['state'][] = ['delayed', 'held', 'waiting', 'parked', 'asking'];
+const CANCELLED_AT_ONCE: ReadonlySet<ActionRow['state']> = new Set(['delayed', 'held', 'waiting', 'parked', 'asking']);
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
@@ -464,7 +464,7 @@ class Queue {
       const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
       if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
       if (row?.state === 'asking') asked.push(id);
-      if (row === undefined || !CANCELLED_AT_ONCE.includes(row.state)) continue;
+      if (row === undefined || !CANCELLED_AT_ONCE.has(row.state)) continue;
       const reached = this.#shortfallOf(row)?.reached;
       const ending = reached === undefined ? NEVER_RAN : ended({ context: reached });
       const one = this.#settle(id, at, { ...ending, kind: 'cancelled' });
