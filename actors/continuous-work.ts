@@ -109,6 +109,9 @@ interface Place {
   isAside: boolean;
 }
 
+/** What it waits for is not a slot. */
+const ASIDE: ReadonlySet<string> = new Set(['asking', 'parked', 'delayed', 'held']);
+
 class ContinuousWork {
   readonly outcome: Promise<WorkReport>;
   readonly #host: WorkHost;
@@ -276,7 +279,7 @@ class ContinuousWork {
     );
     if (this.#isOver) return;
     const state = readAction(this.#rows, id)?.state;
-    place.isAside = state === 'asking' || state === 'parked';
+    place.isAside = state !== undefined && ASIDE.has(state);
     this.#settle(place, await outcome);
   }
 

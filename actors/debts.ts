@@ -13,13 +13,14 @@ import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outco
 import { payAgainMs } from '../machines/stop-gate.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { sourcesText } from './dependencies.ts';
+import { countIn, laneFor } from './lanes.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow, DebtRow } from './queue-tables.ts';
 
 /** How many debts are worked off at once: the next ones when these are paid, or when somebody asks. */
 const PAID_AT_ONCE = 100;
 /** What waits for its first chance goes before what is made up for. */
-const LAST = -1e12;
+const LAST = -1e15;
 
 /** The action that pays a debt, named by the number of the try: the first id from there on that nobody has. */
 function paymentOf(rows: Rows, { id, tries }: DebtRow): string {
@@ -76,9 +77,12 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
   if (action === undefined) return;
   const payment = paymentOf(rows, debt);
   const policy: StoredPolicy = { ...policyOfText(action.policy), fallbacks: [] };
+  const lane = laneFor(rows, { queue: action.queue, component: policy.component, whenOpen: policy.whenOpen });
+  countIn(rows, lane, 1);
   rows.run(
-    `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, pays, from_turn)
-     values (?, ?, ?, ?, ?, ${LAST}, null, 'waiting', ?, 0, 0, 1, ?, ?, ?)`,
+    `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, pays,
+       queue, lane, from_turn)
+     values (?, ?, ?, ?, ?, ${LAST}, null, 'waiting', ?, 0, 0, 1, ?, ?, ?, ?, ?)`,
     payment,
     action.name,
     action.version,
@@ -87,6 +91,8 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
     at,
     action.approved,
     debt.id,
+    action.queue,
+    lane,
     rows.turn,
   );
   rows.run(

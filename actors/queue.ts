@@ -23,6 +23,10 @@ import { forgetCompensations } from './compensations.ts';
 import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
+import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
+import { LaneRoom, type OpenLane } from './lane-room.ts';
+import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
+import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
 
@@ -42,22 +46,33 @@ export interface QueueWorld {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly budget: BudgetPolicy;
+  /** Default: none. */
+  readonly limits?: Queueing;
 }
 
 /** The executor's actions, on rows. */
 export function queueActions(world: QueueWorld) {
-  const queue = ({ self }: Self) => new Queue(world, (event) => self.send(event));
+  const run = ({ self }: Self, act: (queue: Queue) => void) => {
+    const queue = new Queue(world, (event) => self.send(event));
+    act(queue);
+    queue.finish();
+  };
   return {
-    putQueued: (args: Self, params: Parameters<Queue['putQueued']>[0]) => queue(args).putQueued(params),
-    claim: (args: Self, params: Parameters<Queue['claim']>[0]) => queue(args).claim(params),
-    noteAttempt: (args: Self, params: Parameters<Queue['noteAttempt']>[0]) => queue(args).noteAttempt(params),
-    noteBackOff: (args: Self, params: Parameters<Queue['noteBackOff']>[0]) => queue(args).noteBackOff(params),
-    park: (args: Self, params: Parameters<Queue['park']>[0]) => queue(args).park(params),
-    ask: (args: Self, params: Parameters<Queue['ask']>[0]) => queue(args).ask(params),
-    answer: (args: Self, params: Parameters<Queue['answer']>[0]) => queue(args).answer(params),
-    workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => queue(args).workOff(params),
-    putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) => queue(args).putOutcome(params),
-    cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) => queue(args).cancelQueued(params),
+    putQueued: (args: Self, params: Parameters<Queue['putQueued']>[0]) => run(args, (queue) => queue.putQueued(params)),
+    claim: (args: Self, params: Parameters<Queue['claim']>[0]) => run(args, (queue) => queue.claim(params)),
+    noteAttempt: (args: Self, params: Parameters<Queue['noteAttempt']>[0]) =>
+      run(args, (queue) => queue.noteAttempt(params)),
+    noteBackOff: (args: Self, params: Parameters<Queue['noteBackOff']>[0]) =>
+      run(args, (queue) => queue.noteBackOff(params)),
+    park: (args: Self, params: Parameters<Queue['park']>[0]) => run(args, (queue) => queue.park(params)),
+    ask: (args: Self, params: Parameters<Queue['ask']>[0]) => run(args, (queue) => queue.ask(params)),
+    answer: (args: Self, params: Parameters<Queue['answer']>[0]) => run(args, (queue) => queue.answer(params)),
+    workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => run(args, (queue) => queue.workOff(params)),
+    putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) =>
+      run(args, (queue) => queue.putOutcome(params)),
+    wake: (args: Self) => run(args, (queue) => queue.wake()),
+    cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
+      run(args, (queue) => queue.cancelQueued(params)),
   };
 }
 
@@ -70,8 +85,14 @@ type Waiting = Pick<
   'id' | 'name' | 'version' | 'plan' | 'approved' | 'shortfall' | 'started_at' | 'policy' | 'pays'
 >;
 
+/** The first of a lane. */
+type Head = Waiting & Pick<ActionRow, 'key' | 'lane' | 'optional' | 'rank' | 'seq'>;
+
 /** And to settle it. */
-type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays'>;
+type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays' | 'key' | 'lane'>;
+
+/** None of them has an attempt under way. */
+const CANCELLED_AT_ONCE: ReadonlySet<ActionRow['state']> = new Set(['delayed', 'held', 'waiting', 'parked', 'asking']);
 
 const NO_VERDICTS = { approvals: 0, denials: 0 } as const;
 const NEVER_RAN = { attempts: 0, qualityLoss: 1, workMs: 0 } as const;
@@ -96,10 +117,16 @@ function policyFrom(text: string): StoredPolicy {
   return lastPolicy.policy;
 }
 
-const COLUMNS = 'id, name, version, plan, approved, shortfall, started_at, policy, pays';
+/** So much that was delayed, and so many keys, get their turn in one turn. */
+const WOKEN_AT_ONCE = 1_000;
+
+const COLUMNS =
+  'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
+const PLACED = 'select id, lane, key, state from actions where id = ?';
+const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
-const FIRST_WAITING = `select ${COLUMNS} from actions where state = 'waiting' order by optional, rank desc, seq limit 1`;
-const FIRST_NEEDED = `select ${COLUMNS} from actions where state = 'waiting' and optional = 0 order by rank desc, seq limit 1`;
+const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
+const FIRST_NEEDED = `${IN_LANE} and optional = 0 order by rank desc, seq limit 1`;
 
 /** Nothing undoes what stands in. */
 function undoneOf({ isUndone }: Reached): string | null {
@@ -110,18 +137,40 @@ class Queue {
   readonly #world: QueueWorld;
   readonly #rows: Rows;
   readonly #answer: (event: ExecutorEvent) => void;
+  readonly #step: QueueStep;
+  #wakeAt = Infinity;
 
   constructor(world: QueueWorld, answer: (event: ExecutorEvent) => void) {
     this.#world = world;
     this.#rows = world.rows;
     this.#answer = answer;
+    this.#step = {
+      rows: world.rows,
+      limits: world.limits ?? NO_LIMITS,
+      now: () => world.clock.now(),
+      wakeBy: (at) => void (this.#wakeAt = Math.min(this.#wakeAt, at)),
+    };
+  }
+
+  /** Tells when it wants to be woken, if anything of this step said so. */
+  finish(): void {
+    if (this.#wakeAt === Infinity) return;
+    const delayMs = Math.max(0, this.#wakeAt - this.#world.clock.now());
+    this.#answer({ type: 'executor.sleep', until: this.#wakeAt, delayMs });
   }
 
   putQueued({ submissions }: { submissions: readonly Submission[] }): void {
-    for (const { id, name, version, input, policy, rank, plan, at, optional } of submissions) {
-      this.#rows.run(
-        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, from_turn)
-         values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?, ?) on conflict(id) do nothing`,
+    const added = new Map<number, number>();
+    const keys = new Set<string>();
+    for (const submission of submissions) {
+      const { id, name, version, input, policy, rank, plan, at, optional } = submission;
+      const { urgency, queue = null, key = null, notBefore = null } = submission;
+      const lane = laneFor(this.#rows, { queue, component: policy.component, whenOpen: policy.whenOpen });
+      const state = notBefore !== null && notBefore > at ? 'delayed' : key === null ? 'waiting' : 'held';
+      const isNew = this.#rows.run(
+        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
+           urgency, queue, key, not_before, due_at, lane, from_turn)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`,
         id,
         name,
         version,
@@ -129,24 +178,70 @@ class Queue {
         JSON.stringify(policy),
         rank,
         plan,
+        state,
         at,
         optional ? 1 : 0,
+        urgency === undefined ? null : JSON.stringify(urgency),
+        queue,
+        key,
+        notBefore,
+        urgency?.dueAt ?? null,
+        lane,
         this.#rows.turn,
       );
+      if (isNew === 0) continue;
+      if (state === 'waiting') added.set(lane, (added.get(lane) ?? 0) + 1);
+      if (state === 'held') keys.add(key as string);
+      if (state === 'delayed') this.#step.wakeBy(notBefore as number);
     }
+    for (const [lane, n] of added) countIn(this.#rows, lane, n);
+    for (const key of keys) balance(this.#step, key);
+  }
+
+  /** Does what is due, at most so much in a turn, and asks to be woken for the rest. */
+  wake(): void {
+    const at = this.#world.clock.now();
+    const due = this.#rows.all<Placed>(
+      `select id, lane, key from actions where state = 'delayed' and not_before <= ? order by not_before limit ${WOKEN_AT_ONCE}`,
+      at,
+    );
+    for (const row of due) admit(this.#step, row);
+    openKeys(this.#step, WOKEN_AT_ONCE);
+    const next = this.#rows.get<{ at: number | null }>(
+      `select min(at) as at from (select min(not_before) as at from actions where state = 'delayed'
+         union all select min(open_at) from spent_keys)`,
+    );
+    if (next?.at != null) this.#step.wakeBy(next.at);
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
     const claimed: Claimed[] = [];
     let free: readonly number[] | undefined;
-    const first = () => this.#firstWaiting(freezesOptional);
-    for (let next = first(); next !== undefined; next = first()) {
+    const room = new LaneRoom(this.#step);
+    const headOf = (lane: OpenLane) => this.#rows.get<Head>(freezesOptional ? FIRST_NEEDED : FIRST_WAITING, lane.id);
+    const heads = new Map<OpenLane, Head>();
+    const look = (lane: OpenLane) => {
+      const head = room.isOpen(lane) ? headOf(lane) : undefined;
+      if (head === undefined) heads.delete(lane);
+      else heads.set(lane, head);
+    };
+    for (const lane of room.lanes()) look(lane);
+    while (heads.size > 0) {
       // Most often nothing waits, and then it does not matter what is free.
       free ??= this.#freeSlots(limit);
       const slot = free[claimed.length];
       if (slot === undefined) break;
+      const [lane, next] = [...heads].reduce((best, one) => (inOrder(one[1], best[1]) < 0 ? one : best));
       if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else claimed.push(this.#take(next, slot));
+      else if (next.key !== null && !mayStart(this.#step, next.key)) balance(this.#step, next.key);
+      else {
+        claimed.push(this.#take(next, slot));
+        countIn(this.#rows, lane.id, -1);
+        room.take(lane);
+        if (next.key !== null) noteKeyStart(this.#step, next.key);
+      }
+      // Another of the queue, or of the component, may wait in another lane.
+      for (const one of heads.keys()) if (one === lane || !room.isOpen(one)) look(one);
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
@@ -159,10 +254,6 @@ class Queue {
     const free: number[] = [];
     for (let slot = 0; used.size + free.length < limit; slot++) if (!used.has(slot)) free.push(slot);
     return free;
-  }
-
-  #firstWaiting(needed: boolean): Waiting | undefined {
-    return this.#rows.get<Waiting>(needed ? FIRST_NEEDED : FIRST_WAITING);
   }
 
   #take({ id, name, plan, pays, approved, policy: text, ...row }: Waiting, slot: number): Claimed {
@@ -223,7 +314,9 @@ class Queue {
   }
 
   park({ id }: { id: string }): void {
+    const row = this.#rows.get<Placed & Pick<ActionRow, 'state'>>(PLACED, id);
     this.#rows.run(`update actions set state = 'parked', slot = null, from_turn = ? where id = ?`, this.#rows.turn, id);
+    if (row !== undefined) leave(this.#step, row, row.state);
   }
 
   ask({ questions }: { questions: readonly Question[] }): void {
@@ -249,7 +342,9 @@ class Queue {
       this.#rows.turn,
       id,
     );
-    const { name, policy } = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
+    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
+    leave(this.#step, row, 'running');
+    const { name, policy } = row;
     const { risk, hasUndo } = policyOfText(policy);
     return {
       action: id,
@@ -273,11 +368,13 @@ class Queue {
 
   #approve(id: string): void {
     this.#rows.run(
-      `update actions set state = 'waiting', approved = approved | iif(shortfall is null, ${PASSES_GATE}, ${WAIVES_FLOOR}),
+      `update actions set approved = approved | iif(shortfall is null, ${PASSES_GATE}, ${WAIVES_FLOOR}),
          from_turn = ? where id = ? and state = 'asking'`,
       this.#rows.turn,
       id,
     );
+    const row = this.#rows.get<Placed & Pick<ActionRow, 'state'>>(PLACED, id);
+    if (row?.state === 'asking') admit(this.#step, row);
   }
 
   #deny({ action, by, note }: Denial): Settled | undefined {
@@ -316,7 +413,7 @@ class Queue {
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
     const row = this.#rows.get<Settling>(
-      'select id, name, plan, policy, state, approved, pays from actions where id = ?',
+      'select id, name, plan, policy, state, approved, pays, key, lane from actions where id = ?',
       id,
     );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
@@ -340,6 +437,7 @@ class Queue {
       this.#rows.turn,
       id,
     );
+    leave(this.#step, row, row.state);
     const { name, plan, policy: text } = row;
     const { component, hasUndo, risk } = policyFrom(text);
     const asked = from === 'asking' || (row.approved !== 0 && row.pays === null);
@@ -366,7 +464,7 @@ class Queue {
       const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
       if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
       if (row?.state === 'asking') asked.push(id);
-      if (row?.state !== 'waiting' && row?.state !== 'parked' && row?.state !== 'asking') continue;
+      if (row === undefined || !CANCELLED_AT_ONCE.has(row.state)) continue;
       const reached = this.#shortfallOf(row)?.reached;
       const ending = reached === undefined ? NEVER_RAN : ended({ context: reached });
       const one = this.#settle(id, at, { ...ending, kind: 'cancelled' });
@@ -377,17 +475,19 @@ class Queue {
   }
 }
 
-/** Lets actions wait again whose handlers have come back. Gives how many. */
-export function unpark(rows: Rows, registry: Registry): number {
-  return registry.names.reduce(
-    (count, [name, version]) =>
-      count +
-      rows.run(
-        `update actions set state = 'waiting', from_turn = ? where state = 'parked' and name = ? and version = ?`,
-        rows.turn,
-        name,
-        version,
-      ),
-    0,
-  );
+/** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
+export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
+  prepareLanes(rows);
+  const step: QueueStep = { rows, limits: limits ?? NO_LIMITS, now: () => clock.now(), wakeBy: () => {} };
+  let count = 0;
+  for (const [name, version] of registry.names) {
+    const parked = rows.all<Placed>(
+      `select id, lane, key from actions where state = 'parked' and name = ? and version = ?`,
+      name,
+      version,
+    );
+    for (const row of parked) admit(step, row);
+    count += parked.length;
+  }
+  return count;
 }

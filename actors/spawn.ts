@@ -39,10 +39,12 @@ import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
+import { LANE_TABLES } from './lane-tables.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
+import { queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { standingOf } from './standing.ts';
@@ -63,6 +65,10 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly checkpoint?: { readonly everyActions?: number; readonly everyMs?: number };
   /** The dependencies that actions lean on, by name. One that an action names and that is not here has the defaults. */
   readonly components?: Components;
+  /** The queues beside `default`, by name, and how much of each may run. */
+  readonly queues?: Queues;
+  /** How much of one key may run. Default: one at a time. */
+  readonly keys?: KeyOptions;
   /** How many failures are too many. Default: 90 % of the actions go well, in a run of 8 hours. */
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
@@ -83,6 +89,7 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
 /** The tables of a supervisor. */
 export const TABLES = [
   ...QUEUE_TABLES,
+  ...LANE_TABLES,
   ...PLAN_TABLES,
   ...APPROVAL_TABLES,
   ...BUDGET_TABLES,
@@ -104,15 +111,16 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(classify === undefined ? {} : { classify }),
   });
   const policies = registry.components;
+  const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
   const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
   try {
     store.declare(TABLES);
-    unpark(store.rows, registry);
-    const progress = new Progress();
     const { clock, rows } = store;
+    unpark({ rows, registry, limits, clock });
+    const progress = new Progress();
     const random = options.random ?? Math.random;
     const world = {
       rows,
@@ -120,6 +128,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       clock,
       random,
       budget,
+      limits,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
@@ -128,7 +137,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    const parts = { durable, registry, newId, progress, attempts, closeStore: owns };
+    const parts = { durable, registry, limits, newId, progress, attempts, closeStore: owns };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
@@ -145,6 +154,8 @@ export interface SupervisorWorld {
   readonly clock: Clock;
   readonly random: () => number;
   readonly budget: BudgetPolicy;
+  /** Default: none. */
+  readonly limits?: Queueing;
   readonly onProgress: (id: string, value: unknown) => void;
 }
 

@@ -19,27 +19,24 @@ import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
+import type { Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
 import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
-import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
+import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
-export interface SubmitOptions extends PolicyOverrides {
+export interface SubmitOptions extends PolicyOverrides, QueueingOptions {
   /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
   readonly id?: string;
   /** Cancels the action when it is aborted. */
   readonly signal?: AbortSignal;
-  /** Greater goes first. Default: 0. */
-  readonly rank?: number;
-  /** Whether it waits for all that is needed, and does so while the error budget burns fast or is spent. Default: false. */
-  readonly optional?: boolean;
 }
 
 /** An action that was submitted. */
@@ -64,6 +61,7 @@ export interface PlanHandle {
 export interface SupervisorParts {
   readonly durable: DurableActor<typeof supervisorMachine>;
   readonly registry: Registry;
+  readonly limits: Queueing;
   readonly newId: () => string;
   readonly progress: Progress;
   readonly attempts: Attempts;
@@ -126,8 +124,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     checkCall(`an action ${shown(name)}`, options);
     options.signal?.throwIfAborted();
-    const { registry, newId, progress } = this.#parts;
-    const submission = submissionOf(registry, name, input, { ...options, id: options.id ?? newId() }, this.#now());
+    const { registry, limits, newId, progress } = this.#parts;
+    const world = { rows: this.#rows, registry, limits };
+    const submission = submissionOf(world, name, input, { ...options, id: options.id ?? newId() }, this.#now());
     if (!isKnown(this.#rows, submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     const { id } = submission;

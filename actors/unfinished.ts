@@ -18,7 +18,9 @@ export const LISTED = 100;
 
 /** Each is answered by an index of its own. `since` counts for what failed only. */
 const FROM: Readonly<Record<Countable, string>> = {
-  waiting: `select id, 'waits for a slot' as why from actions where state = 'waiting'`,
+  waiting: `select id, 'waits for a slot' as why from actions where state = 'waiting'
+    union all select id, 'waits until others of its key have had their turn' as why from actions where state = 'held'
+    union all select id, 'waits for its time' as why from actions where state = 'delayed'`,
   running: `select id, iif(retry_at is null, 'runs', 'backs off') as why from actions where state = 'running'`,
   asking: `select action as id, 'waits until somebody says that it may run' as why from approvals where state = 'open'`,
   parked: `select id, 'no handler of ' || name || ', version ' || version || ', is registered' as why

@@ -6,7 +6,7 @@
  *
  * How strict the gate is, how many run at once and whether optional work runs at all follow the error budget (`caution`).
  */
-import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import { assign, cancel, enqueueActions, raise, sendTo, setup } from 'xstate';
 import { actionMachine } from './action.ts';
 import type { ActionEvent, ActionInput, ActionNotice, ActionResult, Reached, Shortfall } from './action-state.ts';
 import type { ActionPolicy, StoredPolicy } from './action-policy.ts';
@@ -15,6 +15,7 @@ import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './
 import { decide, scoreOf, type Decision, type Evidence } from './gate.ts';
 import { notProvided } from './not-provided.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
+import type { Urgency } from './urgency.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
 
 /** An action as it is queued. */
@@ -27,8 +28,18 @@ export interface Submission {
   readonly policy: StoredPolicy;
   /** Whether it waits for all that is needed, and is left out while the error budget is spent. */
   readonly optional: boolean;
-  /** Greater goes first; equal, the earlier. A plan's step has its upward rank in ms. */
+  /** Greater goes first; equal, the earlier: see urgency.ts. */
   readonly rank: number;
+  /** What the rank was made of; absent for one that is not urgent. */
+  readonly urgency?: Urgency;
+  /** What the rank was made with, ms. Only of one with a due time. */
+  readonly estimateMs?: number;
+  /** Default: `default`. */
+  readonly queue?: string;
+  /** Of a key only so many run at once. */
+  readonly key?: string;
+  /** It is not begun before, ms since 1970. */
+  readonly notBefore?: number;
   /** The plan it is a step of. */
   readonly plan: string | null;
   readonly at: number;
@@ -81,6 +92,8 @@ export interface ExecutorContext {
   readonly idle: readonly number[];
   /** Of those in use, the slots whose action only waits: for a back-off, or for its component. */
   readonly waiting: readonly number[];
+  /** When the queue is looked at by itself, ms since 1970; absent or null when nothing can change by itself. */
+  readonly wakeAt?: number | null;
   /** How careful it is, from 0 to 3: the error budget says. */
   readonly caution: Caution;
   /** The part of the limit that may be used. */
@@ -113,6 +126,9 @@ export type ExecutorEvent =
   | ({ readonly type: 'executor.workOff' } & WorkOff)
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
+  /** Something of the queue can change at that time. */
+  | { readonly type: 'executor.sleep'; readonly until: number; readonly delayMs: number }
+  | { readonly type: 'executor.wake' }
   | { readonly type: 'executor.pause' }
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
@@ -258,6 +274,14 @@ export const executorMachine = setup({
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: WorkOff) => void,
+    /** Lets wait for a slot what was delayed, or held for a rate, until now. */
+    wake: notProvided('executor', 'wake') as (_: unknown) => void,
+    noteWakeAt: assign({ wakeAt: (_, { until }: { until: number | null }) => until }),
+    /** There is one alarm: the earliest. */
+    setAlarm: raise({ type: 'executor.wake' } as const, {
+      id: 'wake',
+      delay: (_, { delayMs }: { delayMs: number }) => delayMs,
+    }),
     admit: assign(({ context, spawn }, { admitted }: { admitted: readonly ActionInput[] }) => {
       const slots = admitted.map(({ slot }) => slot);
       for (const input of admitted)
@@ -344,6 +368,15 @@ export const executorMachine = setup({
       },
       { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     ],
+    'executor.sleep': {
+      guard: ({ context, event }) => event.until < (context.wakeAt ?? Infinity),
+      actions: [
+        cancel('wake'),
+        { type: 'noteWakeAt', params: ({ event }) => event },
+        { type: 'setAlarm', params: ({ event }) => event },
+      ],
+    },
+    'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake'] },
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': [
@@ -382,7 +415,8 @@ export const executorMachine = setup({
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
         'executor.pause': { target: 'holding', actions: 'holdSlots' },
-        'executor.resume': { actions: claiming },
+        'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming] },
+        'executor.resume': { actions: ['wake', claiming] },
         'action.ended': { actions: [settling, ...leaving, claiming] },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },

@@ -1,0 +1,75 @@
+/** Which lanes are open to a claim, and what is left of the limits of their queues and components while it goes on. */
+import type { QueueStep } from './lanes.ts';
+import { PLAIN_LANE } from './lanes.ts';
+import { DEFAULT_QUEUE, type Limits } from './queue-options.ts';
+import { nextStart, noteStart } from './rates.ts';
+
+export interface OpenLane {
+  readonly id: number;
+  readonly queue: string;
+  readonly component: string | null;
+}
+
+type Gate = readonly [name: string, limits: Limits];
+
+const PLAIN: OpenLane = { id: PLAIN_LANE, queue: DEFAULT_QUEUE, component: null };
+
+export class LaneRoom {
+  readonly #step: QueueStep;
+  #running: Map<string, number> | undefined;
+
+  constructor(step: QueueStep) {
+    this.#step = step;
+  }
+
+  /** Those in which something waits, as far as they may run. */
+  lanes(): OpenLane[] {
+    const busy = this.#step.rows.all<OpenLane>('select id, queue, component from lanes where waiting > 0');
+    return [PLAIN, ...busy].filter((lane) => this.isOpen(lane));
+  }
+
+  isOpen(lane: OpenLane): boolean {
+    return this.#gates(lane).every((gate) => this.#hasRoom(gate));
+  }
+
+  /** One of the lane has got a slot. */
+  take(lane: OpenLane): void {
+    for (const [name, { concurrency, rate }] of this.#gates(lane)) {
+      if (concurrency !== null) this.#counts().set(name, (this.#counts().get(name) ?? 0) + 1);
+      if (rate !== null) noteStart(this.#step, name, rate);
+    }
+  }
+
+  #gates({ queue, component }: OpenLane): Gate[] {
+    const { queues, components } = this.#step.limits;
+    const gates: (readonly [string, Limits | undefined])[] = [[`queue ${queue}`, queues.get(queue)]];
+    if (component !== null) gates.push([`component ${component}`, components.get(component)]);
+    return gates.filter((gate): gate is Gate => gate[1] !== undefined);
+  }
+
+  #hasRoom([name, { concurrency, rate }]: Gate): boolean {
+    if (concurrency !== null && (this.#counts().get(name) ?? 0) >= concurrency) return false;
+    const openAt = rate === null ? null : nextStart(this.#step, name, rate);
+    if (openAt !== null) this.#step.wakeBy(openAt);
+    return openAt === null;
+  }
+
+  #counts(): Map<string, number> {
+    return (this.#running ??= this.#count());
+  }
+
+  /** How many run: there are never more of them than slots. */
+  #count(): Map<string, number> {
+    const counts = new Map<string, number>();
+    const running = this.#step.rows.all<{ queue: string; component: string | null; n: number }>(
+      `select coalesce(l.queue, '${DEFAULT_QUEUE}') as queue, l.component, count(*) as n
+       from actions a left join lanes l on l.id = a.lane where a.state = 'running' group by 1, 2`,
+    );
+    const add = (name: string, n: number) => counts.set(name, (counts.get(name) ?? 0) + n);
+    for (const { queue, component, n } of running) {
+      add(`queue ${queue}`, n);
+      if (component !== null) add(`component ${component}`, n);
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Groups what waits in lanes, so that what may not run now costs a claim nothing: all of a lane may run, or none of it. A lane
+ * is a queue, the component that its actions lean on, and whether they wait while that is out of use.
+ *
+ * L1 Every waiting row has a lane, and `waiting` of the lane is how many these are; not of the plain one, which is not counted.
+ */
+import type { Rows } from '../persistence/rows.ts';
+import type { LaneRow } from './lane-tables.ts';
+import { DEFAULT_QUEUE, type Queueing } from './queue-options.ts';
+
+/** What the actions of a queue share in one step: rows, limits, the time, and when they want to be woken. */
+export interface QueueStep {
+  readonly rows: Rows;
+  readonly limits: Queueing;
+  readonly now: () => number;
+  /** Something can change at that time, ms since 1970. */
+  readonly wakeBy: (at: number) => void;
+}
+
+/** The lane of the default queue for actions without a component: it has no row. */
+export const PLAIN_LANE = 0;
+
+/** What decides in which lane an action waits. */
+export interface LaneOf {
+  readonly queue: string | null;
+  readonly component: string | null;
+  readonly whenOpen: 'reject' | 'wait';
+}
+
+/** The lane, made if there was none. */
+export function laneFor(rows: Rows, { queue, component, whenOpen }: LaneOf): number {
+  const name = queue ?? DEFAULT_QUEUE;
+  if (name === DEFAULT_QUEUE && component === null) return PLAIN_LANE;
+  const waits = component !== null && whenOpen === 'wait' ? 1 : 0;
+  const found = () =>
+    rows.get<LaneRow>('select id from lanes where queue = ? and component is ? and waits = ?', name, component, waits);
+  const lane = found();
+  if (lane !== undefined) return lane.id;
+  rows.run(
+    'insert into lanes(queue, component, waits, from_turn) values (?, ?, ?, ?)',
+    name,
+    component,
+    waits,
+    rows.turn,
+  );
+  return (found() as LaneRow).id;
+}
+
+/** L1. */
+export function countIn(rows: Rows, lane: number | null, by: number): void {
+  if (lane === null || lane === PLAIN_LANE || by === 0) return;
+  rows.run('update lanes set waiting = waiting + ?, from_turn = ? where id = ?', by, rows.turn, lane);
+}
+
+/** How many wait in a queue for their turn: not what is delayed, or held because of its key. */
+export function waitingIn(rows: Pick<Rows, 'get'>, queue: string): number {
+  const counted = rows.get<{ n: number }>('select total(waiting) as n from lanes where queue = ?', queue)?.n ?? 0;
+  if (queue !== DEFAULT_QUEUE) return counted;
+  return counted + (rows.get<{ n: number }>(PLAIN_WAITING)?.n ?? 0);
+}
+
+const PLAIN_WAITING = `select count(*) as n from actions where state = 'waiting' and lane = ${PLAIN_LANE}`;
+
+/**
+ * Gives rows of before there were lanes theirs, and counts all anew: at the start.
+ */
+export function prepareLanes(rows: Rows): void {
+  const groups = rows.all<{ component: string | null; whenOpen: LaneOf['whenOpen'] | null }>(
+    `select distinct ${COMPONENT} as component, ${WHEN_OPEN} as whenOpen from actions where ${LANELESS}`,
+  );
+  for (const { component, whenOpen } of groups)
+    rows.run(
+      `update actions set lane = ?, from_turn = ? where ${LANELESS} and ${COMPONENT} is ? and ${WHEN_OPEN} is ?`,
+      laneFor(rows, { queue: null, component, whenOpen: whenOpen ?? 'reject' }),
+      rows.turn,
+      component,
+      whenOpen,
+    );
+  rows.run(
+    `update lanes set from_turn = ?,
+       waiting = (select count(*) from actions where state = 'waiting' and lane = lanes.id)
+     where waiting <> (select count(*) from actions where state = 'waiting' and lane = lanes.id)`,
+    rows.turn,
+  );
+}
+
+const COMPONENT = `json_extract(policy, '$.component')`;
+const WHEN_OPEN = `json_extract(policy, '$.whenOpen')`;
+const LANELESS = `lane is null and state in ('waiting', 'asking', 'parked', 'running')`;
