@@ -2,6 +2,7 @@
 export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
+export type { ScheduleInfo, ScheduleOptions, Schedules } from './actors/schedules.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
 export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {

@@ -18,6 +18,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
@@ -45,6 +46,8 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
+import { scheduleActions } from './schedule-rows.ts';
+import { SCHEDULE_TABLES } from './schedule-tables.ts';
 import { standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
@@ -88,6 +91,7 @@ export const TABLES = [
   ...BUDGET_TABLES,
   ...COMPENSATION_TABLES,
   ...RUN_TABLES,
+  ...SCHEDULE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -179,6 +183,12 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
         actions: {
           ...approvalActions(world),
           announce: sendParent((_, { notice }: { notice: ApprovalsNotice }) => notice),
+        },
+      }),
+      schedules: schedulesMachine.provide({
+        actions: {
+          ...scheduleActions(world),
+          announce: sendParent((_, { notice }: { notice: SchedulesNotice }) => notice),
         },
       }),
       budget: budgetMachine.provide({

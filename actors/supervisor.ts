@@ -22,6 +22,7 @@ import type { DebtRow } from './queue-tables.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
+import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
@@ -72,6 +73,8 @@ export interface SupervisorParts {
 
 /** A running supervisor. Made by `spawnSupervisor`. */
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
+  /** Actions that are submitted at certain times. */
+  readonly schedules: Schedules<TActions>;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #began: number;
@@ -81,6 +84,13 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.#parts = parts;
     this.#began = this.#now();
     const { durable } = parts;
+    this.schedules = new Schedules({
+      rows: () => this.#rows,
+      now: () => this.#now(),
+      send: (event) => this.#send(event),
+      submission: (name, input, options) => submissionOf(parts.registry, name, input, options, this.#now()),
+      handleOf: (id) => this.#handleOf(id),
+    });
     const settlements = this.#settlements;
     durable.on('action.settled', ({ id }) => settlements.wake(id as string));
     durable.on('plan.settled', ({ plan }) => settlements.wake(`plan ${plan as string}`));
@@ -126,20 +136,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     checkCall(`an action ${shown(name)}`, options);
     options.signal?.throwIfAborted();
-    const { registry, newId, progress } = this.#parts;
+    const { registry, newId } = this.#parts;
     const submission = submissionOf(registry, name, input, { ...options, id: options.id ?? newId() }, this.#now());
     if (!isKnown(this.#rows, submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
-    const { id } = submission;
+    return this.#handleOf(submission.id, options.signal) as ActionHandle<ValueOf<TActions[TName]>>;
+  }
+
+  #handleOf(id: string, signal?: AbortSignal): ActionHandle<unknown> {
     const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
-    cancelOn(options.signal, cancel, outcome);
-    return {
-      id,
-      outcome: outcome as Promise<Outcome<ValueOf<TActions[TName]>>>,
-      progress: progress.stream(id, outcome),
-      cancel,
-    };
+    cancelOn(signal, cancel, outcome);
+    return { id, outcome, progress: this.#parts.progress.stream(id, outcome), cancel };
   }
 
   /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
