@@ -3,6 +3,9 @@ export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
 export type { ScheduleInfo, ScheduleOptions, Schedules } from './actors/schedules.ts';
+export type { KeyOptions, LimitOptions, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
+export type { QueueingOptions } from './actors/submissions.ts';
+export type { Priority, UrgencyOptions } from './machines/urgency.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
 export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {

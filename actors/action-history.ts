@@ -35,6 +35,14 @@ export function historyOf(rows: Pick<Rows, 'get'>, name: string): KnownHistory {
   return { successes: ok + recovered, failures: degraded + failed, slowMs };
 }
 
+/** How long an action of no history takes, ms. */
+export const UNKNOWN_MS = 1_000;
+
+/** How long the good ones of a name take on average, ms. */
+export function estimateOf(rows: Pick<Rows, 'get'>, name: string): number {
+  return rows.get<HistoryRow>('select mean_ms from action_history where name = ?', name)?.mean_ms ?? UNKNOWN_MS;
+}
+
 const KINDS: readonly OutcomeKind[] = ['ok', 'recovered', 'degraded', 'skipped', 'failed', 'denied', 'cancelled'];
 
 const adding = ['attempts', 'retries', 'asked'].map((count) => `${count} = ${count} + excluded.${count}`).join(', ');

@@ -19,7 +19,7 @@ import type { ActionRow, DebtRow } from './queue-tables.ts';
 /** How many debts are worked off at once: the next ones when these are paid, or when somebody asks. */
 const PAID_AT_ONCE = 100;
 /** What waits for its first chance goes before what is made up for. */
-const LAST = -1e12;
+const LAST = -1e15;
 
 /** The action that pays a debt, named by the number of the try: the first id from there on that nobody has. */
 function paymentOf(rows: Rows, { id, tries }: DebtRow): string {

@@ -1,13 +1,14 @@
 /**
- * The table of actions: the queue and the outcomes. A row is `waiting`, `running` in a slot, `asking` somebody whether it may
- * run, `parked` because no handler of its name and version is registered, or `settled` with its one outcome. Beside it: what
- * the actions of a name have come to, and what is owed since a fallback stood in.
+ * The table of actions: the queue and the outcomes. A row is `delayed` until its time, `held` while others of its key have
+ * their turn, `waiting` in a lane (lane-tables.ts), `running` in a slot, `asking` somebody whether it may run, `parked` because
+ * no handler of its name and version is registered, or `settled` with its one outcome. Beside it: what the actions of a name
+ * have come to, and what is owed since a fallback stood in.
  */
 import type { Band } from '../machines/gate.ts';
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 
-export type ActionState = 'waiting' | 'running' | 'asking' | 'parked' | 'settled';
+export type ActionState = 'delayed' | 'held' | 'waiting' | 'running' | 'asking' | 'parked' | 'settled';
 
 /** An action's row. */
 export interface ActionRow {
@@ -48,6 +49,27 @@ export interface ActionRow {
   readonly work_ms: number;
   /** The action whose real work this does, because a fallback stood in for it; null for all others. */
   readonly pays: string | null;
+  /** The lane that it waits or runs in; null in rows of before there were lanes. */
+  readonly lane: number | null;
+  /** Null: `default`. */
+  readonly queue: string | null;
+  /** Of a key only so many run at once. */
+  readonly key: string | null;
+  /** It is not begun before, ms since 1970. */
+  readonly not_before: number | null;
+  /** JSON of an `Urgency`; null for one that is not urgent. */
+  readonly urgency: string | null;
+  /** By when its outcome is wanted, ms since 1970. */
+  readonly due_at: number | null;
+  /** What its rank was reckoned with, ms, and whose history that was; null without a due time. */
+  readonly estimate_ms: number | null;
+  readonly estimate_of: string | null;
+  /** When it is to be looked at whether it will be late; null when nothing more is to be told. */
+  readonly review_at: number | null;
+  /** When it was told that it will be late. */
+  readonly at_risk_at: number | null;
+  /** Why it was ranked anew, the last time. */
+  readonly why: string | null;
 }
 
 /** What the actions of a name have come to. */
@@ -119,6 +141,17 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'undo text',
       'work_ms real not null default 0',
       'pays text',
+      'lane integer',
+      'queue text',
+      'key text',
+      'not_before real',
+      'urgency text',
+      'due_at real',
+      'estimate_ms real',
+      'estimate_of text',
+      'review_at real',
+      'at_risk_at real',
+      'why text',
     ],
     indexes: [
       'drop index if exists actions_waiting',

@@ -118,10 +118,13 @@ class Queue {
   }
 
   putQueued({ submissions }: { submissions: readonly Submission[] }): void {
-    for (const { id, name, version, input, policy, rank, plan, at, optional } of submissions) {
+    for (const submission of submissions) {
+      const { id, name, version, input, policy, rank, plan, at, optional } = submission;
+      const { urgency, queue = null, key = null, notBefore = null } = submission;
       this.#rows.run(
-        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, from_turn)
-         values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?, ?) on conflict(id) do nothing`,
+        `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
+           urgency, queue, key, not_before, due_at, from_turn)
+         values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`,
         id,
         name,
         version,
@@ -131,6 +134,11 @@ class Queue {
         plan,
         at,
         optional ? 1 : 0,
+        urgency === undefined ? null : JSON.stringify(urgency),
+        queue,
+        key,
+        notBefore,
+        urgency?.dueAt ?? null,
         this.#rows.turn,
       );
     }

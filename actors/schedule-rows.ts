@@ -18,16 +18,14 @@ import {
 } from '../machines/schedules.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { Registry } from './actions.ts';
 import type { ScheduleRow } from './schedule-tables.ts';
 import { timeAfter, timeUpTo } from './schedule-times.ts';
-import { submissionOf, type SubmissionOptions } from './submissions.ts';
+import { submissionOf, type SubmissionOptions, type SubmissionWorld } from './submissions.ts';
 import { fromText, sealed, sealedPolicy, unsealedText } from './values.ts';
 
 /** What schedules need of the world. */
-export interface ScheduleWorld {
+export interface ScheduleWorld extends SubmissionWorld {
   readonly rows: Rows;
-  readonly registry: Registry;
   readonly clock: Pick<Clock, 'now'>;
 }
 
@@ -185,13 +183,12 @@ class ScheduleRows {
   }
 
   #submissionOf(row: ScheduleRow, id: string): { readonly submission: Submission; readonly problem: string | null } {
-    const { registry, clock } = this.#world;
-    const at = clock.now();
+    const at = this.#world.clock.now();
     const template = JSON.parse(row.template) as Submission;
     try {
       const options = { ...(JSON.parse(row.options) as Omit<SubmissionOptions, 'id'>), id };
       const input = fromText(unsealedText(this.#rows, template.input));
-      const { name, policy, ...rest } = submissionOf(registry, template.name, input, options, at);
+      const { name, policy, ...rest } = submissionOf(this.#world, template.name, input, options, at);
       const stored = { input: template.input, policy: sealedPolicy(this.#rows, policy, name) };
       return { submission: { ...rest, name, ...stored }, problem: null };
     } catch (error) {

@@ -13,14 +13,13 @@ import { nextTime, occurrenceId, sealedTemplate, timingOf } from './schedule-row
 import type { ScheduleRow, ScheduleState } from './schedule-tables.ts';
 import { timeAfter } from './schedule-times.ts';
 import { OVERRIDES } from './submission-options.ts';
+import type { QueueingOptions } from './submissions.ts';
 import type { ActionHandle } from './supervisor.ts';
 import { sameText, unsealedText } from './values.ts';
 
 /** A schedule, as a host writes it: exactly one of `cron`, `everyMs` and `at`. */
-export interface ScheduleOptions<
-  TActions extends Actions,
-  TName extends keyof TActions & string,
-> extends PolicyOverrides {
+export interface ScheduleOptions<TActions extends Actions, TName extends keyof TActions & string>
+  extends PolicyOverrides, Omit<QueueingOptions, 'dueAt' | 'delayMs' | 'notBefore'> {
   /** What it is called, 1 to 270 characters: putting the same again changes nothing, and other options replace it. */
   readonly id: string;
   readonly action: TName;
@@ -42,8 +41,6 @@ export interface ScheduleOptions<
    * is at most a minute late. Default: `one`.
    */
   readonly catchUp?: CatchUp;
-  /** As in `submit`. Default: false. */
-  readonly optional?: boolean;
 }
 
 /** A schedule, as it stands. */
@@ -76,7 +73,12 @@ const OF_SCHEDULE: readonly string[] = Object.keys({
   until: 1,
   overlap: 1,
   catchUp: 1,
+  queue: 1,
+  key: 1,
   optional: 1,
+  priority: 1,
+  costOfDelay: 1,
+  isAwaited: 1,
 } satisfies Record<Exclude<keyof ScheduleOptions<Actions, string>, keyof PolicyOverrides>, 1>);
 
 const LONGEST_ID = 270;

@@ -40,10 +40,12 @@ import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
+import { LANE_TABLES } from './lane-tables.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
+import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
@@ -66,6 +68,10 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly checkpoint?: { readonly everyActions?: number; readonly everyMs?: number };
   /** The dependencies that actions lean on, by name. One that an action names and that is not here has the defaults. */
   readonly components?: Components;
+  /** The queues beside `default`, by name, and how much of each may run. */
+  readonly queues?: Queues;
+  /** How much of one key may run. Default: one at a time. */
+  readonly keys?: KeyOptions;
   /** How many failures are too many. Default: 90 % of the actions go well, in a run of 8 hours. */
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
@@ -86,6 +92,7 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
 /** The tables of a supervisor. */
 export const TABLES = [
   ...QUEUE_TABLES,
+  ...LANE_TABLES,
   ...PLAN_TABLES,
   ...APPROVAL_TABLES,
   ...BUDGET_TABLES,
@@ -108,6 +115,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(classify === undefined ? {} : { classify }),
   });
   const policies = registry.components;
+  const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
@@ -124,6 +132,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       clock,
       random,
       budget,
+      limits,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
@@ -132,7 +141,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    const parts = { durable, registry, newId, progress, attempts, closeStore: owns };
+    const parts = { durable, registry, limits, newId, progress, attempts, closeStore: owns };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
@@ -149,6 +158,8 @@ export interface SupervisorWorld {
   readonly clock: Clock;
   readonly random: () => number;
   readonly budget: BudgetPolicy;
+  /** Default: none. */
+  readonly limits?: Queueing;
   readonly onProgress: (id: string, value: unknown) => void;
 }
 
@@ -187,7 +198,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       schedules: schedulesMachine.provide({
         actions: {
-          ...scheduleActions(world),
+          ...scheduleActions({ ...world, limits: world.limits ?? NO_LIMITS }),
           announce: sendParent((_, { notice }: { notice: SchedulesNotice }) => notice),
         },
       }),

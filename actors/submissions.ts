@@ -1,50 +1,104 @@
 /** What a host submits, checked: a call that is repeated under its id is the same work, or it is refused. */
+import { isDeepStrictEqual } from 'node:util';
 import { PerdureError } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { Submission } from '../machines/executor.ts';
+import { NOT_URGENT, URGENCY_OPTIONS, rankOf, urgencyOf, type UrgencyOptions } from '../machines/urgency.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { estimateOf } from './action-history.ts';
 import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { readAction, stepOfAction } from './ledger.ts';
 import { checkedId } from './plan-input.ts';
+import { DEFAULT_QUEUE, checkedQueue, type Queueing } from './queue-options.ts';
 import { stepKey } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
 
-/** What a submission says of itself, beside the action and its input. */
-export interface SubmissionOptions extends PolicyOverrides {
-  readonly id: string;
-  readonly rank?: number;
+/** When and in which order it runs. */
+export interface QueueingOptions extends UrgencyOptions {
+  /** One of the supervisor's `queues`. Default: `default`. */
+  readonly queue?: string;
+  /** Of one key so many run at once as the supervisor's `keys` say: one, by default. A text of 1 to 300 characters. */
+  readonly key?: string;
+  /** It begins at the earliest so many ms after it was submitted. Default: 0. */
+  readonly delayMs?: number;
+  /** Or not before this time: a `Date`, or ms since 1970. */
+  readonly notBefore?: number | Date;
+  /** Whether it waits for all that is needed, and does so while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
+}
+
+const QUEUEING: readonly string[] = [
+  ...URGENCY_OPTIONS,
+  ...Object.keys({ queue: 1, key: 1, delayMs: 1, notBefore: 1, optional: 1 } satisfies Record<
+    Exclude<keyof QueueingOptions, keyof UrgencyOptions>,
+    1
+  >),
+];
+
+/** What a submission says of itself, beside the action and its input. */
+export interface SubmissionOptions extends PolicyOverrides, QueueingOptions {
+  readonly id: string;
+}
+
+/** What a submission is made with. */
+export interface SubmissionWorld {
+  readonly rows: Pick<Rows, 'get'>;
+  readonly registry: Registry;
+  readonly limits: Queueing;
 }
 
 /** An action as it will be queued. Throws ACTION_UNKNOWN, CODEC_REFUSED, OPTIONS_INVALID. */
 export function submissionOf(
-  registry: Registry,
+  { rows, registry, limits }: SubmissionWorld,
   name: string,
   input: unknown,
   options: SubmissionOptions,
   at: number,
 ): Submission {
   const id = checkedId(options.id, 'action');
-  checkOverrides(`The options of the action "${id}"`, options, ['id', 'signal', 'rank', 'optional']);
-  checkRank(options.rank);
+  const what = `The options of the action "${id}"`;
+  checkOverrides(what, options, ['id', 'signal', ...QUEUEING]);
+  const { queue, key, optional = false } = options;
+  const { priority } = checkedQueue(limits, what, queue);
+  const urgency = urgencyOf(what, { priority, ...options }, at);
+  const notBefore = startOf(what, options, at);
+  const version = versionOf(registry.get(name));
+  const text = toText(input, `the input of the action "${id}"`);
+  const policy = registry.policyOf(name, options, input);
+  const estimateMs = estimateOf(rows, policy.risk.subject ?? name);
   return {
     id,
     name,
-    version: versionOf(registry.get(name)),
-    input: toText(input, `the input of the action "${id}"`),
-    policy: registry.policyOf(name, options, input),
-    optional: options.optional ?? false,
-    rank: options.rank ?? 0,
+    version,
+    input: text,
+    policy,
+    optional,
+    rank: rankOf(urgency, { at, estimateMs }),
+    ...(isDeepStrictEqual(urgency, NOT_URGENT) ? {} : { urgency }),
+    ...(urgency.dueAt === null ? {} : { estimateMs }),
+    ...(queue === undefined || queue === DEFAULT_QUEUE ? {} : { queue }),
+    ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
+    ...(notBefore > at ? { notBefore } : {}),
     plan: null,
     at,
   };
 }
 
-function checkRank(rank: number | undefined): void {
-  if (rank === undefined || Number.isFinite(rank)) return;
-  throw new PerdureError('OPTIONS_INVALID', `rank must be a finite number, got ${shown(rank)}.`);
+/** The furthest that something can be put off, ms: a year. */
+const LONGEST_DELAY_MS = 365 * 86_400_000;
+
+/** When it may begin. Throws OPTIONS_INVALID. */
+function startOf(what: string, { delayMs, notBefore }: QueueingOptions, at: number): number {
+  const refuse = (wrong: string) => new PerdureError('OPTIONS_INVALID', `${what}: ${wrong}.`);
+  if (delayMs !== undefined && notBefore !== undefined) throw refuse('give delayMs or notBefore, not both');
+  if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0 && delayMs <= LONGEST_DELAY_MS))
+    throw refuse(`delayMs must be a number from 0 to ${LONGEST_DELAY_MS} (a year), got ${shown(delayMs)}`);
+  const start = notBefore instanceof Date ? notBefore.getTime() : (notBefore ?? at + (delayMs ?? 0));
+  if (!(Number.isFinite(start) && start <= at + LONGEST_DELAY_MS))
+    throw refuse(`notBefore must be a Date, or ms since 1970, of the next year, got ${shown(notBefore)}`);
+  return start;
 }
 
 /** Whether the id is in the store already, for the same work. Throws ACTION_CONFLICT when it is for other work. */

@@ -19,6 +19,7 @@ import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
+import type { Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
@@ -26,21 +27,17 @@ import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
-import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
+import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
-export interface SubmitOptions extends PolicyOverrides {
+export interface SubmitOptions extends PolicyOverrides, QueueingOptions {
   /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
   readonly id?: string;
   /** Cancels the action when it is aborted. */
   readonly signal?: AbortSignal;
-  /** Greater goes first. Default: 0. */
-  readonly rank?: number;
-  /** Whether it waits for all that is needed, and does so while the error budget burns fast or is spent. Default: false. */
-  readonly optional?: boolean;
 }
 
 /** An action that was submitted. */
@@ -65,6 +62,7 @@ export interface PlanHandle {
 export interface SupervisorParts {
   readonly durable: DurableActor<typeof supervisorMachine>;
   readonly registry: Registry;
+  readonly limits: Queueing;
   readonly newId: () => string;
   readonly progress: Progress;
   readonly attempts: Attempts;
@@ -88,7 +86,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       rows: () => this.#rows,
       now: () => this.#now(),
       send: (event) => this.#send(event),
-      submission: (name, input, options) => submissionOf(parts.registry, name, input, options, this.#now()),
+      submission: (name, input, options) =>
+        submissionOf({ ...parts, rows: this.#rows }, name, input, options, this.#now()),
       handleOf: (id) => this.#handleOf(id),
     });
     const settlements = this.#settlements;
@@ -136,8 +135,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     checkCall(`an action ${shown(name)}`, options);
     options.signal?.throwIfAborted();
-    const { registry, newId } = this.#parts;
-    const submission = submissionOf(registry, name, input, { ...options, id: options.id ?? newId() }, this.#now());
+    const { registry, limits, newId } = this.#parts;
+    const world = { rows: this.#rows, registry, limits };
+    const submission = submissionOf(world, name, input, { ...options, id: options.id ?? newId() }, this.#now());
     if (!isKnown(this.#rows, submission))
       await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     return this.#handleOf(submission.id, options.signal) as ActionHandle<ValueOf<TActions[TName]>>;

@@ -4,17 +4,17 @@ import { PerdureError } from '../errors.ts';
 import type { StopReason, UnfinishedCounts } from '../machines/stop-gate.ts';
 import type { Tally } from './action-history.ts';
 import type { Actions, InputOf, PolicyOverrides } from './actions.ts';
+import type { QueueingOptions } from './submissions.ts';
 import type { Unfinished } from './unfinished.ts';
 
-type ItemOf<TName extends string, TInput> = PolicyOverrides & {
-  /** The name of a registered action. */
-  readonly action: TName;
-  readonly input: TInput;
-  /** The same after a restart: what was begun is joined, and what is settled is not done again. Default: a new UUID v7. */
-  readonly id?: string;
-  readonly rank?: number;
-  readonly optional?: boolean;
-};
+type ItemOf<TName extends string, TInput> = PolicyOverrides &
+  QueueingOptions & {
+    /** The name of a registered action. */
+    readonly action: TName;
+    readonly input: TInput;
+    /** The same after a restart: what was begun is joined, and what is settled is not done again. Default: a new UUID v7. */
+    readonly id?: string;
+  };
 
 /** Some work of a long run: what `submit` is called with. */
 export type WorkItem<TActions extends Actions = Actions> = {

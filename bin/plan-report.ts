@@ -12,7 +12,8 @@ import { fromText, unsealed } from '../actors/values.ts';
 import { standingOf, type Standing } from './standing.ts';
 import { hasTable, type StoreReader } from './store-reader.ts';
 
-export type StepState = 'waiting' | 'queued' | 'running' | 'retrying' | 'asking' | 'parked' | 'settled';
+export type StepState =
+  'waiting' | 'delayed' | 'held' | 'queued' | 'running' | 'retrying' | 'asking' | 'parked' | 'settled';
 
 export interface StepReport {
   readonly id: string;

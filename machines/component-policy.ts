@@ -29,6 +29,10 @@ export interface ComponentOptions {
   readonly criticality?: Criticality;
   /** 0 to 1. Default: by its criticality 1, 0.5, 0.25 or 0.1. */
   readonly weight?: number;
+  /** How many of its actions run at once, from 1 to 1,000. Default: as many as the supervisor allows. */
+  readonly concurrency?: number;
+  /** At most `limit` of its actions start in any `perMs`. Default: any number. */
+  readonly rate?: { readonly limit: number; readonly perMs: number };
   /** What is lost while fallbacks stand in that only submissions name, 0 to 1. Default: none is known of. */
   readonly fallbackLoss?: number;
 }
@@ -39,6 +43,8 @@ export const COMPONENT_OPTIONS: readonly string[] = Object.keys({
   retryBudget: 1,
   criticality: 1,
   weight: 1,
+  concurrency: 1,
+  rate: 1,
   fallbackLoss: 1,
 } satisfies Record<keyof ComponentOptions, 1>);
 

@@ -15,6 +15,7 @@ import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './
 import { decide, scoreOf, type Decision, type Evidence } from './gate.ts';
 import { notProvided } from './not-provided.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
+import type { Urgency } from './urgency.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
 
 /** An action as it is queued. */
@@ -27,8 +28,18 @@ export interface Submission {
   readonly policy: StoredPolicy;
   /** Whether it waits for all that is needed, and is left out while the error budget is spent. */
   readonly optional: boolean;
-  /** Greater goes first; equal, the earlier. A plan's step has its upward rank in ms. */
+  /** Greater goes first; equal, the earlier: see urgency.ts. */
   readonly rank: number;
+  /** What the rank was made of; absent for one that is not urgent. */
+  readonly urgency?: Urgency;
+  /** What the rank was made with, ms. Only of one with a due time. */
+  readonly estimateMs?: number;
+  /** Default: `default`. */
+  readonly queue?: string;
+  /** Of a key only so many run at once. */
+  readonly key?: string;
+  /** It is not begun before, ms since 1970. */
+  readonly notBefore?: number;
   /** The plan it is a step of. */
   readonly plan: string | null;
   readonly at: number;

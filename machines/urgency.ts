@@ -105,7 +105,7 @@ export const URGENCY_OPTIONS: readonly string[] = Object.keys({
 /** With the defaults filled in. Throws OPTIONS_INVALID, also for a due time that has passed. */
 export function urgencyOf(what: string, options: UrgencyOptions, now: number): Urgency {
   const { priority = 'normal', dueAt, costOfDelay, isAwaited = false } = options;
-  const due = dueAt instanceof Date ? dueAt.getTime() : dueAt;
+  const due = timeOf(dueAt);
   const refuse = (wrong: string) => new PerdureError('OPTIONS_INVALID', `${what}: ${wrong}.`);
   if (!PRIORITIES.includes(priority))
     throw refuse(`priority must be one of ${PRIORITIES.join(', ')}, got ${shown(priority)}`);
@@ -117,4 +117,11 @@ export function urgencyOf(what: string, options: UrgencyOptions, now: number): U
     throw refuse(`costOfDelay must be 0 or more, got ${shown(costOfDelay)}`);
   if (typeof isAwaited !== 'boolean') throw refuse(`isAwaited must be true or false, got ${shown(isAwaited)}`);
   return { priority, dueAt: due ?? null, costOfDelay: costOfDelay ?? null, isAwaited };
+}
+
+/** What came may be anything: it is checked after. */
+function timeOf(value: number | Date | undefined): number | undefined {
+  return typeof value === 'object' && typeof value.getTime === 'function'
+    ? value.getTime()
+    : (value as number | undefined);
 }

@@ -1,6 +1,7 @@
 /** Actions that are submitted at certain times. Times are in UTC unless a test is about time zones. */
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction, Registry } from '../../actors/actions.ts';
+import { NO_LIMITS } from '../../actors/queue-options.ts';
 import { scheduleActions } from '../../actors/schedule-rows.ts';
 import { TABLES } from '../../actors/spawn.ts';
 import { submissionOf } from '../../actors/submissions.ts';
@@ -259,12 +260,12 @@ test('of 2,500 occurrences that were missed each runs once', async () => {
 
 test('a turn fires at most as many as it is allowed, and the timer goes on at once', async () => {
   const [clock, rows] = [new SimulatedClock(NOON), memoryRows(TABLES)];
-  const registry = new Registry({ report: report([]) });
+  const world = { rows, registry: new Registry({ report: report([]) }), limits: NO_LIMITS };
   const told: SchedulesEvent[] = [];
   const self = { self: { send: (event: SchedulesEvent) => void told.push(event) } };
-  const { putSchedule, fire } = scheduleActions({ rows, clock, registry });
+  const { putSchedule, fire } = scheduleActions({ ...world, clock });
   const timing = { everyMs: MINUTE, from: NOON };
-  const template = submissionOf(registry, 'report', { n: 1 }, { id: 'x' }, NOON);
+  const template = submissionOf(world, 'report', { n: 1 }, { id: 'x' }, NOON);
   const rest = { until: null, overlap: 'queue', catchUp: 'all', template, options: '{}' } as const;
   for (const id of ['a', 'b']) putSchedule(self, { schedule: { id, timing, ...rest }, at: NOON });
   await clock.advance(30 * MINUTE);

@@ -34,7 +34,7 @@ await supervisor.execute('bild', { target: 'web' });
 await supervisor.execute('build', { target: 5 });
 
 async function* targets() {
-  yield { action: 'build', input: { target: 'web' }, rank: 2 } as const;
+  yield { action: 'build', input: { target: 'web' }, priority: 'high' } as const;
 }
 const night = await supervisor.workContinuously({ work: targets(), goal: ({ tally }) => tally.ok > 5 });
 expectTypeOf((await night.outcome).reason).toEqualTypeOf<'goal' | 'time' | 'told'>();
