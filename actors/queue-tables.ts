@@ -70,6 +70,14 @@ export interface ActionRow {
   readonly at_risk_at: number | null;
   /** Why it was ranked anew, the last time. */
   readonly why: string | null;
+  /** 1, and one more for each time that it was queued again after it had failed. */
+  readonly round: number;
+  /** When somebody took it off the list of those that have failed. */
+  readonly discarded_at: number | null;
+  /** Interruptions of its attempt that were nobody's fault: the key of the attempt, `:`, and how many. */
+  readonly forgiven: string | null;
+  /** What is submitted with the same one joins it. */
+  readonly unique_key: string | null;
 }
 
 /** What the actions of a name have come to. */
@@ -152,6 +160,10 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'review_at real',
       'at_risk_at real',
       'why text',
+      'round integer not null default 1',
+      'discarded_at real',
+      'forgiven text',
+      'unique_key text',
     ],
     indexes: [
       'drop index if exists actions_waiting',
@@ -159,6 +171,8 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,
+      `create index if not exists actions_dead on actions(seq) where kind = 'failed' and discarded_at is null and pays is null`,
+      `create index if not exists actions_unique on actions(unique_key, seq) where unique_key is not null`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
     ],
   },

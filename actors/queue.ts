@@ -20,6 +20,7 @@ import type { Registry } from './actions.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
+import { beginRound, discard } from './dead-letter-rows.ts';
 import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
@@ -55,6 +56,8 @@ export function queueActions(world: QueueWorld) {
     park: (args: Self, params: Parameters<Queue['park']>[0]) => queue(args).park(params),
     ask: (args: Self, params: Parameters<Queue['ask']>[0]) => queue(args).ask(params),
     answer: (args: Self, params: Parameters<Queue['answer']>[0]) => queue(args).answer(params),
+    requeue: (args: Self, params: Parameters<Queue['requeue']>[0]) => queue(args).requeue(params),
+    discard: (args: Self, params: Parameters<Queue['discard']>[0]) => queue(args).discard(params),
     workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => queue(args).workOff(params),
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) => queue(args).putOutcome(params),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) => queue(args).cancelQueued(params),
@@ -306,6 +309,16 @@ class Queue {
       fingerprint: fingerprintOf({ name, code, message: code }),
     };
     return this.#settle(action, at, { ...NEVER_RAN, kind: 'denied', error }, 'asking');
+  }
+
+  requeue({ ids }: { ids: readonly string[] }): void {
+    for (const id of ids)
+      if (beginRound(this.#rows, this.#world.registry, id))
+        this.#rows.run(`update actions set state = 'waiting', from_turn = ? where id = ?`, this.#rows.turn, id);
+  }
+
+  discard({ ids, at }: { ids: readonly string[]; at: number }): void {
+    for (const id of ids) discard(this.#rows, id, at);
   }
 
   workOff({ component, at, asked = false }: WorkOff): void {

@@ -40,6 +40,7 @@ import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
+import { checkedInterruptions } from './interrupted.ts';
 import { LANE_TABLES } from './lane-tables.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
@@ -81,6 +82,11 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
    * decides; undefined leaves it open. One that throws is told as a process warning, and leaves it open too.
    */
   readonly onApproval?: OnApproval;
+  /**
+   * An attempt that was under way so many times when its process ended without `close()` fails with ATTEMPT_INTERRUPTED, and is a
+   * dead letter: from 1, or Infinity. Default: 3.
+   */
+  readonly maxInterruptions?: number;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -114,6 +120,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(components === undefined ? {} : { components }),
     ...(classify === undefined ? {} : { classify }),
   });
+  const maxInterruptions = checkedInterruptions(options.maxInterruptions);
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
@@ -133,6 +140,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       random,
       budget,
       limits,
+      maxInterruptions,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
@@ -161,6 +169,8 @@ export interface SupervisorWorld {
   /** Default: none. */
   readonly limits?: Queueing;
   readonly onProgress: (id: string, value: unknown) => void;
+  /** Default: 3. */
+  readonly maxInterruptions?: number;
 }
 
 /** The supervisor machine with everything that it needs provided. */

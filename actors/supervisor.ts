@@ -15,6 +15,7 @@ import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { startWork, type WorkHost } from './continuous-work.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
@@ -73,6 +74,8 @@ export interface SupervisorParts {
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** Actions that are submitted at certain times. */
   readonly schedules: Schedules<TActions>;
+  /** Actions that have failed for good. */
+  readonly deadLetters: DeadLetters;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #began: number;
@@ -82,10 +85,14 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.#parts = parts;
     this.#began = this.#now();
     const { durable } = parts;
-    this.schedules = new Schedules({
+    const host = {
       rows: () => this.#rows,
       now: () => this.#now(),
-      send: (event) => this.#send(event),
+      send: (event: SupervisorCommand) => this.#send(event),
+    };
+    this.deadLetters = new DeadLetters(host);
+    this.schedules = new Schedules({
+      ...host,
       submission: (name, input, options) =>
         submissionOf({ ...parts, rows: this.#rows }, name, input, options, this.#now()),
       handleOf: (id) => this.#handleOf(id),
@@ -341,6 +348,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     const { durable, attempts, closeStore } = this.#parts;
+    if (this.#settlements.ended === undefined) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);
     if (closeStore) durable.store.close();

@@ -81,6 +81,8 @@ export class RunSession {
         actions,
         concurrency: slotsOf(plan, options.concurrency),
         components: componentsOf(plan),
+        // Whoever runs a plan decides whether it is run again.
+        maxInterruptions: Infinity,
         ...(plan.budget === undefined ? {} : { budget: plan.budget }),
       });
       return new RunSession({

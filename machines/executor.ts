@@ -115,6 +115,10 @@ export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
+  /** Gives actions that have failed for good another round. */
+  | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
+  /** Takes them off the list of those. */
+  | { readonly type: 'executor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'executor.tighten' } & Measures)
   /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
   | { readonly type: 'executor.adapt' }
@@ -262,6 +266,9 @@ export const executorMachine = setup({
     park: notProvided('executor', 'park') as (_: unknown, p: { id: string }) => void,
     /** Puts actions aside until somebody has said whether they may run; answers `executor.asked`. */
     ask: notProvided('executor', 'ask') as (_: unknown, p: { questions: readonly Question[] }) => void,
+    /** Queues those again that have failed for good; their attempts count from 0. */
+    requeue: notProvided('executor', 'requeue') as (_: unknown, p: { ids: readonly string[] }) => void,
+    discard: notProvided('executor', 'discard') as (_: unknown, p: { ids: readonly string[]; at: number }) => void,
     /** Lets the approved wait for a slot again; settles the denied as such (`executor.settled`). */
     answer: notProvided('executor', 'answer') as (
       _: unknown,
@@ -335,6 +342,8 @@ export const executorMachine = setup({
     'executor.reset': { actions: 'unlearn' },
     'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
+    'executor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
+    'executor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
     'executor.claimed': {
       actions: enqueueActions(({ enqueue, context, event }) => {
@@ -388,6 +397,7 @@ export const executorMachine = setup({
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
         'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },
         'executor.workOff': { actions: [{ type: 'workOff', params: ({ event }) => event }, claiming] },
+        'executor.requeue': { actions: [{ type: 'requeue', params: ({ event }) => event }, claiming] },
         // Whoever is asked about has given its slot back.
         'executor.asked': {
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],

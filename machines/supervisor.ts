@@ -43,6 +43,8 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.putSchedule'; readonly schedule: Schedule; readonly at: number }
   | ({ readonly type: 'supervisor.schedule' } & ScheduleRequest)
+  | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
+  | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
   /** What the components and the budget of this life are like. */
   | {
@@ -137,6 +139,15 @@ export const supervisorMachine = setup({
     })),
     cancel: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
       type: 'executor.cancel' as const,
+      ids,
+      at,
+    })),
+    requeue: sendTo('executor', (_, { ids }: { ids: readonly string[] }) => ({
+      type: 'executor.requeue' as const,
+      ids,
+    })),
+    discard: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
+      type: 'executor.discard' as const,
       ids,
       at,
     })),
@@ -270,6 +281,8 @@ export const supervisorMachine = setup({
     'runtime.resumed': { actions: ['spawnMissing', 'reviewSchedules'] },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
+    'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
+    'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
     'supervisor.amendPlan': { actions: { type: 'amendPlan', params: ({ event }) => event } },
     'supervisor.retryPlan': { actions: { type: 'retryPlan', params: ({ event }) => event } },
