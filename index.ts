@@ -4,6 +4,7 @@ export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
 export type { DeadAction } from './actors/dead-letter-rows.ts';
 export type { DeadLetterQuery, DeadLetters } from './actors/dead-letters.ts';
+export type { RetentionOptions } from './actors/retention.ts';
 export type { ScheduleInfo, ScheduleOptions, Schedules } from './actors/schedules.ts';
 export type { KeyOptions, LimitOptions, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueingOptions } from './actors/submissions.ts';

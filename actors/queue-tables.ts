@@ -172,6 +172,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,
       `create index if not exists actions_dead on actions(seq) where kind = 'failed' and discarded_at is null and pays is null`,
+      `create index if not exists actions_settled on actions(settled_at, kind) where settled_at is not null and plan is null`,
       `create index if not exists actions_unique on actions(unique_key, seq) where unique_key is not null`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
     ],
@@ -215,6 +216,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
     indexes: [
       `create index if not exists debts_owed on debts(component, incurred_at) where state = 'owed'`,
       `create index if not exists debts_due on debts(component, retry_at) where state = 'owed' and retry_at is not null`,
+      `create index if not exists debts_paid on debts(paid_at) where state = 'paid'`,
       `create index if not exists debts_payment on debts(payment) where state = 'paying'`,
     ],
   },

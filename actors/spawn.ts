@@ -18,6 +18,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
@@ -48,6 +49,7 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { queueActions, unpark } from './queue.ts';
+import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
 import { SCHEDULE_TABLES } from './schedule-tables.ts';
@@ -73,6 +75,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly queues?: Queues;
   /** How much of one key may run. Default: one at a time. */
   readonly keys?: KeyOptions;
+  /** How long outcomes are kept. Default: those that did not fail for 30 days, the others for 90. */
+  readonly retention?: RetentionOptions;
   /** How many failures are too many. Default: 90 % of the actions go well, in a run of 8 hours. */
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
@@ -124,6 +128,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
+  const retention = retentionPolicy(options.retention);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
   const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
@@ -141,6 +146,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       budget,
       limits,
       maxInterruptions,
+      retention,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
@@ -171,6 +177,7 @@ export interface SupervisorWorld {
   readonly onProgress: (id: string, value: unknown) => void;
   /** Default: 3. */
   readonly maxInterruptions?: number;
+  readonly retention?: RetentionPolicy;
 }
 
 /** The supervisor machine with everything that it needs provided. */
@@ -211,6 +218,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
           ...scheduleActions({ ...world, limits: world.limits ?? NO_LIMITS }),
           announce: sendParent((_, { notice }: { notice: SchedulesNotice }) => notice),
         },
+      }),
+      retention: retentionMachine.provide({
+        actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
       }),
       budget: budgetMachine.provide({
         actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },

@@ -21,6 +21,7 @@ import type { ComponentCommand } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import { executorMachine, type ExecutorNotice, type Settled, type Submission, type WorkOff } from './executor.ts';
+import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
 
@@ -124,6 +125,7 @@ export const supervisorMachine = setup({
     checkpoint: checkpointMachine,
     approvals: approvalsMachine,
     schedules: schedulesMachine,
+    retention: retentionMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -211,7 +213,11 @@ export const supervisorMachine = setup({
       command,
       at,
     })),
-    reviewSchedules: sendTo('schedules', { type: 'schedules.review', after: '' }),
+    /** What time has done while nobody was there. */
+    lookAround: enqueueActions(({ enqueue }) => {
+      enqueue.sendTo('schedules', { type: 'schedules.review', after: '' });
+      enqueue.sendTo('retention', { type: 'retention.look' });
+    }),
     chargeBudget: sendTo('budget', (_, { at }: { at: number }) => ({ type: 'budget.charged' as const, at })),
     tighten: sendTo('executor', (_, { tier }: BudgetNotice) => ({
       type: 'executor.tighten' as const,
@@ -252,6 +258,8 @@ export const supervisorMachine = setup({
         enqueue.spawnChild('approvals', { id: 'approvals', systemId: 'approvals' });
       if (children['schedules'] === undefined)
         enqueue.spawnChild('schedules', { id: 'schedules', systemId: 'schedules' });
+      if (children['retention'] === undefined)
+        enqueue.spawnChild('retention', { id: 'retention', systemId: 'retention' });
       if (children['budget'] === undefined)
         enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
       if (children['degradation'] === undefined)
@@ -273,12 +281,13 @@ export const supervisorMachine = setup({
     { id: 'checkpoint', src: 'checkpoint', systemId: 'checkpoint', input: ({ context }) => context.checkpoint },
     { id: 'approvals', src: 'approvals', systemId: 'approvals' },
     { id: 'schedules', src: 'schedules', systemId: 'schedules' },
+    { id: 'retention', src: 'retention', systemId: 'retention' },
     { id: 'budget', src: 'budget', systemId: 'budget', input: ({ context }) => ({ policy: context.budget }) },
     { id: 'degradation', src: 'degradation', systemId: 'degradation', input: {} },
   ],
   initial: 'running',
   on: {
-    'runtime.resumed': { actions: ['spawnMissing', 'reviewSchedules'] },
+    'runtime.resumed': { actions: ['spawnMissing', 'lookAround'] },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
@@ -339,7 +348,7 @@ export const supervisorMachine = setup({
       on: {
         'supervisor.pause': 'pausing',
         // Handlers may have been registered meanwhile, and slots may have become free in a life that did not tell.
-        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor', 'reviewSchedules'] },
+        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor', 'lookAround'] },
       },
     },
     pausing: {

@@ -29,6 +29,7 @@ test('S1: everything of a new supervisor is active, and all counts are zero', as
     tracks: 'active',
     checkpoint: 'active',
     schedules: 'active',
+    retention: 'active',
     approvals: 'active',
     budget: 'active',
     degradation: 'active',
