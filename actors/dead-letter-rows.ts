@@ -6,6 +6,7 @@ import type { ErrorRecord } from '../machines/outcome.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Registry } from './actions.ts';
 import type { ActionRow } from './queue-tables.ts';
+import { holderOf } from './unique.ts';
 import { unsealed } from './values.ts';
 
 /** An action that has failed for good. */
@@ -65,13 +66,8 @@ export function readDead(rows: Pick<Rows, 'get'>, id: string): DeadRow | undefin
 }
 
 /** The unsettled action that has the unique key which this one would need again. */
-export function holderOf(
-  rows: Pick<Rows, 'get'>,
-  { unique_key: key }: Pick<DeadRow, 'unique_key'>,
-): string | undefined {
-  if (key === null) return undefined;
-  return rows.get<{ id: string }>(`select id from actions where unique_key = ? and state <> 'settled' limit 1`, key)
-    ?.id;
+export function rivalOf(rows: Pick<Rows, 'get'>, { unique_key: key }: Pick<DeadRow, 'unique_key'>): string | undefined {
+  return key === null ? undefined : holderOf(rows, { key, withinMs: null }, 0)?.id;
 }
 
 /**
@@ -81,7 +77,7 @@ export function holderOf(
  */
 export function beginRound(rows: Rows, registry: Registry, id: string): boolean {
   const row = readDead(rows, id);
-  if (row === undefined || row.plan !== null || holderOf(rows, row) !== undefined) return false;
+  if (row === undefined || row.plan !== null || rivalOf(rows, row) !== undefined) return false;
   rows.run(
     `update actions set state = 'parked', version = ?, round = round + 1, attempts = 0, kind = null, value = null, error = null,
        started_at = null, settled_at = null, retry_at = null, quality_loss = 0, work_ms = 0, approved = 0, shortfall = null,

@@ -4,7 +4,7 @@ import { shown, unknownKey } from '../machines/option-keys.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { checkObject, refuse } from './action-options.ts';
-import { deadActions, holderOf, readDead, type DeadAction } from './dead-letter-rows.ts';
+import { deadActions, rivalOf, readDead, type DeadAction } from './dead-letter-rows.ts';
 
 /** Which dead letters to list. */
 export interface DeadLetterQuery {
@@ -90,13 +90,13 @@ export function refuseRound(rows: Pick<Rows, 'get'>, id: string): void {
       { facts: { id, plan: row.plan } },
     );
   }
-  const holder = row && holderOf(rows, row);
-  if (holder === undefined) return;
+  const rival = row && rivalOf(rows, row);
+  if (rival === undefined) return;
   throw new PerdureError(
     'ACTION_CONFLICT',
-    `The dead letter "${id}" has the unique key ${shown(row?.unique_key)}, and so has the action "${holder}", which has not ` +
+    `The dead letter "${id}" has the unique key ${shown(row?.unique_key)}, and so has the action "${rival}", which has not ` +
       'settled: wait for that, or discard this one.',
-    { facts: { id, holder } },
+    { facts: { id, rival } },
   );
 }
 

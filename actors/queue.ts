@@ -17,6 +17,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
+import { mayEnter, noteUnique } from './admission.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
@@ -122,9 +123,10 @@ class Queue {
 
   putQueued({ submissions }: { submissions: readonly Submission[] }): void {
     for (const submission of submissions) {
+      if (!mayEnter(this.#rows, submission)) continue;
       const { id, name, version, input, policy, rank, plan, at, optional } = submission;
       const { urgency, queue = null, key = null, notBefore = null } = submission;
-      this.#rows.run(
+      const queued = this.#rows.run(
         `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
            urgency, queue, key, not_before, due_at, from_turn)
          values (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, 0, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`,
@@ -144,6 +146,7 @@ class Queue {
         urgency?.dueAt ?? null,
         this.#rows.turn,
       );
+      if (queued > 0) noteUnique(this.#rows, submission);
     }
   }
 

@@ -9,6 +9,7 @@ import type { Outcome } from '../machines/outcome.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { BackPressure } from './back-pressure.ts';
 import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
@@ -20,7 +21,7 @@ import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
-import type { Queueing } from './queue-options.ts';
+import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
@@ -30,6 +31,7 @@ import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
 import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
+import { joined, type UniqueOptions } from './unique.ts';
 import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
@@ -37,8 +39,12 @@ import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 export interface SubmitOptions extends PolicyOverrides, QueueingOptions {
   /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
   readonly id?: string;
-  /** Cancels the action when it is aborted. */
+  /** Cancels the action when it is aborted, or the waiting for room in its queue. */
   readonly signal?: AbortSignal;
+  /** Joins an action of the same key that there is, and gives the handle of that. Default: it is work of its own. */
+  readonly unique?: UniqueOptions;
+  /** What happens when its queue is full. Default: as the queue says. */
+  readonly onFull?: OnFull;
 }
 
 /** An action that was submitted. */
@@ -70,6 +76,9 @@ export interface SupervisorParts {
   readonly closeStore: boolean;
 }
 
+/** After these there may be room in a queue. */
+const ROOM_MAKERS = ['action.attempting', 'action.settled', 'approval.requested', 'reopened'];
+
 /** A running supervisor. Made by `spawnSupervisor`. */
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** Actions that are submitted at certain times. */
@@ -78,6 +87,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly deadLetters: DeadLetters;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
+  readonly #backPressure = new BackPressure(() => this.#rows);
   readonly #began: number;
   readonly #runs = new Set<string>();
 
@@ -102,8 +112,13 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     durable.on('plan.settled', ({ plan }) => settlements.wake(`plan ${plan as string}`));
     // What a store that failed had committed all the same is in its rows.
     durable.on('reopened', () => settlements.wakeAll());
-    void durable.ended.then((error) => settlements.end(error));
-    const stopped = (error: unknown) => settlements.end(stoppedError(durable.id, error));
+    for (const type of ROOM_MAKERS) durable.on(type, () => this.#backPressure.look());
+    const end = (error: PerdureError) => {
+      settlements.end(error);
+      this.#backPressure.end(error);
+    };
+    void durable.ended.then(end);
+    const stopped = (error: unknown) => end(stoppedError(durable.id, error));
     durable.output.then(stopped, stopped);
     if (signal === undefined) return;
     const close = () => void this.close();
@@ -133,7 +148,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /**
    * Queues an action; resolves once that is durable. Throws ACTION_UNKNOWN, ACTION_CONFLICT when the id was used for
-   * something else, CODEC_REFUSED for an input that is not plain data, OPTIONS_INVALID.
+   * something else, QUEUE_FULL, CODEC_REFUSED for an input that is not plain data, OPTIONS_INVALID.
    */
   async submit<TName extends keyof TActions & string>(
     name: TName,
@@ -145,9 +160,30 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const { registry, limits, newId } = this.#parts;
     const world = { rows: this.#rows, registry, limits };
     const submission = submissionOf(world, name, input, { ...options, id: options.id ?? newId() }, this.#now());
-    if (!isKnown(this.#rows, submission))
-      await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
-    return this.#handleOf(submission.id, options.signal) as ActionHandle<ValueOf<TActions[TName]>>;
+    const id = isKnown(this.#rows, submission) ? submission.id : await this.#enqueue(submission, options);
+    return this.#handleOf(id, options.signal) as ActionHandle<ValueOf<TActions[TName]>>;
+  }
+
+  /** Queues it, or finds the action that it joins; gives that one's id. Throws QUEUE_FULL, ACTION_CONFLICT. */
+  async #enqueue(submission: Submission, { onFull, unique, signal }: SubmitOptions): Promise<string> {
+    const { id, queue, most } = submission;
+    const send = () => this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
+    if (unique === undefined && most === undefined) {
+      await send();
+      return id;
+    }
+    const full = checkedOnFull(onFull) ?? this.#parts.limits.queues.get(queue ?? DEFAULT_QUEUE)?.onFull ?? 'wait';
+    for (;;) {
+      const there = joined(this.#rows, submission, unique?.onConflict);
+      if (there !== undefined) return there;
+      const enter = async () => {
+        // While it waited another of its key may have come.
+        if (joined(this.#rows, submission, unique?.onConflict) === undefined) await send();
+      };
+      await this.#backPressure.enter(submission, full, enter, signal);
+      // The turn decides: another may have been faster.
+      if (readAction(this.#rows, id) !== undefined) return id;
+    }
   }
 
   #handleOf(id: string, signal?: AbortSignal): ActionHandle<unknown> {

@@ -18,6 +18,13 @@ import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
 import type { Urgency } from './urgency.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
 
+/** What makes a submission the same as another. */
+export interface Unique {
+  readonly key: string;
+  /** Also what has settled counts, if it was submitted at most so long ago, ms; null: it does not. */
+  readonly withinMs: number | null;
+}
+
 /** An action as it is queued. */
 export interface Submission {
   readonly id: string;
@@ -40,6 +47,10 @@ export interface Submission {
   readonly key?: string;
   /** It is not begun before, ms since 1970. */
   readonly notBefore?: number;
+  /** It is not queued when there is one of the same key. */
+  readonly unique?: Unique;
+  /** Nor when so many wait in its queue. */
+  readonly most?: number;
   /** The plan it is a step of. */
   readonly plan: string | null;
   readonly at: number;
