@@ -5,7 +5,8 @@ export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } fr
 export type { DeadAction } from './actors/dead-letter-rows.ts';
 export type { DeadLetterQuery, DeadLetters } from './actors/dead-letters.ts';
 export type { RetentionOptions } from './actors/retention.ts';
-export type { ScheduleInfo, ScheduleOptions, Schedules } from './actors/schedules.ts';
+export type { ScheduleOptions } from './actors/schedule-options.ts';
+export type { ScheduleInfo, Schedules } from './actors/schedules.ts';
 export type { UniqueOptions } from './actors/unique.ts';
 export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueingOptions } from './actors/submissions.ts';

@@ -193,7 +193,9 @@ test('H16: an action that kills its process three times is a dead letter, and wh
   }
   expect(lives).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL', 0]);
   expect(readFileSync(notes, 'utf8').trim().split('\n')).toEqual([
-    ...['kills', 'kills', 'kills'],
+    'kills',
+    'kills',
+    'kills',
     'good',
     'failed ATTEMPT_INTERRUPTED bad',
   ]);

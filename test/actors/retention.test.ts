@@ -124,7 +124,9 @@ test('a turn removes at most as many rows as it is told, of a large plan too, an
     rows.run(
       `insert into steps(id, plan, step, name, version, input, after, policy, rank, estimate_ms, missing, state, round, action, from_turn)
        values (?, 'p', ?, 'w', '1', '1', '[]', '{}', 0, 1, 0, 'settled', 1, ?, 1)`,
-      ...[`p/${n}`, String(n), `p/${n}`],
+      `p/${n}`,
+      String(n),
+      `p/${n}`,
     );
   }
   const { prune } = retentionActions({ rows, clock: new SimulatedClock(START), retention: policy });
