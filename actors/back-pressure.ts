@@ -9,12 +9,15 @@ import { PerdureError } from '../errors.ts';
 import type { Submission } from '../machines/executor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { DEFAULT_QUEUE, type OnFull } from './queue-options.ts';
+import { PENDING } from './queue-tables.ts';
 
-/** How many wait in a queue, delayed and held ones included; no more than `most` are counted of those. */
-export function pendingIn(rows: Pick<Rows, 'get'>, queue: string | null, most: number): number {
+/**
+ * How many wait in a queue that is named in its rows, delayed and held ones included, as far as `most`: no more than those entries
+ * of one index are looked at, whatever else there is.
+ */
+export function pendingIn(rows: Pick<Rows, 'get'>, queue: string, most: number): number {
   const row = rows.get<{ n: number }>(
-    `select count(*) as n from (
-       select 1 from actions where queue is ? and state in ('waiting', 'held', 'delayed') limit ?)`,
+    `select count(*) as n from (select 1 from actions where queue = ? and queue is not null and ${PENDING} limit ?)`,
     queue,
     most,
   );
@@ -23,7 +26,7 @@ export function pendingIn(rows: Pick<Rows, 'get'>, queue: string | null, most: n
 
 /** P1. */
 export function isFull(rows: Pick<Rows, 'get'>, { queue, most }: Pick<Submission, 'queue' | 'most'>): boolean {
-  return most !== undefined && pendingIn(rows, queue ?? null, most) >= most;
+  return most !== undefined && pendingIn(rows, queue ?? DEFAULT_QUEUE, most) >= most;
 }
 
 /** Somebody who waits for room. */
@@ -103,7 +106,7 @@ export class BackPressure {
   }
 
   #fullError(queue: string, limit: number): PerdureError {
-    const waiting = pendingIn(this.#rows(), queue === DEFAULT_QUEUE ? null : queue, limit);
+    const waiting = pendingIn(this.#rows(), queue, limit);
     return new PerdureError(
       'QUEUE_FULL',
       `The queue "${queue}" is full: ${waiting} wait in it, and its maxWaiting is ${limit}: submit later, or with onFull: 'wait'.`,

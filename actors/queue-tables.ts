@@ -115,6 +115,9 @@ export interface DebtRow {
   readonly sources: string | null;
 }
 
+/** What of a queue has not had its turn. An index is made of it: it must be said word for word. */
+export const PENDING = `state in ('waiting', 'held', 'delayed')`;
+
 export const QUEUE_TABLES: readonly TableSpec[] = [
   {
     name: 'actions',
@@ -172,6 +175,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,
       `create index if not exists actions_dead on actions(seq) where kind = 'failed' and discarded_at is null and pays is null`,
+      `create index if not exists actions_pending on actions(queue, state) where queue is not null and ${PENDING}`,
       `create index if not exists actions_settled on actions(settled_at, kind) where settled_at is not null and plan is null`,
       `create index if not exists actions_unique on actions(unique_key, submitted_at) where unique_key is not null`,
       `create index if not exists actions_unique_open on actions(unique_key) where unique_key is not null and state <> 'settled'`,

@@ -80,7 +80,8 @@ export function submissionOf(
     rank: rankOf(urgency, { at, estimateMs }),
     ...(isDeepStrictEqual(urgency, NOT_URGENT) ? {} : { urgency }),
     ...(urgency.dueAt === null ? {} : { estimateMs }),
-    ...(queue === undefined || queue === DEFAULT_QUEUE ? {} : { queue }),
+    // What is bounded is counted by its name.
+    ...(maxWaiting === null && (queue ?? DEFAULT_QUEUE) === DEFAULT_QUEUE ? {} : { queue: queue ?? DEFAULT_QUEUE }),
     ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
     ...(notBefore > at ? { notBefore } : {}),
     ...(unique === undefined ? {} : { unique: uniqueOf(what, unique) }),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
+import { PENDING } from '../../actors/queue-tables.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { START, open } from '../support/pipeline.ts';
@@ -169,6 +170,24 @@ test('whatever comes and ends, the bound holds, nobody is lost, and the order is
     { numRuns: 40 },
   );
 }, 60_000);
+
+test('the default queue is bounded as any other', async () => {
+  const { work } = gated();
+  const queues = { default: { maxWaiting: 1, onFull: 'refuse' } } as const;
+  await using supervisor = await open(new SimulatedClock(START), { actions: { work }, concurrency: 1, queues });
+  for (let n = 0; n < 2; n++) await supervisor.submit('work', n);
+  await expect(supervisor.submit('work', 2)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+});
+
+test('counting reads one index and no row', async () => {
+  const { supervisor } = await bounded(1);
+  const plan = supervisor.durable.store.rows.all<{ detail: string }>(
+    `explain query plan select 1 from actions where queue = 'mail' and queue is not null and ${PENDING} limit 5`,
+  );
+  expect(plan.map(({ detail }) => detail)).toEqual([
+    'SEARCH actions USING COVERING INDEX actions_pending (queue=? AND state=?)',
+  ]);
+});
 
 test('what is no bound is refused', async () => {
   const { work } = gated();
