@@ -1,13 +1,26 @@
-/** The commands about what is submitted by itself, and what has failed for good: `perdure schedule` and `perdure dead`. */
+/** The commands about queues, about what is submitted by itself, and about what has failed for good. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { discardDead, listDead, requeueDead, type DeadListOptions } from './dead-letters.ts';
+import { listQueues } from './queues.ts';
 import type { RemoteOptions } from './remote.ts';
 import { commandSchedule, listSchedules } from './schedules.ts';
 import { STORE } from './store-reader.ts';
 
 export function declareQueueing(program: Command, exit: (code: number) => void): void {
+  declareQueues(program, exit);
   declareSchedules(program, exit);
   declareDeadLetters(program, exit);
+}
+
+function declareQueues(program: Command, exit: (code: number) => void): void {
+  const queue = program.command('queue').description('list the queues');
+  queue
+    .command('ls', { isDefault: true })
+    .description('list the queues that hold something, and how much, also while the store is in use')
+    .option('--store <file>', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExample:\n  perdure queue ls --store work.db')
+    .action((options: RemoteOptions & { json?: boolean }) => exit(listQueues(options)));
 }
 
 function declareSchedules(program: Command, exit: (code: number) => void): void {

@@ -78,6 +78,24 @@ test('what has failed is listed, queued again and put away, and a request waits 
   });
 });
 
+test('queues are listed with what waits in each', async () => {
+  const supervisor = await spawnSupervisor({
+    store: join(folder, 'work.db'),
+    actions: { report },
+    queues: { mail: {} },
+  });
+  onTestFinished(() => supervisor.close());
+  expect((await perdure('queue')).stdout).toContain('nothing waits or runs in');
+  await supervisor.pause();
+  for (const n of [1, 2]) await supervisor.submit('report', n, { queue: 'mail' });
+  await supervisor.submit('report', 3);
+  expect(JSON.parse((await perdure('queue', 'ls', '--json')).stdout)).toMatchObject([
+    { name: 'default', waiting: 1, running: 0, isPaused: false },
+    { name: 'mail', waiting: 2, running: 0, isPaused: false },
+  ]);
+  expect((await perdure('queue')).stdout).toMatch(/queue +waiting +delayed[^]*mail +2 +0/);
+});
+
 test('what there is not is said, also of a store that never had any', async () => {
   await open();
   expect((await perdure('schedule')).stdout).toContain('no schedules in');
