@@ -186,7 +186,7 @@ class ScheduleRows {
     const at = this.#world.clock.now();
     const template = JSON.parse(row.template) as Submission;
     try {
-      const options = { ...(JSON.parse(row.options) as Omit<SubmissionOptions, 'id'>), id };
+      const options = { ...(JSON.parse(unsealedText(this.#rows, row.options)) as Omit<SubmissionOptions, 'id'>), id };
       const input = fromText(unsealedText(this.#rows, template.input));
       const { name, policy, ...rest } = submissionOf(this.#world, template.name, input, options, at);
       const stored = { input: template.input, policy: sealedPolicy(this.#rows, policy, name) };
@@ -234,8 +234,13 @@ class ScheduleRows {
   }
 }
 
-/** The template of a schedule, with what is secret in it sealed. */
-export function sealedTemplate(rows: Pick<Rows, 'seal'>, template: Submission): Submission {
+/** A schedule with what may be secret in it sealed: the input, and what the host said in words. */
+export function sealedSchedule(rows: Pick<Rows, 'seal'>, schedule: Schedule): Schedule {
+  const { template } = schedule;
   const { name, input, policy } = template;
-  return { ...template, input: sealed(rows, input), policy: sealedPolicy(rows, policy, name) };
+  return {
+    ...schedule,
+    template: { ...template, input: sealed(rows, input), policy: sealedPolicy(rows, policy, name) },
+    options: sealed(rows, schedule.options),
+  };
 }

@@ -15,7 +15,7 @@ export interface ScheduleRow {
   readonly catch_up: CatchUp;
   /** JSON of a `Submission`, its input and its summary sealed. */
   readonly template: string;
-  /** JSON of what the host said of the submissions. */
+  /** JSON of what the host said of the submissions, sealed. */
   readonly options: string;
   readonly state: ScheduleState;
   /** Set while it is active. */

@@ -9,7 +9,7 @@ import type { Rows } from '../persistence/rows.ts';
 import type { Actions } from './actions.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { scheduleOf, wrongTime, type Given, type ScheduleMaker, type ScheduleOptions } from './schedule-options.ts';
-import { nextTime, occurrenceId, sealedTemplate, timingOf } from './schedule-rows.ts';
+import { nextTime, occurrenceId, sealedSchedule, timingOf } from './schedule-rows.ts';
 import type { ScheduleRow, ScheduleState } from './schedule-tables.ts';
 import type { ActionHandle } from './supervisor.ts';
 import { sameText, unsealedText } from './values.ts';
@@ -66,8 +66,11 @@ export class Schedules<TActions extends Actions> {
     const schedule = scheduleOf(options as unknown as Given, this.#host, known);
     if (known !== undefined && this.#isSame(schedule, known)) return;
     refuse(`The schedule "${schedule.id}"`, wrongTime(schedule, at), { id: schedule.id });
-    const template = sealedTemplate(this.#host.rows(), schedule.template);
-    await this.#host.send({ type: 'supervisor.putSchedule', schedule: { ...schedule, template }, at });
+    await this.#host.send({
+      type: 'supervisor.putSchedule',
+      schedule: sealedSchedule(this.#host.rows(), schedule),
+      at,
+    });
   }
 
   /** Forgets a schedule; what it has submitted goes on. Throws SCHEDULE_NOT_FOUND. */
@@ -111,7 +114,7 @@ export class Schedules<TActions extends Actions> {
       overlap === known.overlap &&
       catchUp === known.catch_up &&
       template.name === stored.name &&
-      sameText(options, known.options) &&
+      sameText(options, unsealedText(this.#host.rows(), known.options)) &&
       sameText(template.input, unsealedText(this.#host.rows(), stored.input))
     );
   }

@@ -7,10 +7,11 @@ import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { failStore } from '../../testing/fail-store.ts';
 import { bundle } from '../support/bundle.ts';
-import { START, open } from '../support/pipeline.ts';
+import { START, inTime, open } from '../support/pipeline.ts';
 import { quickStore, tempFolder } from '../support/temp.ts';
-import { until } from '../support/turns.ts';
+import { settle, until } from '../support/turns.ts';
 
 interface Task {
   readonly n: number;
@@ -164,6 +165,29 @@ test('H16: an attempt that is under way at the third crash is not begun again; a
   ]);
   await last.deadLetters.requeue('x');
   expect(last.stats().queue.running).toBe(1);
+});
+
+test('a tree that is read back from the file in the same process interrupts nobody', async () => {
+  const [clock, store, actions] = [
+    new SimulatedClock(START),
+    quickStore(),
+    { endless: endless(), quick: defineAction({ run: () => 1 }) },
+  ];
+  const supervisor = await open(clock, { store, actions });
+  onTestFinished(() => supervisor.close({ graceMs: 0 }));
+  await supervisor.submit('endless', null, { id: 'x' });
+  for (let time = 0; time < 5; time++) {
+    const reopened = new Promise<void>((resolve) => {
+      const { unsubscribe } = supervisor.durable.on('reopened', () => (unsubscribe(), resolve()));
+    });
+    const failure = failStore(supervisor.durable.store, 'read-only', { times: 1 });
+    await supervisor.submit('quick', undefined).catch(() => {});
+    failure.clear();
+    await inTime(clock, reopened);
+    await settle();
+  }
+  expect(supervisor.deadLetters.list()).toEqual([]);
+  expect(supervisor.stats().queue.running).toBe(1);
 });
 
 const SUICIDE = `

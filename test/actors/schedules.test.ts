@@ -1,4 +1,5 @@
 /** Actions that are submitted at certain times. Times are in UTC unless a test is about time zones. */
+import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction, Registry } from '../../actors/actions.ts';
 import { NO_LIMITS } from '../../actors/queue-options.ts';
@@ -7,6 +8,7 @@ import { TABLES } from '../../actors/spawn.ts';
 import { submissionOf } from '../../actors/submissions.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import type { SchedulesEvent } from '../../machines/schedules.ts';
+import { encryption } from '../../persistence/sealing.ts';
 import { crash } from '../../persistence/crash.ts';
 import { memoryRows } from '../../persistence/rows.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -14,6 +16,7 @@ import { HOUR, MINUTE, SECOND, heard, open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
 import { settle } from '../support/turns.ts';
 
+const KEY = randomBytes(32);
 const NOON = Date.UTC(2026, 5, 1, 12);
 const at = (ms: number) => new Date(NOON + ms).toISOString();
 
@@ -275,6 +278,31 @@ test('a turn fires at most as many as it is allowed, and the timer goes on at on
     { type: 'schedules.fired', submissions: { length: 40 } },
     { type: 'schedules.due', dueAt: NOON + 11 * MINUTE, waitMs: 0 },
   ]);
+});
+
+test('in a sealed store its input and its words are in no row in clear, and it is the same when it is put again', async () => {
+  const [clock, store, sealing] = [
+    new SimulatedClock(NOON),
+    quickStore(),
+    encryption({ key: () => KEY, current: 'a' }),
+  ];
+  const echo = defineAction({ run: (of: string) => of });
+  await using supervisor = await open(clock, { store, actions: { echo }, sealing });
+  const secret = {
+    id: 'daily',
+    action: 'echo',
+    input: 'canary',
+    summary: 'the canary sings',
+    cron: '0 0 * * *',
+  } as const;
+  await supervisor.schedules.put(secret);
+  const { rows } = supervisor.durable.store;
+  expect(JSON.stringify(rows.all('select * from schedules'))).not.toContain('canary');
+  const turn = rows.turn;
+  await supervisor.schedules.put(secret);
+  expect(rows.turn).toBe(turn);
+  const { outcome } = await supervisor.schedules.trigger('daily');
+  expect(await outcome).toMatchObject({ value: 'canary' });
 });
 
 test('what is wrong with a schedule is said when it is put, and nothing is stored', async () => {
