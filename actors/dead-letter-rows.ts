@@ -2,6 +2,7 @@
  * Actions that have failed for good, as rows: found in the order in which they were submitted, queued again for another round, or
  * put away. A payment of a debt is none: the debt says what becomes of it.
  */
+import { PerdureError } from '../errors.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Registry } from './actions.ts';
@@ -32,15 +33,25 @@ const IS_DEAD = `kind = 'failed' and discarded_at is null and pays is null`;
 
 type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
-/** What has failed for good, in the order in which it was submitted, after the one of the id `after`. */
+/**
+ * What has failed for good, in the order in which it was submitted, after the action of the id `after`, dead or not. Throws
+ * ACTION_NOT_FOUND.
+ */
 export function deadActions(rows: Reader, limit: number, after?: string): DeadAction[] {
-  const from = after === undefined ? 0 : (rows.get<ActionRow>('select seq from actions where id = ?', after)?.seq ?? 0);
   const found = rows.all<ActionRow>(
     `select * from actions where ${IS_DEAD} and seq > ? order by seq limit ?`,
-    from,
+    after === undefined ? 0 : placeOf(rows, after),
     limit,
   );
   return found.map((row) => deadAction(unsealed(rows, row)));
+}
+
+function placeOf(rows: Pick<Rows, 'get'>, id: string): number {
+  const row = rows.get<Pick<ActionRow, 'seq'>>('select seq from actions where id = ?', id);
+  if (row !== undefined) return row.seq;
+  throw new PerdureError('ACTION_NOT_FOUND', `There is no action "${id}" to list dead letters after.`, {
+    facts: { id },
+  });
 }
 
 function deadAction(row: ActionRow): DeadAction {

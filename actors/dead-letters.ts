@@ -33,7 +33,7 @@ export class DeadLetters {
     this.#host = host;
   }
 
-  /** What has failed, steps of plans included, in the order in which it was submitted. Throws OPTIONS_INVALID. */
+  /** What has failed, steps of plans included, in the order in which it was submitted. Throws OPTIONS_INVALID, ACTION_NOT_FOUND. */
   list(query: DeadLetterQuery = {}): DeadAction[] {
     const what = 'The query of dead letters';
     checkObject(what, query);

@@ -85,7 +85,6 @@ export function submissionOf(
     ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
     ...(notBefore > at ? { notBefore } : {}),
     ...(unique === undefined ? {} : { unique: uniqueOf(what, unique) }),
-    ...(maxWaiting === null ? {} : { most: maxWaiting }),
     plan: null,
     at,
   };

@@ -165,14 +165,17 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 
   /** Queues it, or finds the action that it joins; gives that one's id. Throws QUEUE_FULL, ACTION_CONFLICT. */
-  async #enqueue(submission: Submission, { onFull, unique, signal }: SubmitOptions): Promise<string> {
-    const { id, queue, most } = submission;
+  async #enqueue(made: Submission, { onFull, unique, signal }: SubmitOptions): Promise<string> {
+    const { id, queue = DEFAULT_QUEUE } = made;
+    const policy = this.#parts.limits.queues.get(queue);
+    const most = policy?.maxWaiting ?? undefined;
+    const submission = most === undefined ? made : { ...made, most };
     const send = () => this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
     if (unique === undefined && most === undefined) {
       await send();
       return id;
     }
-    const full = checkedOnFull(onFull) ?? this.#parts.limits.queues.get(queue ?? DEFAULT_QUEUE)?.onFull ?? 'wait';
+    const full = checkedOnFull(onFull) ?? policy?.onFull ?? 'wait';
     for (;;) {
       const there = joined(this.#rows, submission, unique?.onConflict);
       if (there !== undefined) return there;
@@ -384,7 +387,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     const { durable, attempts, closeStore } = this.#parts;
-    if (this.#settlements.ended === undefined) attempts.closing();
+    if (durable.store.isOpen) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);
     if (closeStore) durable.store.close();

@@ -179,6 +179,15 @@ test('the default queue is bounded as any other', async () => {
   await expect(supervisor.submit('work', 2)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
 });
 
+test('steps of plans and occurrences of schedules are not held back', async () => {
+  const { supervisor } = await bounded(1, 'refuse');
+  for (let n = 0; n < 2; n++) await supervisor.submit('work', n, { queue: 'mail' });
+  await supervisor.schedules.put({ id: 's', action: 'work', input: 7, queue: 'mail', at: START + 1_000 });
+  const { id } = await supervisor.schedules.trigger('s');
+  const row = supervisor.durable.store.rows.get('select state, queue from actions where id = ?', id);
+  expect(row).toEqual({ state: 'waiting', queue: 'mail' });
+});
+
 test('counting reads one index and no row', async () => {
   const { supervisor } = await bounded(1);
   const plan = supervisor.durable.store.rows.all<{ detail: string }>(

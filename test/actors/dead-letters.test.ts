@@ -125,6 +125,7 @@ test('what is no dead letter is refused with the reason, and then none of the ot
   await expect(deadLetters.requeue([1] as never)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
   expect(() => deadLetters.list({ limit: 0 })).toThrow('limit must be a whole number from 1');
   expect(() => deadLetters.list({ limt: 1 } as never)).toThrow('did you mean "limit"?');
+  expect(() => deadLetters.list({ after: 'gone' })).toThrow('There is no action "gone" to list dead letters after');
   expect(deadLetters.list()).toHaveLength(1);
 });
 
