@@ -2,7 +2,13 @@
 export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
-export type { KeyOptions, LimitOptions, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
+export type { DeadAction } from './actors/dead-letter-rows.ts';
+export type { DeadLetterQuery, DeadLetters } from './actors/dead-letters.ts';
+export type { RetentionOptions } from './actors/retention.ts';
+export type { ScheduleOptions } from './actors/schedule-options.ts';
+export type { ScheduleInfo, Schedules } from './actors/schedules.ts';
+export type { UniqueOptions } from './actors/unique.ts';
+export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueingOptions } from './actors/submissions.ts';
 export type { Priority, UrgencyOptions } from './machines/urgency.ts';
 export type { PlanOptions, StepOptions } from './actors/plan-input.ts';

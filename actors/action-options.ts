@@ -186,7 +186,7 @@ function wrongShare(what: string, share: number | null): Wrong {
     : `${what} must be a number from 0 to 1, got ${shown(share)}`;
 }
 
-function wrongWord(what: string, word: unknown, words: readonly string[]): Wrong {
+export function wrongWord(what: string, word: unknown, words: readonly string[]): Wrong {
   return words.includes(word as string) ? undefined : `${what} must be one of ${words.join(', ')}, got ${shown(word)}`;
 }
 

@@ -10,12 +10,14 @@ import type { AttemptInput, AttemptResult } from '../machines/action-state.ts';
 import { isRetryable } from '../machines/error-class.ts';
 import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
+import { effectOf, type EffectIdentity } from '../persistence/effects.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext } from './action-context.ts';
 import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
 import { recordOf } from './error-record.ts';
+import { Interrupted, MAX_INTERRUPTIONS } from './interrupted.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
@@ -32,17 +34,28 @@ export interface AttemptWorld {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly onProgress: (id: string, value: unknown) => void;
+  /** How often an attempt may be interrupted by the end of its process. Default: 3. */
+  readonly maxInterruptions?: number;
 }
 
 /** The attempts of one supervisor: the logic of its `attempter` and its `ender`. */
 export class Attempts {
   readonly #world: AttemptWorld;
   readonly #running = new Map<string, Promise<unknown>>();
-  readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal }) => this.#attempt(input, signal));
+  readonly #interrupted: Interrupted;
+  readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) =>
+    this.#attempt(input, signal, effectOf(self)),
+  );
   readonly ender = fromPromise<number, { id: string }>(({ input }) => this.#end(input.id));
 
   constructor(world: AttemptWorld) {
     this.#world = world;
+    this.#interrupted = new Interrupted(world.rows, world.maxInterruptions ?? MAX_INTERRUPTIONS);
+  }
+
+  /** What is under way is about to be aborted, because the process ends in order. */
+  closing(): void {
+    this.#interrupted.closing();
   }
 
   /** Resolves when no attempt is running any more, or after `graceMs`. */
@@ -51,15 +64,24 @@ export class Attempts {
     await within(systemClock, graceMs, Promise.allSettled(this.#running.values()));
   }
 
-  async #attempt(input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
-    await this.#running.get(input.id);
-    signal.throwIfAborted();
-    const attempt = limited(this.#world, input, signal);
-    this.#running.set(input.id, attempt);
+  async #attempt(input: AttemptInput, signal: AbortSignal, identity?: EffectIdentity): Promise<AttemptResult> {
+    const broken = this.#interrupted.began(input.id, identity);
+    if (broken !== undefined) return threw(this.#world, broken, this.#world.clock.now());
+    try {
+      await this.#running.get(input.id);
+      signal.throwIfAborted();
+      return await this.#under(input.id, limited(this.#world, input, signal));
+    } finally {
+      this.#interrupted.ended(input.id, identity, signal.aborted);
+    }
+  }
+
+  async #under(id: string, attempt: Promise<AttemptResult>): Promise<AttemptResult> {
+    this.#running.set(id, attempt);
     try {
       return await attempt;
     } finally {
-      if (this.#running.get(input.id) === attempt) this.#running.delete(input.id);
+      if (this.#running.get(id) === attempt) this.#running.delete(id);
     }
   }
 

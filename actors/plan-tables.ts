@@ -58,6 +58,7 @@ export const PLAN_TABLES: readonly TableSpec[] = [
     indexes: [
       'create index if not exists plans_name on plans(name, seq)',
       `create index if not exists plans_open on plans(seq) where state <> 'settled'`,
+      `create index if not exists plans_settled on plans(settled_at, kind) where settled_at is not null`,
       `create index if not exists plans_failed on plans(settled_at) where kind = 'failed'`,
     ],
   },

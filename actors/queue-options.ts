@@ -24,7 +24,14 @@ export interface LimitOptions {
 export interface QueueOptions extends LimitOptions {
   /** Of what is submitted to it without one. Default: `normal`. */
   readonly priority?: Priority;
+  /** How many may wait in it, those included that are delayed or held because of their key: from 1. Default: any number. */
+  readonly maxWaiting?: number;
+  /** What becomes of a submission when so many wait: it waits for room, or is refused with QUEUE_FULL. Default: `wait`. */
+  readonly onFull?: OnFull;
 }
+
+/** What becomes of a submission to a queue that is full. */
+export type OnFull = 'wait' | 'refuse';
 
 /** How much of one key may run. `concurrency` is 1 by default. */
 export type KeyOptions = LimitOptions;
@@ -40,6 +47,8 @@ export interface Limits {
 
 export interface QueuePolicy extends Limits {
   readonly priority: Priority;
+  readonly maxWaiting: number | null;
+  readonly onFull: OnFull;
 }
 
 /** All that is limited, in this life of the process. */
@@ -51,16 +60,20 @@ export interface Queueing {
 
 export const DEFAULT_QUEUE = 'default';
 const MAX_QUEUES = 100;
+const MOST_WAITING = 10_000_000;
 const NAME = /^[A-Za-z0-9][\w.:/-]{0,99}$/;
 const MAX_MS = 365 * 86_400_000;
 
 const LIMIT_OPTIONS = Object.keys({ concurrency: 1, rate: 1 } satisfies Record<keyof LimitOptions, 1>);
-const QUEUE_OPTIONS = Object.keys({ concurrency: 1, rate: 1, priority: 1 } satisfies Record<keyof QueueOptions, 1>);
+const QUEUE_OPTIONS = Object.keys({ concurrency: 1, rate: 1, priority: 1, maxWaiting: 1, onFull: 1 } satisfies Record<
+  keyof QueueOptions,
+  1
+>);
 
 const ANY: Limits = { concurrency: null, rate: null };
 
 export const NO_LIMITS: Queueing = {
-  queues: new Map([[DEFAULT_QUEUE, { ...ANY, priority: 'normal' }]]),
+  queues: new Map([[DEFAULT_QUEUE, { ...ANY, priority: 'normal', maxWaiting: null, onFull: 'wait' }]]),
   components: new Map(),
   keys: { concurrency: 1, rate: null },
 };
@@ -98,10 +111,22 @@ function queuePolicy(name: string, options: unknown): QueuePolicy {
   if (!NAME.test(name))
     throw invalid('queues', 'a name of 1 to 100 letters, digits and _ . : / -, a letter or digit first', name);
   const limits = limitsOf(`queues.${name}`, options, QUEUE_OPTIONS);
-  const { priority = 'normal' } = options as QueueOptions;
+  const { priority = 'normal', maxWaiting, onFull = 'wait' } = options as QueueOptions;
   if (!PRIORITIES.includes(priority))
     throw invalid(`queues.${name}.priority`, `one of ${PRIORITIES.join(', ')}`, priority);
-  return { ...limits, priority };
+  if (maxWaiting !== undefined) checkCount(`queues.${name}.maxWaiting`, maxWaiting, MOST_WAITING);
+  return {
+    ...limits,
+    priority,
+    maxWaiting: maxWaiting ?? null,
+    onFull: checkedOnFull(onFull, `queues.${name}.onFull`),
+  };
+}
+
+/** Throws OPTIONS_INVALID. */
+export function checkedOnFull<T extends OnFull | undefined>(onFull: T, option = 'onFull'): T {
+  if (onFull === undefined || onFull === 'wait' || onFull === 'refuse') return onFull;
+  throw invalid(option, "'wait' or 'refuse'", onFull);
 }
 
 function limitsOf(path: string, options: unknown, known: readonly string[]): Limits {

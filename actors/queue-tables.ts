@@ -70,6 +70,14 @@ export interface ActionRow {
   readonly at_risk_at: number | null;
   /** Why it was ranked anew, the last time. */
   readonly why: string | null;
+  /** 1, and one more for each time that it was queued again after it had failed. */
+  readonly round: number;
+  /** When somebody took it off the list of those that have failed. */
+  readonly discarded_at: number | null;
+  /** Interruptions of its attempt that were nobody's fault: the key of the attempt, `:`, and how many. */
+  readonly forgiven: string | null;
+  /** What is submitted with the same one joins it. */
+  readonly unique_key: string | null;
 }
 
 /** What the actions of a name have come to. */
@@ -106,6 +114,9 @@ export interface DebtRow {
   /** For a step of a plan: the actions it depends on, by the names of their steps, as JSON. */
   readonly sources: string | null;
 }
+
+/** What of a queue has not had its turn. An index is made of it: it must be said word for word. */
+export const PENDING = `state in ('waiting', 'held', 'delayed')`;
 
 export const QUEUE_TABLES: readonly TableSpec[] = [
   {
@@ -152,6 +163,10 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       'review_at real',
       'at_risk_at real',
       'why text',
+      'round integer not null default 1',
+      'discarded_at real',
+      'forgiven text',
+      'unique_key text',
     ],
     indexes: [
       'drop index if exists actions_waiting',
@@ -163,6 +178,11 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_running on actions(slot) where state = 'running'`,
       `create index if not exists actions_parked on actions(name, version) where state = 'parked'`,
       `create index if not exists actions_failed on actions(settled_at) where kind = 'failed'`,
+      `create index if not exists actions_dead on actions(seq) where kind = 'failed' and discarded_at is null and pays is null`,
+      `create index if not exists actions_pending on actions(queue, state) where queue is not null and ${PENDING}`,
+      `create index if not exists actions_settled on actions(settled_at, kind) where settled_at is not null and plan is null`,
+      `create index if not exists actions_unique on actions(unique_key, submitted_at) where unique_key is not null`,
+      `create index if not exists actions_unique_open on actions(unique_key) where unique_key is not null and state <> 'settled'`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
     ],
   },
@@ -205,6 +225,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
     indexes: [
       `create index if not exists debts_owed on debts(component, incurred_at) where state = 'owed'`,
       `create index if not exists debts_due on debts(component, retry_at) where state = 'owed' and retry_at is not null`,
+      `create index if not exists debts_paid on debts(paid_at) where state = 'paid'`,
       `create index if not exists debts_payment on debts(payment) where state = 'paying'`,
     ],
   },

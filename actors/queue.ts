@@ -17,9 +17,11 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { historyOf, noteOutcome } from './action-history.ts';
 import type { Registry } from './actions.ts';
+import { mayEnter, noteUnique } from './admission.ts';
 import { verdictsOn } from './approval-ledger.ts';
 import { charge } from './budget.ts';
 import { forgetCompensations } from './compensations.ts';
+import { beginRound, discard } from './dead-letter-rows.ts';
 import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
@@ -67,6 +69,8 @@ export function queueActions(world: QueueWorld) {
     park: (args: Self, params: Parameters<Queue['park']>[0]) => run(args, (queue) => queue.park(params)),
     ask: (args: Self, params: Parameters<Queue['ask']>[0]) => run(args, (queue) => queue.ask(params)),
     answer: (args: Self, params: Parameters<Queue['answer']>[0]) => run(args, (queue) => queue.answer(params)),
+    requeue: (args: Self, params: Parameters<Queue['requeue']>[0]) => run(args, (queue) => queue.requeue(params)),
+    discard: (args: Self, params: Parameters<Queue['discard']>[0]) => run(args, (queue) => queue.discard(params)),
     workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => run(args, (queue) => queue.workOff(params)),
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) =>
       run(args, (queue) => queue.putOutcome(params)),
@@ -163,6 +167,7 @@ class Queue {
     const added = new Map<number, number>();
     const keys = new Set<string>();
     for (const submission of submissions) {
+      if (!mayEnter(this.#rows, submission)) continue;
       const { id, name, version, input, policy, rank, plan, at, optional } = submission;
       const { urgency, queue = null, key = null, notBefore = null } = submission;
       const lane = laneFor(this.#rows, { queue, component: policy.component, whenOpen: policy.whenOpen });
@@ -190,6 +195,7 @@ class Queue {
         this.#rows.turn,
       );
       if (isNew === 0) continue;
+      noteUnique(this.#rows, submission);
       if (state === 'waiting') added.set(lane, (added.get(lane) ?? 0) + 1);
       if (state === 'held') keys.add(key as string);
       if (state === 'delayed') this.#step.wakeBy(notBefore as number);
@@ -395,6 +401,18 @@ class Queue {
       fingerprint: fingerprintOf({ name, code, message: code }),
     };
     return this.#settle(action, at, { ...NEVER_RAN, kind: 'denied', error }, 'asking');
+  }
+
+  requeue({ ids }: { ids: readonly string[] }): void {
+    for (const id of ids) {
+      if (!beginRound(this.#rows, this.#world.registry, id)) continue;
+      const row = this.#rows.get<Placed>(PLACED, id);
+      if (row !== undefined) admit(this.#step, row);
+    }
+  }
+
+  discard({ ids, at }: { ids: readonly string[]; at: number }): void {
+    for (const id of ids) discard(this.#rows, id, at);
   }
 
   workOff({ component, at, asked = false }: WorkOff): void {

@@ -18,6 +18,8 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { retentionMachine } from '../machines/retention.ts';
+import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
@@ -39,14 +41,18 @@ import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
+import { checkedInterruptions } from './interrupted.ts';
 import { LANE_TABLES } from './lane-tables.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
-import { queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
+import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { queueActions, unpark } from './queue.ts';
+import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
 import { RUN_TABLES } from './run-tables.ts';
+import { scheduleActions } from './schedule-rows.ts';
+import { SCHEDULE_TABLES } from './schedule-tables.ts';
 import { standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
@@ -69,6 +75,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly queues?: Queues;
   /** How much of one key may run. Default: one at a time. */
   readonly keys?: KeyOptions;
+  /** How long outcomes are kept. Default: those that did not fail for 30 days, the others for 90. */
+  readonly retention?: RetentionOptions;
   /** How many failures are too many. Default: 90 % of the actions go well, in a run of 8 hours. */
   readonly budget?: BudgetOptions;
   /** Says of what class an error is; undefined leaves it to Perdure. An action's own goes first. */
@@ -78,6 +86,11 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
    * decides; undefined leaves it open. One that throws is told as a process warning, and leaves it open too.
    */
   readonly onApproval?: OnApproval;
+  /**
+   * An attempt that was under way so many times when its process ended without `close()` fails with ATTEMPT_INTERRUPTED, and is a
+   * dead letter: from 1, or Infinity. Default: 3.
+   */
+  readonly maxInterruptions?: number;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -95,6 +108,7 @@ export const TABLES = [
   ...BUDGET_TABLES,
   ...COMPENSATION_TABLES,
   ...RUN_TABLES,
+  ...SCHEDULE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -110,9 +124,11 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(components === undefined ? {} : { components }),
     ...(classify === undefined ? {} : { classify }),
   });
+  const maxInterruptions = checkedInterruptions(options.maxInterruptions);
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
+  const retention = retentionPolicy(options.retention);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
   const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
@@ -129,6 +145,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       random,
       budget,
       limits,
+      maxInterruptions,
+      retention,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
     };
     const attempts = new Attempts(world);
@@ -157,6 +175,9 @@ export interface SupervisorWorld {
   /** Default: none. */
   readonly limits?: Queueing;
   readonly onProgress: (id: string, value: unknown) => void;
+  /** Default: 3. */
+  readonly maxInterruptions?: number;
+  readonly retention?: RetentionPolicy;
 }
 
 /** The supervisor machine with everything that it needs provided. */
@@ -191,6 +212,15 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
           ...approvalActions(world),
           announce: sendParent((_, { notice }: { notice: ApprovalsNotice }) => notice),
         },
+      }),
+      schedules: schedulesMachine.provide({
+        actions: {
+          ...scheduleActions({ ...world, limits: world.limits ?? NO_LIMITS }),
+          announce: sendParent((_, { notice }: { notice: SchedulesNotice }) => notice),
+        },
+      }),
+      retention: retentionMachine.provide({
+        actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
       }),
       budget: budgetMachine.provide({
         actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },

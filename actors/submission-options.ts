@@ -3,7 +3,8 @@ import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import type { PolicyOverrides } from './actions.ts';
 import { checkObject, refuse, wrongInBoth, wrongShape, wrongTruth, type Wrong } from './action-options.ts';
 
-const OVERRIDES: readonly string[] = Object.keys({
+/** The keys of {@link PolicyOverrides}. */
+export const OVERRIDES: readonly string[] = Object.keys({
   retry: 1,
   timeoutMs: 1,
   deadlineMs: 1,

@@ -13,6 +13,7 @@ import { checkedId } from './plan-input.ts';
 import { DEFAULT_QUEUE, checkedQueue, type Queueing } from './queue-options.ts';
 import { stepKey } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
+import { uniqueOf, type UniqueOptions } from './unique.ts';
 import { sameText, toText } from './values.ts';
 
 /** When and in which order it runs. */
@@ -40,6 +41,7 @@ const QUEUEING: readonly string[] = [
 /** What a submission says of itself, beside the action and its input. */
 export interface SubmissionOptions extends PolicyOverrides, QueueingOptions {
   readonly id: string;
+  readonly unique?: UniqueOptions;
 }
 
 /** What a submission is made with. */
@@ -59,9 +61,9 @@ export function submissionOf(
 ): Submission {
   const id = checkedId(options.id, 'action');
   const what = `The options of the action "${id}"`;
-  checkOverrides(what, options, ['id', 'signal', ...QUEUEING]);
-  const { queue, key, optional = false } = options;
-  const { priority } = checkedQueue(limits, what, queue);
+  checkOverrides(what, options, ['id', 'signal', 'unique', 'onFull', ...QUEUEING]);
+  const { queue, key, unique, optional = false } = options;
+  const { priority, maxWaiting } = checkedQueue(limits, what, queue);
   const urgency = urgencyOf(what, { priority, ...options }, at);
   const notBefore = startOf(what, options, at);
   const version = versionOf(registry.get(name));
@@ -78,9 +80,11 @@ export function submissionOf(
     rank: rankOf(urgency, { at, estimateMs }),
     ...(isDeepStrictEqual(urgency, NOT_URGENT) ? {} : { urgency }),
     ...(urgency.dueAt === null ? {} : { estimateMs }),
-    ...(queue === undefined || queue === DEFAULT_QUEUE ? {} : { queue }),
+    // What is bounded is counted by its name.
+    ...(maxWaiting === null && (queue ?? DEFAULT_QUEUE) === DEFAULT_QUEUE ? {} : { queue: queue ?? DEFAULT_QUEUE }),
     ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
     ...(notBefore > at ? { notBefore } : {}),
+    ...(unique === undefined ? {} : { unique: uniqueOf(what, unique) }),
     plan: null,
     at,
   };

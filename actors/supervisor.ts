@@ -9,25 +9,29 @@ import type { Outcome } from '../machines/outcome.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
+import { BackPressure } from './back-pressure.ts';
 import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { startWork, type WorkHost } from './continuous-work.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
-import type { Queueing } from './queue-options.ts';
+import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
+import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
 import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
+import { joined, type UniqueOptions } from './unique.ts';
 import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
@@ -35,8 +39,12 @@ import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 export interface SubmitOptions extends PolicyOverrides, QueueingOptions {
   /** Makes the call repeatable: the same id joins the running action, or gets its outcome. Default: a new UUID v7. */
   readonly id?: string;
-  /** Cancels the action when it is aborted. */
+  /** Cancels the action when it is aborted, or the waiting for room in its queue. */
   readonly signal?: AbortSignal;
+  /** Joins an action of the same key that there is, and gives the handle of that. Default: it is work of its own. */
+  readonly unique?: UniqueOptions;
+  /** What happens when its queue is full. Default: as the queue says. */
+  readonly onFull?: OnFull;
 }
 
 /** An action that was submitted. */
@@ -68,10 +76,18 @@ export interface SupervisorParts {
   readonly closeStore: boolean;
 }
 
+/** After these there may be room in a queue. */
+const ROOM_MAKERS = ['action.attempting', 'action.settled', 'approval.requested', 'reopened'];
+
 /** A running supervisor. Made by `spawnSupervisor`. */
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
+  /** Actions that are submitted at certain times. */
+  readonly schedules: Schedules<TActions>;
+  /** Actions that have failed for good. */
+  readonly deadLetters: DeadLetters;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
+  readonly #backPressure = new BackPressure(() => this.#rows);
   readonly #began: number;
   readonly #runs = new Set<string>();
 
@@ -79,13 +95,30 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.#parts = parts;
     this.#began = this.#now();
     const { durable } = parts;
+    const host = {
+      rows: () => this.#rows,
+      now: () => this.#now(),
+      send: (event: SupervisorCommand) => this.#send(event),
+    };
+    this.deadLetters = new DeadLetters(host);
+    this.schedules = new Schedules({
+      ...host,
+      submission: (name, input, options) =>
+        submissionOf({ ...parts, rows: this.#rows }, name, input, options, this.#now()),
+      handleOf: (id) => this.#handleOf(id),
+    });
     const settlements = this.#settlements;
     durable.on('action.settled', ({ id }) => settlements.wake(id as string));
     durable.on('plan.settled', ({ plan }) => settlements.wake(`plan ${plan as string}`));
     // What a store that failed had committed all the same is in its rows.
     durable.on('reopened', () => settlements.wakeAll());
-    void durable.ended.then((error) => settlements.end(error));
-    const stopped = (error: unknown) => settlements.end(stoppedError(durable.id, error));
+    for (const type of ROOM_MAKERS) durable.on(type, () => this.#backPressure.look());
+    const end = (error: PerdureError) => {
+      settlements.end(error);
+      this.#backPressure.end(error);
+    };
+    void durable.ended.then(end);
+    const stopped = (error: unknown) => end(stoppedError(durable.id, error));
     durable.output.then(stopped, stopped);
     if (signal === undefined) return;
     const close = () => void this.close();
@@ -115,7 +148,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /**
    * Queues an action; resolves once that is durable. Throws ACTION_UNKNOWN, ACTION_CONFLICT when the id was used for
-   * something else, CODEC_REFUSED for an input that is not plain data, OPTIONS_INVALID.
+   * something else, QUEUE_FULL, CODEC_REFUSED for an input that is not plain data, OPTIONS_INVALID.
    */
   async submit<TName extends keyof TActions & string>(
     name: TName,
@@ -124,21 +157,43 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   ): Promise<ActionHandle<ValueOf<TActions[TName]>>> {
     checkCall(`an action ${shown(name)}`, options);
     options.signal?.throwIfAborted();
-    const { registry, limits, newId, progress } = this.#parts;
+    const { registry, limits, newId } = this.#parts;
     const world = { rows: this.#rows, registry, limits };
     const submission = submissionOf(world, name, input, { ...options, id: options.id ?? newId() }, this.#now());
-    if (!isKnown(this.#rows, submission))
-      await this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
-    const { id } = submission;
+    const id = isKnown(this.#rows, submission) ? submission.id : await this.#enqueue(submission, options);
+    return this.#handleOf(id, options.signal) as ActionHandle<ValueOf<TActions[TName]>>;
+  }
+
+  /** Queues it, or finds the action that it joins; gives that one's id. Throws QUEUE_FULL, ACTION_CONFLICT. */
+  async #enqueue(made: Submission, { onFull, unique, signal }: SubmitOptions): Promise<string> {
+    const { id, queue = DEFAULT_QUEUE } = made;
+    const policy = this.#parts.limits.queues.get(queue);
+    const most = policy?.maxWaiting ?? undefined;
+    const submission = most === undefined ? made : { ...made, most };
+    const send = () => this.#send({ type: 'supervisor.submit', submissions: [this.#sealed(submission)] });
+    if (unique === undefined && most === undefined) {
+      await send();
+      return id;
+    }
+    const full = checkedOnFull(onFull) ?? policy?.onFull ?? 'wait';
+    for (;;) {
+      const there = joined(this.#rows, submission, unique?.onConflict);
+      if (there !== undefined) return there;
+      const enter = async () => {
+        // While it waited another of its key may have come.
+        if (joined(this.#rows, submission, unique?.onConflict) === undefined) await send();
+      };
+      await this.#backPressure.enter(submission, full, enter, signal);
+      // The turn decides: another may have been faster.
+      if (readAction(this.#rows, id) !== undefined) return id;
+    }
+  }
+
+  #handleOf(id: string, signal?: AbortSignal): ActionHandle<unknown> {
     const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
-    cancelOn(options.signal, cancel, outcome);
-    return {
-      id,
-      outcome: outcome as Promise<Outcome<ValueOf<TActions[TName]>>>,
-      progress: progress.stream(id, outcome),
-      cancel,
-    };
+    cancelOn(signal, cancel, outcome);
+    return { id, outcome, progress: this.#parts.progress.stream(id, outcome), cancel };
   }
 
   /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
@@ -332,6 +387,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
     const { durable, attempts, closeStore } = this.#parts;
+    if (durable.store.isOpen) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);
     if (closeStore) durable.store.close();

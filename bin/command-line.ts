@@ -7,12 +7,13 @@ import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
+import { declareQueueing } from './queueing-commands.ts';
 import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
+import { STORE } from './store-reader.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
 
 const LONGEST_LABEL = 300;
-const STORE = 'the store; default: the only one in this folder';
 
 /** The program; `exit` is told the exit code of the command that was run. */
 export function commandLine(exit: (code: number) => void): Command {
@@ -35,6 +36,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not fo
   declareReading(program, exit);
   declareRemote(program, exit);
   declareApprovals(program, exit);
+  declareQueueing(program, exit);
   declareCare(program, exit);
   return program;
 }

@@ -6,7 +6,12 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, owned: 4 } as con
 
 /** What was asked for could not be meant: the command line, or the plan. */
 const USAGE: ReadonlySet<string> = new Set(['OPTIONS_INVALID', 'PLAN_INVALID', 'PLAN_CYCLE', 'PLAN_STEP_UNKNOWN']);
-const NOT_FOUND: ReadonlySet<string> = new Set(['ACTION_NOT_FOUND', 'APPROVAL_NOT_FOUND']);
+const NOT_FOUND: ReadonlySet<string> = new Set([
+  'ACTION_NOT_FOUND',
+  'APPROVAL_NOT_FOUND',
+  'SCHEDULE_NOT_FOUND',
+  'DEAD_LETTER_NOT_FOUND',
+]);
 
 /** 1, or what the error says more exactly. */
 export function exitCodeOf(error: unknown): number {

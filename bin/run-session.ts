@@ -81,6 +81,10 @@ export class RunSession {
         actions,
         concurrency: slotsOf(plan, options.concurrency),
         components: componentsOf(plan),
+        // Whoever runs a plan decides whether it is run again.
+        maxInterruptions: Infinity,
+        // Beside the store lie files of its runs.
+        retention: { succeededMs: Infinity, failedMs: Infinity },
         ...(plan.budget === undefined ? {} : { budget: plan.budget }),
       });
       return new RunSession({

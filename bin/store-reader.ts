@@ -6,6 +6,9 @@ import type { Cell } from '../persistence/rows.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from '../persistence/schema.ts';
 import { openBeside, sqliteError, type Db } from '../persistence/sqlite.ts';
 
+/** What `--store` means, in help. */
+export const STORE = 'the store; default: the only one in this folder';
+
 /** What the functions of the ledger read from. */
 export interface StoreReader {
   get<T>(sql: string, ...cells: Cell[]): T | undefined;
@@ -63,6 +66,16 @@ export function hasSupervisor(rows: StoreReader): boolean {
 /** Whether the store has this table: an older Perdure may not have made it. */
 export function hasTable(rows: Pick<StoreReader, 'get'>, name: string): boolean {
   return rows.get(`select 1 from sqlite_schema where type = 'table' and name = ?`, name) !== undefined;
+}
+
+/** Throws OPTIONS_INVALID for a store of before its table had this column: only an owner can add it. */
+export function refuseOlderTable(rows: Pick<StoreReader, 'get'>, store: string, table: string, column: string): void {
+  if (rows.get('select 1 from pragma_table_info(?) where name = ?', table, column) !== undefined) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The store ${store} was last opened by an earlier version of Perdure: open it once with this one.`,
+    { facts: { store, table, column } },
+  );
 }
 
 /** The store that was named, or the only one in the folder; absolute. */

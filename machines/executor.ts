@@ -18,6 +18,13 @@ import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
 import type { Urgency } from './urgency.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
 
+/** What makes a submission the same as another. */
+export interface Unique {
+  readonly key: string;
+  /** Also what has settled counts, if it was submitted at most so long ago, ms; null: it does not. */
+  readonly withinMs: number | null;
+}
+
 /** An action as it is queued. */
 export interface Submission {
   readonly id: string;
@@ -40,6 +47,10 @@ export interface Submission {
   readonly key?: string;
   /** It is not begun before, ms since 1970. */
   readonly notBefore?: number;
+  /** It is not queued when there is one of the same key. */
+  readonly unique?: Unique;
+  /** Nor when so many wait in its queue. */
+  readonly most?: number;
   /** The plan it is a step of. */
   readonly plan: string | null;
   readonly at: number;
@@ -117,6 +128,10 @@ export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
+  /** Gives actions that have failed for good another round. */
+  | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
+  /** Takes them off the list of those. */
+  | { readonly type: 'executor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'executor.tighten' } & Measures)
   /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
   | { readonly type: 'executor.adapt' }
@@ -267,6 +282,9 @@ export const executorMachine = setup({
     park: notProvided('executor', 'park') as (_: unknown, p: { id: string }) => void,
     /** Puts actions aside until somebody has said whether they may run; answers `executor.asked`. */
     ask: notProvided('executor', 'ask') as (_: unknown, p: { questions: readonly Question[] }) => void,
+    /** Queues those again that have failed for good; their attempts count from 0. */
+    requeue: notProvided('executor', 'requeue') as (_: unknown, p: { ids: readonly string[] }) => void,
+    discard: notProvided('executor', 'discard') as (_: unknown, p: { ids: readonly string[]; at: number }) => void,
     /** Lets the approved wait for a slot again; settles the denied as such (`executor.settled`). */
     answer: notProvided('executor', 'answer') as (
       _: unknown,
@@ -348,6 +366,8 @@ export const executorMachine = setup({
     'executor.reset': { actions: 'unlearn' },
     'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
+    'executor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
+    'executor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
     'executor.claimed': {
       actions: enqueueActions(({ enqueue, context, event }) => {
@@ -410,6 +430,7 @@ export const executorMachine = setup({
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
         'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },
         'executor.workOff': { actions: [{ type: 'workOff', params: ({ event }) => event }, claiming] },
+        'executor.requeue': { actions: [{ type: 'requeue', params: ({ event }) => event }, claiming] },
         // Whoever is asked about has given its slot back.
         'executor.asked': {
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],

@@ -6,6 +6,8 @@ export { approvalsMachine } from './approvals.ts';
 export { budgetMachine } from './budget.ts';
 export { componentMachine } from './component.ts';
 export { degradationMachine } from './degradation.ts';
+export { retentionMachine } from './retention.ts';
+export { schedulesMachine } from './schedules.ts';
 export { tracksMachine } from './tracks.ts';
 export { checkpointMachine } from './checkpoint.ts';
 export { DEFAULT_RETRY, backOffMs, type RetryPolicy } from './retry.ts';

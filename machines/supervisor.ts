@@ -6,6 +6,7 @@
  *   host ──supervisor.plan────> tracks ──executor.submit──> executor
  *                               tracks ──plan.settled──> out
  *   executor ──executor.asked─> approvals ──approvals.decided──> executor; and out (`approval.requested`)
+ *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
  *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
  */
@@ -20,6 +21,8 @@ import type { ComponentCommand } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import { executorMachine, type ExecutorNotice, type Settled, type Submission, type WorkOff } from './executor.ts';
+import { retentionMachine } from './retention.ts';
+import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
 
 export interface SupervisorInput {
@@ -39,6 +42,10 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.retryPlan'; readonly plan: string; readonly at: number }
   | { readonly type: 'supervisor.cancelPlan'; readonly plan: string; readonly at: number }
   | { readonly type: 'supervisor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  | { readonly type: 'supervisor.putSchedule'; readonly schedule: Schedule; readonly at: number }
+  | ({ readonly type: 'supervisor.schedule' } & ScheduleRequest)
+  | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
+  | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
   /** What the components and the budget of this life are like. */
   | {
@@ -68,6 +75,7 @@ export type SupervisorEvent =
   | ExecutorNotice
   | TracksNotice
   | ApprovalsNotice
+  | ScheduleNotice
   | BudgetNotice
   | DegradationNotice
   | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
@@ -83,6 +91,7 @@ export type SupervisorEmitted =
   | { readonly type: 'action.attempting'; readonly id: string; readonly attempt: number }
   | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
+  | ScheduleNotice
   | BudgetNotice
   | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
@@ -115,6 +124,8 @@ export const supervisorMachine = setup({
     tracks: tracksMachine,
     checkpoint: checkpointMachine,
     approvals: approvalsMachine,
+    schedules: schedulesMachine,
+    retention: retentionMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -130,6 +141,15 @@ export const supervisorMachine = setup({
     })),
     cancel: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
       type: 'executor.cancel' as const,
+      ids,
+      at,
+    })),
+    requeue: sendTo('executor', (_, { ids }: { ids: readonly string[] }) => ({
+      type: 'executor.requeue' as const,
+      ids,
+    })),
+    discard: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
+      type: 'executor.discard' as const,
       ids,
       at,
     })),
@@ -182,6 +202,22 @@ export const supervisorMachine = setup({
       approved,
       denied,
     })),
+    putSchedule: sendTo('schedules', (_, { schedule, at }: { schedule: Schedule; at: number }) => ({
+      type: 'schedules.put' as const,
+      schedule,
+      at,
+    })),
+    commandSchedule: sendTo('schedules', (_, { id, command, at }: ScheduleRequest) => ({
+      type: 'schedules.command' as const,
+      id,
+      command,
+      at,
+    })),
+    /** What time has done while nobody was there. */
+    lookAround: enqueueActions(({ enqueue }) => {
+      enqueue.sendTo('schedules', { type: 'schedules.review', after: '' });
+      enqueue.sendTo('retention', { type: 'retention.look' });
+    }),
     chargeBudget: sendTo('budget', (_, { at }: { at: number }) => ({ type: 'budget.charged' as const, at })),
     tighten: sendTo('executor', (_, { tier }: BudgetNotice) => ({
       type: 'executor.tighten' as const,
@@ -220,6 +256,10 @@ export const supervisorMachine = setup({
       const { children } = self.getSnapshot();
       if (children['approvals'] === undefined)
         enqueue.spawnChild('approvals', { id: 'approvals', systemId: 'approvals' });
+      if (children['schedules'] === undefined)
+        enqueue.spawnChild('schedules', { id: 'schedules', systemId: 'schedules' });
+      if (children['retention'] === undefined)
+        enqueue.spawnChild('retention', { id: 'retention', systemId: 'retention' });
       if (children['budget'] === undefined)
         enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
       if (children['degradation'] === undefined)
@@ -240,14 +280,18 @@ export const supervisorMachine = setup({
     { id: 'tracks', src: 'tracks', systemId: 'tracks' },
     { id: 'checkpoint', src: 'checkpoint', systemId: 'checkpoint', input: ({ context }) => context.checkpoint },
     { id: 'approvals', src: 'approvals', systemId: 'approvals' },
+    { id: 'schedules', src: 'schedules', systemId: 'schedules' },
+    { id: 'retention', src: 'retention', systemId: 'retention' },
     { id: 'budget', src: 'budget', systemId: 'budget', input: ({ context }) => ({ policy: context.budget }) },
     { id: 'degradation', src: 'degradation', systemId: 'degradation', input: {} },
   ],
   initial: 'running',
   on: {
-    'runtime.resumed': { actions: 'spawnMissing' },
+    'runtime.resumed': { actions: ['spawnMissing', 'lookAround'] },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
+    'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
+    'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
     'supervisor.amendPlan': { actions: { type: 'amendPlan', params: ({ event }) => event } },
     'supervisor.retryPlan': { actions: { type: 'retryPlan', params: ({ event }) => event } },
@@ -264,6 +308,10 @@ export const supervisorMachine = setup({
     'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
     'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },
     'supervisor.component': { actions: { type: 'commandComponent', params: ({ event }) => event } },
+    'supervisor.putSchedule': { actions: { type: 'putSchedule', params: ({ event }) => event } },
+    'supervisor.schedule': { actions: { type: 'commandSchedule', params: ({ event }) => event } },
+    'schedule.fired': { actions: 'announce' },
+    'schedule.skipped': { actions: 'announce' },
     'supervisor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'supervisor.optimize': { actions: 'adaptGate' },
     'supervisor.reset': { actions: { type: 'reset', params: ({ event }) => event } },
@@ -300,7 +348,7 @@ export const supervisorMachine = setup({
       on: {
         'supervisor.pause': 'pausing',
         // Handlers may have been registered meanwhile, and slots may have become free in a life that did not tell.
-        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor'] },
+        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor', 'lookAround'] },
       },
     },
     pausing: {

@@ -40,6 +40,8 @@ test('the public names are these, and a change of them is meant', () => {
       'componentMachine',
       'degradationMachine',
       'executorMachine',
+      'retentionMachine',
+      'schedulesMachine',
       'supervisorMachine',
       'tracksMachine',
     ],

@@ -34,10 +34,18 @@ function packagesOf(door: string): string[] {
 }
 
 test('each door imports the packages that it needs at once, and no others', () => {
-  expect(packagesOf('index.js')).toEqual(['better-sqlite3', 'uuid', 'xstate']);
+  expect(packagesOf('index.js')).toEqual(['better-sqlite3', 'croner', 'uuid', 'xstate']);
   expect(packagesOf('machines/index.js')).toEqual(['xstate']);
   expect(packagesOf('testing.js')).toEqual(['better-sqlite3', 'xstate']);
-  expect(packagesOf('bin/perdure.js')).toEqual(['better-sqlite3', 'commander', 'uuid', 'valibot', 'xstate', 'yaml']);
+  expect(packagesOf('bin/perdure.js')).toEqual([
+    'better-sqlite3',
+    'commander',
+    'croner',
+    'uuid',
+    'valibot',
+    'xstate',
+    'yaml',
+  ]);
 });
 
 test('the doors export what their sources do', () => {

@@ -28,6 +28,8 @@ test('S1: everything of a new supervisor is active, and all counts are zero', as
     executor: 'active',
     tracks: 'active',
     checkpoint: 'active',
+    schedules: 'active',
+    retention: 'active',
     approvals: 'active',
     budget: 'active',
     degradation: 'active',
