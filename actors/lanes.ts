@@ -4,17 +4,20 @@
  *
  * L1 Every waiting row has a lane, and `waiting` of the lane is how many these are; not of the plain one, which is not counted.
  */
+import type { QueueNotice } from '../machines/executor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { LaneRow } from './lane-tables.ts';
 import { DEFAULT_QUEUE, type Queueing } from './queue-options.ts';
 
-/** What the actions of a queue share in one step: rows, limits, the time, and when they want to be woken. */
+/** What the actions of a queue share in one step: rows, limits, the time, when they want to be woken, what is told. */
 export interface QueueStep {
   readonly rows: Rows;
   readonly limits: Queueing;
   readonly now: () => number;
   /** Something can change at that time, ms since 1970. */
   readonly wakeBy: (at: number) => void;
+  /** The world is to hear of it. */
+  readonly tell: (notice: QueueNotice) => void;
 }
 
 /** The lane of the default queue for actions without a component: it has no row. */

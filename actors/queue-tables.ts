@@ -118,6 +118,9 @@ export interface DebtRow {
 /** What of a queue has not had its turn. An index is made of it: it must be said word for word. */
 export const PENDING = `state in ('waiting', 'held', 'delayed')`;
 
+/** What waits and has a due time, so that it is ranked anew when it takes another time than was thought. Word for word, too. */
+export const DATED = `estimate_of is not null and state not in ('running', 'settled')`;
+
 export const QUEUE_TABLES: readonly TableSpec[] = [
   {
     name: 'actions',
@@ -184,6 +187,8 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_unique on actions(unique_key, submitted_at) where unique_key is not null`,
       `create index if not exists actions_unique_open on actions(unique_key) where unique_key is not null and state <> 'settled'`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
+      `create index if not exists actions_review on actions(review_at) where review_at is not null`,
+      `create index if not exists actions_estimated on actions(estimate_of, estimate_ms) where ${DATED}`,
     ],
   },
   {

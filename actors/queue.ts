@@ -10,9 +10,20 @@ import type { ActionResult, Reached, Shortfall } from '../machines/action-state.
 import type { StoredPolicy } from '../machines/action-policy.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
-import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission, WorkOff } from '../machines/executor.ts';
+import type {
+  Claimed,
+  Denial,
+  ExecutorEvent,
+  Question,
+  QueueNotice,
+  Reprioritisation,
+  Settled,
+  Submission,
+  WorkOff,
+} from '../machines/executor.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
+import { NOT_URGENT } from '../machines/urgency.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { historyOf, noteOutcome } from './action-history.ts';
@@ -24,12 +35,14 @@ import { forgetCompensations } from './compensations.ts';
 import { beginRound, discard } from './dead-letter-rows.ts';
 import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
+import { firstReview, review, reviewAgain, tellIfLate } from './due.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
-import type { ActionRow } from './queue-tables.ts';
+import { DATED, type ActionRow } from './queue-tables.ts';
+import { rankByEstimate, rankByEstimates, reprioritise } from './reprioritise.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
@@ -74,6 +87,8 @@ export function queueActions(world: QueueWorld) {
     workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => run(args, (queue) => queue.workOff(params)),
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) =>
       run(args, (queue) => queue.putOutcome(params)),
+    reprioritise: (args: Self, params: Reprioritisation) => run(args, (queue) => queue.reprioritise(params)),
+    review: (args: Self, params: Parameters<Queue['review']>[0]) => run(args, (queue) => queue.review(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
@@ -93,7 +108,13 @@ type Waiting = Pick<
 type Head = Waiting & Pick<ActionRow, 'key' | 'lane' | 'optional' | 'rank' | 'seq'>;
 
 /** And to settle it. */
-type Settling = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays' | 'key' | 'lane'>;
+type Settling = Pick<
+  ActionRow,
+  'id' | 'name' | 'plan' | 'policy' | 'state' | 'approved' | 'pays' | 'key' | 'lane' | 'due_at' | 'review_at'
+> & { readonly has_dated: number };
+
+/** Whether anything that waits has a due time: most often nothing has, and then nothing is ranked anew. */
+const HAS_DATED = `exists (select 1 from actions where ${DATED})`;
 
 /** None of them has an attempt under way. */
 const CANCELLED_AT_ONCE: ReadonlySet<ActionRow['state']> = new Set(['delayed', 'held', 'waiting', 'parked', 'asking']);
@@ -142,22 +163,29 @@ class Queue {
   readonly #rows: Rows;
   readonly #answer: (event: ExecutorEvent) => void;
   readonly #step: QueueStep;
+  readonly #told: QueueNotice[] = [];
   #wakeAt = Infinity;
 
   constructor(world: QueueWorld, answer: (event: ExecutorEvent) => void) {
     this.#world = world;
     this.#rows = world.rows;
-    this.#answer = answer;
+    this.#answer = (event) => {
+      // What led to it is heard of first.
+      if (this.#told.length > 0) answer({ type: 'executor.told', notices: this.#told.splice(0) });
+      answer(event);
+    };
     this.#step = {
       rows: world.rows,
       limits: world.limits ?? NO_LIMITS,
       now: () => world.clock.now(),
       wakeBy: (at) => void (this.#wakeAt = Math.min(this.#wakeAt, at)),
+      tell: (notice) => void this.#told.push(notice),
     };
   }
 
-  /** Tells when it wants to be woken, if anything of this step said so. */
+  /** Tells what this step has to tell, and when it wants to be woken. */
   finish(): void {
+    if (this.#told.length > 0) this.#answer({ type: 'executor.told', notices: this.#told.splice(0) });
     if (this.#wakeAt === Infinity) return;
     const delayMs = Math.max(0, this.#wakeAt - this.#world.clock.now());
     this.#answer({ type: 'executor.sleep', until: this.#wakeAt, delayMs });
@@ -171,11 +199,14 @@ class Queue {
       const { id, name, version, input, policy, rank, plan, at, optional } = submission;
       const { urgency, queue = null, key = null, notBefore = null } = submission;
       const lane = laneFor(this.#rows, { queue, component: policy.component, whenOpen: policy.whenOpen });
+      const { dueAt } = urgency ?? NOT_URGENT;
+      const { estimateMs = 0 } = submission;
+      const isDue = dueAt !== null;
       const state = notBefore !== null && notBefore > at ? 'delayed' : key === null ? 'waiting' : 'held';
       const isNew = this.#rows.run(
         `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
-           urgency, queue, key, not_before, due_at, lane, from_turn)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`,
+           urgency, queue, key, not_before, due_at, estimate_ms, estimate_of, review_at, lane, from_turn)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`,
         id,
         name,
         version,
@@ -190,7 +221,10 @@ class Queue {
         queue,
         key,
         notBefore,
-        urgency?.dueAt ?? null,
+        dueAt,
+        isDue ? estimateMs : null,
+        isDue ? (policy.risk.subject ?? name) : null,
+        isDue ? firstReview(this.#step, { dueAt }, { at, estimateMs }) : null,
         lane,
         this.#rows.turn,
       );
@@ -213,11 +247,20 @@ class Queue {
     );
     for (const row of due) admit(this.#step, row);
     openKeys(this.#step, WOKEN_AT_ONCE);
+    rankByEstimates(this.#step, WOKEN_AT_ONCE);
     const next = this.#rows.get<{ at: number | null }>(
       `select min(at) as at from (select min(not_before) as at from actions where state = 'delayed'
          union all select min(open_at) from spent_keys)`,
     );
     if (next?.at != null) this.#step.wakeBy(next.at);
+  }
+
+  reprioritise(request: Reprioritisation): void {
+    reprioritise(this.#step, request);
+  }
+
+  review({ limit }: { limit: number }): void {
+    review(this.#step, limit);
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
@@ -407,7 +450,9 @@ class Queue {
     for (const id of ids) {
       if (!beginRound(this.#rows, this.#world.registry, id)) continue;
       const row = this.#rows.get<Placed>(PLACED, id);
-      if (row !== undefined) admit(this.#step, row);
+      if (row === undefined) continue;
+      admit(this.#step, row);
+      reviewAgain(this.#step, id);
     }
   }
 
@@ -431,7 +476,8 @@ class Queue {
   /** Q1. */
   #settle(id: string, at: number, result: Ending, from?: ActionRow['state']): Settled | undefined {
     const row = this.#rows.get<Settling>(
-      'select id, name, plan, policy, state, approved, pays, key, lane from actions where id = ?',
+      `select id, name, plan, policy, state, approved, pays, key, lane, due_at, review_at, ${HAS_DATED} as has_dated
+       from actions where id = ?`,
       id,
     );
     if (row === undefined || row.state === 'settled' || (from !== undefined && row.state !== from)) return undefined;
@@ -439,7 +485,7 @@ class Queue {
     this.#rows.run(
       `update actions set state = 'settled', slot = null, settled_at = ?, kind = ?, value = ?, error = ?, attempts = ?,
          retry_at = null, quality_loss = ?, work_ms = ?, band = coalesce(?, band), score = coalesce(?, score), via = ?, fix = ?,
-         undo = ?, shortfall = null, from_turn = ? where id = ?`,
+         undo = ?, shortfall = null, review_at = null, from_turn = ? where id = ?`,
       at,
       kind,
       value ?? null,
@@ -455,11 +501,13 @@ class Queue {
       this.#rows.turn,
       id,
     );
+    tellIfLate(this.#step, row, at);
     leave(this.#step, row, row.state);
     const { name, plan, policy: text } = row;
     const { component, hasUndo, risk } = policyFrom(text);
     const asked = from === 'asking' || (row.approved !== 0 && row.pays === null);
     noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
+    if (row.has_dated !== 0) rankByEstimate(this.#step, risk.subject ?? name, WOKEN_AT_ONCE);
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const cost = COSTS[kind]?.(qualityLoss);
@@ -496,7 +544,13 @@ class Queue {
 /** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
 export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
   prepareLanes(rows);
-  const step: QueueStep = { rows, limits: limits ?? NO_LIMITS, now: () => clock.now(), wakeBy: () => {} };
+  const step: QueueStep = {
+    rows,
+    limits: limits ?? NO_LIMITS,
+    now: () => clock.now(),
+    wakeBy: () => {},
+    tell: () => {},
+  };
   let count = 0;
   for (const [name, version] of registry.names) {
     const parked = rows.all<Placed>(

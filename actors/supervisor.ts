@@ -6,6 +6,7 @@ import type { Submission } from '../machines/executor.ts';
 import type { Health } from '../machines/health.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { Outcome } from '../machines/outcome.ts';
+import type { UrgencyOptions } from '../machines/urgency.ts';
 import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
@@ -23,6 +24,7 @@ import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOut
 import type { DebtRow } from './queue-tables.ts';
 import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
+import { requestOf } from './reprioritise.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
@@ -245,6 +247,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       });
     }
     await this.#send({ type: 'supervisor.cancel', ids: [id], at: this.#now() });
+  }
+
+  /**
+   * Makes an action that waits more or less urgent; what is not said stays. The id of a step stands for its action, once that is
+   * queued. Resolves when it is durable; one that begins meanwhile just runs. Throws OPTIONS_INVALID, ACTION_NOT_FOUND, and
+   * ACTION_CONFLICT for one that does not wait.
+   *
+   * @example
+   * await supervisor.reprioritise('invoice:7', { isAwaited: true, dueAt: Date.now() + 60_000 });
+   */
+  async reprioritise(id: string, options: UrgencyOptions): Promise<void> {
+    await this.#send({ type: 'supervisor.reprioritise', ...requestOf(this.#rows, id, options, this.#now()) });
   }
 
   /** What somebody must say a word about, the oldest first. */

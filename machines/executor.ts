@@ -81,6 +81,30 @@ export interface Question {
   readonly shortfall: Shortfall | null;
 }
 
+/** Why an action was ranked anew: somebody asked, or actions of its name take another time than was thought. */
+export type RankedFor = 'request' | 'estimate';
+
+/** What is to be told of actions that wait, and of their due times. Ranks as in urgency.ts: greater goes first. */
+export type QueueNotice =
+  | {
+      readonly type: 'action.reprioritised';
+      readonly id: string;
+      readonly from: number;
+      readonly to: number;
+      readonly why: RankedFor;
+    }
+  /** It will hardly be settled by its due time. ms since 1970. */
+  | { readonly type: 'action.atRisk'; readonly id: string; readonly dueAt: number; readonly expectedAt: number }
+  /** Its due time has passed, and it has not settled. */
+  | { readonly type: 'action.late'; readonly id: string; readonly dueAt: number };
+
+/** What somebody says of how urgent an action is that has been queued already. */
+export interface Reprioritisation {
+  readonly id: string;
+  /** All else stays as it is. */
+  readonly urgency: Partial<Urgency>;
+}
+
 export interface ExecutorInput {
   /** How many actions run at once. */
   readonly limit: number;
@@ -132,6 +156,7 @@ export type ExecutorEvent =
   | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
   /** Takes them off the list of those. */
   | { readonly type: 'executor.discard'; readonly ids: readonly string[]; readonly at: number }
+  | ({ readonly type: 'executor.reprioritise' } & Reprioritisation)
   | ({ readonly type: 'executor.tighten' } & Measures)
   /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
   | { readonly type: 'executor.adapt' }
@@ -148,6 +173,7 @@ export type ExecutorEvent =
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
   | { readonly type: 'executor.found'; readonly slot: number; readonly at: number }
+  | { readonly type: 'executor.told'; readonly notices: readonly QueueNotice[] }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | ActionNotice;
 
@@ -174,6 +200,7 @@ export type ExecutorNotice =
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
+  | { readonly type: 'executor.told'; readonly notices: readonly QueueNotice[] }
   | { readonly type: 'executor.idle' }
   | ActionNotice;
 
@@ -228,6 +255,12 @@ function learned(bins: Bins, settled: readonly Settled[], of: (scores: Scores) =
 /** What an action leaves behind that has given its slot back. */
 const leaving = [{ type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event }] as const;
 const claiming = { type: 'claim', params: room } as const;
+/** After the claim: what has begun is not waited for. */
+const reviewing = { type: 'review', params: room } as const;
+const reprioritising = {
+  type: 'reprioritise',
+  params: ({ event }: { event: Extract<ExecutorEvent, { type: 'executor.reprioritise' }> }) => event,
+} as const;
 const settling = {
   type: 'putOutcome',
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
@@ -294,6 +327,10 @@ export const executorMachine = setup({
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: WorkOff) => void,
     /** Lets wait for a slot what was delayed, or held for a rate, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
+    /** Ranks an action anew that waits; answers `executor.told`. */
+    reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
+    /** Looks whether what is due will be late, or is, where it is time to; answers `executor.told`. */
+    review: notProvided('executor', 'review') as (_: unknown, p: Room) => void,
     noteWakeAt: assign({ wakeAt: (_, { until }: { until: number | null }) => until }),
     /** There is one alarm: the earliest. */
     setAlarm: raise({ type: 'executor.wake' } as const, {
@@ -396,7 +433,9 @@ export const executorMachine = setup({
         { type: 'setAlarm', params: ({ event }) => event },
       ],
     },
-    'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake'] },
+    'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', reviewing] },
+    'executor.reprioritise': { actions: reprioritising },
+    'executor.told': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': [
@@ -436,7 +475,8 @@ export const executorMachine = setup({
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
         'executor.pause': { target: 'holding', actions: 'holdSlots' },
-        'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming] },
+        'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming, reviewing] },
+        'executor.reprioritise': { actions: [reprioritising, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
         'action.ended': { actions: [settling, ...leaving, claiming] },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },

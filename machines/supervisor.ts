@@ -20,7 +20,15 @@ import { checkpointMachine } from './checkpoint.ts';
 import type { ComponentCommand } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
-import { executorMachine, type ExecutorNotice, type Settled, type Submission, type WorkOff } from './executor.ts';
+import {
+  executorMachine,
+  type ExecutorNotice,
+  type QueueNotice,
+  type Reprioritisation,
+  type Settled,
+  type Submission,
+  type WorkOff,
+} from './executor.ts';
 import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
@@ -46,6 +54,7 @@ export type SupervisorCommand =
   | ({ readonly type: 'supervisor.schedule' } & ScheduleRequest)
   | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
   | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
+  | ({ readonly type: 'supervisor.reprioritise' } & Reprioritisation)
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
   /** What the components and the budget of this life are like. */
   | {
@@ -90,6 +99,7 @@ export type SupervisorEmitted =
     }
   | { readonly type: 'action.attempting'; readonly id: string; readonly attempt: number }
   | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
+  | QueueNotice
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | ScheduleNotice
   | BudgetNotice
@@ -153,6 +163,14 @@ export const supervisorMachine = setup({
       ids,
       at,
     })),
+    reprioritise: sendTo('executor', (_, { id, urgency }: Reprioritisation) => ({
+      type: 'executor.reprioritise' as const,
+      id,
+      urgency,
+    })),
+    tell: enqueueActions(({ enqueue }, { notices }: { notices: readonly QueueNotice[] }) => {
+      for (const notice of notices) enqueue.emit(notice);
+    }),
     submitPlan: sendTo('tracks', (_, { plan }: { plan: Plan }) => ({ type: 'tracks.submit' as const, plan })),
     amendPlan: sendTo('tracks', (_, { plan, removed }: { plan: Plan; removed: readonly string[] }) => ({
       type: 'tracks.amend' as const,
@@ -292,6 +310,7 @@ export const supervisorMachine = setup({
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
+    'supervisor.reprioritise': { actions: { type: 'reprioritise', params: ({ event }) => event } },
     'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
     'supervisor.amendPlan': { actions: { type: 'amendPlan', params: ({ event }) => event } },
     'supervisor.retryPlan': { actions: { type: 'retryPlan', params: ({ event }) => event } },
@@ -322,6 +341,7 @@ export const supervisorMachine = setup({
       },
       { actions: passingOn },
     ],
+    'executor.told': { actions: { type: 'tell', params: ({ event }) => event } },
     'executor.asked': { actions: { type: 'askFor', params: ({ event }) => event } },
     'executor.withdrawn': { actions: { type: 'withdraw', params: ({ event }) => event } },
     'approval.requested': { actions: 'announce' },

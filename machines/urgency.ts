@@ -120,8 +120,8 @@ export function urgencyOf(what: string, options: UrgencyOptions, now: number): U
 }
 
 /** What came may be anything: it is checked after. */
-function timeOf(value: number | Date | undefined): number | undefined {
-  return typeof value === 'object' && typeof value.getTime === 'function'
+function timeOf(value: number | Date | null | undefined): number | undefined {
+  return typeof value === 'object' && typeof value?.getTime === 'function'
     ? value.getTime()
     : (value as number | undefined);
 }
