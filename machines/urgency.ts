@@ -102,6 +102,9 @@ export const URGENCY_OPTIONS: readonly string[] = Object.keys({
   isAwaited: 1,
 } satisfies Record<keyof UrgencyOptions, 1>);
 
+/** The last time that a `Date` can be. */
+const LAST_MS = 8.64e15;
+
 /** With the defaults filled in. Throws OPTIONS_INVALID, also for a due time that has passed. */
 export function urgencyOf(what: string, options: UrgencyOptions, now: number): Urgency {
   const { priority = 'normal', dueAt, costOfDelay, isAwaited = false } = options;
@@ -109,7 +112,7 @@ export function urgencyOf(what: string, options: UrgencyOptions, now: number): U
   const refuse = (wrong: string) => new PerdureError('OPTIONS_INVALID', `${what}: ${wrong}.`);
   if (!PRIORITIES.includes(priority))
     throw refuse(`priority must be one of ${PRIORITIES.join(', ')}, got ${shown(priority)}`);
-  if (due !== undefined && !Number.isFinite(due))
+  if (due !== undefined && !(Number.isFinite(due) && due <= LAST_MS))
     throw refuse(`dueAt must be a Date, or ms since 1970, got ${shown(dueAt)}`);
   if (due !== undefined && due <= now)
     throw refuse(`dueAt has passed: it is ${now - due} ms ago, and whoever wants an outcome by then cannot have it`);

@@ -71,6 +71,7 @@ test('what a supervisor can be asked is this', () => {
     'pause',
     'plan',
     'preparePlan',
+    'reprioritise',
     'reset',
     'resume',
     'resumed',

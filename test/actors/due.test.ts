@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { defineAction } from '../../actors/actions.ts';
+import { defineAction, type Actions } from '../../actors/actions.ts';
 import { DATED } from '../../actors/queue-tables.ts';
-import type { SubmitOptions } from '../../actors/supervisor.ts';
+import type { SubmitOptions, Supervisor } from '../../actors/supervisor.ts';
 import type { SupervisorEmitted } from '../../machines/supervisor.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -22,7 +22,7 @@ function timed(clock: SimulatedClock) {
 type DueNotice = Extract<SupervisorEmitted, { type: 'action.atRisk' | 'action.late' }>;
 
 /** What is told of due times, and when. */
-function toldOf(clock: SimulatedClock, supervisor: Awaited<ReturnType<typeof open>>) {
+function toldOf(clock: SimulatedClock, supervisor: Pick<Supervisor<Actions>, 'on'>) {
   const told: (DueNotice & { readonly at: number })[] = [];
   for (const type of ['action.atRisk', 'action.late'] as const)
     supervisor.on(type, (notice) => void told.push({ ...notice, at: clock.now() }));
@@ -148,4 +148,16 @@ test('what is due is found by an index, in a queue of any length', async () => {
     ).toBe(true);
     expect(details.join()).not.toContain('TEMP B-TREE');
   }
+});
+
+test('what settles in the ms after its due time is late, and in the ms of it is not', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions: timed(clock), concurrency: 2 });
+  const told = toldOf(clock, supervisor);
+  const dueAt = START + MINUTE;
+  const late = await supervisor.submit('job', MINUTE + 1, { id: 'late', dueAt });
+  const inTheMs = await supervisor.submit('job', MINUTE, { id: 'in time', dueAt });
+  await inTime(clock, Promise.all([late.outcome, inTheMs.outcome]), MINUTE);
+  await clock.advance(MINUTE);
+  expect(told).toEqual([{ type: 'action.late', id: 'late', dueAt, at: dueAt + 1 }]);
 });

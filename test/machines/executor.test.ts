@@ -180,6 +180,28 @@ describe('the executor', () => {
     expect(executor.send({ type: 'executor.resume' }).claims).toEqual([{ limit: 9, freezesOptional: false }]);
   });
 
+  test('ranks anew what somebody asks for, and claims: what waits may have changed places', () => {
+    const request = { type: 'executor.reprioritise', id: 'a', urgency: { priority: 'high' } } as const;
+    const executor = new Stepped().send(request);
+    expect([executor.of('reprioritise'), executor.claims.length]).toEqual([[request], 1]);
+    executor.send({ type: 'executor.pause' }).send(request);
+    expect([executor.of('reprioritise'), executor.claims.length]).toEqual([[request], 0]);
+  });
+
+  test('looks at what is due when it wakes, after the claim, and also while it is held', () => {
+    const types = (executor: Stepped) => executor.effects.map(({ type }) => type);
+    const executor = new Stepped().send({ type: 'executor.wake' });
+    expect(types(executor)).toEqual(['wake', 'claim', 'review']);
+    executor.send({ type: 'executor.pause' }).send({ type: 'executor.wake' });
+    expect(types(executor)).toEqual(['wake', 'review']);
+  });
+
+  test('tells its parent of what is due and of what was ranked anew', () => {
+    const notices = [{ type: 'action.late', id: 'a', dueAt: 5 }] as const;
+    const executor = new Stepped().send({ type: 'executor.told', notices });
+    expect(executor.notices).toEqual([{ type: 'executor.told', notices }]);
+  });
+
   test('hands a cancel on to the slot in which the action runs', () => {
     const executor = new Stepped().claimed(claim(2)).send({ type: 'executor.found', slot: 2, at: 7 });
     expect(executor.effects).toMatchObject([

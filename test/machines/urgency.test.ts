@@ -109,6 +109,9 @@ test.each([
   [{ dueAt: 999 }, 'dueAt has passed: it is 1 ms ago'],
   [{ dueAt: new Date(Number.NaN) }, 'dueAt must be a Date, or ms since 1970'],
   [{ dueAt: '2026' }, 'dueAt must be a Date, or ms since 1970, got "2026"'],
+  [{ dueAt: null }, 'dueAt must be a Date, or ms since 1970, got null'],
+  [{ dueAt: {} }, 'dueAt must be a Date, or ms since 1970, got an object'],
+  [{ dueAt: 1e300 }, 'dueAt must be a Date, or ms since 1970, got 1e+300'],
   [{ costOfDelay: -1 }, 'costOfDelay must be 0 or more, got -1'],
   [{ isAwaited: 1 }, 'isAwaited must be true or false, got 1'],
 ])('%j is refused', (options, wrong) => {
