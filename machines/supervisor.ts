@@ -7,11 +7,13 @@
  *                               tracks ──plan.settled──> out
  *   executor ──executor.asked─> approvals ──approvals.decided──> executor; and out (`approval.requested`)
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
+ *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
  *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
 import type { ActionNotice } from './action-state.ts';
 import { approvalsMachine, type ApprovalRequest, type ApprovalsNotice, type Verdict } from './approvals.ts';
+import { backgroundMachine, type BackgroundCommand, type BackgroundNotice } from './background.ts';
 import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
@@ -55,6 +57,8 @@ export type SupervisorCommand =
       readonly at: number;
     }
   | ({ readonly type: 'supervisor.workOff' } & WorkOff)
+  /** What becomes of the pool of threads. */
+  | { readonly type: 'supervisor.background'; readonly event: BackgroundCommand }
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -69,6 +73,7 @@ export type SupervisorEvent =
   | TracksNotice
   | ApprovalsNotice
   | BudgetNotice
+  | BackgroundNotice
   | DegradationNotice
   | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
 
@@ -84,6 +89,7 @@ export type SupervisorEmitted =
   | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | BudgetNotice
+  | BackgroundNotice
   | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
@@ -102,7 +108,7 @@ const passingOn = {
   params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
 } as const;
 
-/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget and the components. */
+/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget, the components and the threads. */
 export const supervisorMachine = setup({
   types: {} as {
     input: SupervisorInput;
@@ -115,6 +121,7 @@ export const supervisorMachine = setup({
     tracks: tracksMachine,
     checkpoint: checkpointMachine,
     approvals: approvalsMachine,
+    background: backgroundMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -215,6 +222,12 @@ export const supervisorMachine = setup({
       for (const component of components)
         enqueue.sendTo('degradation', { type: 'degradation.command', component, command: 'reset', at });
     }),
+    tellBackground: enqueueActions(({ enqueue, self }, { event }: { event: BackgroundCommand }) => {
+      const isThere = self.getSnapshot().children['background'] !== undefined;
+      if (isThere) enqueue.sendTo('background', event);
+      else if (event.type === 'background.configure')
+        enqueue.spawnChild('background', { id: 'background', systemId: 'background', input: event });
+    }),
     /** A tree of before there were these. */
     spawnMissing: enqueueActions(({ enqueue, context, self }) => {
       const { children } = self.getSnapshot();
@@ -262,6 +275,9 @@ export const supervisorMachine = setup({
     'executor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'executor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
+    'supervisor.background': { actions: { type: 'tellBackground', params: ({ event }) => event } },
+    'background.changed': { actions: 'announce' },
+    'background.quarantined': { actions: 'announce' },
     'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },
     'supervisor.component': { actions: { type: 'commandComponent', params: ({ event }) => event } },
     'supervisor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
