@@ -17,6 +17,8 @@ import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
 import { recordOf } from './error-record.ts';
 import type { ActionRow } from './queue-tables.ts';
+import type { StallMonitor } from './stall-monitor.ts';
+import type { ThreadPool } from './thread-pool.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
@@ -32,17 +34,27 @@ export interface AttemptWorld {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly onProgress: (id: string, value: unknown) => void;
+  /** Notices when this process stands still. Default: nobody does. */
+  readonly stalls?: StallMonitor;
+  /** Where the work of thread actions is done. */
+  readonly pool?: ThreadPool;
 }
 
 /** The attempts of one supervisor: the logic of its `attempter` and its `ender`. */
 export class Attempts {
   readonly #world: AttemptWorld;
   readonly #running = new Map<string, Promise<unknown>>();
+  #isHeld = false;
   readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal }) => this.#attempt(input, signal));
   readonly ender = fromPromise<number, { id: string }>(({ input }) => this.#end(input.id));
 
   constructor(world: AttemptWorld) {
     this.#world = world;
+  }
+
+  /** Begins no attempt any more: what would begin waits for the next life. */
+  hold(): void {
+    this.#isHeld = true;
   }
 
   /** Resolves when no attempt is running any more, or after `graceMs`. */
@@ -54,11 +66,15 @@ export class Attempts {
   async #attempt(input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
     await this.#running.get(input.id);
     signal.throwIfAborted();
+    if (this.#isHeld) await aborted(signal);
+    const { stalls } = this.#world;
+    stalls?.enter();
     const attempt = limited(this.#world, input, signal);
     this.#running.set(input.id, attempt);
     try {
       return await attempt;
     } finally {
+      stalls?.leave();
       if (this.#running.get(input.id) === attempt) this.#running.delete(input.id);
     }
   }
@@ -164,11 +180,19 @@ async function carryOut(
   const context = contextOf(world, definition, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
-  const value = await definition.run(given, context);
+  const value = await work(world, definition, given, context);
   if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
     throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
   }
   return value;
+}
+
+function work({ pool }: AttemptWorld, definition: AnyAction, given: unknown, context: ActionContext): unknown {
+  const { thread, verify } = definition;
+  if (thread === undefined) return definition.run(given, context);
+  if (pool === undefined)
+    throw new PerdureError('NOT_PROVIDED', 'An action runs in threads: spawn it with spawnSupervisor.');
+  return pool.run(thread, given, context, { movesInput: verify === undefined });
 }
 
 type Work = (input: unknown, context: ActionContext) => unknown;
@@ -206,6 +230,13 @@ function contextOf(
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
   const row = readWork(rows, id);
   if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  );
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

@@ -10,6 +10,7 @@ import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine } from '../machines/action.ts';
 import type { ActionNotice } from '../machines/action-state.ts';
 import { approvalsMachine, type ApprovalsNotice } from '../machines/approvals.ts';
+import { backgroundMachine, type BackgroundNotice } from '../machines/background.ts';
 import { budgetMachine, type BudgetNotice } from '../machines/budget.ts';
 import { budgetPolicy, type BudgetOptions, type BudgetPolicy } from '../machines/budget-policy.ts';
 import { componentMachine, type ComponentNotice } from '../machines/component.ts';
@@ -32,6 +33,7 @@ import { askCallback, type OnApproval } from './approval-callback.ts';
 import { openApprovals } from './approval-ledger.ts';
 import { APPROVAL_TABLES } from './approval-tables.ts';
 import { approvalActions } from './approvals.ts';
+import { Background } from './background.ts';
 import { BUDGET_TABLES } from './budget-tables.ts';
 import { budgetActions } from './budget.ts';
 import { COMPENSATION_TABLES } from './compensations.ts';
@@ -45,9 +47,12 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { queueActions, unpark } from './queue.ts';
 import { RUN_TABLES } from './run-tables.ts';
+import { StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
+import { threadSettings, type ThreadOptions, type ThreadSettings } from './thread-options.ts';
+import type { ThreadPool } from './thread-pool.ts';
 
 /** Options of {@link spawnSupervisor}. */
 export interface SupervisorOptions<TActions extends Actions> extends StoreOptions {
@@ -72,6 +77,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
    * decides; undefined leaves it open. One that throws is told as a process warning, and leaves it open too.
    */
   readonly onApproval?: OnApproval;
+  /** The threads in which actions with `thread` run. */
+  readonly threads?: ThreadOptions;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -103,12 +110,16 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(components === undefined ? {} : { components }),
     ...(classify === undefined ? {} : { classify }),
   });
+  const stalls = new StallMonitor();
+  const threads = threadSettings(options.threads);
+  const pool = await poolOf(registry, threads, stalls);
   const policies = registry.components;
   const budget = budgetPolicy(options.budget);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
-  const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
+  let store: Store | undefined;
   try {
+    store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
     unpark(store.rows, registry);
     const progress = new Progress();
@@ -121,6 +132,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       random,
       budget,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
+      stalls,
+      ...(pool === undefined ? {} : { pool }),
     };
     const attempts = new Attempts(world);
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
@@ -128,12 +141,37 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    const parts = { durable, registry, newId, progress, attempts, closeStore: owns };
+    const background = pool && new Background(durable, pool);
+    background?.begin(threads);
+    const parts = {
+      ...{ durable, registry, newId, progress, attempts, stalls, closeStore: owns },
+      ...(background === undefined ? {} : { background }),
+    };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
   } catch (error) {
-    if (owns) store.drop(error as PerdureError);
+    if (owns) store?.drop(error as PerdureError);
+    await pool?.close();
+    throw error;
+  }
+}
+
+/** A pool whose modules are looked at; none when no action runs in threads, which then cost nothing. Throws THREAD_MODULE_*. */
+async function poolOf(
+  registry: Registry,
+  settings: ThreadSettings,
+  stalls: StallMonitor,
+): Promise<ThreadPool | undefined> {
+  if (registry.threads.length === 0) return undefined;
+  const { ThreadPool: Pool } = await import('./thread-pool.ts');
+  const pool = new Pool(settings, stalls);
+  try {
+    // One after the other: a module that ends its thread must not end the look at another.
+    for (const [name, thread] of registry.threads) await pool.load(name, thread);
+    return pool;
+  } catch (error) {
+    await pool.close();
     throw error;
   }
 }
@@ -146,6 +184,8 @@ export interface SupervisorWorld {
   readonly random: () => number;
   readonly budget: BudgetPolicy;
   readonly onProgress: (id: string, value: unknown) => void;
+  readonly stalls?: StallMonitor;
+  readonly pool?: ThreadPool;
 }
 
 /** The supervisor machine with everything that it needs provided. */
@@ -180,6 +220,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
           ...approvalActions(world),
           announce: sendParent((_, { notice }: { notice: ApprovalsNotice }) => notice),
         },
+      }),
+      background: backgroundMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: BackgroundNotice }) => notice) },
       }),
       budget: budgetMachine.provide({
         actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },
