@@ -144,7 +144,13 @@ export async function spawnSupervisor<TActions extends Actions>(
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
     const parts = {
-      ...{ durable, registry, newId, progress, attempts, stalls, closeStore: owns },
+      durable,
+      registry,
+      newId,
+      progress,
+      attempts,
+      stalls,
+      closeStore: owns,
       ...(background === undefined ? {} : { background }),
     };
     const supervisor = new Supervisor<TActions>(parts, options.signal);

@@ -5,8 +5,7 @@
  *   run ──place──> call ──answer──> value, or what was thrown there
  *                    └──the thread ends by itself──> THREAD_*; the next call gets a new thread
  *
- * P1. A call has a thread for itself, and at most `size` calls have one. Those that wait are served in the order in which they
- *     came, which is the executor's: nothing waits behind this.
+ * P1. A call has a thread for itself, and has a place first (`thread-places.ts`): nothing waits behind that.
  * P2. A call is over when its answer is here or its thread is gone: no two attempts of an action overlap.
  * P3. Whatever a call does to its thread ends that call, and no other.
  * P4. A module is loaded in threads only, and only if the host named it at the start.
@@ -21,13 +20,11 @@ import { deathOf, thrownIn, type DeathCode, type ThrownData } from './thread-err
 import { checkInspected, moduleUrl, unloadable, type Inspection } from './thread-modules.ts';
 import type { ThreadSettings } from './thread-options.ts';
 import { threadCall, type ThreadCall, type ThreadWork } from './thread-work.ts';
-import { ThreadUse } from './thread-use.ts';
+import { ThreadPlaces } from './thread-places.ts';
 import { Threads, type Order } from './threads.ts';
 
 /** How long a module may take to load at the start, ms. */
 const LOADING_MS = 30_000;
-/** How often it is looked whether calls wait for threads, ms: at most one turn in this time. */
-const PRESSURE_MS = 1_000;
 
 /** Whom the pool tells, and asks. */
 export interface PoolHost {
@@ -72,27 +69,23 @@ export class ThreadPool {
   readonly #settings: ThreadSettings;
   readonly #monitor: StallMonitor;
   readonly #threads: Threads;
-  readonly #use: ThreadUse;
+  readonly #places: ThreadPlaces;
   readonly #works = new Map<ThreadWork, Work>();
-  readonly #waiting = new Set<() => void>();
-  readonly #whenIdle = new Set<() => void>();
   readonly #attached: Promise<PoolHost>;
   #attach: (host: PoolHost) => void = () => {};
-  #size: number;
-  #busy = 0;
   #completed = 0;
   #deaths = 0;
-  #state: 'open' | 'draining' | 'closed' = 'open';
-  #pressure: unknown;
-  #isPressed = false;
+  #isClosed = false;
 
   constructor(settings: ThreadSettings, monitor: StallMonitor) {
     this.#settings = settings;
     this.#monitor = monitor;
-    this.#size = settings.size;
     this.#threads = new Threads(settings);
-    this.#use = new ThreadUse(settings.size);
     this.#attached = new Promise((resolve) => (this.#attach = resolve));
+    this.#places = new ThreadPlaces(
+      settings.size,
+      (isPressed) => void this.#attached.then((host) => host.pressed(isPressed)),
+    );
   }
 
   /** P4: looks at the module of an action, in a thread. Throws THREAD_MODULE_*. */
@@ -115,7 +108,7 @@ export class ThreadPool {
       throw new PerdureError('NOT_PROVIDED', `Nobody has looked at the module "${thread.module}" before it is to run.`);
     const host = await this.#attached;
     refuseQuarantined(work.module, host.quarantineMs(work.module));
-    await this.#place(host, context.signal);
+    await this.#places.take(context.signal);
     try {
       return await this.#perform(work, input, context, options);
     } catch (error) {
@@ -125,107 +118,34 @@ export class ThreadPool {
       }
       throw error;
     } finally {
-      this.#leave();
+      this.#places.leave();
     }
   }
 
   get stats(): BackgroundStats {
     return {
-      size: this.#size,
-      busy: this.#busy,
-      queued: this.#waiting.size,
+      ...this.#places.figures,
       completed: this.#completed,
       deaths: this.#deaths,
-      utilisation: this.#use.share,
     };
   }
 
   /** Lets another number of threads run. Calls beyond it may end. */
   resize(size: number): void {
-    this.#size = size;
-    this.#use.resize(size);
+    this.#places.resize(size);
     this.#threads.resize(size);
-    this.#next();
   }
 
   /** Begins no call any more; resolves when none is under way, or after `graceMs`. */
-  async drain(graceMs: number): Promise<void> {
-    if (this.#state === 'open') this.#state = 'draining';
-    if (this.#busy === 0 || graceMs <= 0) return;
-    const whenIdle = this.#whenIdle;
-    await new Promise<void>((resolve) => {
-      const handle = systemClock.setTimeout(done, graceMs);
-      function done(): void {
-        systemClock.clearTimeout(handle);
-        whenIdle.delete(done);
-        resolve();
-      }
-      whenIdle.add(done);
-    });
+  drain(graceMs: number): Promise<void> {
+    return this.#places.drain(graceMs);
   }
 
   /** P5. */
   async close(): Promise<void> {
-    this.#state = 'closed';
-    systemClock.clearTimeout(this.#pressure);
+    this.#isClosed = true;
+    this.#places.close();
     await this.#threads.close();
-  }
-
-  /** P1. */
-  async #place(host: PoolHost, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#state === 'closed') throw new PerdureError('ABORTED', 'The threads of the supervisor have been closed.');
-    if (this.#isFree() && this.#waiting.size === 0) return this.#take();
-    await new Promise<void>((resolve, reject) => {
-      const start = () => {
-        signal.removeEventListener('abort', give);
-        this.#take();
-        resolve();
-      };
-      const give = () => {
-        this.#waiting.delete(start);
-        reject(signal.reason as Error);
-      };
-      signal.addEventListener('abort', give, { once: true });
-      this.#waiting.add(start);
-      this.#watchPressure(host);
-    });
-  }
-
-  #isFree(): boolean {
-    return this.#state === 'open' && this.#busy < this.#size;
-  }
-
-  #take(): void {
-    this.#busy += 1;
-    this.#use.begin();
-  }
-
-  #leave(): void {
-    this.#busy -= 1;
-    this.#use.end();
-    this.#next();
-    if (this.#busy === 0) for (const done of this.#whenIdle) done();
-  }
-
-  #next(): void {
-    for (const start of this.#waiting) {
-      if (!this.#isFree()) return;
-      this.#waiting.delete(start);
-      start();
-    }
-  }
-
-  /** Tells of calls that wait, and that none does any more: not each time, but when it is so for a while. */
-  #watchPressure(host: PoolHost): void {
-    if (this.#pressure !== undefined) return;
-    this.#pressure = systemClock.setTimeout(() => {
-      this.#pressure = undefined;
-      const isPressed = this.#waiting.size > 0;
-      if (isPressed !== this.#isPressed) host.pressed((this.#isPressed = isPressed));
-      if (isPressed && this.#state === 'open') this.#watchPressure(host);
-    }, PRESSURE_MS);
-    (this.#pressure as { unref?: () => void }).unref?.();
   }
 
   async #perform(work: Work, input: unknown, context: ActionContext, { movesInput }: CallOptions): Promise<unknown> {
@@ -283,7 +203,7 @@ export class ThreadPool {
   }
 
   #ended(call: RunningCall, error: unknown, where: string): unknown {
-    if (this.#state === 'closed')
+    if (this.#isClosed)
       return new PerdureError('ABORTED', `The thread of ${where} was ended: the supervisor closes.`, { cause: error });
     return call.isPosted ? deathOf(error, where) : error;
   }

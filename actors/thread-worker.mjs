@@ -8,7 +8,8 @@
  * W4. Only who was given a call knows its token, so nobody speaks for another call.
  */
 import { MessageChannel, parentPort } from 'node:worker_threads';
-import { types } from 'node:util';
+import { described } from './thread-thrown.mjs';
+import { checkPlain, refused } from './thread-value.mjs';
 
 /**
  * @typedef {{ token: string, module: string, export: string, input: unknown, id: string, attempt: number, fix: string | null,
@@ -21,12 +22,6 @@ const BURST = 100;
 const WINDOW_MS = 100;
 /** Beats that come faster say no more. */
 const BEAT_MS = 5;
-/** Deeper than this no value goes. */
-const DEEPEST = 1_000;
-const CAUSES = 8;
-/** What is asked of an error to learn what it is, also where it is inherited. */
-const SPEAKING = ['code', 'status', 'statusCode', 'retryable', 'retryAfterMs', 'facts'];
-const KEPT_FIELDS = 32;
 
 const { port1: port, port2: theirs } = new MessageChannel();
 // Before anything of the host is loaded: the first word of a thread is its own.
@@ -86,7 +81,11 @@ export async function run(call) {
     const teller = new Teller(mine);
     teller.beat();
     const context = {
-      ...{ id, attempt, fix, results, signal: controller.signal },
+      id,
+      attempt,
+      fix,
+      results,
+      signal: controller.signal,
       progress: (/** @type {unknown} */ value) => teller.tell(value),
       heartbeat: () => teller.beat(),
     };
@@ -182,152 +181,7 @@ async function answered(value, call) {
   );
 }
 
-/**
- * W2. Collects the bytes that may be moved: those that nothing else looks at.
- * @param {unknown} value
- * @param {string} path
- * @param {number} depth
- * @param {Set<ArrayBuffer>} buffers
- * @param {object[]} above
- */
-function checkPlain(value, path, depth, buffers, above) {
-  if (typeof value === 'function' || typeof value === 'symbol') throw refused(`${at(path)} is a ${typeof value}`);
-  if (typeof value !== 'object' || value === null) return;
-  if (depth > DEEPEST) throw refused(`it is nested deeper than ${DEEPEST} levels`);
-  if (types.isProxy(value)) throw refused(`${at(path)} is a proxy`);
-  if (types.isArrayBuffer(value)) return void movable(value, buffers, path);
-  if (ArrayBuffer.isView(value)) {
-    if (value instanceof DataView || types.isSharedArrayBuffer(value.buffer))
-      throw refused(`${at(path)} is a ${value instanceof DataView ? 'DataView' : 'view of shared memory'}`);
-    if (value.byteLength === value.buffer.byteLength) movable(value.buffer, buffers, path);
-    return;
-  }
-  if (types.isDate(value)) return;
-  if (above.includes(value)) throw refused(`${at(path)} contains itself`);
-  above.push(value);
-  for (const [key, item] of entriesOf(value, path)) checkPlain(item, `${path}/${key}`, depth + 1, buffers, above);
-  above.pop();
-}
-
-/**
- * @param {object} value
- * @param {string} path
- * @returns {Iterable<readonly [unknown, unknown]>}
- */
-function entriesOf(value, path) {
-  if (Array.isArray(value)) return value.entries();
-  if (types.isSet(value)) return [...value].entries();
-  if (types.isMap(value))
-    return [...value].flatMap(([key, item], i) => [
-      [`key ${i}`, key],
-      [`value ${i}`, item],
-    ]);
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return Object.entries(value);
-  if (types.isNativeError(value)) throw refused(`${at(path)} is an error: throw it, or return what it says`);
-  throw refused(`${at(path)} is an instance of ${prototype.constructor?.name ?? 'a class'}`);
-}
-
-/**
- * @param {ArrayBuffer | SharedArrayBuffer} buffer
- * @param {Set<ArrayBuffer>} buffers
- * @param {string} path
- */
-function movable(buffer, buffers, path) {
-  try {
-    // Throws for one that was moved away before.
-    void new Uint8Array(buffer);
-  } catch {
-    throw refused(`${at(path)} was returned before, and so moved to the owner: return a copy`);
-  }
-  if (buffer.byteLength > 0) buffers.add(/** @type {ArrayBuffer} */ (buffer));
-}
-
-/** @param {string} path */
-function at(path) {
-  return path === '' ? 'it' : `${path.slice(0, 200)} of it`;
-}
-
-/** @param {string} why */
-function refused(why) {
-  const message = `What a thread action returns, or tells, must be plain data, but ${why}.`;
-  return Object.assign(new Error(message), { name: 'PerdureError', code: 'CODEC_REFUSED', retryable: false });
-}
-
 /** @param {unknown} error */
 function textOf(error) {
   return error instanceof Error ? error.message : String(error);
-}
-
-/**
- * An error as data: its name, code, message, stack, causes, and what else it says of itself.
- * @param {unknown} error
- * @param {number} depth
- * @returns {object}
- */
-function described(error, depth = 0) {
-  if (typeof error !== 'object' || error === null || !types.isNativeError(error)) return { value: copied(error) };
-  const any = /** @type {any} */ (error);
-  /** @type {Record<string, unknown>} */
-  const own = {};
-  for (const key of [...SPEAKING, ...Object.keys(error)].slice(0, KEPT_FIELDS)) {
-    if (key === 'cause' || key === 'errors' || key === 'stack') continue;
-    const value = attempted(() => (key === 'headers' || key === 'response' ? spoken(any[key]) : any[key]));
-    const copy = value === undefined ? undefined : attempted(() => structuredClone(value));
-    if (copy !== undefined) own[key] = copy;
-  }
-  const deeper = depth < CAUSES;
-  const errors = attempted(() => (Array.isArray(any.errors) ? any.errors.slice(0, CAUSES) : undefined));
-  return {
-    name: String(attempted(() => any.name) ?? 'Error'),
-    message: String(attempted(() => any.message) ?? ''),
-    stack: attempted(() => (typeof any.stack === 'string' ? any.stack : undefined)),
-    perdure: Symbol.for('perdure.error') in error,
-    own,
-    ...('cause' in error && deeper
-      ? {
-          cause: described(
-            attempted(() => any.cause),
-            depth + 1,
-          ),
-        }
-      : {}),
-    ...(errors !== undefined && deeper
-      ? { errors: errors.map((/** @type {unknown} */ one) => described(one, depth + 1)) }
-      : {}),
-  };
-}
-
-/**
- * Headers, or a response that has some, as plain data.
- * @param {any} value
- * @returns {unknown}
- */
-function spoken(value) {
-  if (typeof value !== 'object' || value === null) return value;
-  const { status, headers } = value;
-  if (typeof value.entries === 'function') return Object.fromEntries(value.entries());
-  if (headers !== undefined) return { status, headers: spoken(headers) };
-  return value;
-}
-
-/**
- * What was thrown that is no error.
- * @param {unknown} thrown
- */
-function copied(thrown) {
-  return attempted(() => structuredClone(thrown)) ?? attempted(() => String(thrown));
-}
-
-/**
- * @template T
- * @param {() => T} read
- * @returns {T | undefined}
- */
-function attempted(read) {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }

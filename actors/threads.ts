@@ -91,7 +91,7 @@ export class Threads {
     const word = {
       abort: token,
       reason: {
-        name: String(field(reason, 'name') ?? 'AbortError'),
+        name: reason instanceof Error ? reason.name : 'AbortError',
         message: messageOf(reason),
         ...(typeof code === 'string' ? { code } : {}),
       },

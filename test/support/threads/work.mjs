@@ -54,7 +54,7 @@ export async function polite({ notes }, { signal, progress }) {
 
 export function exhaust() {
   const all = [];
-  for (;;) all.push(new Array(10_000).fill(Math.random()));
+  for (;;) all.push(Array.from({ length: 10_000 }, () => Math.random()));
 }
 
 /** @param {{ code: number }} input */
