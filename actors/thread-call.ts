@@ -44,6 +44,7 @@ export class RunningCall {
   #isPosted = false;
   #stop: { readonly reason: unknown } | undefined;
   #killed: Promise<void> | undefined;
+  #isOver = false;
 
   constructor(call: ThreadCall, host: CallHost) {
     this.#call = call;
@@ -91,7 +92,7 @@ export class RunningCall {
 
   /** Asks it to end, and ends its thread if it has not after a while. */
   stop(reason: unknown): void {
-    if (this.#stop !== undefined) return;
+    if (this.#stop !== undefined || this.#isOver) return;
     this.#stop = { reason };
     systemClock.clearTimeout(this.#timer);
     if (!this.#isPosted) return this.#kill();
@@ -101,6 +102,7 @@ export class RunningCall {
 
   /** It has its answer, or will have none; resolves when nothing of it runs any more. */
   async end(): Promise<void> {
+    this.#isOver = true;
     systemClock.clearTimeout(this.#timer);
     await this.#killed;
   }
