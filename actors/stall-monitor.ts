@@ -51,6 +51,7 @@ export class StallMonitor {
   /** Milliseconds in which this process could hear; only differences say something, and only while somebody works. */
   awakeMs(): number {
     const now = this.#now();
+    if (this.#timer === undefined) return now - this.#stalledMs;
     const late = now - this.#seenAt - SAMPLE_MS;
     this.#seenAt = now;
     if (late >= STALL_MS) {
@@ -68,8 +69,8 @@ export class StallMonitor {
 
   #arm(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
       this.awakeMs();
+      this.#timer = undefined;
       if (this.#workers > 0) this.#arm();
     }, SAMPLE_MS);
     (this.#timer as { unref?: () => void }).unref?.();
