@@ -110,13 +110,13 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(components === undefined ? {} : { components }),
     ...(classify === undefined ? {} : { classify }),
   });
-  const stalls = new StallMonitor();
   const threads = threadSettings(options.threads);
-  const pool = await poolOf(registry, threads, stalls);
   const policies = registry.components;
   const budget = budgetPolicy(options.budget);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
+  const stalls = new StallMonitor();
+  const pool = await poolOf(registry, threads, stalls);
   let store: Store | undefined;
   try {
     store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;

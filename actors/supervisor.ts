@@ -303,7 +303,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    */
   async configure(options: { readonly concurrency?: number; readonly threads?: number }): Promise<void> {
     const { concurrency, threads } = options;
-    if (concurrency !== undefined) checkedConcurrency(concurrency);
+    if (concurrency !== undefined || threads === undefined) checkedConcurrency(concurrency as number);
     if (threads !== undefined) resized(this.#parts.background, threads);
     if (concurrency !== undefined) await this.#send({ type: 'supervisor.configure', concurrency });
   }
@@ -362,8 +362,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     attempts.hold();
     await background?.drain(graceMs);
     await durable.close();
-    await background?.close();
     await attempts.idle(graceMs);
+    await background?.close();
     if (closeStore) durable.store.close();
   }
 

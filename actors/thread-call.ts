@@ -86,7 +86,6 @@ export class RunningCall {
     const { heartbeatMs } = this.#call;
     if (heartbeatMs === undefined || this.#stop !== undefined) return;
     this.#silenceMs = heartbeatMs;
-    systemClock.clearTimeout(this.#timer);
     this.#listen();
   }
 
@@ -113,6 +112,7 @@ export class RunningCall {
 
   /** Sets the timer to the moment when the silence would be too long. */
   #listen(): void {
+    systemClock.clearTimeout(this.#timer);
     const left = this.#heardAt + this.#silenceMs - this.#host.monitor.awakeMs();
     this.#timer = systemClock.setTimeout(() => this.#check(), Math.max(1, Math.ceil(left)));
   }

@@ -65,6 +65,9 @@ export class ThreadPlaces {
     this.#size = size;
     this.#use.resize(size);
     this.#serve();
+    // The pool is another one now: that calls still wait is told anew.
+    this.#isPressed = false;
+    if (this.#waiting.size > 0) this.#watch();
   }
 
   /** Gives no place any more; resolves when none is in use, or after `graceMs`. */

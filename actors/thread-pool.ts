@@ -150,6 +150,8 @@ export class ThreadPool {
 
   async #perform(work: Work, input: unknown, context: ActionContext, { movesInput }: CallOptions): Promise<unknown> {
     const { id, attempt, fix, results, signal } = context;
+    // It may have been aborted since its place was free.
+    signal.throwIfAborted();
     const call = this.#call(work, (value) => context.progress(value));
     const message = {
       module: work.url,

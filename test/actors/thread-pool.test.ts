@@ -405,6 +405,15 @@ test('closing cuts what does not end in time, and that goes on in the next life'
   expect(notesOf(notes)).toEqual(['x 1', 'x 1']);
 });
 
+test('what closing cuts is asked to end before its thread is', async () => {
+  const notes = newNotes();
+  const supervisor = await withThreads({ polite: inThread<{ notes: string }>('polite') });
+  const handle = await supervisor.submit('polite', { notes });
+  for await (const value of handle.progress) if (value === 'there') break;
+  await supervisor.close({ graceMs: 300 });
+  expect(notesOf(notes)).toHaveLength(1);
+});
+
 test('another number of threads takes effect at once; without any there is nothing to resize', async () => {
   const actions = { rest: inThread<{ ms: number }>('rest') };
   await using supervisor = await withThreads(actions, { threads: { size: 1 } });
