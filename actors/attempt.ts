@@ -119,32 +119,44 @@ function exceeded({ code, ms }: Limit, work: AttemptInput['work']): PerdureError
 async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { clock } = world;
   const startedAt = clock.now();
-  const limit = limitOf(input, startedAt);
-  if (limit === undefined) return perform(world, input, signal);
-  if (limit.ms === 0) return threw(world, exceeded(limit, input.work), startedAt);
+  const nearest = limitOf(input, startedAt);
+  if (nearest === undefined) return perform(world, input, signal);
+  if (nearest.ms === 0) return threw(world, exceeded(nearest, input.work), startedAt);
   const late = new AbortController();
   let handle: unknown;
-  const timedOut = new Promise<void>((resolve) => {
-    handle = clock.setTimeout(resolve, limit.ms);
+  let arm: (limit: Limit | undefined) => void = () => {};
+  const timedOut = new Promise<Limit>((resolve) => {
+    arm = (limit) => {
+      if (handle !== undefined) clock.clearTimeout(handle);
+      handle = limit && clock.setTimeout(() => resolve(limit), limit.ms);
+    };
   });
-  const attempt = perform(world, input, AbortSignal.any([signal, late.signal]));
-  const result = await Promise.race([attempt, timedOut]);
-  clock.clearTimeout(handle);
-  if (result !== undefined) return result;
-  const error = exceeded(limit, input.work);
+  // While it waits for a thread only the deadline comes nearer.
+  arm(limitOf({ ...input, timeoutMs: null, work: 'run' }, startedAt));
+  const begun = () => arm(limitOf(input, clock.now()));
+  const attempt = perform(world, input, AbortSignal.any([signal, late.signal]), begun);
+  const ended = await Promise.race([attempt, timedOut]);
+  arm(undefined);
+  if ('kind' in ended) return ended;
+  const error = exceeded(ended, input.work);
   late.abort(error);
   await within(clock, ENDING_GRACE_MS, attempt);
   return threw(world, error, startedAt);
 }
 
-async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+async function perform(
+  world: AttemptWorld,
+  input: AttemptInput,
+  signal: AbortSignal,
+  begun = () => {},
+): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
   const startedAt = clock.now();
   const row = readWork(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
-    const value = await carryOut(world, definition, row, input, signal);
+    const value = await carryOut(world, definition, row, input, signal, begun);
     const text = toText(value, `the value of the action "${input.id}"`);
     const at = clock.now();
     return { kind: 'returned', value: sealed(rows, text), at, ms: at - startedAt };
@@ -175,24 +187,32 @@ async function carryOut(
   row: WorkRow,
   input: AttemptInput,
   signal: AbortSignal,
+  begun: () => void,
 ): Promise<unknown> {
+  if (input.work !== 'run' || definition.thread === undefined) begun();
   const given = fromText(row.input);
   const context = contextOf(world, definition, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
-  const value = await work(world, definition, given, context);
+  const value = await work(world, definition, given, context, begun);
   if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
     throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
   }
   return value;
 }
 
-function work({ pool }: AttemptWorld, definition: AnyAction, given: unknown, context: ActionContext): unknown {
+function work(
+  { pool }: AttemptWorld,
+  definition: AnyAction,
+  given: unknown,
+  context: ActionContext,
+  begun: () => void,
+): unknown {
   const { thread, verify } = definition;
   if (thread === undefined) return definition.run(given, context);
   if (pool === undefined)
     throw new PerdureError('NOT_PROVIDED', 'An action runs in threads: spawn it with spawnSupervisor.');
-  return pool.run(thread, given, context, { movesInput: verify === undefined });
+  return pool.run(thread, given, context, { movesInput: verify === undefined, begun });
 }
 
 type Work = (input: unknown, context: ActionContext) => unknown;

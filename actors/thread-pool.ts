@@ -55,6 +55,8 @@ export interface BackgroundStats {
 export interface CallOptions {
   /** Whether the bytes of the input may be moved: nobody needs them afterwards. */
   readonly movesInput: boolean;
+  /** Called when it has a thread: its time begins. */
+  readonly begun: () => void;
 }
 
 /** A module that was looked at. */
@@ -110,6 +112,7 @@ export class ThreadPool {
     refuseQuarantined(work.module, host.quarantineMs(work.module));
     await this.#places.take(context.signal);
     try {
+      options.begun();
       return await this.#perform(work, input, context, options);
     } catch (error) {
       if (isDeath(error)) {

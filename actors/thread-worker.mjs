@@ -55,6 +55,7 @@ async function load(module, name) {
 /**
  * The functions that a module exports.
  * @param {{ module: string }} asked
+ * @returns {Promise<unknown>}
  */
 export async function inspect({ module }) {
   try {
@@ -69,6 +70,7 @@ export async function inspect({ module }) {
 /**
  * Performs one call.
  * @param {Call} call
+ * @returns {Promise<unknown>}
  */
 export async function run(call) {
   const controller = new AbortController();
@@ -157,6 +159,7 @@ class Teller {
  * The answer, with what it holds of bytes moved and not copied.
  * @param {unknown} value
  * @param {Current} call
+ * @returns {Promise<unknown>}
  */
 async function answered(value, call) {
   /** @type {Set<ArrayBuffer>} */

@@ -178,6 +178,25 @@ test('an endless loop ends with its time limit, is tried again as the policy say
   expect(await supervisor.execute('double', { n: 1 })).toMatchObject({ value: 2 });
 });
 
+test('the time that a call waits for a thread is not the time of its attempt, but brings its deadline nearer', async () => {
+  const notes = newNotes();
+  const actions = {
+    loop: inThread<{ notes: string }>('loop', { killAfterMs: 0, timeoutMs: 600 }),
+    double: inThread<{ n: number }>('double', { timeoutMs: 400 }),
+    soon: inThread<{ n: number }>('double', { deadlineMs: 200 }),
+  };
+  await using supervisor = await withThreads(actions, { threads: { size: 1 } });
+  const loop = supervisor.execute('loop', { notes });
+  await noted(notes);
+  const [waited, soon] = await Promise.all([
+    supervisor.execute('double', { n: 2 }),
+    supervisor.execute('soon', { n: 2 }),
+  ]);
+  expect((await loop).error?.code).toBe('ATTEMPT_TIMED_OUT');
+  expect(waited).toMatchObject({ kind: 'ok', value: 4 });
+  expect(soon).toMatchObject({ kind: 'failed', error: { code: 'DEADLINE_EXCEEDED' } });
+});
+
 test('a call that gives no sign of life is ended; one that gives them may take its time', async () => {
   const notes = newNotes();
   const actions = {
