@@ -1,5 +1,6 @@
 /** Between the pool of threads and the machine that decides on it: what happens there is told here, and what was decided is asked. */
 import { isDeepStrictEqual } from 'node:util';
+import { PerdureError } from '../errors.ts';
 import {
   quarantinedUntil,
   type BackgroundCommand,
@@ -7,7 +8,6 @@ import {
   type BackgroundPolicy,
 } from '../machines/background.ts';
 import type { Tree } from './standing.ts';
-import { PerdureError } from '../errors.ts';
 import { checkedSize, type ThreadSettings } from './thread-options.ts';
 import type { BackgroundStats, ThreadPool } from './thread-pool.ts';
 

@@ -19,8 +19,8 @@ import { RunningCall } from './thread-call.ts';
 import { deathOf, thrownIn, type DeathCode, type ThrownData } from './thread-error.ts';
 import { checkInspected, moduleUrl, unloadable, type Inspection } from './thread-modules.ts';
 import type { ThreadSettings } from './thread-options.ts';
-import { threadCall, type ThreadCall, type ThreadWork } from './thread-work.ts';
 import { ThreadPlaces } from './thread-places.ts';
+import { threadCall, type ThreadCall, type ThreadWork } from './thread-work.ts';
 import { Threads, type Order } from './threads.ts';
 
 /** How long a module may take to load at the start, ms. */
