@@ -16,13 +16,20 @@ export { type ActionContext, type Fallback, type FallbackTerms } from './actors/
 export {
   defineAction,
   type ActionDefinition,
+  type ActionTerms,
   type Actions,
   type PolicyOverrides,
+  type ThreadActionDefinition,
   type Undo,
 } from './actors/actions.ts';
 export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';
+export type { ThreadOptions } from './actors/thread-options.ts';
+export type { BackgroundStats } from './actors/thread-pool.ts';
+export type { ThreadWork } from './actors/thread-work.ts';
+export type { WaitOptions } from './actors/waiting.ts';
+export type { Stall } from './actors/stall-monitor.ts';
 export type { GateStats, QueueDepth, Stats } from './actors/stats.ts';
 export type { Adjustment } from './actors/optimization.ts';
 export type { ContinuousWorkOptions, WorkHandle, WorkItem, WorkProgress, WorkReport } from './actors/work-options.ts';

@@ -14,6 +14,7 @@ import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
+import { resized, type Background } from './background.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { startWork, type WorkHost } from './continuous-work.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -27,12 +28,14 @@ import { optimize, type Adjustment } from './optimization.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
+import type { Stall, StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
-import { statsOf, type Stats } from './stats.ts';
+import { NO_THREADS, statsOf, type Stats } from './stats.ts';
 import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { joined, type UniqueOptions } from './unique.ts';
 import { sealed, sealedPolicy } from './values.ts';
+import { waited, type WaitOptions } from './waiting.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
@@ -52,6 +55,11 @@ export interface ActionHandle<TValue> {
   readonly id: string;
   /** Resolves with the one outcome, also of a failure. Rejects only when the supervisor is closed or its store fails. */
   readonly outcome: Promise<Outcome<TValue>>;
+  /**
+   * The outcome, or undefined when there is none after `timeoutMs`; 0 asks without waiting. Default: as long as it takes.
+   * Throws OPTIONS_INVALID, and what `outcome` rejects with.
+   */
+  wait(options?: WaitOptions): Promise<Outcome<TValue> | undefined>;
   /** What the work tells while it runs: telemetry, from now on. */
   readonly progress: AsyncIterable<unknown>;
   /** Resolves once the request is durable; the outcome tells what came of it. */
@@ -73,6 +81,9 @@ export interface SupervisorParts {
   readonly newId: () => string;
   readonly progress: Progress;
   readonly attempts: Attempts;
+  readonly stalls: StallMonitor;
+  /** There when actions run in threads. */
+  readonly background?: Background;
   readonly closeStore: boolean;
 }
 
@@ -193,7 +204,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
     cancelOn(signal, cancel, outcome);
-    return { id, outcome, progress: this.#parts.progress.stream(id, outcome), cancel };
+    return {
+      id,
+      outcome,
+      wait: (asked) => this.#wait(id, outcome, asked),
+      progress: this.#parts.progress.stream(id, outcome),
+      cancel,
+    };
+  }
+
+  #wait(id: string, outcome: Promise<Outcome>, options: WaitOptions = {}): Promise<Outcome | undefined> {
+    const { clock } = this.durable.store;
+    return waited(outcome, () => readOutcome(this.#rows, id), clock, options);
   }
 
   /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
@@ -312,7 +334,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** What was done since the store was created, and how everything stands. */
   stats(): Stats {
     this.durable.store.assertOpen();
-    return statsOf(this.durable, this.#began);
+    return statsOf(this.durable, this.#began, this.#parts.background?.stats ?? NO_THREADS);
   }
 
   /**
@@ -334,9 +356,15 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.reset', components, at: this.#now() });
   }
 
-  /** Lets another number of actions run at once, from 1 to 1,000; what runs already may end. Until the next start. */
-  async configure({ concurrency }: { readonly concurrency: number }): Promise<void> {
-    await this.#send({ type: 'supervisor.configure', concurrency: checkedConcurrency(concurrency) });
+  /**
+   * Lets another number of actions run at once, from 1 to 1,000, and another number of threads, from 1 to 64; what runs already
+   * may end. Until the next start. Throws OPTIONS_INVALID, also for threads where no action runs in any.
+   */
+  async configure(options: { readonly concurrency?: number; readonly threads?: number }): Promise<void> {
+    const { concurrency, threads } = options;
+    if (concurrency !== undefined || threads === undefined) checkedConcurrency(concurrency as number);
+    if (threads !== undefined) resized(this.#parts.background, threads);
+    if (concurrency !== undefined) await this.#send({ type: 'supervisor.configure', concurrency });
   }
 
   /**
@@ -373,23 +401,29 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.checkpoint', reason: 'request', ...(label === undefined ? {} : { label }) });
   }
 
-  /** Hears what the supervisor says of committed turns. */
-  on<TType extends SupervisorEmitted['type']>(
+  /** Hears what the supervisor says of committed turns; and of stalls of the event loop, which are no turns. */
+  on<TType extends (SupervisorEmitted | Stall)['type']>(
     type: TType,
-    listener: (event: Extract<SupervisorEmitted, { type: TType }>) => void,
+    listener: (event: Extract<SupervisorEmitted | Stall, { type: TType }>) => void,
   ): { unsubscribe(): void } {
+    if (type === 'runtime.stalled')
+      return { unsubscribe: this.#parts.stalls.listen(listener as (stall: Stall) => void) };
     return this.durable.on(type, listener as never);
   }
 
   /**
-   * Commits what is pending, aborts what runs, waits until it has ended (at most `graceMs`, default 10,000), and lets go
-   * of the store. Everything goes on at the next start.
+   * Begins nothing more, waits for what runs in threads (at most `graceMs`, default 10,000), commits what is pending, aborts
+   * what else runs, waits until that has ended (again at most `graceMs`), and lets go of the threads and of the store. What was
+   * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, closeStore } = this.#parts;
+    const { durable, attempts, background, closeStore } = this.#parts;
+    attempts.hold();
+    await background?.drain(graceMs);
     if (durable.store.isOpen) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);
+    await background?.close();
     if (closeStore) durable.store.close();
   }
 

@@ -35,6 +35,7 @@ test('the public names are these, and a change of them is meant', () => {
       'actionMachine',
       'approvalsMachine',
       'backOffMs',
+      'backgroundMachine',
       'budgetMachine',
       'checkpointMachine',
       'componentMachine',
