@@ -24,6 +24,7 @@ export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
+export type { Dominant, PathStep, Summary } from './machines/summary.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';

@@ -1,5 +1,6 @@
 /** Reads what was queued, planned and settled, for the owner of a store and for whoever looks at it from beside. */
 import type { ErrorRecord, Outcome, OutcomeKind } from '../machines/outcome.ts';
+import { summaryOf, type MeasuredStep, type Summary } from '../machines/summary.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
@@ -19,15 +20,11 @@ export interface StepOutcome {
 }
 
 /** How a plan ended. */
-export interface PlanOutcome {
+export interface PlanOutcome extends Pick<Summary, 'workMs' | 'makespanMs' | 'speedUp'> {
   readonly kind: PlanKind;
   readonly steps: Readonly<Record<string, StepOutcome>>;
-  /** The sum of the times that its steps took, ms: T1. */
-  readonly workMs: number;
-  /** From the first start to the last end, ms. */
-  readonly makespanMs: number;
-  /** Measured: work over makespan. */
-  readonly speedUp: number;
+  /** How much was done at once, and where the time went. */
+  readonly summary: Summary;
 }
 
 export function readAction(rows: Reader, id: string): ActionRow | undefined {
@@ -107,26 +104,33 @@ export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
   const plan = readPlan(rows, id);
   if (plan?.state !== 'settled') return undefined;
   const steps: Record<string, StepOutcome> = {};
-  const spans: { from: number; to: number }[] = [];
-  for (const { step, kind, reason, action } of readSteps(rows, id)) {
-    const row = readAction(rows, action);
-    const outcome = row === undefined ? undefined : outcomeOf(row);
+  const measured: MeasuredStep[] = [];
+  for (const row of readSteps(rows, id)) {
+    const { step, kind, reason } = row;
+    const action = readAction(rows, row.action);
+    const outcome = action === undefined ? undefined : outcomeOf(action);
     steps[step] = {
       kind: kind as OutcomeKind,
       ...(reason === null ? {} : { reason }),
       ...(outcome === undefined ? {} : { outcome }),
     };
-    if (row?.started_at != null && row.settled_at !== null) spans.push({ from: row.started_at, to: row.settled_at });
+    measured.push(measuredStep(row, action));
   }
-  return { kind: plan.kind as PlanKind, steps, ...measure(spans) };
+  const summary = summaryOf(measured, plan.slots ?? 0);
+  const { workMs, makespanMs, speedUp } = summary;
+  return { kind: plan.kind as PlanKind, steps, workMs, makespanMs, speedUp, summary };
 }
 
-function measure(
-  spans: readonly { from: number; to: number }[],
-): Pick<PlanOutcome, 'workMs' | 'makespanMs' | 'speedUp'> {
-  const workMs = spans.reduce((sum, { from, to }) => sum + to - from, 0);
-  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
-  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
-  const makespanMs = spans.length === 0 ? 0 : last - first;
-  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs };
+/** The times of a step, as far as its action has any. */
+export function measuredStep(
+  { step, after }: Pick<StepRow, 'step' | 'after'>,
+  action: Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
+): MeasuredStep {
+  return {
+    id: step,
+    after: JSON.parse(after) as string[],
+    startedAt: action?.started_at ?? null,
+    settledAt: action?.settled_at ?? null,
+    workMs: action?.work_ms ?? 0,
+  };
 }

@@ -11,6 +11,8 @@ export interface PlanRow {
   readonly name: string;
   readonly policy: Plan['policy'];
   readonly concurrency: number | null;
+  /** How many of its steps could run at once, when most could; null where an earlier version did not note it. */
+  readonly slots: number | null;
   readonly state: 'running' | 'stopping' | 'settled';
   readonly kind: PlanKind | null;
   readonly submitted_at: number;
@@ -54,6 +56,7 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'submitted_at real not null',
       'settled_at real',
       'reported_at real',
+      'slots integer',
     ],
     indexes: [
       'create index if not exists plans_name on plans(name, seq)',

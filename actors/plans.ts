@@ -53,12 +53,14 @@ class Plans {
 
   putPlan({ plan, removed }: { plan: Plan; removed: readonly string[] }): void {
     this.#rows.run(
-      `insert into plans(id, name, policy, concurrency, state, submitted_at, from_turn) values (?, ?, ?, ?, 'running', ?, ?)
-       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, from_turn = excluded.from_turn`,
+      `insert into plans(id, name, policy, concurrency, slots, state, submitted_at, from_turn) values (?, ?, ?, ?, ?, 'running', ?, ?)
+       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency,
+         slots = max(coalesce(slots, 0), excluded.slots), from_turn = excluded.from_turn`,
       plan.id,
       plan.name,
       plan.policy,
       plan.concurrency,
+      plan.slots ?? null,
       plan.at,
       this.#rows.turn,
     );

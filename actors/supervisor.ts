@@ -180,7 +180,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, newId } = this.#parts;
-    return plannedOf(options, registry, newId, this.#now());
+    const plan = plannedOf(options, registry, newId, this.#now());
+    const { concurrency } = this.durable.getSnapshot().context;
+    return { ...plan, slots: Math.min(concurrency, plan.concurrency ?? concurrency) };
   }
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */

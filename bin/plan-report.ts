@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
 import type { Band } from '../machines/gate.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outcome.ts';
+import { summaryOf, type Summary } from '../machines/summary.ts';
 import type { PlanKind } from '../machines/tracks.ts';
-import { readPlan, readSteps } from '../actors/ledger.ts';
+import { measuredStep, readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { fallbackNamed, filesBeside, outputFileOf, standInOutputFileOf } from '../actors/step-files.ts';
@@ -46,7 +47,7 @@ export interface StepReport {
   readonly outputFile?: string;
 }
 
-export interface PlanReport {
+export interface PlanReport extends Pick<Summary, 'workMs' | 'makespanMs' | 'speedUp' | 'atOnce'> {
   readonly plan: string;
   readonly name: string;
   readonly state: PlanRow['state'];
@@ -54,13 +55,8 @@ export interface PlanReport {
   readonly submittedAt: number;
   readonly settledAt?: number;
   readonly steps: readonly StepReport[];
-  /** The sum of the steps' `ms`: T1, as measured. */
-  readonly workMs: number;
-  /** From the first start to the last end. */
-  readonly makespanMs: number;
-  readonly speedUp: number;
-  /** The most steps that ran at one time. */
-  readonly atOnce: number;
+  /** How much was done at once, and where the time went. */
+  readonly summary: Summary;
   /** How the components and the budget of the whole store stand now. */
   readonly standing: Standing;
 }
@@ -71,9 +67,14 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
   if (plan === undefined) return undefined;
   const actions = actionsOf(rows, id);
   const asking = approvalsByAction(rows);
-  const steps = readSteps(rows, id).map((step) => {
+  const rowsOfSteps = readSteps(rows, id);
+  const steps = rowsOfSteps.map((step) => {
     return stepReport(step, actions.get(step.action), store, asking.get(step.action));
   });
+  const measured = rowsOfSteps.map((step) => measuredStep(step, actions.get(step.action)));
+  // An older Perdure made the table without that column.
+  const summary = summaryOf(measured, plan.slots ?? 0);
+  const { workMs, makespanMs, speedUp, atOnce } = summary;
   return {
     plan: id,
     name: plan.name,
@@ -82,7 +83,11 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
     submittedAt: plan.submitted_at,
     ...(plan.settled_at === null ? {} : { settledAt: plan.settled_at }),
     steps: steps.toSorted((a, b) => (a.startedAt ?? Infinity) - (b.startedAt ?? Infinity) || 0),
-    ...measured(steps),
+    workMs,
+    makespanMs,
+    speedUp,
+    atOnce,
+    summary,
     standing: standingOf(rows),
   };
 }
@@ -168,31 +173,4 @@ function outputFileIn(
   const candidates = [stoodIn, outputFileOf(files, id, attempts)];
   if (attempts > 1) candidates.push(outputFileOf(files, id, attempts - 1));
   return candidates.find((file) => existsSync(file));
-}
-
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-function measured(steps: readonly StepReport[]): Pick<PlanReport, 'workMs' | 'makespanMs' | 'speedUp' | 'atOnce'> {
-  const spans = steps.flatMap(({ startedAt: from, settledAt: to }): Span[] =>
-    from === undefined || to === undefined ? [] : [{ from, to }],
-  );
-  const workMs = steps.reduce((sum, { ms = 0 }) => sum + ms, 0);
-  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
-  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
-  const makespanMs = spans.length === 0 ? 0 : last - first;
-  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs, atOnce: mostAtOnce(spans) };
-}
-
-function mostAtOnce(spans: readonly Span[]): number {
-  const moments = spans.flatMap(({ from, to }) => [
-    { at: from, by: 1 },
-    { at: to, by: -1 },
-  ]);
-  let most = 0;
-  let now = 0;
-  for (const { by } of moments.toSorted((a, b) => a.at - b.at || a.by - b.by)) most = Math.max(most, (now += by));
-  return most;
 }

@@ -3,6 +3,7 @@ import { isSuccess } from '../machines/outcome.ts';
 import { silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanReport, StepReport } from './plan-report.ts';
+import { pathLines, speedUpLine } from './speed-up.ts';
 import { standingLines } from './standing.ts';
 import { textTable, type Column } from './text-table.ts';
 import type { Paint } from './terminal.ts';
@@ -18,7 +19,7 @@ export function planSummary(report: PlanReport, paint: Paint, now = Date.now()):
     '',
     ...retried(report),
     ...standingLines(report.standing),
-    ...(report.kind === undefined ? soFar(report, now) : [speedUp(report)]),
+    ...(report.kind === undefined ? soFar(report, now) : ended(report)),
   ];
 }
 
@@ -89,24 +90,19 @@ function retried({ steps }: PlanReport): string[] {
   return [`retried: ${told.join(', ')}`];
 }
 
+function ended({ steps, summary }: PlanReport): string[] {
+  return steps.some(hasRun) ? [speedUpLine(summary), ...pathLines(summary)] : ['nothing ran'];
+}
+
 /** Of a run that has not ended. */
 function soFar(report: PlanReport, now: number): string[] {
   const running = report.steps.filter(({ state }) => state === 'running' || state === 'retrying');
   const told = running.map(({ id, startedAt = now }) => `${id} (for ${shownDuration(Math.max(0, now - startedAt))})`);
-  const ended = report.steps.some(hasRun) ? [`so far ${speedUp(report)}`] : [];
-  if (told.length > 0) return [...ended, `under way: ${told.join(', ')}`];
-  return ended.length > 0 ? ended : ['nothing has run yet'];
+  const done = report.steps.some(hasRun) ? [`so far ${speedUpLine(report.summary)}`] : [];
+  if (told.length > 0) return [...done, `under way: ${told.join(', ')}`];
+  return done.length > 0 ? done : ['nothing has run yet'];
 }
 
 function hasRun({ startedAt, settledAt }: StepReport): boolean {
   return startedAt !== undefined && settledAt !== undefined;
-}
-
-function speedUp({ steps, workMs, makespanMs, speedUp: times, atOnce }: PlanReport): string {
-  if (!steps.some(hasRun)) return 'nothing ran';
-  if (makespanMs === 0) return 'all in less than 1ms';
-  return (
-    `${shownDuration(makespanMs)} for ${shownDuration(workMs)} of work, up to ${atOnce} at once: ` +
-    `${times.toFixed(2)} times as fast as one after the other`
-  );
 }

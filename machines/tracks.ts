@@ -35,6 +35,8 @@ export interface Plan {
   readonly policy: FailurePolicy;
   /** How many of its steps run at once; null for as many as the executor allows. */
   readonly concurrency: number | null;
+  /** How many of its steps can run at once as the executor is now; absent in plans of before. */
+  readonly slots?: number;
   readonly steps: readonly PlannedStep[];
   readonly at: number;
 }

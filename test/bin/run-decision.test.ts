@@ -8,6 +8,7 @@ function row(overrides: Partial<PlanRow>): PlanRow {
     name: 'nightly',
     policy: 'stop',
     concurrency: null,
+    slots: null,
     state: 'settled',
     kind: 'ok',
     submitted_at: 1,
