@@ -3,8 +3,10 @@ import { PerdureError } from '../errors.ts';
 import { isObject, shown } from '../machines/option-keys.ts';
 import { checkGraph, ranks } from '../machines/graph.ts';
 import type { FailurePolicy, Plan, PlannedStep } from '../machines/tracks.ts';
+import type { Rows } from '../persistence/rows.ts';
 import { isStorable } from '../persistence/xstate-port.ts';
 import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
+import { durationsOf } from './estimates.ts';
 import type { StepRow } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
@@ -17,7 +19,7 @@ export interface StepOptions extends PolicyOverrides {
   readonly input?: unknown;
   /** Ids of the steps that must succeed before. */
   readonly after?: readonly string[];
-  /** Expected duration, ms: decides what is critical. Default: 1,000. */
+  /** Expected duration, ms: decides what is critical. Default: as long as it took before, else 1,000. */
   readonly estimateMs?: number;
   /** Whether it waits while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
@@ -43,29 +45,42 @@ const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] sat
 /** What a step may say beside its input and the overrides. */
 const OF_STEP = ['id', 'action', 'after', 'estimateMs', 'optional'];
 
+/** What a plan is made with. */
+export interface Planning {
+  readonly rows: Pick<Rows, 'get' | 'all'>;
+  readonly registry: Registry;
+  readonly newId: () => string;
+  readonly at: number;
+}
+
 /** A plan as it will be stored: checked, ranked, its actions known. */
-export function plannedOf(options: PlanOptions, registry: Registry, newId: () => string, at: number): Plan {
+export function plannedOf(options: PlanOptions, { rows, registry, newId, at }: Planning): Plan {
   checkPlan(options);
-  const nodes = options.steps.map(({ id, after = [], estimateMs = 1_000 }) => ({
-    id,
+  const id = checkedId(options.id ?? newId(), 'plan');
+  const name = checkedId(options.name ?? id, 'plan name');
+  const durationOf = durationsOf(rows, name);
+  const steps = options.steps.map((step) => ({ ...step, estimateMs: step.estimateMs ?? durationOf(step) }));
+  const nodes = steps.map(({ id: step, after = [], estimateMs }) => ({
+    id: step,
     after: [...new Set(after)],
     estimateMs,
   }));
   checkGraph(nodes);
   const rank = ranks(nodes);
-  const id = checkedId(options.id ?? newId(), 'plan');
   return {
     id,
-    name: checkedId(options.name ?? id, 'plan name'),
+    name,
     policy: options.policy ?? 'stop',
     concurrency: options.concurrency ?? null,
-    steps: options.steps.map((step) => plannedStep(step, registry, rank.get(step.id) ?? 0)),
+    steps: steps.map((step) => plannedStep(step, registry, rank.get(step.id) ?? 0)),
     at,
   };
 }
 
-function plannedStep({ input, ...options }: StepOptions, registry: Registry, rank: number): PlannedStep {
-  const { id, action, after = [], estimateMs = 1_000, optional = false, ...overrides } = options;
+type Estimated = StepOptions & { readonly estimateMs: number };
+
+function plannedStep({ input, ...options }: Estimated, registry: Registry, rank: number): PlannedStep {
+  const { id, action, after = [], estimateMs, optional = false, ...overrides } = options;
   checkOverrides(`The step "${id}"`, options, OF_STEP);
   return {
     id,

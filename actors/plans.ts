@@ -8,6 +8,7 @@ import type { Plan, TracksEvent } from '../machines/tracks.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
+import { learnFrom } from './estimates.ts';
 import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { StepGraph } from './step-graph.ts';
 
@@ -138,6 +139,7 @@ class Plans {
         this.#reconsider(plan);
       } else {
         this.#steps.close(step.id, kind, null);
+        if (isSuccess(kind)) learnFrom(this.#rows, step.step, id);
         this.#afterStep(step, kind);
       }
       this.#proceed(plan);

@@ -39,6 +39,7 @@ import type { Components } from './components.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
+import { ESTIMATE_TABLES } from './estimates.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
@@ -88,6 +89,7 @@ export const TABLES = [
   ...BUDGET_TABLES,
   ...COMPENSATION_TABLES,
   ...RUN_TABLES,
+  ...ESTIMATE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */

@@ -180,7 +180,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, newId } = this.#parts;
-    const plan = plannedOf(options, registry, newId, this.#now());
+    const plan = plannedOf(options, { rows: this.#rows, registry, newId, at: this.#now() });
     const { concurrency } = this.durable.getSnapshot().context;
     return { ...plan, slots: Math.min(concurrency, plan.concurrency ?? concurrency) };
   }

@@ -1,5 +1,6 @@
-/** What a plan would do, by its estimates alone: nothing is started and no store is touched. */
+/** What a plan would do, by its estimates alone: nothing is started, and nothing is written. */
 import { criticalPath, makespan, span, tracks, work } from '../machines/graph.ts';
+import { UNKNOWN_MS } from '../actors/estimates.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanFile } from './plan-file.ts';
 
@@ -18,7 +19,17 @@ export interface Forecast {
   readonly speedUp: number;
 }
 
-export function forecast({ name, steps }: PlanFile, slots: number): Forecast {
+/** @param learned how long a step took before, ms, if that is known. */
+export function forecast(
+  { name, steps: planned }: PlanFile,
+  slots: number,
+  learned: (step: string) => number | undefined = () => undefined,
+): Forecast {
+  const steps = planned.map(({ id, after, estimateMs }) => ({
+    id,
+    after,
+    estimateMs: estimateMs ?? learned(id) ?? UNKNOWN_MS,
+  }));
   const [workMs, makespanMs] = [work(steps), makespan(steps, slots)];
   return {
     plan: name,

@@ -51,7 +51,8 @@ interface CommonStep extends StandIns {
   readonly id: string;
   /** Each id once, in the order of the file. */
   readonly after: readonly string[];
-  readonly estimateMs: number;
+  /** How long it will take; learned from earlier runs if it is left out. */
+  readonly estimateMs?: number;
   readonly timeoutMs?: number;
   readonly retry?: PlanRetry;
   /** What the gate, its component and the queue must know, if anything was said. */
@@ -176,7 +177,7 @@ function commonOf(step: CheckedStep): CommonStep {
   return {
     id,
     after,
-    estimateMs: estimate,
+    ...(estimate !== undefined && { estimateMs: estimate }),
     ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(retry !== undefined && { retry }),
     ...(Object.keys(policy).length > 0 && { policy }),

@@ -26,6 +26,8 @@ export interface StepReport {
   readonly settledAt?: number;
   /** From the first start to the end: waits between attempts, which hold the slot, and interruptions included. */
   readonly ms?: number;
+  /** How long it was expected to take, as its plan says or as was learned, ms. Absent for an action of no plan. */
+  readonly estimateMs?: number;
   readonly value?: unknown;
   /** Why it was skipped or cancelled without an attempt. */
   readonly reason?: string;
@@ -112,7 +114,12 @@ function stepReport(
   approval: Approval | undefined,
 ): StepReport {
   const { kind, reason } = step;
-  const about = { id: step.step, state: stepState(step, row), ...(kind === null ? {} : { kind }) };
+  const about = {
+    id: step.step,
+    state: stepState(step, row),
+    ...(kind === null ? {} : { kind }),
+    estimateMs: step.estimate_ms,
+  };
   if (row === undefined) {
     return { ...about, action: step.action, attempts: 0, ...(reason === null ? {} : { reason }) };
   }
@@ -140,7 +147,7 @@ export function actionReport(
   row: ReadRow,
   store: string,
   approval?: Approval,
-): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
+): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason' | 'estimateMs'> {
   const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
   const { band = null, score = null, via = null, quality_loss: qualityLoss, undo = null } = row;
   const outputFile = outputFileIn(store, row);

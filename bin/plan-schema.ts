@@ -119,7 +119,7 @@ const input = v.pipe(
 const common = {
   id,
   after: v.optional(after, []),
-  estimate: v.optional(duration(0), '1s'),
+  estimate: v.optional(duration(0)),
   timeout: v.optional(duration(1)),
   retry: v.optional(retry),
   ...stepPolicy,

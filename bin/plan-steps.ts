@@ -23,9 +23,9 @@ function optionsOf(step: PlanStep, folder: string): StepOptions {
     action: kind,
     input: { ...work, folder },
     after,
-    estimateMs,
     fallback: termsOf(step),
     undo: step.undo !== undefined,
+    ...(estimateMs === undefined ? {} : { estimateMs }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retry === undefined ? {} : { retry }),
   };
@@ -63,6 +63,5 @@ export function storedDefinition({ step, name, input, after }: StepRow): string 
     id: step,
     kind: name,
     after: JSON.parse(after) as string[],
-    estimateMs: 0,
   } as PlanStep);
 }

@@ -44,6 +44,7 @@ export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport
     ...gateColumn(report),
     { title: 'attempts', of: ({ attempts }) => String(attempts), align: 'right' },
     { title: 'time', of: ({ ms }) => (ms === undefined ? '' : shownDuration(ms)), align: 'right' },
+    ...estimateColumn(report),
     { title: 'when', of: (step) => bar(step, report), paint: (text) => paint.dim(text) },
     { title: '', of: why },
   ];
@@ -53,6 +54,12 @@ export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport
 function gateColumn({ steps }: PlanReport): Column<StepReport>[] {
   const isOpen = steps.every(({ band }) => band === undefined || band === 'immediate');
   return isOpen ? [] : [{ title: 'gate', of: ({ band }) => band ?? '' }];
+}
+
+/** How long each was expected to take. */
+function estimateColumn({ steps }: PlanReport): Column<StepReport>[] {
+  const of = ({ estimateMs }: StepReport) => (estimateMs === undefined ? '' : shownDuration(estimateMs));
+  return steps.every(({ estimateMs }) => estimateMs === undefined) ? [] : [{ title: 'expected', of, align: 'right' }];
 }
 
 function painted(text: string, kind: StepReport['kind'], paint: Paint): string {

@@ -96,6 +96,7 @@ function details(of: StepReport): string[] {
     ['started', time(of.startedAt)],
     ['settled', time(of.settledAt)],
     ['took', of.ms === undefined ? undefined : shownDuration(of.ms)],
+    ['expected', of.estimateMs === undefined ? undefined : shownDuration(of.estimateMs)],
     ['next try', time(of.retryAt)],
     ['reason', of.reason],
     [

@@ -57,7 +57,7 @@ describe('a plan', () => {
       concurrency: 2,
       file: FILE,
       steps: [
-        { kind: 'command', id: 'lint', run: 'npx oxlint .', after: [], estimateMs: 1_000 },
+        { kind: 'command', id: 'lint', run: 'npx oxlint .', after: [] },
         {
           kind: 'command',
           id: 'test',
@@ -77,7 +77,6 @@ describe('a plan', () => {
           export: 'resize',
           input: { width: 200 },
           after: [],
-          estimateMs: 1_000,
         },
       ],
     });

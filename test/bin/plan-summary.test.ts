@@ -83,6 +83,19 @@ test('the critical path tells what each step waited, and only counts what took h
   ]);
 });
 
+test('beside what a step took stands what it was expected to take', () => {
+  const steps = [step('one', 0, 2_000, { estimateMs: 1_500 }), step('two', 0, 4_000)];
+  expect(planSummary({ ...REPORT, steps }, NO_PAINT).slice(2, 4)).toEqual([
+    'step  outcome  attempts  time  expected  when',
+    'one   ok              1  2.0s      1.5s  ████████████████················',
+  ]);
+});
+
+test('a forecast knows what earlier runs took, where the plan does not say', () => {
+  const plan = parsePlan('name: n\nsteps:\n  - { id: a, run: a, estimate: 2s }\n  - { id: b, run: b }\n', 'plan.yaml');
+  expect(forecast(plan, 1, (id) => (id === 'b' ? 700 : 9)).workMs).toBe(2_700);
+});
+
 test('steps without an outcome are counted by their state', () => {
   const { kind: _, ...waiting } = step('five', undefined, undefined, { state: 'waiting' });
   expect(countsOf([...REPORT.steps, waiting])).toBe('1 ok, 1 recovered, 1 failed, 1 skipped, 1 waiting');
