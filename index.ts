@@ -23,6 +23,7 @@ export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
+export type { MemoOptions } from './actors/memos.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
 export type { Dominant, PathStep, Summary } from './machines/summary.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';

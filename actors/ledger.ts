@@ -70,8 +70,8 @@ export function outcomeOf(row: OutcomeRow): Outcome | undefined {
 }
 
 /** Whether the fallback that stood in left a debt. */
-function owesWork({ via, policy }: OutcomeRow): boolean {
-  if (via === null || policy === null) return false;
+function owesWork({ kind, via, policy }: OutcomeRow): boolean {
+  if (kind !== 'degraded' || via === null || policy === null) return false;
   return policyOfText(policy).fallbacks.some(({ name, owes }) => name === via && owes);
 }
 
@@ -123,7 +123,7 @@ export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
 
 /** The times of a step, as far as its action has any. */
 export function measuredStep(
-  { step, after }: Pick<StepRow, 'step' | 'after'>,
+  { step, after, saved_ms: savedMs }: Pick<StepRow, 'step' | 'after' | 'saved_ms'>,
   action: Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
 ): MeasuredStep {
   return {
@@ -132,5 +132,6 @@ export function measuredStep(
     startedAt: action?.started_at ?? null,
     settledAt: action?.settled_at ?? null,
     workMs: action?.work_ms ?? 0,
+    savedMs,
   };
 }

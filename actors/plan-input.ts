@@ -7,6 +7,7 @@ import type { Rows } from '../persistence/rows.ts';
 import { isStorable } from '../persistence/xstate-port.ts';
 import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { durationsOf } from './estimates.ts';
+import { memoPolicyOf, type MemoOptions } from './memos.ts';
 import type { StepRow } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
@@ -23,6 +24,8 @@ export interface StepOptions extends PolicyOverrides {
   readonly estimateMs?: number;
   /** Whether it waits while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
+  /** Whether it is left out when nothing that it is made of has changed. Default: what its action says. */
+  readonly memo?: boolean | MemoOptions;
 }
 
 /** A plan, as a host writes it. */
@@ -43,7 +46,7 @@ const STEP_ID = /^[\w.-]{1,100}$/;
 const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] satisfies FailurePolicy[];
 
 /** What a step may say beside its input and the overrides. */
-const OF_STEP = ['id', 'action', 'after', 'estimateMs', 'optional'];
+const OF_STEP = ['id', 'action', 'after', 'estimateMs', 'optional', 'memo'];
 
 /** What a plan is made with. */
 export interface Planning {
@@ -80,15 +83,20 @@ export function plannedOf(options: PlanOptions, { rows, registry, newId, at }: P
 type Estimated = StepOptions & { readonly estimateMs: number };
 
 function plannedStep({ input, ...options }: Estimated, registry: Registry, rank: number): PlannedStep {
-  const { id, action, after = [], estimateMs, optional = false, ...overrides } = options;
+  const { id, action, after = [], estimateMs, optional = false, memo: asked, ...overrides } = options;
   checkOverrides(`The step "${id}"`, options, OF_STEP);
+  const memo = memoPolicyOf(`The step "${id}"`, asked ?? registry.get(action).memo);
   return {
     id,
     name: action,
     version: versionOf(registry.get(action)),
     input: toText(input, `the input of the step "${id}"`),
     after: [...new Set(after)],
-    policy: { ...registry.policyOf(action, overrides, input), ...(optional ? { optional } : {}) },
+    policy: {
+      ...registry.policyOf(action, overrides, input),
+      ...(optional ? { optional } : {}),
+      ...(memo === undefined ? {} : { memo }),
+    },
     rank,
     estimateMs,
   };

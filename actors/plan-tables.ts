@@ -39,6 +39,12 @@ export interface StepRow {
   readonly round: number;
   /** The action of the present round. */
   readonly action: string;
+  /** What it was made of when it was dispatched; null for a step that is not remembered. */
+  readonly memo_key: string | null;
+  /** What was in the files that it wrote, when what it was made of was still the same. */
+  readonly memo_outputs: string | null;
+  /** What an earlier run had to work for the outcome that stood in, ms. */
+  readonly saved_ms: number | null;
 }
 
 export const PLAN_TABLES: readonly TableSpec[] = [
@@ -84,6 +90,9 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'reason text',
       'round integer not null',
       'action text not null',
+      'memo_key text',
+      'memo_outputs text',
+      'saved_ms real',
     ],
     indexes: [
       'create index if not exists steps_plan on steps(plan, state, rank desc)',

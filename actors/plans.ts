@@ -9,6 +9,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { learnFrom } from './estimates.ts';
+import { recall, remember, settleFrom } from './memos.ts';
 import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { StepGraph } from './step-graph.ts';
 
@@ -102,12 +103,21 @@ class Plans {
       plan.id,
       Number.isFinite(room) ? room : -1,
     );
-    return ready.map((step) => {
+    const known: Settled[] = [];
+    const submissions = ready.flatMap((step): Submission[] => {
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
-      const { optional = false, ...policy } = policyOfText(step.policy);
-      return { id: action, name, version, input, policy, rank, plan: plan.id, optional, at: this.#clock.now() };
+      const { optional = false, memo, ...policy } = policyOfText(step.policy);
+      const remembered = recall(this.#rows, step, memo);
+      if (remembered !== undefined) {
+        settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
+        known.push({ id: action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
+        return [];
+      }
+      return [{ id: action, name, version, input, policy, rank, plan: plan.id, optional, at: this.#clock.now() }];
     });
+    if (known.length > 0) this.#answer({ type: 'tracks.remembered', settled: known });
+    return submissions;
   }
 
   /** How many more of its steps may run; less than none when it was given less room meanwhile. */
@@ -139,11 +149,16 @@ class Plans {
         this.#reconsider(plan);
       } else {
         this.#steps.close(step.id, kind, null);
-        if (isSuccess(kind)) learnFrom(this.#rows, step.step, id);
+        if (isSuccess(kind)) this.#learn(step);
         this.#afterStep(step, kind);
       }
       this.#proceed(plan);
     }
+  }
+
+  #learn(step: StepRow): void {
+    learnFrom(this.#rows, step.step, step.action);
+    remember(this.#rows, step, this.#clock.now());
   }
 
   #afterStep({ plan: id, step }: StepRow, kind: OutcomeKind): void {

@@ -214,9 +214,14 @@ function isDefinedAs(step: Defined, { name, version, input, after, policy }: Pla
     step.name === name &&
     step.version === version &&
     sameText(step.input, input) &&
-    sameText(JSON.stringify(step.policy), JSON.stringify(policy)) &&
+    sameText(essentialOf(step.policy), essentialOf(policy)) &&
     sameMembers(JSON.parse(step.after) as string[], after)
   );
+}
+
+/** Whether it may be left out is no matter once it runs. */
+function essentialOf({ memo: _, ...policy }: StoredPolicy): string {
+  return JSON.stringify(policy);
 }
 
 function sameMembers(a: readonly string[], b: readonly string[]): boolean {

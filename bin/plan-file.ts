@@ -55,6 +55,8 @@ interface CommonStep extends StandIns {
   readonly estimateMs?: number;
   readonly timeoutMs?: number;
   readonly retry?: PlanRetry;
+  /** What it reads and writes, as patterns of files: it may be left out while those, and all that it is made of, are as they were. */
+  readonly files?: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
   /** What the gate, its component and the queue must know, if anything was said. */
   readonly policy?: StepPolicy;
 }
@@ -172,7 +174,7 @@ function envOf(env: NonNullable<CheckedStep['env']>, path: Path, document: PlanD
 }
 
 function commonOf(step: CheckedStep): CommonStep {
-  const { id, after, estimate, timeout, retry } = step;
+  const { id, after, estimate, timeout, retry, inputs, outputs = [] } = step;
   const policy = stepPolicyOf(step);
   return {
     id,
@@ -180,6 +182,7 @@ function commonOf(step: CheckedStep): CommonStep {
     ...(estimate !== undefined && { estimateMs: estimate }),
     ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(retry !== undefined && { retry }),
+    ...(inputs !== undefined && { files: { inputs, outputs } }),
     ...(Object.keys(policy).length > 0 && { policy }),
     ...standInsOf(step),
   };

@@ -35,7 +35,7 @@ export interface StepReport {
   /** How the gate let it pass, and what it gave for its going well; `ask` when somebody was asked. */
   readonly band?: Band;
   readonly score?: number;
-  /** The fallback whose value it is. */
+  /** The fallback whose value it is, or `memo` for the value of an earlier run. */
   readonly via?: string;
   /** What a success lacks of the real thing, composed with what it depends on; absent for nothing. */
   readonly qualityLoss?: number;

@@ -116,12 +116,17 @@ const input = v.pipe(
   }),
 );
 
+const PATTERNS = 'a list of patterns of files such as src/**/*.ts';
+const patterns = v.array(text('a pattern of files such as src/**/*.ts'), expected(PATTERNS));
+
 const common = {
   id,
   after: v.optional(after, []),
   estimate: v.optional(duration(0)),
   timeout: v.optional(duration(1)),
   retry: v.optional(retry),
+  inputs: v.optional(patterns),
+  outputs: v.optional(patterns),
   ...stepPolicy,
 };
 const command = { run: v.optional(text(COMMAND)), cwd: v.optional(text('the path of a folder')), env: v.optional(env) };
@@ -159,9 +164,15 @@ function kindFindings(value: Mapping, path: Path): Finding[] {
   if (!runs && !calls) {
     return [{ path, message: 'a step needs either `run`, a shell command, or `module`, a file to call' }];
   }
+  const unfounded = Object.hasOwn(value, 'outputs') && !Object.hasOwn(value, 'inputs');
+  const needs = 'a step with `outputs` needs `inputs`, the files that it reads: an empty list, if there are none';
+  const founding = unfounded ? [{ path: [...path, 'outputs'], message: needs }] : [];
   const [kind, foreign] = runs ? ['module', call] : ['run', command];
   const misplaced = Object.keys(foreign).filter((key) => Object.hasOwn(value, key));
-  return misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` }));
+  return [
+    ...founding,
+    ...misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` })),
+  ];
 }
 
 const STEP = {

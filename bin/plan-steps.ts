@@ -3,19 +3,40 @@ import { dirname } from 'node:path';
 import { DEFAULT_LOSS, type FallbackTerms } from '../actors/action-context.ts';
 import type { ComponentDefinition, Components } from '../actors/components.ts';
 import { fallbacksOf } from '../actors/stand-ins.ts';
+import type { MemoOptions } from '../actors/memos.ts';
 import type { StepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';
 
-/** The steps as the supervisor takes them: `command` and `module` are the names of the actions. */
-export function stepOptions({ name, steps, file }: PlanFile): StepOptions[] {
+/**
+ * The steps as the supervisor takes them: `command` and `module` are the names of the actions.
+ *
+ * @param options `changed`: what is unchanged since an earlier run is left out. Otherwise all run, and what comes of them is remembered.
+ */
+export function stepOptions({ name, steps, file }: PlanFile, { changed = false } = {}): StepOptions[] {
   const folder = dirname(file);
-  return steps.map((step) => ({ ...optionsOf(step, folder), subject: `${name}/${step.id}` }));
+  return steps.map((step) => {
+    const subject = `${name}/${step.id}`;
+    const memo = memoOf(step, folder, subject);
+    return {
+      ...optionsOf(step, folder),
+      subject,
+      ...(memo === undefined ? {} : { memo: { ...memo, refresh: !changed } }),
+    };
+  });
+}
+
+/** One step never stands in for another, though they run the same. What a module does is in its file, too. */
+function memoOf(step: PlanStep, folder: string, version: string): MemoOptions | undefined {
+  if (step.files === undefined) return undefined;
+  const { inputs, outputs } = step.files;
+  if (step.kind === 'module') return { version, files: [step.module, ...inputs], outputs, folder };
+  return { version, files: inputs, outputs, folder: step.cwd ?? folder };
 }
 
 function optionsOf(step: PlanStep, folder: string): StepOptions {
-  const { id, kind, after, estimateMs, timeoutMs, retry, policy, ...work } = step;
+  const { id, kind, after, estimateMs, timeoutMs, retry, policy, files: _, ...work } = step;
   return {
     summary: `${id}: ${firstLine(step.kind === 'command' ? step.run : `${step.module}#${step.export}`)}`,
     ...policy,

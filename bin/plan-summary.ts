@@ -1,5 +1,7 @@
 /** What is printed of a run, mostly when it has ended: each step with its place in time, what was retried, and the speed-up. */
+import { VIA_MEMO } from '../actors/memos.ts';
 import { isSuccess } from '../machines/outcome.ts';
+import type { Summary } from '../machines/summary.ts';
 import { silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanReport, StepReport } from './plan-report.ts';
@@ -17,6 +19,7 @@ export function planSummary(report: PlanReport, paint: Paint, now = Date.now()):
     '',
     ...textTable(report.steps, stepColumns(report, paint)),
     '',
+    ...unchanged(report.summary),
     ...retried(report),
     ...standingLines(report.standing),
     ...(report.kind === undefined ? soFar(report, now) : ended(report)),
@@ -80,12 +83,17 @@ function bar({ startedAt, settledAt }: StepReport, { steps, makespanMs }: PlanRe
 
 function why({ reason, error, kind, via, undo, approval }: StepReport): string {
   if (approval !== undefined) return `asks: ${silenceText(approval)}`;
+  if (kind === 'ok' && via === VIA_MEMO) return 'unchanged';
   if (kind === 'ok' || kind === 'recovered') return '';
   const [line = ''] = (reason ?? error?.message ?? '').split('\n');
   if (kind === 'degraded')
     return `${via === undefined || via === 'fallback' ? 'fallback' : `fallback ${via}`} after: ${line}`;
   if (undo === undefined) return line;
   return `${line}; ${undo === 'done' ? 'undone' : `not undone: ${undo.message.split('\n', 1)[0]}`}`;
+}
+
+function unchanged({ unchanged: steps, savedMs }: Summary): string[] {
+  return steps.length === 0 ? [] : [`unchanged: ${steps.join(', ')}, which saved ${shownDuration(savedMs)} of work`];
 }
 
 function retried({ steps }: PlanReport): string[] {

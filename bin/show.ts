@@ -103,7 +103,7 @@ function details(of: StepReport): string[] {
       'error',
       of.error === undefined ? undefined : `${of.error.message}${of.error.code === null ? '' : ` [${of.error.code}]`}`,
     ],
-    ['via', of.via && `the fallback ${of.via}`],
+    ['via', of.via && (of.kind === 'degraded' ? `the fallback ${of.via}` : 'an earlier run: nothing has changed')],
     ['quality', of.qualityLoss === undefined ? undefined : (1 - of.qualityLoss).toFixed(2)],
     ['undo', of.undo && (of.undo === 'done' ? 'what it did was undone' : `failed: ${of.undo.message}`)],
     ['value', of.value === undefined ? undefined : JSON.stringify(of.value)],

@@ -22,6 +22,8 @@ export interface MeasuredStep {
   readonly settledAt: number | null;
   /** What its attempts took in all, ms. */
   readonly workMs: number;
+  /** What an earlier run had worked for the outcome that stood in, ms; null or absent for a step without one. */
+  readonly savedMs?: number | null;
 }
 
 /** A step of the measured critical path. The times of all of them add up to the makespan. */
@@ -66,6 +68,10 @@ export interface Summary {
   /** Back from the step that ended last, by the dependency that ended last. */
   readonly criticalPath: readonly PathStep[];
   readonly dominant: Dominant | null;
+  /** Steps that were left out, because nothing that they are made of had changed. */
+  readonly unchanged: readonly string[];
+  /** What those had worked when they ran, ms. */
+  readonly savedMs: number;
 }
 
 interface Timed {
@@ -191,6 +197,7 @@ export function summaryOf(steps: readonly MeasuredStep[], slots: number): Summar
   const heldMs = spans.reduce((sum, { from, to }) => sum + to - from, 0);
   const spanMs = ways.reduce((most, { longestMs }) => Math.max(most, longestMs), 0);
   const atOnce = mostAtOnce(spans);
+  const unchanged = steps.filter(({ savedMs }) => savedMs != null);
   const room = Math.max(1, slots, atOnce);
   const speedUp = makespanMs === 0 ? 1 : workMs / makespanMs;
   const criticalPath = pathFrom(last, beganAt, steps, ways);
@@ -206,5 +213,7 @@ export function summaryOf(steps: readonly MeasuredStep[], slots: number): Summar
     utilisation: makespanMs === 0 ? 0 : heldMs / (room * makespanMs),
     criticalPath,
     dominant: dominantOf(criticalPath, makespanMs),
+    unchanged: unchanged.map(({ id }) => id),
+    savedMs: unchanged.reduce((sum, { savedMs }) => sum + (savedMs ?? 0), 0),
   };
 }

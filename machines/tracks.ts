@@ -50,6 +50,8 @@ export type TracksEvent =
   | { readonly type: 'tracks.cancel'; readonly plan: string; readonly at: number }
   | { readonly type: 'tracks.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'tracks.dispatched'; readonly submissions: readonly Submission[] }
+  /** Steps whose outcome was known: nothing was queued for them. */
+  | { readonly type: 'tracks.remembered'; readonly settled: readonly Settled[] }
   | { readonly type: 'tracks.withdrawn'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'tracks.finished'; readonly plan: string; readonly kind: PlanKind };
 
@@ -59,6 +61,7 @@ export type PlanKind = Extract<OutcomeKind, 'ok' | 'failed' | 'cancelled'>;
 export type TracksNotice =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind };
 
 /** Dispatches the steps of plans in the order of their dependencies. */
@@ -93,6 +96,13 @@ export const tracksMachine = setup({
           actions: {
             type: 'announce',
             params: ({ event }) => ({ notice: { ...event, type: 'executor.submit' as const } }),
+          },
+        },
+        // It comes back as that of any other action, and is told to whoever hears of those.
+        'tracks.remembered': {
+          actions: {
+            type: 'announce',
+            params: ({ event }) => ({ notice: { ...event, type: 'executor.settled' as const } }),
           },
         },
         'tracks.withdrawn': {
