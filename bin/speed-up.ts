@@ -37,9 +37,11 @@ function tookMs({ waitedMs, ranMs, backedOffMs }: PathStep): number {
   return waitedMs + ranMs + backedOffMs;
 }
 
-/** What is too short to matter is left out of it: every start and every end takes a moment. */
+/** Every start and every end takes a moment: shorter waits are not told. */
+const LEAST_WAIT_MS = 100;
+
 function pathText(of: PathStep): string {
-  const least = LEAST_SHARE * tookMs(of);
+  const least = Math.max(LEAST_WAIT_MS, LEAST_SHARE * tookMs(of));
   const parts = [
     ...(of.waitedMs > least ? [`waited ${shownDuration(of.waitedMs)}`] : []),
     `ran ${shownDuration(of.ranMs)}`,
