@@ -17,6 +17,9 @@ export interface PlanRow {
   readonly settled_at: number | null;
   /** When whoever had it run was told how it ended. */
   readonly reported_at: number | null;
+  /** How many of its steps have no outcome, and how many of those are dispatched; null in a plan of before they were kept. */
+  readonly unsettled: number | null;
+  readonly dispatched: number | null;
 }
 
 export interface StepRow {
@@ -54,6 +57,8 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'submitted_at real not null',
       'settled_at real',
       'reported_at real',
+      'unsettled integer',
+      'dispatched integer',
     ],
     indexes: [
       'create index if not exists plans_name on plans(name, seq)',

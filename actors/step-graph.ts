@@ -14,6 +14,12 @@ import { policyOfText } from './earlier-versions.ts';
 import { actionKey, roundOf, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { sameText, unsealed, unsealedPolicy } from './values.ts';
 
+/** Of a plan's steps. */
+export interface Counts {
+  readonly unsettled: number;
+  readonly dispatched: number;
+}
+
 export class StepGraph {
   readonly #rows: Rows;
 
@@ -39,9 +45,9 @@ export class StepGraph {
     return [step.action];
   }
 
-  put(plan: string, { id: step, name, version, input, after, policy, rank, estimateMs }: PlannedStep): void {
+  put(plan: string, planned: PlannedStep, round: number): void {
+    const { id: step, name, version, input, after, policy, rank, estimateMs } = planned;
     const id = stepKey(plan, step);
-    const round = this.#unusedRound(id);
     this.#rows.run(
       `insert into steps(id, plan, step, name, version, input, after, policy, rank, estimate_ms, missing, state, round, action, from_turn)
        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'waiting', ?, ?, ?)
@@ -74,15 +80,24 @@ export class StepGraph {
     }
   }
 
-  /** The round after the last that had an action: a step of this name may have run before, and have been removed. */
-  #unusedRound(id: string): number {
+  /**
+   * Of each step that has had an action, the round after the last: one of this name may have run before, and have been
+   * removed. What is not named begins with the first.
+   */
+  unusedRounds(plan: string): Map<string, number> {
+    const rounds = new Map<string, number>();
+    // The ids that begin with the plan's and a slash, by their own index; "0" is the character after the slash.
     const used = this.#rows.all<{ id: string }>(
-      `select id from actions where id = ? or (id > ? || '#' and id < ? || '#:')`,
-      id,
-      id,
-      id,
+      `select id from actions where id > ? || '/' and id < ? || '0'`,
+      plan,
+      plan,
     );
-    return Math.max(0, ...used.map((action) => roundOf(action.id))) + 1;
+    for (const { id } of used) {
+      const round = roundOf(id);
+      const step = round === 1 ? id : id.slice(0, id.lastIndexOf('#'));
+      rounds.set(step, Math.max(rounds.get(step) ?? 1, round + 1));
+    }
+    return rounds;
   }
 
   /** Counts what each waiting step of a plan still waits for, from the graph and the outcomes. */
@@ -102,10 +117,14 @@ export class StepGraph {
     );
   }
 
-  count(plan: string, state: StepRow['state']): number {
-    return (
-      this.#rows.get<{ n: number }>('select count(*) as n from steps where plan = ? and state = ?', plan, state)?.n ?? 0
+  /** Counts a plan's steps: when the graph has changed, and for a plan of before the counts were kept. */
+  counted(plan: string): Counts {
+    const counts = this.#rows.get<Counts>(
+      `select count(*) as unsettled, total(state = 'dispatched') as dispatched
+       from steps where plan = ? and state in ('waiting', 'ready', 'dispatched')`,
+      plan,
     );
+    return counts ?? { unsettled: 0, dispatched: 0 };
   }
 
   kindOf(plan: string): PlanKind {
@@ -126,42 +145,40 @@ export class StepGraph {
     );
   }
 
-  #dependantsOf(plan: string, step: string): StepRow[] {
-    return this.#rows.all<StepRow>(
-      `select s.* from edges e join steps s on s.id = e.plan || '/' || e.dependant where e.plan = ? and e.step = ?`,
+  /** One dependency less to wait for; what waits for none is ready. */
+  free(plan: string, step: string): void {
+    this.#rows.run(
+      `update steps set missing = missing - 1, state = iif(missing = 1, 'ready', 'waiting'), from_turn = ?
+       where state = 'waiting' and id in (select plan || '/' || dependant from edges where plan = ? and step = ?)`,
+      this.#rows.turn,
       plan,
       step,
     );
   }
 
-  free(plan: string, step: string): void {
-    for (const { id, missing, state } of this.#dependantsOf(plan, step)) {
-      if (state !== 'waiting') continue;
-      this.#rows.run(
-        'update steps set missing = ?, state = ?, from_turn = ? where id = ?',
-        missing - 1,
-        missing === 1 ? 'ready' : 'waiting',
-        this.#rows.turn,
-        id,
-      );
-    }
-  }
-
-  /** Skips whatever waits for the step, directly or not. */
-  skipDependants(plan: string, step: string, reason: string): void {
+  /** Skips whatever waits for the step, directly or not. Gives how many. */
+  skipDependants(plan: string, step: string, reason: string): number {
+    let skipped = 0;
     const queue = [step];
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      for (const { id, step: dependant, state } of this.#dependantsOf(plan, next)) {
-        if (state !== 'waiting' && state !== 'ready') continue;
+      const dependants = this.#rows.all<Pick<StepRow, 'id' | 'step'>>(
+        `select s.id, s.step from edges e join steps s on s.id = e.plan || '/' || e.dependant
+         where e.plan = ? and e.step = ? and s.state in ('waiting', 'ready')`,
+        plan,
+        next,
+      );
+      for (const { id, step: dependant } of dependants) {
         this.close(id, 'skipped', reason);
         queue.push(dependant);
       }
+      skipped += dependants.length;
     }
+    return skipped;
   }
 
-  /** Gives all that waits its outcome without an attempt. */
-  closeWaiting(plan: string, kind: OutcomeKind, reason: string): void {
-    this.#rows.run(
+  /** Gives all that waits its outcome without an attempt. Says how many that are. */
+  closeWaiting(plan: string, kind: OutcomeKind, reason: string): number {
+    return this.#rows.run(
       `update steps set state = 'settled', kind = ?, reason = ?, from_turn = ? where plan = ? and state in ('waiting', 'ready')`,
       kind,
       reason,
@@ -181,9 +198,8 @@ export class StepGraph {
   }
 
   /** Whether the step was redefined while the action that has settled was under way, in a plan that goes on. */
-  isOutdated({ id, plan, action, round }: StepRow): boolean {
-    if (action === actionKey(id, round)) return false;
-    return this.#rows.get<PlanRow>('select * from plans where id = ?', plan)?.state === 'running';
+  isOutdated({ id, action, round }: StepRow, plan: Pick<PlanRow, 'state'>): boolean {
+    return action !== actionKey(id, round) && plan.state === 'running';
   }
 
   /** Whatever is dispatched gets another round when its action has ended, because that is being cancelled. */
