@@ -98,9 +98,10 @@ export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);
 }
 
+/** The steps of a plan, the most urgent first: actions and fan-outs, with their items, and no groups, which do nothing. */
 export function readSteps(rows: Reader, plan: string): StepRow[] {
-  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
-  return steps.map((step) => unsealed(rows, step));
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, rowid', plan);
+  return steps.filter(({ role }) => role !== 'group').map((step) => unsealed(rows, step));
 }
 
 export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {

@@ -9,6 +9,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
+import { Joins } from './joins.ts';
 import { StepGraph, type Counts } from './step-graph.ts';
 
 /** What plans need of the world. */
@@ -45,12 +46,14 @@ class Plans {
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #steps: StepGraph;
+  readonly #joins: Joins;
   readonly #answer: Answer;
 
   constructor({ rows, clock }: PlanWorld, answer: Answer) {
     this.#rows = rows;
     this.#clock = clock;
     this.#steps = new StepGraph(rows);
+    this.#joins = new Joins(rows, clock, this.#steps);
     this.#answer = answer;
   }
 
@@ -68,21 +71,25 @@ class Plans {
     const { id } = plan;
     const isNew = this.#rows.get('select 1 from plans where id = ?', id) === undefined;
     this.#rows.run(
-      `insert into plans(id, name, policy, concurrency, state, submitted_at, from_turn) values (?, ?, ?, ?, 'running', ?, ?)
-       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, from_turn = excluded.from_turn`,
+      `insert into plans(id, name, policy, concurrency, state, submitted_at, joins, from_turn)
+       values (?, ?, ?, ?, 'running', ?, ?, ?)
+       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, joins = excluded.joins,
+         from_turn = excluded.from_turn`,
       id,
       plan.name,
       plan.policy,
       plan.concurrency,
       plan.at,
+      plan.steps.filter(({ role }) => role !== undefined).length,
       this.#rows.turn,
     );
     const outdated = removed.flatMap((step) => this.#steps.remove(stepKey(id, step)));
     if (!isNew) {
       this.#rows.run('delete from edges where plan = ?', id);
+      this.#steps.removeGroups(id, new Set(plan.steps.map((step) => step.id)));
       outdated.push(...plan.steps.flatMap((step) => this.#steps.redefine(stepKey(id, step.id), step)));
     }
-    const rounds = this.#steps.unusedRounds(id);
+    const rounds = this.#steps.unusedRounds(`${id}/`);
     for (const step of plan.steps) this.#steps.put(id, step, rounds.get(stepKey(id, step.id)) ?? 1);
     const open = this.#open(id) as OpenPlan;
     this.#reconsider(open);
@@ -97,12 +104,13 @@ class Plans {
     Object.assign(plan, this.#steps.counted(id));
     if (plan.state === 'stopping') plan.unsettled -= this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
     else if (policy !== 'continue')
-      for (const { step, kind } of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, kind);
+      for (const step of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, step.kind);
   }
 
   /** Dispatches what is ready and allowed, or finishes the plan; and notes its counts. */
   #proceed(plan: OpenPlan): void {
     if (plan.state === 'settled') return;
+    if (plan.state === 'running') this.#join(plan);
     const submissions = plan.state === 'running' ? this.#dispatch(plan) : [];
     const isDone = plan.unsettled === 0;
     if (isDone) this.#finish(plan);
@@ -115,6 +123,28 @@ class Plans {
     );
     if (submissions.length > 0) this.#answer({ type: 'tracks.dispatched', submissions });
     if (isDone) this.#answer({ type: 'tracks.finished', plan: plan.id, kind: plan.kind as PlanKind });
+  }
+
+  /** Expands the fan-outs whose list is there, and settles the groups and fan-outs that wait for nothing more. */
+  #join(plan: OpenPlan): void {
+    if (plan.joins === 0) return;
+    for (let due = this.#nextJoin(plan.id); due !== undefined; due = this.#nextJoin(plan.id)) {
+      if (due.role === 'each' && due.items === null) {
+        const items = this.#joins.expand(due);
+        if (typeof items === 'string') this.#settle(plan, due, 'failed', items);
+        else plan.unsettled += items;
+      } else {
+        const { kind, reason } = this.#joins.gather(due);
+        this.#settle(plan, due, kind, reason);
+      }
+    }
+  }
+
+  #nextJoin(plan: string): StepRow | undefined {
+    return this.#rows.get<StepRow>(
+      `select * from steps where plan = ? and role is not null and state = 'ready' limit 1`,
+      plan,
+    );
   }
 
   #dispatch(plan: OpenPlan): Submission[] {
@@ -171,30 +201,38 @@ class Plans {
         isChanged = true;
         continue;
       }
-      this.#steps.close(step.id, kind, null);
-      plan.unsettled -= 1;
-      if (plan.policy === 'continue' || isSuccess(kind)) this.#steps.free(id, step.step);
-      else this.#skipAfter(plan, step.step, kind);
+      this.#settle(plan, step, kind, null);
     }
     if (isChanged) this.#reconsider(plan);
     this.#proceed(plan);
   }
 
+  #settle(plan: OpenPlan, step: StepRow, kind: OutcomeKind, reason: string | null): void {
+    this.#steps.close(step.id, kind, reason);
+    plan.unsettled -= 1;
+    if (plan.policy === 'continue' || isSuccess(kind)) this.#steps.free(step);
+    else this.#skipAfter(plan, step, kind);
+    if (step.fan !== null && step.at_once !== null) this.#steps.admit(step.plan, step.fan, step.at_once);
+  }
+
   /** Skips what must not run any more after a step that ended without success; one that was skipped itself stops no plan. */
-  #skipAfter(plan: OpenPlan, step: string, kind: OutcomeKind): void {
+  #skipAfter(plan: OpenPlan, row: StepRow, kind: OutcomeKind): void {
     const { id, policy } = plan;
+    const { step } = row;
     const ended = kind === 'failed' ? 'failed' : `was ${kind}`;
     plan.unsettled -=
       policy === 'stop' && kind !== 'skipped'
         ? this.#steps.closeWaiting(id, 'skipped', `"${step}" ${ended}, and the plan stops at the first failure`)
-        : this.#steps.skipDependants(id, step, `it depends on "${step}", which ${ended}`);
+        : this.#steps.skipDependants(row, `it depends on "${step}", which ${ended}`);
   }
 
-  renew({ plan: id }: { plan: string; at: number }): void {
+  renew({ plan: id, at }: { plan: string; at: number }): void {
     const plan = this.#open(id);
     if (plan === undefined) return;
     if (plan.state === 'stopping') this.#steps.outdateDispatched(id);
-    for (const { id: step, round, kind } of this.#steps.unsuccessful(id)) {
+    const unsuccessful = this.#steps.unsuccessful(id);
+    const outdated = this.#steps.withNewFoundations(unsuccessful).flatMap((fan) => this.#steps.collapse(fan));
+    for (const { id: step, round, kind } of unsuccessful) {
       const next = kind === 'skipped' ? round : round + 1;
       this.#rows.run(
         `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
@@ -211,6 +249,7 @@ class Plans {
       id,
     );
     this.#reconsider(plan);
+    if (outdated.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: outdated, at });
     this.#proceed(plan);
   }
 

@@ -25,7 +25,7 @@ import type { Progress } from './progress.ts';
 import { Settlements } from './settlements.ts';
 import { standingOf } from './standing.ts';
 import { statsOf, type Stats } from './stats.ts';
-import { isKnown, refuseTaken, submissionOf } from './submissions.ts';
+import { isKnown, refuseOthers, refuseTaken, submissionOf } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { sealed, sealedPolicy } from './values.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
@@ -169,6 +169,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Puts other definitions into a plan that goes on: new steps, changed ones that have no outcome yet, and removals. */
   async amendPlan(plan: Plan, removed: readonly string[]): Promise<void> {
+    refuseOthers(this.#rows, plan);
     await this.#send({ type: 'supervisor.amendPlan', plan: this.#sealedPlan(plan), removed });
   }
 
@@ -180,7 +181,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, newId } = this.#parts;
-    return plannedOf(options, registry, newId, this.#now());
+    const known = options.id === undefined ? undefined : readPlan(this.#rows, options.id);
+    return plannedOf(options, registry, newId, this.#now(), known?.submitted_at);
   }
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */

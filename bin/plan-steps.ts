@@ -3,18 +3,18 @@ import { dirname } from 'node:path';
 import { DEFAULT_LOSS, type FallbackTerms } from '../actors/action-context.ts';
 import type { ComponentDefinition, Components } from '../actors/components.ts';
 import { fallbacksOf } from '../actors/stand-ins.ts';
-import type { StepOptions } from '../actors/plan-input.ts';
+import type { ActionStepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';
 
 /** The steps as the supervisor takes them: `command` and `module` are the names of the actions. */
-export function stepOptions({ name, steps, file }: PlanFile): StepOptions[] {
+export function stepOptions({ name, steps, file }: PlanFile): ActionStepOptions[] {
   const folder = dirname(file);
   return steps.map((step) => ({ ...optionsOf(step, folder), subject: `${name}/${step.id}` }));
 }
 
-function optionsOf(step: PlanStep, folder: string): StepOptions {
+function optionsOf(step: PlanStep, folder: string): ActionStepOptions {
   const { id, kind, after, estimateMs, timeoutMs, retry, policy, ...work } = step;
   return {
     summary: `${id}: ${firstLine(step.kind === 'command' ? step.run : `${step.module}#${step.export}`)}`,

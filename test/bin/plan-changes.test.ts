@@ -27,6 +27,14 @@ function stored(of: PlanFile, ...finished: string[]): StepRow[] {
     kind: finished.includes(id) ? 'ok' : null,
     reason: null,
     round: 1,
+    urgency: null,
+    role: null,
+    source: null,
+    at_once: null,
+    most: null,
+    items: null,
+    fan: null,
+    item: null,
     action: `n:1/${id}`,
   }));
 }

@@ -15,6 +15,7 @@ function row(overrides: Partial<PlanRow>): PlanRow {
     reported_at: 3,
     unsettled: 0,
     dispatched: 0,
+    joins: 0,
     ...overrides,
   };
 }
