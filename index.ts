@@ -11,6 +11,7 @@ export {
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
+export type { PlanProgress, StepCounts } from './actors/plan-progress.ts';
 export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';

@@ -129,7 +129,9 @@ test('an item that fails stops the plan, or skips what comes after, or leaves a 
   const run = async (policy: PlanOptions['policy']) => {
     const { actions } = world(new Set([1]));
     await using supervisor = await open(actions, quickStore(), 1);
-    return await (await supervisor.plan(doubled([1, 2, 3], { policy: policy as 'stop' }))).outcome;
+    return await (
+      await supervisor.plan(doubled([1, 2, 3], { policy: policy as 'stop' }))
+    ).outcome;
   };
   expect(kinds(await run('stop'))).toEqual({
     list: 'ok',
