@@ -18,13 +18,18 @@ export interface Forecast {
   readonly speedUp: number;
 }
 
-export function forecast({ name, steps }: PlanFile, slots: number): Forecast {
+export function forecast({ name, steps: own, groups }: PlanFile, slots: number): Forecast {
+  const steps = [...own, ...groups.map((group) => ({ ...group, estimateMs: 0 }))];
+  const isGroup = new Set(groups.map(({ id }) => id));
+  const withoutGroups = (ids: readonly string[]) => ids.filter((id) => !isGroup.has(id));
   const [workMs, makespanMs] = [work(steps), makespan(steps, slots)];
   return {
     plan: name,
     slots,
-    tracks: tracks(steps, slots),
-    criticalPath: criticalPath(steps),
+    tracks: tracks(steps, slots)
+      .map(withoutGroups)
+      .filter((track) => track.length > 0),
+    criticalPath: withoutGroups(criticalPath(steps)),
     workMs,
     spanMs: span(steps),
     makespanMs,
