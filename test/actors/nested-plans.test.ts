@@ -160,3 +160,37 @@ test.each([
   const { code, message: text } = error as { code: string; message: string };
   expect(`${code}: ${text}`).toMatch(message);
 });
+
+test('of two plans the one that is due goes first, and what an urgent step waits for goes before what nobody waits for', async () => {
+  const { ran, held, waiting, actions } = world();
+  held.add('first');
+  await using supervisor = await open(actions);
+  const first = await supervisor.plan({ id: 'first', steps: [say('first')] });
+  await until(() => waiting.has('first'));
+  const plans = [
+    { id: 'low', priority: 'low', steps: [say('low')] },
+    {
+      id: 'plain',
+      steps: [say('plain'), say('base'), { ...say('rescue', 'base'), priority: 'critical' } as StepOptions],
+    },
+    { id: 'due', dueAt: supervisor.durable.store.clock.now() + 60_000, steps: [say('due')] },
+  ] as const;
+  const handles = await Promise.all(plans.map((plan) => supervisor.plan(plan as PlanOptions)));
+  waiting.get('first')?.();
+  await Promise.all([first, ...handles].map(({ outcome }) => outcome));
+  // What a step frees is queued in the turn in which its slot is given to the best that waits already.
+  expect(ran.filter((word) => word !== 'rescue')).toEqual(['first', 'base', 'due', 'plain', 'low']);
+  expect(ran.indexOf('rescue')).toBeLessThan(ran.indexOf('plain'));
+});
+
+test('a plan that is submitted again after it was due joins the one that there is', async () => {
+  const { actions } = world();
+  await using supervisor = await open(actions);
+  const plan = { id: 'p', dueAt: Date.now() + 30, steps: [say('a')] };
+  await (
+    await supervisor.plan(plan)
+  ).outcome;
+  await expect.poll(() => Date.now() > plan.dueAt).toBe(true);
+  expect((await (await supervisor.plan(plan)).outcome).kind).toBe('ok');
+  await expect(supervisor.plan({ ...plan, id: 'other' })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+});
