@@ -2,7 +2,7 @@
 export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
-export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export type { ActionStepOptions, ForEachOptions, GroupOptions, PlanOptions, StepOptions } from './actors/plan-input.ts';
 export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {
   defineAction,
@@ -11,6 +11,7 @@ export {
   type PolicyOverrides,
   type Undo,
 } from './actors/actions.ts';
+export type { PlanProgress, StepCounts } from './actors/plan-progress.ts';
 export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';
@@ -22,6 +23,7 @@ export type { StopReason, UnfinishedCounts, UnfinishedKind } from './machines/st
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
+export type { Priority, UrgencyOptions } from './machines/urgency.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
 export type { MemoOptions } from './actors/memos.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';

@@ -95,16 +95,44 @@ export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);
 }
 
+/** What each step of a plan took, the groups and the items of fan-outs, which hold the graph together, among them. */
+export function measuredSteps(
+  rows: Pick<Rows, 'all'>,
+  plan: string,
+  actionOf: (action: string) => Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
+): MeasuredStep[] {
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rowid', plan);
+  const items = new Map<string, string[]>();
+  for (const { fan, step } of steps) {
+    if (fan == null) continue;
+    const others = items.get(fan);
+    if (others === undefined) items.set(fan, [step]);
+    else others.push(step);
+  }
+  return steps.map(({ step, after, action, saved_ms: savedMs }) => {
+    const row = actionOf(action);
+    return {
+      id: step,
+      after: [...(JSON.parse(after) as string[]), ...(items.get(step) ?? [])],
+      startedAt: row?.started_at ?? null,
+      settledAt: row?.settled_at ?? null,
+      workMs: row?.work_ms ?? 0,
+      savedMs,
+    };
+  });
+}
+
+/** The steps of a plan, the most urgent first: actions and fan-outs, with their items, and no groups, which do nothing. */
 export function readSteps(rows: Reader, plan: string): StepRow[] {
-  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
-  return steps.map((step) => unsealed(rows, step));
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, rowid', plan);
+  return steps.filter(({ role }) => role !== 'group').map((step) => unsealed(rows, step));
 }
 
 export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
   const plan = readPlan(rows, id);
   if (plan?.state !== 'settled') return undefined;
   const steps: Record<string, StepOutcome> = {};
-  const measured: MeasuredStep[] = [];
+  const actions = new Map<string, ActionRow | undefined>();
   for (const row of readSteps(rows, id)) {
     const { step, kind, reason } = row;
     const action = readAction(rows, row.action);
@@ -114,24 +142,12 @@ export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
       ...(reason === null ? {} : { reason }),
       ...(outcome === undefined ? {} : { outcome }),
     };
-    measured.push(measuredStep(row, action));
+    actions.set(row.action, action);
   }
-  const summary = summaryOf(measured, plan.slots ?? 0);
+  const summary = summaryOf(
+    measuredSteps(rows, id, (action) => actions.get(action)),
+    plan.slots ?? 0,
+  );
   const { workMs, makespanMs, speedUp } = summary;
   return { kind: plan.kind as PlanKind, steps, workMs, makespanMs, speedUp, summary };
-}
-
-/** The times of a step, as far as its action has any. */
-export function measuredStep(
-  { step, after, saved_ms: savedMs }: Pick<StepRow, 'step' | 'after' | 'saved_ms'>,
-  action: Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
-): MeasuredStep {
-  return {
-    id: step,
-    after: JSON.parse(after) as string[],
-    startedAt: action?.started_at ?? null,
-    settledAt: action?.settled_at ?? null,
-    workMs: action?.work_ms ?? 0,
-    savedMs,
-  };
 }

@@ -21,21 +21,26 @@ export interface Forecast {
 
 /** @param learned how long a step took before, ms, if that is known. */
 export function forecast(
-  { name, steps: planned }: PlanFile,
+  { name, steps: own, groups }: PlanFile,
   slots: number,
   learned: (step: string) => number | undefined = () => undefined,
 ): Forecast {
-  const steps = planned.map(({ id, after, estimateMs }) => ({
+  const estimated = own.map(({ id, after, estimateMs }) => ({
     id,
     after,
     estimateMs: estimateMs ?? learned(id) ?? UNKNOWN_MS,
   }));
+  const steps = [...estimated, ...groups.map((group) => ({ ...group, estimateMs: 0 }))];
+  const isGroup = new Set(groups.map(({ id }) => id));
+  const withoutGroups = (ids: readonly string[]) => ids.filter((id) => !isGroup.has(id));
   const [workMs, makespanMs] = [work(steps), makespan(steps, slots)];
   return {
     plan: name,
     slots,
-    tracks: tracks(steps, slots),
-    criticalPath: criticalPath(steps),
+    tracks: tracks(steps, slots)
+      .map(withoutGroups)
+      .filter((track) => track.length > 0),
+    criticalPath: withoutGroups(criticalPath(steps)),
     workMs,
     spanMs: span(steps),
     makespanMs,

@@ -5,7 +5,7 @@ import type { Band } from '../machines/gate.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outcome.ts';
 import { summaryOf, type Summary } from '../machines/summary.ts';
 import type { PlanKind } from '../machines/tracks.ts';
-import { measuredStep, readPlan, readSteps } from '../actors/ledger.ts';
+import { measuredSteps, readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { fallbackNamed, filesBeside, outputFileOf, standInOutputFileOf } from '../actors/step-files.ts';
@@ -73,7 +73,7 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
   const steps = rowsOfSteps.map((step) => {
     return stepReport(step, actions.get(step.action), store, asking.get(step.action));
   });
-  const measured = rowsOfSteps.map((step) => measuredStep(step, actions.get(step.action)));
+  const measured = measuredSteps(rows, id, (action) => actions.get(action));
   // An older Perdure made the table without that column.
   const summary = summaryOf(measured, plan.slots ?? 0);
   const { workMs, makespanMs, speedUp, atOnce } = summary;

@@ -5,12 +5,16 @@
  *   stop              nothing new is dispatched; what runs may end; what waits is skipped
  *   skip-dependants   whatever depends on the failed step, directly or not, is skipped; the rest goes on
  *   continue          dependants run all the same
+ *
+ * A fan-out becomes one step for each item when the list is there, and is itself what waits for all of them. It and a group run
+ * nothing: they settle in the turn in which the last that they wait for does.
  */
 import { setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
 import type { StoredPolicy } from './action-policy.ts';
+import type { Urgency } from './urgency.ts';
 
 export type FailurePolicy = 'stop' | 'continue' | 'skip-dependants';
 
@@ -23,9 +27,27 @@ export interface PlannedStep {
   readonly input: string;
   readonly after: readonly string[];
   readonly policy: StoredPolicy;
-  /** Upward rank, ms: the longest estimated way from the start of this step to the end of the plan. */
+  /** Where it stands in the queue: greater goes first. */
   readonly rank: number;
   readonly estimateMs: number;
+  /** Null for one that is as urgent as most are. */
+  readonly urgency?: Urgency | null;
+  /** `group`: no work of its own, it is done when all that it comes after is. `each`: a fan-out. Absent for what is one action. */
+  readonly role?: StepRole;
+  /** Only of a fan-out. */
+  readonly forEach?: FanOut;
+}
+
+export type StepRole = 'group' | 'each';
+
+/** What a fan-out goes over. */
+export interface FanOut {
+  /** The step whose value it is. */
+  readonly from: string;
+  /** The most items that there may be. */
+  readonly limit: number;
+  /** How many of them run at once; null for as many as the plan allows. */
+  readonly concurrency: number | null;
 }
 
 /** A plan, its graph checked and ranked. */

@@ -69,6 +69,7 @@ test('what a supervisor can be asked is this', () => {
     'pause',
     'plan',
     'preparePlan',
+    'progress',
     'reset',
     'resume',
     'resumed',

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
-import type { StepOptions } from '../../actors/plan-input.ts';
+import type { ActionStepOptions as StepOptions } from '../../actors/plan-input.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import type { Actions } from '../../actors/actions.ts';
 import { isPerdureError } from '../../errors.ts';

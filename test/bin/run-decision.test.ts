@@ -14,6 +14,9 @@ function row(overrides: Partial<PlanRow>): PlanRow {
     submitted_at: 1,
     settled_at: 2,
     reported_at: 3,
+    unsettled: 0,
+    dispatched: 0,
+    joins: 0,
     ...overrides,
   };
 }
