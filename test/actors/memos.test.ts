@@ -241,3 +241,34 @@ test('what cannot be meant is refused, with what could be', async () => {
   ).rejects.toThrow('memo must be true');
   await supervisor.close();
 });
+
+test('groups and the items of fan-outs are remembered, and the critical path leads through them', async () => {
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 20));
+  const list = defineAction({ memo: true, run: () => wait().then(() => [1, 2]) });
+  const each = defineAction({ memo: true, run: ({ item }: { item: number }) => wait().then(() => item * 2) });
+  await using supervisor = await spawnSupervisor({ store: tempStore(), actions: { list, each, last: list } });
+  const run = async (id: string) => {
+    const phase = [
+      { id: 'list', action: 'list' },
+      { id: 'each', action: 'each', forEach: { from: 'list' } },
+    ];
+    const { outcome } = await supervisor.plan({
+      id,
+      steps: [
+        { id: 'phase', steps: phase },
+        { id: 'last', action: 'last', after: ['phase'], memo: false },
+      ],
+    });
+    return outcome;
+  };
+  const first = await run('one');
+  expect(first.kind).toBe('ok');
+  expect(first.summary.criticalPath.map(({ step }) => step.replace(/\d/, 'n'))).toEqual([
+    'phase/list',
+    'phase/each[n]',
+    'last',
+  ]);
+  const { summary, steps: ended } = await run('two');
+  expect(summary.unchanged.toSorted()).toEqual(['phase/each[0]', 'phase/each[1]', 'phase/list']);
+  expect(ended['phase/each']?.outcome?.value).toEqual([2, 4]);
+});
