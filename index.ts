@@ -11,7 +11,7 @@ export type { UniqueOptions } from './actors/unique.ts';
 export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueingOptions } from './actors/submissions.ts';
 export type { Priority, UrgencyOptions } from './machines/urgency.ts';
-export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export type { ActionStepOptions, ForEachOptions, GroupOptions, PlanOptions, StepOptions } from './actors/plan-input.ts';
 export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {
   defineAction,
@@ -22,6 +22,7 @@ export {
   type ThreadActionDefinition,
   type Undo,
 } from './actors/actions.ts';
+export type { PlanProgress, StepCounts } from './actors/plan-progress.ts';
 export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';
@@ -39,7 +40,9 @@ export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
+export type { MemoOptions } from './actors/memos.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
+export type { Dominant, PathStep, Summary } from './machines/summary.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';

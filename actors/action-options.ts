@@ -35,6 +35,7 @@ const DEFINITION: readonly string[] = Object.keys({
   summary: 1,
   approval: 1,
   classify: 1,
+  memo: 1,
 } satisfies Record<keyof AnyAction, 1>);
 
 /** Throws OPTIONS_INVALID unless it is an object; `what` names it. */

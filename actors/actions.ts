@@ -18,6 +18,7 @@ import {
   checkPolicy,
   checkStandIns,
 } from './action-options.ts';
+import { memoPolicyOf, type MemoOptions } from './memos.ts';
 import { policiesOf, type Components } from './components.ts';
 import type { ThreadWork } from './thread-work.ts';
 
@@ -78,6 +79,8 @@ export interface ActionTerms<TInput = never, TValue = unknown> {
   readonly approval?: { readonly silence: OnSilence; readonly afterMs?: number };
   /** Says of what class an error is; undefined leaves it to Perdure. */
   readonly classify?: Classifier;
+  /** In a plan: whether it is left out when nothing that it is made of has changed. Default: false. */
+  readonly memo?: boolean | MemoOptions;
 }
 
 /**
@@ -169,7 +172,10 @@ export class Registry {
     for (const [name, definition] of this.#actions) checkDefinition(name, definition);
     checkComponents(components);
     this.#named = new Set(Object.keys(this.components));
-    for (const name of this.#actions.keys()) this.policyOf(name);
+    for (const [name, { memo }] of this.#actions) {
+      this.policyOf(name);
+      memoPolicyOf(`The action "${name}"`, memo);
+    }
   }
 
   /** The action of this name and version, if it is registered. */

@@ -16,6 +16,7 @@ import type { ActionContext } from './action-context.ts';
 import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
+import { confirm } from './memos.ts';
 import { recordOf } from './error-record.ts';
 import { Interrupted, MAX_INTERRUPTIONS } from './interrupted.ts';
 import type { ActionRow } from './queue-tables.ts';
@@ -220,6 +221,7 @@ async function carryOut(
   if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
     throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
   }
+  if (row.plan !== null) confirm(world.rows, row.id);
   return value;
 }
 

@@ -45,6 +45,8 @@ import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
 import { checkedInterruptions } from './interrupted.ts';
 import { LANE_TABLES } from './lane-tables.ts';
+import { ESTIMATE_TABLES } from './estimates.ts';
+import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
@@ -116,6 +118,8 @@ export const TABLES = [
   ...COMPENSATION_TABLES,
   ...RUN_TABLES,
   ...SCHEDULE_TABLES,
+  ...ESTIMATE_TABLES,
+  ...MEMO_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */

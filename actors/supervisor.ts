@@ -25,13 +25,14 @@ import type { DebtRow } from './queue-tables.ts';
 import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { optimize, type Adjustment } from './optimization.ts';
+import { planProgress, type PlanProgress } from './plan-progress.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
 import type { Stall, StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
 import { NO_THREADS, statsOf, type Stats } from './stats.ts';
-import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
+import { isKnown, refuseOthers, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { joined, type UniqueOptions } from './unique.ts';
 import { sealed, sealedPolicy } from './values.ts';
@@ -232,19 +233,30 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** The handle of a plan that was submitted before. Throws ACTION_NOT_FOUND. */
   joinPlan(id: string, signal?: AbortSignal): PlanHandle {
-    if (readPlan(this.#rows, id) === undefined) {
-      throw new PerdureError('ACTION_NOT_FOUND', `There is no plan "${id}" in ${this.durable.store.path}.`, {
-        facts: { id },
-      });
-    }
+    if (readPlan(this.#rows, id) === undefined) throw this.#noPlan(id);
     const outcome = this.#settlements.of(`plan ${id}`, () => planOutcome(this.#rows, id));
     const cancel = async () => void (await this.#send({ type: 'supervisor.cancelPlan', plan: id, at: this.#now() }));
     cancelOn(signal, cancel, outcome);
     return { id, outcome, cancel };
   }
 
+  /**
+   * How far a plan has come: a tree of its groups, fan-outs and steps, each with the part of its estimated work that is done and
+   * how long it will still take. Throws ACTION_NOT_FOUND.
+   *
+   * @example
+   * const { done, etaMs, children } = supervisor.progress('nightly:3');
+   */
+  progress(plan: string): PlanProgress {
+    const slots = this.durable.getSnapshot().context.concurrency;
+    const progress = planProgress(this.#rows, plan, slots, this.#now());
+    if (progress === undefined) throw this.#noPlan(plan);
+    return progress;
+  }
+
   /** Puts other definitions into a plan that goes on: new steps, changed ones that have no outcome yet, and removals. */
   async amendPlan(plan: Plan, removed: readonly string[]): Promise<void> {
+    refuseOthers(this.#rows, plan);
     await this.#send({ type: 'supervisor.amendPlan', plan: this.#sealedPlan(plan), removed });
   }
 
@@ -256,7 +268,11 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, newId } = this.#parts;
-    return plannedOf(options, registry, newId, this.#now());
+    const known = options.id === undefined ? undefined : readPlan(this.#rows, options.id);
+    const at = this.#now();
+    const plan = plannedOf(options, { rows: this.#rows, registry, newId, at, since: known?.submitted_at ?? at });
+    const { concurrency } = this.durable.getSnapshot().context;
+    return { ...plan, slots: Math.min(concurrency, plan.concurrency ?? concurrency) };
   }
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */
@@ -429,6 +445,12 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #noPlan(id: string): PerdureError {
+    return new PerdureError('ACTION_NOT_FOUND', `There is no plan "${id}" in ${this.durable.store.path}.`, {
+      facts: { id },
+    });
   }
 
   get #standing(): DegradationContext {

@@ -72,6 +72,7 @@ test('what a supervisor can be asked is this', () => {
     'pause',
     'plan',
     'preparePlan',
+    'progress',
     'reset',
     'resume',
     'resumed',

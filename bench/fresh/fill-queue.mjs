@@ -7,5 +7,5 @@ const AT_ONCE = 2_000;
 const queue = await spawnSupervisor({ store, actions: { noop: defineAction({ run: () => null }) } });
 await queue.pause();
 for (let first = 0; first < Number(count); first += AT_ONCE)
-  await Promise.all(Array.from({ length: AT_ONCE }, () => queue.submit('noop', null)));
+  await Promise.all(Array.from({ length: AT_ONCE }, () => queue.submit('noop', null as never)));
 await queue.close();
