@@ -68,6 +68,7 @@ class World {
     const list = defineAction({ run: (items: readonly Work[]) => items });
     const { store, clock, slots: concurrency } = this;
     const supervisor = await spawnSupervisor({
+      maxInterruptions: Infinity,
       store,
       clock: clock as never,
       actions: { work, list },
