@@ -11,18 +11,26 @@ export type { UniqueOptions } from './actors/unique.ts';
 export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueingOptions } from './actors/submissions.ts';
 export type { Priority, UrgencyOptions } from './machines/urgency.ts';
-export type { PlanOptions, StepOptions } from './actors/plan-input.ts';
+export type { ActionStepOptions, ForEachOptions, GroupOptions, PlanOptions, StepOptions } from './actors/plan-input.ts';
 export { type ActionContext, type Fallback, type FallbackTerms } from './actors/action-context.ts';
 export {
   defineAction,
   type ActionDefinition,
+  type ActionTerms,
   type Actions,
   type PolicyOverrides,
+  type ThreadActionDefinition,
   type Undo,
 } from './actors/actions.ts';
+export type { PlanProgress, StepCounts } from './actors/plan-progress.ts';
 export type { OnApproval } from './actors/approval-callback.ts';
 export type { Approval } from './actors/approval-ledger.ts';
 export type { Health, HealthIssue, HealthStatus, Subsystem, SubsystemHealth } from './machines/health.ts';
+export type { ThreadOptions } from './actors/thread-options.ts';
+export type { BackgroundStats } from './actors/thread-pool.ts';
+export type { ThreadWork } from './actors/thread-work.ts';
+export type { WaitOptions } from './actors/waiting.ts';
+export type { Stall } from './actors/stall-monitor.ts';
 export type { GateStats, QueueDepth, Stats } from './actors/stats.ts';
 export type { Adjustment } from './actors/optimization.ts';
 export type { ContinuousWorkOptions, WorkHandle, WorkItem, WorkProgress, WorkReport } from './actors/work-options.ts';
@@ -32,7 +40,9 @@ export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
+export type { MemoOptions } from './actors/memos.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
+export type { Dominant, PathStep, Summary } from './machines/summary.ts';
 export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';

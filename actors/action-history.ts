@@ -11,8 +11,8 @@ const SLOW_MS = 20_000;
 const LEAST_SLOW_MS = 100;
 
 /** Of TCP's estimate of round trips: RFC 6298. */
-const MEAN_GAIN = 1 / 8;
-const DEVIATION_GAIN = 1 / 4;
+export const MEAN_GAIN = 1 / 8;
+export const DEVIATION_GAIN = 1 / 4;
 
 /** What is known of the actions of a name. */
 export interface KnownHistory {

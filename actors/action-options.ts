@@ -7,6 +7,7 @@ import { DEFAULT_RETRY } from '../machines/retry.ts';
 import { isStorable } from '../persistence/xstate-port.ts';
 import type { AnyAction } from './actions.ts';
 import type { Components } from './components.ts';
+import { wrongThread } from './thread-work.ts';
 
 /** Node's timers fire at once beyond it. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
@@ -16,6 +17,7 @@ export type Wrong = string | undefined;
 
 const DEFINITION: readonly string[] = Object.keys({
   run: 1,
+  thread: 1,
   verify: 1,
   fallback: 1,
   undo: 1,
@@ -33,6 +35,7 @@ const DEFINITION: readonly string[] = Object.keys({
   summary: 1,
   approval: 1,
   classify: 1,
+  memo: 1,
 } satisfies Record<keyof AnyAction, 1>);
 
 /** Throws OPTIONS_INVALID unless it is an object; `what` names it. */
@@ -106,7 +109,10 @@ function wrongName(name: string): Wrong {
 }
 
 function wrongDefinition(definition: unknown): Wrong {
-  if (!isObject(definition) || typeof definition['run'] !== 'function') {
+  const isThread = isObject(definition) && definition['thread'] !== undefined;
+  if (isThread && definition['run'] !== undefined)
+    return 'has both `run` and `thread`: its work is done here, or in a thread';
+  if (!isObject(definition) || (!isThread && typeof definition['run'] !== 'function')) {
     const got = isObject(definition) ? definition['run'] : definition;
     return `needs a function \`run\`: use defineAction({ run }), got ${shown(got)}`;
   }
@@ -114,6 +120,7 @@ function wrongDefinition(definition: unknown): Wrong {
   return (
     // What is made by a class may have fields of its own.
     (isPlain(definition) ? unknownKey(definition, DEFINITION) : undefined) ??
+    wrongThread(definition['thread']) ??
     wrongFunction('verify', definition['verify']) ??
     wrongFunction('cleanUp', definition['cleanUp']) ??
     wrongFunction('summary', definition['summary']) ??

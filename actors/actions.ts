@@ -18,7 +18,9 @@ import {
   checkPolicy,
   checkStandIns,
 } from './action-options.ts';
+import { memoPolicyOf, type MemoOptions } from './memos.ts';
 import { policiesOf, type Components } from './components.ts';
+import type { ThreadWork } from './thread-work.ts';
 
 /** Takes back what the work did, or a part of it that `willUndo` named. */
 export type Undo<TInput> =
@@ -26,9 +28,21 @@ export type Undo<TInput> =
   | Readonly<Record<string, (data: never, context: ActionContext) => unknown>>;
 
 /** What an action does. */
-export interface ActionDefinition<TInput = never, TValue = unknown> {
+export interface ActionDefinition<TInput = never, TValue = unknown> extends ActionTerms<TInput, TValue> {
   /** The work. What it returns must be plain data. */
   run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
+  readonly thread?: never;
+}
+
+/** What an action does whose work is done in a thread of the background pool. Everything but the work is done here. */
+export interface ThreadActionDefinition<TInput = never, TValue = unknown> extends ActionTerms<TInput, TValue> {
+  /** The work: an export of a module, called as `(input, context)` in a thread. What it returns must be plain data. */
+  readonly thread: ThreadWork;
+  readonly run?: never;
+}
+
+/** What may be said of an action beside its work. */
+export interface ActionTerms<TInput = never, TValue = unknown> {
   /** Whether what the work returned is good: false, or an error that is thrown, fails the attempt for good. */
   verify?(value: TValue, input: TInput, context: ActionContext): Promise<boolean> | boolean;
   /** What to do when the work has failed for good, by name, or one of them: the outcome is then `degraded`. The least loss goes first. */
@@ -65,23 +79,46 @@ export interface ActionDefinition<TInput = never, TValue = unknown> {
   readonly approval?: { readonly silence: OnSilence; readonly afterMs?: number };
   /** Says of what class an error is; undefined leaves it to Perdure. */
   readonly classify?: Classifier;
+  /** In a plan: whether it is left out when nothing that it is made of has changed. Default: false. */
+  readonly memo?: boolean | MemoOptions;
 }
 
-/** Gives an action its types. */
+/**
+ * Gives an action its types.
+ *
+ * @example
+ * const hash = defineAction<Uint8Array, string>({ thread: { module: './hash.mjs', export: 'hash' } });
+ */
 export function defineAction<TInput, TValue>(
   definition: ActionDefinition<TInput, TValue>,
-): ActionDefinition<TInput, TValue> {
+): ActionDefinition<TInput, TValue>;
+export function defineAction<TInput, TValue>(
+  definition: ThreadActionDefinition<TInput, TValue>,
+): ThreadActionDefinition<TInput, TValue>;
+export function defineAction(definition: unknown): unknown {
   return definition;
 }
 
 /** Actions by name. */
-export type Actions = Readonly<Record<string, ActionDefinition<never, unknown>>>;
+export type Actions = Readonly<
+  Record<string, ActionDefinition<never, unknown> | ThreadActionDefinition<never, unknown>>
+>;
 
-export type InputOf<TAction> = TAction extends ActionDefinition<infer TInput, infer _> ? TInput : never;
-export type ValueOf<TAction> = TAction extends { run: (...args: never[]) => infer TValue } ? Awaited<TValue> : unknown;
+export type InputOf<TAction> =
+  TAction extends ThreadActionDefinition<infer TInput, infer _>
+    ? TInput
+    : TAction extends ActionDefinition<infer TInput, infer _>
+      ? TInput
+      : never;
+export type ValueOf<TAction> =
+  TAction extends ThreadActionDefinition<infer _, infer TValue>
+    ? TValue
+    : TAction extends { run: (...args: never[]) => infer TValue }
+      ? Awaited<TValue>
+      : unknown;
 
 /** An action as the runtime calls it. */
-export type AnyAction = ActionDefinition<unknown, unknown>;
+export type AnyAction = ActionDefinition<unknown, unknown> | ThreadActionDefinition<unknown, unknown>;
 
 /** Overrides of a definition, for one submission. */
 export interface PolicyOverrides {
@@ -135,7 +172,10 @@ export class Registry {
     for (const [name, definition] of this.#actions) checkDefinition(name, definition);
     checkComponents(components);
     this.#named = new Set(Object.keys(this.components));
-    for (const name of this.#actions.keys()) this.policyOf(name);
+    for (const [name, { memo }] of this.#actions) {
+      this.policyOf(name);
+      memoPolicyOf(`The action "${name}"`, memo);
+    }
   }
 
   /** The action of this name and version, if it is registered. */
@@ -152,6 +192,11 @@ export class Registry {
     throw new PerdureError('ACTION_UNKNOWN', `No action "${name}" is registered; these are: ${known || 'none'}.`, {
       facts: { name, known: [...this.#actions.keys()] },
     });
+  }
+
+  /** What is done in threads, by the names of the actions. */
+  get threads(): readonly (readonly [name: string, thread: ThreadWork])[] {
+    return [...this.#actions].flatMap(([name, { thread }]) => (thread === undefined ? [] : [[name, thread] as const]));
   }
 
   /** Name and version of every registered action. */

@@ -16,9 +16,12 @@ import type { ActionContext } from './action-context.ts';
 import type { AnyAction, Registry } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
+import { confirm } from './memos.ts';
 import { recordOf } from './error-record.ts';
 import { Interrupted, MAX_INTERRUPTIONS } from './interrupted.ts';
 import type { ActionRow } from './queue-tables.ts';
+import type { StallMonitor } from './stall-monitor.ts';
+import type { ThreadPool } from './thread-pool.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
@@ -36,6 +39,10 @@ export interface AttemptWorld {
   readonly onProgress: (id: string, value: unknown) => void;
   /** How often an attempt may be interrupted by the end of its process. Default: 3. */
   readonly maxInterruptions?: number;
+  /** Notices when this process stands still. Default: nobody does. */
+  readonly stalls?: StallMonitor;
+  /** Where the work of thread actions is done. */
+  readonly pool?: ThreadPool;
 }
 
 /** The attempts of one supervisor: the logic of its `attempter` and its `ender`. */
@@ -43,6 +50,7 @@ export class Attempts {
   readonly #world: AttemptWorld;
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #interrupted: Interrupted;
+  #isHeld = false;
   readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) =>
     this.#attempt(input, signal, effectOf(self)),
   );
@@ -58,6 +66,11 @@ export class Attempts {
     this.#interrupted.closing();
   }
 
+  /** Begins no attempt any more: what would begin waits for the next life. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
   /** Resolves when no attempt is running any more, or after `graceMs`. */
   async idle(graceMs: number): Promise<void> {
     // Shutting down is a matter of the process: a simulated clock that stands still must not keep it.
@@ -70,6 +83,7 @@ export class Attempts {
     try {
       await this.#running.get(input.id);
       signal.throwIfAborted();
+      if (this.#isHeld) await aborted(signal);
       return await this.#under(input.id, limited(this.#world, input, signal));
     } finally {
       this.#interrupted.ended(input.id, identity, signal.aborted);
@@ -77,10 +91,13 @@ export class Attempts {
   }
 
   async #under(id: string, attempt: Promise<AttemptResult>): Promise<AttemptResult> {
+    const { stalls } = this.#world;
+    stalls?.enter();
     this.#running.set(id, attempt);
     try {
       return await attempt;
     } finally {
+      stalls?.leave();
       if (this.#running.get(id) === attempt) this.#running.delete(id);
     }
   }
@@ -125,32 +142,44 @@ function exceeded({ code, ms }: Limit, work: AttemptInput['work']): PerdureError
 async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
   const { clock } = world;
   const startedAt = clock.now();
-  const limit = limitOf(input, startedAt);
-  if (limit === undefined) return perform(world, input, signal);
-  if (limit.ms === 0) return threw(world, exceeded(limit, input.work), startedAt);
+  const nearest = limitOf(input, startedAt);
+  if (nearest === undefined) return perform(world, input, signal);
+  if (nearest.ms === 0) return threw(world, exceeded(nearest, input.work), startedAt);
   const late = new AbortController();
   let handle: unknown;
-  const timedOut = new Promise<void>((resolve) => {
-    handle = clock.setTimeout(resolve, limit.ms);
+  let arm: (limit: Limit | undefined) => void = () => {};
+  const timedOut = new Promise<Limit>((resolve) => {
+    arm = (limit) => {
+      if (handle !== undefined) clock.clearTimeout(handle);
+      handle = limit && clock.setTimeout(() => resolve(limit), limit.ms);
+    };
   });
-  const attempt = perform(world, input, AbortSignal.any([signal, late.signal]));
-  const result = await Promise.race([attempt, timedOut]);
-  clock.clearTimeout(handle);
-  if (result !== undefined) return result;
-  const error = exceeded(limit, input.work);
+  // While it waits for a thread only the deadline comes nearer.
+  arm(limitOf({ ...input, timeoutMs: null, work: 'run' }, startedAt));
+  const begun = () => arm(limitOf(input, clock.now()));
+  const attempt = perform(world, input, AbortSignal.any([signal, late.signal]), begun);
+  const ended = await Promise.race([attempt, timedOut]);
+  arm(undefined);
+  if ('kind' in ended) return ended;
+  const error = exceeded(ended, input.work);
   late.abort(error);
   await within(clock, ENDING_GRACE_MS, attempt);
   return threw(world, error, startedAt);
 }
 
-async function perform(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+async function perform(
+  world: AttemptWorld,
+  input: AttemptInput,
+  signal: AbortSignal,
+  begun = () => {},
+): Promise<AttemptResult> {
   const { rows, registry, clock } = world;
   const startedAt = clock.now();
   const row = readWork(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
-    const value = await carryOut(world, definition, row, input, signal);
+    const value = await carryOut(world, definition, row, input, signal, begun);
     const text = toText(value, `the value of the action "${input.id}"`);
     const at = clock.now();
     return { kind: 'returned', value: sealed(rows, text), at, ms: at - startedAt };
@@ -181,16 +210,33 @@ async function carryOut(
   row: WorkRow,
   input: AttemptInput,
   signal: AbortSignal,
+  begun: () => void,
 ): Promise<unknown> {
+  if (input.work !== 'run' || definition.thread === undefined) begun();
   const given = fromText(row.input);
   const context = contextOf(world, definition, row, input, signal);
   if (input.work === 'undo') return new Compensations(world.rows, row.id).undo(definition, given, context);
   if (input.work === 'fallback') return standIn(world, definition, row, input.fallback)(given, context);
-  const value = await definition.run(given, context);
+  const value = await work(world, definition, given, context, begun);
   if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
     throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
   }
+  if (row.plan !== null) confirm(world.rows, row.id);
   return value;
+}
+
+function work(
+  { pool }: AttemptWorld,
+  definition: AnyAction,
+  given: unknown,
+  context: ActionContext,
+  begun: () => void,
+): unknown {
+  const { thread, verify } = definition;
+  if (thread === undefined) return definition.run(given, context);
+  if (pool === undefined)
+    throw new PerdureError('NOT_PROVIDED', 'An action runs in threads: spawn it with spawnSupervisor.');
+  return pool.run(thread, given, context, { movesInput: verify === undefined, begun });
 }
 
 type Work = (input: unknown, context: ActionContext) => unknown;
@@ -228,6 +274,13 @@ function contextOf(
 async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
   const row = readWork(rows, id);
   if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  );
 }
 
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {

@@ -10,6 +10,9 @@ export interface CommandInput extends StandIns {
   readonly folder: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of an item of a fan-out. */
+  readonly item?: unknown;
+  readonly index?: number;
 }
 
 /** Runs shell text; its value is what the command wrote to `$PERDURE_OUTPUT`. */
@@ -20,6 +23,15 @@ export function commandAction(runner: CommandRunner): ActionDefinition<CommandIn
   });
 }
 
-function shellCommand({ folder, cwd, env }: CommandInput, run: string): ShellCommand {
-  return { run, cwd: cwd ?? folder, ...(env === undefined ? {} : { env }) };
+function shellCommand(input: CommandInput, run: string): ShellCommand {
+  const { folder, cwd = folder, env } = input;
+  if (env === undefined && input.index === undefined) return { run, cwd };
+  return { run, cwd, env: { ...env, ...itemEnv(input) } };
+}
+
+/** What a command finds of its item: text as it is, and all else as JSON. */
+function itemEnv({ item, index }: CommandInput): Record<string, string> {
+  if (index === undefined) return {};
+  const text = typeof item === 'string' ? item : (JSON.stringify(item) ?? '');
+  return { PERDURE_ITEM: text, PERDURE_INDEX: String(index) };
 }

@@ -15,16 +15,22 @@ const OF_STEP = `select before.step as step, before.action as action
   where me.action = ?`;
 const OF_DEBT = `select source.key as step, source.value as action from debts, json_each(debts.sources) source where debts.id = ?`;
 
+/** An item has its part of the list as its input: what the whole list was is no result of it. */
+const READ_BY_STEP = `${OF_STEP} and (me.fan is null or before.step <> me.source)`;
+
 /** The query for its dependencies, and the key to ask with; undefined for an action that has none. */
-function sourcesOf({ id, plan, pays }: Dependant): readonly [sql: string, key: string] | undefined {
+function sourcesOf(
+  { id, plan, pays }: Dependant,
+  ofStep: string = OF_STEP,
+): readonly [sql: string, key: string] | undefined {
   if (pays !== null) return [OF_DEBT, pays];
-  return plan === null ? undefined : [OF_STEP, id];
+  return plan === null ? undefined : [ofStep, id];
 }
 
 /** The dependencies of a plan's step as JSON, to be kept. */
 export function sourcesText(rows: Pick<Rows, 'get'>, action: string): string {
   const found = rows.get<{ sources: string }>(
-    `select json_group_object(step, action) as sources from (${OF_STEP})`,
+    `select json_group_object(step, action) as sources from (${READ_BY_STEP})`,
     action,
   );
   return found?.sources ?? '{}';
@@ -32,7 +38,7 @@ export function sourcesText(rows: Pick<Rows, 'get'>, action: string): string {
 
 /** What the dependencies returned, by the names of their steps. */
 export function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, dependant: Dependant): Record<string, unknown> {
-  const sources = sourcesOf(dependant);
+  const sources = sourcesOf(dependant, READ_BY_STEP);
   if (sources === undefined) return {};
   const [sql, key] = sources;
   const found = rows.all<{ step: string; value: string }>(

@@ -1,5 +1,6 @@
 /** Reads what was queued, planned and settled, for the owner of a store and for whoever looks at it from beside. */
 import type { ErrorRecord, Outcome, OutcomeKind } from '../machines/outcome.ts';
+import { summaryOf, type MeasuredStep, type Summary } from '../machines/summary.ts';
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
@@ -19,15 +20,11 @@ export interface StepOutcome {
 }
 
 /** How a plan ended. */
-export interface PlanOutcome {
+export interface PlanOutcome extends Pick<Summary, 'workMs' | 'makespanMs' | 'speedUp'> {
   readonly kind: PlanKind;
   readonly steps: Readonly<Record<string, StepOutcome>>;
-  /** The sum of the times that its steps took, ms: T1. */
-  readonly workMs: number;
-  /** From the first start to the last end, ms. */
-  readonly makespanMs: number;
-  /** Measured: work over makespan. */
-  readonly speedUp: number;
+  /** How much was done at once, and where the time went. */
+  readonly summary: Summary;
 }
 
 export function readAction(rows: Reader, id: string): ActionRow | undefined {
@@ -73,8 +70,8 @@ export function outcomeOf(row: OutcomeRow): Outcome | undefined {
 }
 
 /** Whether the fallback that stood in left a debt. */
-function owesWork({ via, policy }: OutcomeRow): boolean {
-  if (via === null || policy === null) return false;
+function owesWork({ kind, via, policy }: OutcomeRow): boolean {
+  if (kind !== 'degraded' || via === null || policy === null) return false;
   return policyOfText(policy).fallbacks.some(({ name, owes }) => name === via && owes);
 }
 
@@ -98,35 +95,59 @@ export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
   return rows.get<PlanRow>('select * from plans where name = ? order by seq desc limit 1', name);
 }
 
+/** What each step of a plan took, the groups and the items of fan-outs, which hold the graph together, among them. */
+export function measuredSteps(
+  rows: Pick<Rows, 'all'>,
+  plan: string,
+  actionOf: (action: string) => Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
+): MeasuredStep[] {
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rowid', plan);
+  const items = new Map<string, string[]>();
+  for (const { fan, step } of steps) {
+    if (fan == null) continue;
+    const others = items.get(fan);
+    if (others === undefined) items.set(fan, [step]);
+    else others.push(step);
+  }
+  return steps.map(({ step, after, action, saved_ms: savedMs }) => {
+    const row = actionOf(action);
+    return {
+      id: step,
+      after: [...(JSON.parse(after) as string[]), ...(items.get(step) ?? [])],
+      startedAt: row?.started_at ?? null,
+      settledAt: row?.settled_at ?? null,
+      workMs: row?.work_ms ?? 0,
+      savedMs,
+    };
+  });
+}
+
+/** The steps of a plan, the most urgent first: actions and fan-outs, with their items, and no groups, which do nothing. */
 export function readSteps(rows: Reader, plan: string): StepRow[] {
-  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, step', plan);
-  return steps.map((step) => unsealed(rows, step));
+  const steps = rows.all<StepRow>('select * from steps where plan = ? order by rank desc, rowid', plan);
+  return steps.filter(({ role }) => role !== 'group').map((step) => unsealed(rows, step));
 }
 
 export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
   const plan = readPlan(rows, id);
   if (plan?.state !== 'settled') return undefined;
   const steps: Record<string, StepOutcome> = {};
-  const spans: { from: number; to: number }[] = [];
-  for (const { step, kind, reason, action } of readSteps(rows, id)) {
-    const row = readAction(rows, action);
-    const outcome = row === undefined ? undefined : outcomeOf(row);
+  const actions = new Map<string, ActionRow | undefined>();
+  for (const row of readSteps(rows, id)) {
+    const { step, kind, reason } = row;
+    const action = readAction(rows, row.action);
+    const outcome = action === undefined ? undefined : outcomeOf(action);
     steps[step] = {
       kind: kind as OutcomeKind,
       ...(reason === null ? {} : { reason }),
       ...(outcome === undefined ? {} : { outcome }),
     };
-    if (row?.started_at != null && row.settled_at !== null) spans.push({ from: row.started_at, to: row.settled_at });
+    actions.set(row.action, action);
   }
-  return { kind: plan.kind as PlanKind, steps, ...measure(spans) };
-}
-
-function measure(
-  spans: readonly { from: number; to: number }[],
-): Pick<PlanOutcome, 'workMs' | 'makespanMs' | 'speedUp'> {
-  const workMs = spans.reduce((sum, { from, to }) => sum + to - from, 0);
-  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
-  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
-  const makespanMs = spans.length === 0 ? 0 : last - first;
-  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs };
+  const summary = summaryOf(
+    measuredSteps(rows, id, (action) => actions.get(action)),
+    plan.slots ?? 0,
+  );
+  const { workMs, makespanMs, speedUp } = summary;
+  return { kind: plan.kind as PlanKind, steps, workMs, makespanMs, speedUp, summary };
 }

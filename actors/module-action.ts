@@ -15,12 +15,18 @@ export interface ModuleInput extends StandIns {
   readonly input?: unknown;
   /** Where its fallbacks and its undoing run. */
   readonly folder: string;
+  /** Of an item of a fan-out. */
+  readonly item?: unknown;
+  readonly index?: number;
 }
 
 /** What the function of a step is called with. */
 export interface StepCall extends ActionContext {
   /** The step's `input` in the plan. */
   readonly input: unknown;
+  /** Of an item of a fan-out: the item, and which it is, from 0. */
+  readonly item?: unknown;
+  readonly index?: number;
 }
 
 type StepFunction = (call: StepCall) => unknown;
@@ -31,7 +37,8 @@ export function moduleAction(runner: CommandRunner, output: ModuleOutput): Actio
     run: (step: ModuleInput, context) =>
       output.collect(context, async () => {
         const call = await load(step);
-        return call({ ...context, input: step.input });
+        const { input, item, index } = step;
+        return call({ ...context, input, ...(index === undefined ? {} : { item, index }) });
       }),
     ...standIns<ModuleInput>(runner, ({ folder: cwd }, run) => ({ run, cwd })),
   });

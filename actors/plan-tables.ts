@@ -1,9 +1,10 @@
 /**
  * The tables of plans: a plan, its steps, and the edges between them. A step `waits` for `missing` dependencies, is
- * `ready`, `dispatched` as an action, or `settled`.
+ * `ready`, `dispatched` as an action, or `settled`. A group and a fan-out are steps that become no action; a fan-out is ready
+ * twice, to be expanded and to be joined, and each of its items is a step.
  */
 import type { OutcomeKind } from '../machines/outcome.ts';
-import type { Plan, PlanKind } from '../machines/tracks.ts';
+import type { Plan, PlanKind, StepRole } from '../machines/tracks.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 
 export interface PlanRow {
@@ -11,12 +12,19 @@ export interface PlanRow {
   readonly name: string;
   readonly policy: Plan['policy'];
   readonly concurrency: number | null;
+  /** How many of its steps could run at once, when most could; null where an earlier version did not note it. */
+  readonly slots: number | null;
   readonly state: 'running' | 'stopping' | 'settled';
   readonly kind: PlanKind | null;
   readonly submitted_at: number;
   readonly settled_at: number | null;
   /** When whoever had it run was told how it ended. */
   readonly reported_at: number | null;
+  /** How many of its steps have no outcome, and how many of those are dispatched; null in a plan of before they were kept. */
+  readonly unsettled: number | null;
+  readonly dispatched: number | null;
+  /** How many groups and fan-outs it has. */
+  readonly joins: number;
 }
 
 export interface StepRow {
@@ -37,6 +45,25 @@ export interface StepRow {
   readonly round: number;
   /** The action of the present round. */
   readonly action: string;
+  /** JSON of an `Urgency`, or null. */
+  readonly urgency: string | null;
+  /** Null for a step that is an action. */
+  readonly role: StepRole | null;
+  /** Of a fan-out and its items: the step whose value it goes over, and how many items run at once. */
+  readonly source: string | null;
+  readonly at_once: number | null;
+  /** Of a fan-out: how many items there may be, and, once it has been expanded, how many there are. */
+  readonly most: number | null;
+  readonly items: number | null;
+  /** Of an item: its fan-out, and which it is, from 0. */
+  readonly fan: string | null;
+  readonly item: number | null;
+  /** What it was made of when it was dispatched; null for a step that is not remembered. */
+  readonly memo_key: string | null;
+  /** What was in the files that it wrote, when what it was made of was still the same. */
+  readonly memo_outputs: string | null;
+  /** What an earlier run had to work for the outcome that stood in, ms. */
+  readonly saved_ms: number | null;
 }
 
 export const PLAN_TABLES: readonly TableSpec[] = [
@@ -54,6 +81,10 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'submitted_at real not null',
       'settled_at real',
       'reported_at real',
+      'unsettled integer',
+      'dispatched integer',
+      'joins integer not null default 0',
+      'slots integer',
     ],
     indexes: [
       'create index if not exists plans_name on plans(name, seq)',
@@ -82,10 +113,23 @@ export const PLAN_TABLES: readonly TableSpec[] = [
       'reason text',
       'round integer not null',
       'action text not null',
+      'urgency text',
+      'role text',
+      'source text',
+      'at_once integer',
+      'most integer',
+      'items integer',
+      'fan text',
+      'item integer',
+      'memo_key text',
+      'memo_outputs text',
+      'saved_ms real',
     ],
     indexes: [
       'create index if not exists steps_plan on steps(plan, state, rank desc)',
       'create index if not exists steps_action on steps(action)',
+      `create index if not exists steps_joins on steps(plan) where role is not null and state = 'ready'`,
+      'create index if not exists steps_items on steps(plan, fan, state, item) where fan is not null',
     ],
   },
   {

@@ -4,12 +4,16 @@
  */
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Settled, Submission } from '../machines/executor.ts';
-import type { Plan, TracksEvent } from '../machines/tracks.ts';
+import type { Plan, PlanKind, TracksEvent } from '../machines/tracks.ts';
+import type { Urgency } from '../machines/urgency.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
+import { learnFrom } from './estimates.ts';
+import { recall, remember, settleFrom } from './memos.ts';
 import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
-import { StepGraph } from './step-graph.ts';
+import { Joins } from './joins.ts';
+import { StepGraph, type Counts } from './step-graph.ts';
 
 /** What plans need of the world. */
 export interface PlanWorld {
@@ -38,153 +42,252 @@ export function noteReported(rows: Rows, plan: string, at: number): void {
   rows.run('update plans set reported_at = ?, from_turn = ? where id = ?', at, rows.turn, plan);
 }
 
+/** A plan's row as this turn leaves it: the counts are written once, when all that the turn brings has been counted. */
+type OpenPlan = { -readonly [K in keyof PlanRow]: PlanRow[K] } & Record<keyof Counts, number>;
+
 class Plans {
   readonly #rows: Rows;
   readonly #clock: Clock;
   readonly #steps: StepGraph;
+  readonly #joins: Joins;
   readonly #answer: Answer;
 
   constructor({ rows, clock }: PlanWorld, answer: Answer) {
     this.#rows = rows;
     this.#clock = clock;
     this.#steps = new StepGraph(rows);
+    this.#joins = new Joins(rows, clock, this.#steps);
     this.#answer = answer;
   }
 
+  #open(id: string): OpenPlan | undefined {
+    const row = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
+    if (row === undefined) return undefined;
+    const { unsettled, dispatched } = row;
+    return {
+      ...row,
+      ...(unsettled === null || dispatched === null ? this.#steps.counted(id) : { unsettled, dispatched }),
+    };
+  }
+
   putPlan({ plan, removed }: { plan: Plan; removed: readonly string[] }): void {
+    const { id } = plan;
+    const isNew = this.#rows.get('select 1 from plans where id = ?', id) === undefined;
     this.#rows.run(
-      `insert into plans(id, name, policy, concurrency, state, submitted_at, from_turn) values (?, ?, ?, ?, 'running', ?, ?)
-       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, from_turn = excluded.from_turn`,
-      plan.id,
+      `insert into plans(id, name, policy, concurrency, slots, state, submitted_at, joins, from_turn)
+       values (?, ?, ?, ?, ?, 'running', ?, ?, ?)
+       on conflict(id) do update set policy = excluded.policy, concurrency = excluded.concurrency, joins = excluded.joins,
+         slots = max(coalesce(slots, 0), excluded.slots), from_turn = excluded.from_turn`,
+      id,
       plan.name,
       plan.policy,
       plan.concurrency,
+      plan.slots ?? null,
       plan.at,
+      plan.steps.filter(({ role }) => role !== undefined).length,
       this.#rows.turn,
     );
-    const outdated = removed.flatMap((step) => this.#steps.remove(stepKey(plan.id, step)));
-    this.#rows.run('delete from edges where plan = ?', plan.id);
-    for (const step of plan.steps) {
-      outdated.push(...this.#steps.redefine(stepKey(plan.id, step.id), step));
-      this.#steps.put(plan.id, step);
+    const outdated = removed.flatMap((step) => this.#steps.remove(stepKey(id, step)));
+    if (!isNew) {
+      this.#rows.run('delete from edges where plan = ?', id);
+      this.#steps.removeGroups(id, new Set(plan.steps.map((step) => step.id)));
+      outdated.push(...plan.steps.flatMap((step) => this.#steps.redefine(stepKey(id, step.id), step)));
     }
-    this.#reconsider(plan.id);
+    const rounds = this.#steps.unusedRounds(`${id}/`);
+    for (const step of plan.steps) this.#steps.put(id, step, rounds.get(stepKey(id, step.id)) ?? 1);
+    const open = this.#open(id) as OpenPlan;
+    this.#reconsider(open);
     if (outdated.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: outdated, at: plan.at });
-    this.#proceed(plan.id);
+    this.#proceed(open);
   }
 
   /** Counts anew what waits, and closes of it what the plan's policy forbids after the outcomes that there are. */
-  #reconsider(id: string): void {
+  #reconsider(plan: OpenPlan): void {
+    const { id, policy } = plan;
     this.#steps.recount(id);
-    const plan = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
-    if (plan?.state === 'stopping') return this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
-    if (plan === undefined || plan.policy === 'continue') return;
-    for (const { step, kind } of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, kind);
+    Object.assign(plan, this.#steps.counted(id));
+    if (plan.state === 'stopping') plan.unsettled -= this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
+    else if (policy !== 'continue')
+      for (const step of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, step.kind);
   }
 
-  /** Dispatches what is ready and allowed, or finishes the plan. */
-  #proceed(id: string): void {
-    const plan = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
-    if (plan === undefined || plan.state === 'settled') return;
+  /** Dispatches what is ready and allowed, or finishes the plan; and notes its counts. */
+  #proceed(plan: OpenPlan): void {
+    if (plan.state === 'settled') return;
+    if (plan.state === 'running') this.#join(plan);
     const submissions = plan.state === 'running' ? this.#dispatch(plan) : [];
-    if (submissions.length > 0) this.#answer({ type: 'tracks.dispatched', submissions });
-    else this.#finishIfDone(plan);
-  }
-
-  #dispatch(plan: PlanRow): Submission[] {
-    const room = this.#roomIn(plan);
-    if (room <= 0) return [];
-    const ready = this.#rows.all<StepRow>(
-      `select * from steps where plan = ? and state = 'ready' order by rank desc, step limit ?`,
-      plan.id,
-      Number.isFinite(room) ? room : -1,
-    );
-    return ready.map((step) => {
-      this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
-      const { action, name, version, input, rank } = step;
-      const { optional = false, ...policy } = policyOfText(step.policy);
-      return { id: action, name, version, input, policy, rank, plan: plan.id, optional, at: this.#clock.now() };
-    });
-  }
-
-  /** How many more of its steps may run; less than none when it was given less room meanwhile. */
-  #roomIn({ id, concurrency }: PlanRow): number {
-    return concurrency === null ? Infinity : concurrency - this.#steps.count(id, 'dispatched');
-  }
-
-  #finishIfDone({ id }: PlanRow): void {
-    if (this.#steps.count(id, 'dispatched') + this.#steps.count(id, 'ready') + this.#steps.count(id, 'waiting') > 0)
-      return;
-    const kind = this.#steps.kindOf(id);
+    const isDone = plan.unsettled === 0;
+    if (isDone) this.#finish(plan);
     this.#rows.run(
-      `update plans set state = 'settled', kind = ?, settled_at = ?, from_turn = ? where id = ?`,
-      kind,
-      this.#clock.now(),
+      'update plans set unsettled = ?, dispatched = ?, from_turn = ? where id = ?',
+      plan.unsettled,
+      plan.dispatched,
       this.#rows.turn,
-      id,
+      plan.id,
     );
-    this.#answer({ type: 'tracks.finished', plan: id, kind });
+    if (submissions.length > 0) this.#answer({ type: 'tracks.dispatched', submissions });
+    if (isDone) this.#answer({ type: 'tracks.finished', plan: plan.id, kind: plan.kind as PlanKind });
   }
 
-  noteSettled({ settled }: { settled: readonly Settled[] }): void {
-    for (const { id, kind, plan } of settled) {
-      if (plan === null) continue;
-      const step = this.#rows.get<StepRow>('select * from steps where action = ?', id);
-      if (step === undefined || step.state === 'settled') continue;
-      if (this.#steps.isOutdated(step)) {
-        this.#steps.renew(step);
-        this.#reconsider(plan);
+  /** Expands the fan-outs whose list is there, and settles the groups and fan-outs that wait for nothing more. */
+  #join(plan: OpenPlan): void {
+    if (plan.joins === 0) return;
+    for (let due = this.#nextJoin(plan.id); due !== undefined; due = this.#nextJoin(plan.id)) {
+      if (due.role === 'each' && due.items === null) {
+        const items = this.#joins.expand(due);
+        if (typeof items === 'string') this.#settle(plan, due, 'failed', items);
+        else plan.unsettled += items;
       } else {
-        this.#steps.close(step.id, kind, null);
-        this.#afterStep(step, kind);
+        const { kind, reason } = this.#joins.gather(due);
+        this.#settle(plan, due, kind, reason);
       }
-      this.#proceed(plan);
     }
   }
 
-  #afterStep({ plan: id, step }: StepRow, kind: OutcomeKind): void {
-    const plan = this.#rows.get<PlanRow>('select * from plans where id = ?', id);
-    if (plan === undefined || plan.policy === 'continue' || isSuccess(kind)) return this.#steps.free(id, step);
-    this.#skipAfter(plan, step, kind);
+  #nextJoin(plan: string): StepRow | undefined {
+    return this.#rows.get<StepRow>(
+      `select * from steps where plan = ? and role is not null and state = 'ready' limit 1`,
+      plan,
+    );
+  }
+
+  #dispatch(plan: OpenPlan): Submission[] {
+    const room = (plan.concurrency ?? Infinity) - plan.dispatched;
+    // Less than none when it was given less room meanwhile.
+    if (room <= 0 || plan.unsettled === plan.dispatched) return [];
+    const ready = this.#rows.all<StepRow>(
+      `select * from steps where plan = ? and state = 'ready' order by rank desc, rowid limit ?`,
+      plan.id,
+      Number.isFinite(room) ? room : -1,
+    );
+    plan.dispatched += ready.length;
+    const known: Settled[] = [];
+    const submissions = ready.flatMap((step): Submission[] => {
+      this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
+      const { action, name, version, input, rank } = step;
+      const { optional = false, memo, ...policy } = policyOfText(step.policy);
+      const remembered = recall(this.#rows, step, memo);
+      if (remembered !== undefined) {
+        settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
+        known.push({ id: action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
+        return [];
+      }
+      const order =
+        step.urgency === null ? {} : { urgency: JSON.parse(step.urgency) as Urgency, estimateMs: step.estimate_ms };
+      const at = this.#clock.now();
+      return [{ id: action, name, version, input, policy, rank, ...order, plan: plan.id, optional, at }];
+    });
+    if (known.length > 0) this.#answer({ type: 'tracks.remembered', settled: known });
+    return submissions;
+  }
+
+  #finish(plan: OpenPlan): void {
+    plan.state = 'settled';
+    plan.kind = this.#steps.kindOf(plan.id);
+    this.#rows.run(
+      `update plans set state = 'settled', kind = ?, settled_at = ?, from_turn = ? where id = ?`,
+      plan.kind,
+      this.#clock.now(),
+      this.#rows.turn,
+      plan.id,
+    );
+  }
+
+  noteSettled({ settled }: { settled: readonly Settled[] }): void {
+    const ofPlans = new Map<string, Settled[]>();
+    for (const one of settled) {
+      if (one.plan === null) continue;
+      const others = ofPlans.get(one.plan);
+      if (others === undefined) ofPlans.set(one.plan, [one]);
+      else others.push(one);
+    }
+    for (const [id, ofPlan] of ofPlans) this.#noteIn(id, ofPlan);
+  }
+
+  #noteIn(id: string, settled: readonly Settled[]): void {
+    const plan = this.#open(id);
+    if (plan === undefined) return;
+    let isChanged = false;
+    for (const { id: action, kind } of settled) {
+      const step = this.#rows.get<StepRow>('select * from steps where action = ?', action);
+      if (step === undefined || step.state !== 'dispatched') continue;
+      plan.dispatched -= 1;
+      if (this.#steps.isOutdated(step, plan)) {
+        this.#steps.renew(step);
+        isChanged = true;
+        continue;
+      }
+      this.#settle(plan, step, kind, null);
+    }
+    if (isChanged) this.#reconsider(plan);
+    this.#proceed(plan);
+  }
+
+  #settle(plan: OpenPlan, step: StepRow, kind: OutcomeKind, reason: string | null): void {
+    this.#steps.close(step.id, kind, reason);
+    plan.unsettled -= 1;
+    if (isSuccess(kind)) this.#learn(step);
+    if (plan.policy === 'continue' || isSuccess(kind)) this.#steps.free(step);
+    else this.#skipAfter(plan, step, kind);
+    if (step.fan !== null && step.at_once !== null) this.#steps.admit(step.plan, step.fan, step.at_once);
+  }
+
+  #learn(step: StepRow): void {
+    // What joins others does nothing itself.
+    if (step.role !== null) return;
+    learnFrom(this.#rows, step.step, step.action);
+    remember(this.#rows, step, this.#clock.now());
   }
 
   /** Skips what must not run any more after a step that ended without success; one that was skipped itself stops no plan. */
-  #skipAfter({ id, policy }: PlanRow, step: string, kind: OutcomeKind): void {
+  #skipAfter(plan: OpenPlan, row: StepRow, kind: OutcomeKind): void {
+    const { id, policy } = plan;
+    const { step } = row;
     const ended = kind === 'failed' ? 'failed' : `was ${kind}`;
-    if (policy === 'stop' && kind !== 'skipped')
-      return this.#steps.closeWaiting(id, 'skipped', `"${step}" ${ended}, and the plan stops at the first failure`);
-    this.#steps.skipDependants(id, step, `it depends on "${step}", which ${ended}`);
+    plan.unsettled -=
+      policy === 'stop' && kind !== 'skipped'
+        ? this.#steps.closeWaiting(id, 'skipped', `"${step}" ${ended}, and the plan stops at the first failure`)
+        : this.#steps.skipDependants(row, `it depends on "${step}", which ${ended}`);
   }
 
-  renew({ plan }: { plan: string; at: number }): void {
-    const { state } = this.#rows.get<PlanRow>('select * from plans where id = ?', plan) ?? {};
-    if (state === 'stopping') this.#steps.outdateDispatched(plan);
-    for (const { id, round, kind } of this.#steps.unsuccessful(plan)) {
+  renew({ plan: id, at }: { plan: string; at: number }): void {
+    const plan = this.#open(id);
+    if (plan === undefined) return;
+    if (plan.state === 'stopping') this.#steps.outdateDispatched(id);
+    const unsuccessful = this.#steps.unsuccessful(id);
+    const outdated = this.#steps.withNewFoundations(unsuccessful).flatMap((fan) => this.#steps.collapse(fan));
+    for (const { id: step, round, kind } of unsuccessful) {
       const next = kind === 'skipped' ? round : round + 1;
       this.#rows.run(
         `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
         next,
-        actionKey(id, next),
+        actionKey(step, next),
         this.#rows.turn,
-        id,
+        step,
       );
     }
+    plan.state = 'running';
     this.#rows.run(
       `update plans set state = 'running', kind = null, settled_at = null, reported_at = null, from_turn = ? where id = ?`,
       this.#rows.turn,
-      plan,
+      id,
     );
     this.#reconsider(plan);
+    if (outdated.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: outdated, at });
     this.#proceed(plan);
   }
 
-  withdraw({ plan, at }: { plan: string; at: number }): void {
-    const row = this.#rows.get<PlanRow>('select * from plans where id = ?', plan);
-    if (row === undefined || row.state === 'settled') return;
-    this.#steps.closeWaiting(plan, 'cancelled', PLAN_CANCELLED);
-    this.#rows.run(`update plans set state = 'stopping', from_turn = ? where id = ?`, this.#rows.turn, plan);
-    const running = this.#rows.all<StepRow>(`select * from steps where plan = ? and state = 'dispatched'`, plan);
+  withdraw({ plan: id, at }: { plan: string; at: number }): void {
+    const plan = this.#open(id);
+    if (plan === undefined || plan.state === 'settled') return;
+    plan.unsettled -= this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
+    plan.state = 'stopping';
+    this.#rows.run(`update plans set state = 'stopping', from_turn = ? where id = ?`, this.#rows.turn, id);
+    const running = this.#rows.all<Pick<StepRow, 'action'>>(
+      `select action from steps where plan = ? and state = 'dispatched'`,
+      id,
+    );
+    this.#proceed(plan);
     if (running.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: running.map(({ action }) => action), at });
-    else this.#finishIfDone(row);
   }
 }

@@ -10,6 +10,7 @@ import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine } from '../machines/action.ts';
 import type { ActionNotice } from '../machines/action-state.ts';
 import { approvalsMachine, type ApprovalsNotice } from '../machines/approvals.ts';
+import { backgroundMachine, type BackgroundNotice } from '../machines/background.ts';
 import { budgetMachine, type BudgetNotice } from '../machines/budget.ts';
 import { budgetPolicy, type BudgetOptions, type BudgetPolicy } from '../machines/budget-policy.ts';
 import { componentMachine, type ComponentNotice } from '../machines/component.ts';
@@ -34,6 +35,7 @@ import { askCallback, type OnApproval } from './approval-callback.ts';
 import { openApprovals } from './approval-ledger.ts';
 import { APPROVAL_TABLES } from './approval-tables.ts';
 import { approvalActions } from './approvals.ts';
+import { Background } from './background.ts';
 import { BUDGET_TABLES } from './budget-tables.ts';
 import { budgetActions } from './budget.ts';
 import { COMPENSATION_TABLES } from './compensations.ts';
@@ -43,6 +45,8 @@ import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
 import { checkedInterruptions } from './interrupted.ts';
 import { LANE_TABLES } from './lane-tables.ts';
+import { ESTIMATE_TABLES } from './estimates.ts';
+import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
@@ -53,9 +57,12 @@ import { retentionActions, retentionPolicy, type RetentionOptions, type Retentio
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
 import { SCHEDULE_TABLES } from './schedule-tables.ts';
+import { StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
+import { threadSettings, type ThreadOptions, type ThreadSettings } from './thread-options.ts';
+import type { ThreadPool } from './thread-pool.ts';
 
 /** Options of {@link spawnSupervisor}. */
 export interface SupervisorOptions<TActions extends Actions> extends StoreOptions {
@@ -91,6 +98,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
    * dead letter: from 1, or Infinity. Default: 3.
    */
   readonly maxInterruptions?: number;
+  /** The threads in which actions with `thread` run. */
+  readonly threads?: ThreadOptions;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -109,6 +118,8 @@ export const TABLES = [
   ...COMPENSATION_TABLES,
   ...RUN_TABLES,
   ...SCHEDULE_TABLES,
+  ...ESTIMATE_TABLES,
+  ...MEMO_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -125,14 +136,18 @@ export async function spawnSupervisor<TActions extends Actions>(
     ...(classify === undefined ? {} : { classify }),
   });
   const maxInterruptions = checkedInterruptions(options.maxInterruptions);
+  const threads = threadSettings(options.threads);
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
   const retention = retentionPolicy(options.retention);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
-  const store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
+  const stalls = new StallMonitor();
+  const pool = await poolOf(registry, threads, stalls);
+  let store: Store | undefined;
   try {
+    store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
     const { clock, rows } = store;
     unpark({ rows, registry, limits, clock });
@@ -148,6 +163,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       maxInterruptions,
       retention,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
+      stalls,
+      ...(pool === undefined ? {} : { pool }),
     };
     const attempts = new Attempts(world);
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
@@ -155,12 +172,44 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    const parts = { durable, registry, limits, newId, progress, attempts, closeStore: owns };
+    const background = pool && new Background(durable, pool);
+    background?.begin(threads);
+    const parts = {
+      durable,
+      registry,
+      limits,
+      newId,
+      progress,
+      attempts,
+      stalls,
+      closeStore: owns,
+      ...(background === undefined ? {} : { background }),
+    };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
   } catch (error) {
-    if (owns) store.drop(error as PerdureError);
+    if (owns) store?.drop(error as PerdureError);
+    await pool?.close();
+    throw error;
+  }
+}
+
+/** A pool whose modules are looked at; none when no action runs in threads, which then cost nothing. Throws THREAD_MODULE_*. */
+async function poolOf(
+  registry: Registry,
+  settings: ThreadSettings,
+  stalls: StallMonitor,
+): Promise<ThreadPool | undefined> {
+  if (registry.threads.length === 0) return undefined;
+  const { ThreadPool: Pool } = await import('./thread-pool.ts');
+  const pool = new Pool(settings, stalls);
+  try {
+    // One after the other: a module that ends its thread must not end the look at another.
+    for (const [name, thread] of registry.threads) await pool.load(name, thread);
+    return pool;
+  } catch (error) {
+    await pool.close();
     throw error;
   }
 }
@@ -178,6 +227,8 @@ export interface SupervisorWorld {
   /** Default: 3. */
   readonly maxInterruptions?: number;
   readonly retention?: RetentionPolicy;
+  readonly stalls?: StallMonitor;
+  readonly pool?: ThreadPool;
 }
 
 /** The supervisor machine with everything that it needs provided. */
@@ -218,6 +269,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
           ...scheduleActions({ ...world, limits: world.limits ?? NO_LIMITS }),
           announce: sendParent((_, { notice }: { notice: SchedulesNotice }) => notice),
         },
+      }),
+      background: backgroundMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: BackgroundNotice }) => notice) },
       }),
       retention: retentionMachine.provide({
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),

@@ -13,6 +13,7 @@ import type { ApprovalState } from './approval-tables.ts';
 import { budgetReport, type BudgetReport } from './budget-report.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { standingOf, type Tree } from './standing.ts';
+import type { BackgroundStats } from './thread-pool.ts';
 
 /** How much waits, and where. */
 export interface QueueDepth {
@@ -60,11 +61,15 @@ export interface Stats {
   readonly budget: BudgetReport;
   readonly gate: GateStats;
   readonly debts: Readonly<Record<DebtRow['state'], number>>;
+  /** The threads of this life; all 0 when no action runs in any. */
+  readonly background: BackgroundStats;
 }
 
 type Reader = Pick<Rows, 'get' | 'all'>;
 
-export function statsOf(durable: Tree, began: number): Stats {
+export const NO_THREADS: BackgroundStats = { size: 0, busy: 0, queued: 0, completed: 0, deaths: 0, utilisation: 0 };
+
+export function statsOf(durable: Tree, began: number, background: BackgroundStats): Stats {
   const { rows, clock } = durable.store;
   const at = clock.now();
   const { executor, degradation, budget, tier } = standingOf(durable);
@@ -88,6 +93,7 @@ export function statsOf(durable: Tree, began: number): Stats {
     budget: budgetReport(rows, budget.policy, at),
     gate: gateStats(executor),
     debts: { owed: 0, paying: 0, paid: 0, unpayable: 0, ...grouped(rows, 'debts', 'state') },
+    background,
   };
 }
 

@@ -128,12 +128,30 @@ export function isKnown(rows: Rows, { id, name, version, input }: Submission): b
 }
 
 /** The actions of its steps get ids of their own, which nobody else may have. Throws ACTION_CONFLICT. */
-export function refuseTaken(rows: Rows, { id, steps }: Plan): void {
-  const taken = steps.map((step) => stepKey(id, step.id)).find((key) => readAction(rows, key) !== undefined);
+export function refuseTaken(rows: Rows, plan: Plan): void {
+  refuseOthers(rows, plan);
+  const { id, steps } = plan;
+  const taken = steps
+    .map((step) => stepKey(id, step.id))
+    .find((key) => rows.get('select 1 from actions where id = ?', key) !== undefined);
   if (taken === undefined) return;
   throw new PerdureError(
     'ACTION_CONFLICT',
     `The plan "${id}" would call the action of a step "${taken}", but there is an action of that id: give the plan another id.`,
     { facts: { id: taken } },
   );
+}
+
+/** `b/c` of the plan `a` and `c` of the plan `a/b` would be one row. Throws ACTION_CONFLICT. */
+export function refuseOthers(rows: Rows, { id, steps }: Plan): void {
+  for (const step of steps) {
+    const key = stepKey(id, step.id);
+    const found = rows.get<{ plan: string }>('select plan from steps where id = ? and plan <> ?', key, id);
+    if (found === undefined) continue;
+    throw new PerdureError(
+      'ACTION_CONFLICT',
+      `The step "${step.id}" of the plan "${id}" would be "${key}", which is a step of the plan "${found.plan}": give the plan another id.`,
+      { facts: { id: key, plan: found.plan } },
+    );
+  }
 }

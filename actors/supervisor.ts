@@ -15,6 +15,7 @@ import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
 import type { Actions, InputOf, PolicyOverrides, Registry, ValueOf } from './actions.ts';
+import { resized, type Background } from './background.ts';
 import { checkedConcurrency } from './concurrency.ts';
 import { startWork, type WorkHost } from './continuous-work.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -26,15 +27,18 @@ import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queu
 import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { requestOf } from './reprioritise.ts';
 import { optimize, type Adjustment } from './optimization.ts';
+import { planProgress, type PlanProgress } from './plan-progress.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { Settlements } from './settlements.ts';
+import type { Stall, StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
-import { statsOf, type Stats } from './stats.ts';
-import { isKnown, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
+import { NO_THREADS, statsOf, type Stats } from './stats.ts';
+import { isKnown, refuseOthers, refuseTaken, submissionOf, type QueueingOptions } from './submissions.ts';
 import { checkCall } from './submission-options.ts';
 import { joined, type UniqueOptions } from './unique.ts';
 import { sealed, sealedPolicy } from './values.ts';
+import { waited, type WaitOptions } from './waiting.ts';
 import type { ContinuousWorkOptions, WorkHandle } from './work-options.ts';
 
 /** Options of {@link Supervisor.submit}. */
@@ -54,6 +58,11 @@ export interface ActionHandle<TValue> {
   readonly id: string;
   /** Resolves with the one outcome, also of a failure. Rejects only when the supervisor is closed or its store fails. */
   readonly outcome: Promise<Outcome<TValue>>;
+  /**
+   * The outcome, or undefined when there is none after `timeoutMs`; 0 asks without waiting. Default: as long as it takes.
+   * Throws OPTIONS_INVALID, and what `outcome` rejects with.
+   */
+  wait(options?: WaitOptions): Promise<Outcome<TValue> | undefined>;
   /** What the work tells while it runs: telemetry, from now on. */
   readonly progress: AsyncIterable<unknown>;
   /** Resolves once the request is durable; the outcome tells what came of it. */
@@ -75,6 +84,9 @@ export interface SupervisorParts {
   readonly newId: () => string;
   readonly progress: Progress;
   readonly attempts: Attempts;
+  readonly stalls: StallMonitor;
+  /** There when actions run in threads. */
+  readonly background?: Background;
   readonly closeStore: boolean;
 }
 
@@ -195,7 +207,18 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const outcome = this.#settlements.of(id, () => readOutcome(this.#rows, id));
     const cancel = () => this.cancel(id);
     cancelOn(signal, cancel, outcome);
-    return { id, outcome, progress: this.#parts.progress.stream(id, outcome), cancel };
+    return {
+      id,
+      outcome,
+      wait: (asked) => this.#wait(id, outcome, asked),
+      progress: this.#parts.progress.stream(id, outcome),
+      cancel,
+    };
+  }
+
+  #wait(id: string, outcome: Promise<Outcome>, options: WaitOptions = {}): Promise<Outcome | undefined> {
+    const { clock } = this.durable.store;
+    return waited(outcome, () => readOutcome(this.#rows, id), clock, options);
   }
 
   /** Runs a graph of actions. Throws PLAN_CYCLE, PLAN_STEP_UNKNOWN, PLAN_INVALID, PLAN_CHANGED, ACTION_UNKNOWN. */
@@ -212,19 +235,30 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** The handle of a plan that was submitted before. Throws ACTION_NOT_FOUND. */
   joinPlan(id: string, signal?: AbortSignal): PlanHandle {
-    if (readPlan(this.#rows, id) === undefined) {
-      throw new PerdureError('ACTION_NOT_FOUND', `There is no plan "${id}" in ${this.durable.store.path}.`, {
-        facts: { id },
-      });
-    }
+    if (readPlan(this.#rows, id) === undefined) throw this.#noPlan(id);
     const outcome = this.#settlements.of(`plan ${id}`, () => planOutcome(this.#rows, id));
     const cancel = async () => void (await this.#send({ type: 'supervisor.cancelPlan', plan: id, at: this.#now() }));
     cancelOn(signal, cancel, outcome);
     return { id, outcome, cancel };
   }
 
+  /**
+   * How far a plan has come: a tree of its groups, fan-outs and steps, each with the part of its estimated work that is done and
+   * how long it will still take. Throws ACTION_NOT_FOUND.
+   *
+   * @example
+   * const { done, etaMs, children } = supervisor.progress('nightly:3');
+   */
+  progress(plan: string): PlanProgress {
+    const slots = this.durable.getSnapshot().context.concurrency;
+    const progress = planProgress(this.#rows, plan, slots, this.#now());
+    if (progress === undefined) throw this.#noPlan(plan);
+    return progress;
+  }
+
   /** Puts other definitions into a plan that goes on: new steps, changed ones that have no outcome yet, and removals. */
   async amendPlan(plan: Plan, removed: readonly string[]): Promise<void> {
+    refuseOthers(this.#rows, plan);
     await this.#send({ type: 'supervisor.amendPlan', plan: this.#sealedPlan(plan), removed });
   }
 
@@ -236,7 +270,11 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, newId } = this.#parts;
-    return plannedOf(options, registry, newId, this.#now());
+    const known = options.id === undefined ? undefined : readPlan(this.#rows, options.id);
+    const at = this.#now();
+    const plan = plannedOf(options, { rows: this.#rows, registry, newId, at, since: known?.submitted_at ?? at });
+    const { concurrency } = this.durable.getSnapshot().context;
+    return { ...plan, slots: Math.min(concurrency, plan.concurrency ?? concurrency) };
   }
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */
@@ -326,7 +364,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** What was done since the store was created, and how everything stands. */
   stats(): Stats {
     this.durable.store.assertOpen();
-    return statsOf(this.durable, this.#began);
+    return statsOf(this.durable, this.#began, this.#parts.background?.stats ?? NO_THREADS);
   }
 
   /**
@@ -348,9 +386,15 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.reset', components, at: this.#now() });
   }
 
-  /** Lets another number of actions run at once, from 1 to 1,000; what runs already may end. Until the next start. */
-  async configure({ concurrency }: { readonly concurrency: number }): Promise<void> {
-    await this.#send({ type: 'supervisor.configure', concurrency: checkedConcurrency(concurrency) });
+  /**
+   * Lets another number of actions run at once, from 1 to 1,000, and another number of threads, from 1 to 64; what runs already
+   * may end. Until the next start. Throws OPTIONS_INVALID, also for threads where no action runs in any.
+   */
+  async configure(options: { readonly concurrency?: number; readonly threads?: number }): Promise<void> {
+    const { concurrency, threads } = options;
+    if (concurrency !== undefined || threads === undefined) checkedConcurrency(concurrency as number);
+    if (threads !== undefined) resized(this.#parts.background, threads);
+    if (concurrency !== undefined) await this.#send({ type: 'supervisor.configure', concurrency });
   }
 
   /**
@@ -387,28 +431,40 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.checkpoint', reason: 'request', ...(label === undefined ? {} : { label }) });
   }
 
-  /** Hears what the supervisor says of committed turns. */
-  on<TType extends SupervisorEmitted['type']>(
+  /** Hears what the supervisor says of committed turns; and of stalls of the event loop, which are no turns. */
+  on<TType extends (SupervisorEmitted | Stall)['type']>(
     type: TType,
-    listener: (event: Extract<SupervisorEmitted, { type: TType }>) => void,
+    listener: (event: Extract<SupervisorEmitted | Stall, { type: TType }>) => void,
   ): { unsubscribe(): void } {
+    if (type === 'runtime.stalled')
+      return { unsubscribe: this.#parts.stalls.listen(listener as (stall: Stall) => void) };
     return this.durable.on(type, listener as never);
   }
 
   /**
-   * Commits what is pending, aborts what runs, waits until it has ended (at most `graceMs`, default 10,000), and lets go
-   * of the store. Everything goes on at the next start.
+   * Begins nothing more, waits for what runs in threads (at most `graceMs`, default 10,000), commits what is pending, aborts
+   * what else runs, waits until that has ended (again at most `graceMs`), and lets go of the threads and of the store. What was
+   * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, closeStore } = this.#parts;
+    const { durable, attempts, background, closeStore } = this.#parts;
+    attempts.hold();
+    await background?.drain(graceMs);
     if (durable.store.isOpen) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);
+    await background?.close();
     if (closeStore) durable.store.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #noPlan(id: string): PerdureError {
+    return new PerdureError('ACTION_NOT_FOUND', `There is no plan "${id}" in ${this.durable.store.path}.`, {
+      facts: { id },
+    });
   }
 
   get #standing(): DegradationContext {

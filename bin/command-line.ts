@@ -52,6 +52,7 @@ function declareRun(program: Command, exit: (code: number) => void): void {
     .option('--dry-run', 'only show tracks, critical path and estimated speed-up')
     .addOption(new Option('--retry', 'go on with the newest run although it failed').conflicts('fresh'))
     .option('--fresh', 'abandon the unfinished run, and start a new one')
+    .option('--changed', 'leave out the steps with `inputs` that are unchanged since they last went well')
     .option('--accept-changes', 'keep the results of finished steps that are defined otherwise now')
     .option('--grace <duration>', 'from SIGTERM to SIGKILL for what must end; default: 5s', duration)
     .option('--output-limit <bytes>', 'output kept for each attempt; default: 1048576', wholeNumber)
@@ -62,6 +63,7 @@ Examples:
   perdure run plan.yaml                  start, or resume after any crash
   perdure run plan.yaml --retry          give what failed another try
   perdure run plan.yaml --fresh          start over
+  perdure run plan.yaml --changed        only what has changed
   perdure run plan.yaml --dry-run        look first
   perdure run plan.yaml --json > out.json`,
     )

@@ -1,5 +1,6 @@
-/** What a plan would do, by its estimates alone: nothing is started and no store is touched. */
+/** What a plan would do, by its estimates alone: nothing is started, and nothing is written. */
 import { criticalPath, makespan, span, tracks, work } from '../machines/graph.ts';
+import { UNKNOWN_MS } from '../actors/estimates.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanFile } from './plan-file.ts';
 
@@ -18,13 +19,28 @@ export interface Forecast {
   readonly speedUp: number;
 }
 
-export function forecast({ name, steps }: PlanFile, slots: number): Forecast {
+/** @param learned how long a step took before, ms, if that is known. */
+export function forecast(
+  { name, steps: own, groups }: PlanFile,
+  slots: number,
+  learned: (step: string) => number | undefined = () => undefined,
+): Forecast {
+  const estimated = own.map(({ id, after, estimateMs }) => ({
+    id,
+    after,
+    estimateMs: estimateMs ?? learned(id) ?? UNKNOWN_MS,
+  }));
+  const steps = [...estimated, ...groups.map((group) => ({ ...group, estimateMs: 0 }))];
+  const isGroup = new Set(groups.map(({ id }) => id));
+  const withoutGroups = (ids: readonly string[]) => ids.filter((id) => !isGroup.has(id));
   const [workMs, makespanMs] = [work(steps), makespan(steps, slots)];
   return {
     plan: name,
     slots,
-    tracks: tracks(steps, slots),
-    criticalPath: criticalPath(steps),
+    tracks: tracks(steps, slots)
+      .map(withoutGroups)
+      .filter((track) => track.length > 0),
+    criticalPath: withoutGroups(criticalPath(steps)),
     workMs,
     spanMs: span(steps),
     makespanMs,

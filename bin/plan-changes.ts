@@ -22,7 +22,9 @@ export interface PlanChanges {
 }
 
 /** Compares the plan with the steps of a stored run. */
-export function planChanges(plan: PlanFile, stored: readonly StepRow[]): PlanChanges {
+export function planChanges(plan: PlanFile, rows: readonly StepRow[]): PlanChanges {
+  // The items of a fan-out are in no file.
+  const stored = rows.filter(({ fan }) => (fan ?? null) === null);
   const now = new Map(plan.steps.map((step) => [step.id, definitionOf(step)]));
   const before = new Set(stored.map(({ step }) => step));
   const changed = stored.flatMap((row) => {

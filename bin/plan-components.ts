@@ -4,6 +4,7 @@ import { messageOf } from '../errors.ts';
 import { budgetPolicy, type BudgetOptions } from '../machines/budget-policy.ts';
 import { componentPolicyOf, MAX_COMPONENTS, type ComponentOptions } from '../machines/component-policy.ts';
 import { nearest } from '../machines/nearest.ts';
+import type { Path } from './plan-document.ts';
 import {
   count,
   duration,
@@ -173,15 +174,18 @@ function spelled(message: string): string {
 }
 
 /** Steps that name a component which the plan does not have, although it has some: a slip would get a breaker of its own. */
-export function undeclared(plan: Mapping, steps: readonly unknown[]): Finding[] {
+export function undeclared(
+  plan: Mapping,
+  steps: readonly { readonly value: Mapping; readonly path: Path }[],
+): Finding[] {
   const declared = plan['components'];
   if (!isMapping(declared)) return [];
   const known = Object.keys(declared);
-  return steps.flatMap((step, index) => {
-    const name = isMapping(step) ? step['component'] : undefined;
+  return steps.flatMap(({ value, path }) => {
+    const name = value['component'];
     if (typeof name !== 'string' || known.includes(name)) return [];
     const [meant] = nearest(name, known);
     const hint = meant === undefined ? `expected one of ${known.join(', ')}` : `did you mean "${meant}"?`;
-    return [{ path: ['steps', index, 'component'], message: `unknown component ${shown(name)}; ${hint}` }];
+    return [{ path: [...path, 'component'], message: `unknown component ${shown(name)}; ${hint}` }];
   });
 }

@@ -13,14 +13,16 @@ import type { PerdureErrorCode } from '../errors.ts';
 import type { StandIns } from '../actors/stand-ins.ts';
 import type { BudgetOptions } from '../machines/budget-policy.ts';
 import type { ComponentOptions } from '../machines/component-policy.ts';
+import type { ForEachOptions } from '../actors/plan-input.ts';
 import { checkGraph } from '../machines/graph.ts';
 import type { GraphNode, UnknownDependency } from '../machines/graph.ts';
+import { DEEPEST, flattened, type Flat, type Nested } from '../machines/nesting.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { parseModuleReference } from './module-reference.ts';
 import { PlanDocument } from './plan-document.ts';
 import type { Path, PlanProblem } from './plan-document.ts';
 import { checkShape } from './plan-schema.ts';
-import type { CheckedStep } from './plan-schema.ts';
+import type { CheckedGroup, CheckedPlan, CheckedStep } from './plan-schema.ts';
 import { standInsOf, stepPolicyOf, type StepPolicy } from './plan-step-policy.ts';
 import { isMapping, withoutGaps, type Finding } from './plan-values.ts';
 
@@ -33,7 +35,10 @@ export interface PlanFile {
   /** The dependencies that its steps lean on, by name. */
   readonly components?: Readonly<Record<string, ComponentOptions>>;
   readonly budget?: BudgetOptions;
+  /** All of them, with paths for ids; those in a group before what comes after it. */
   readonly steps: readonly PlanStep[];
+  /** The groups, as nodes that come after what is in them. */
+  readonly groups: readonly Pick<GraphNode, 'id' | 'after'>[];
   /** Absolute. */
   readonly file: string;
 }
@@ -48,12 +53,18 @@ export interface PlanRetry {
 }
 
 interface CommonStep extends StandIns {
+  /** Its path, `phase/task/step`. */
   readonly id: string;
-  /** Each id once, in the order of the file. */
+  /** Paths of steps and groups, each once, in the order of the file; then those that its groups come after. */
   readonly after: readonly string[];
-  readonly estimateMs: number;
+  /** How long it will take; learned from earlier runs if it is left out. */
+  readonly estimateMs?: number;
   readonly timeoutMs?: number;
   readonly retry?: PlanRetry;
+  /** What it reads and writes, as patterns of files: it may be left out while those, and all that it is made of, are as they were. */
+  readonly files?: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
+  /** What it is done for each item of. */
+  readonly forEach?: ForEachOptions;
   /** What the gate, its component and the queue must know, if anything was said. */
   readonly policy?: StepPolicy;
 }
@@ -94,44 +105,71 @@ function planError(file: string, code: PerdureErrorCode, problems: readonly Plan
   return new PerdureError(code, lines.join('\n'), { facts: { file, problems: sorted, ...facts } });
 }
 
-function visibleNode(step: unknown): GraphNode | undefined {
-  if (!isMapping(step)) return undefined;
-  const { id, after } = step;
-  const ids = (Array.isArray(after) ? (after as unknown[]) : [after]).filter((item) => typeof item === 'string');
-  return typeof id === 'string' ? { id, after: ids, estimateMs: 0 } : undefined;
+/** A step or a group as far as its place in the graph can be seen. */
+interface VisibleStep extends Nested<VisibleStep> {
+  readonly after: readonly string[];
+  readonly path: Path;
+}
+
+function visibleStep(value: unknown, path: Path): VisibleStep | undefined {
+  if (!isMapping(value) || path.length > 2 * DEEPEST) return undefined;
+  const { id, after, steps: inner, 'for-each': each } = value;
+  const names = (Array.isArray(after) ? (after as unknown[]) : [after]).filter((item) => typeof item === 'string');
+  const from = isMapping(each) ? each['from'] : each;
+  const steps = Array.isArray(inner) ? visibleSteps(inner as unknown[], path) : undefined;
+  if (typeof id !== 'string' || (Array.isArray(inner) && steps === undefined)) return undefined;
+  return { id, after: names, path, steps, forEach: typeof from === 'string' ? { from } : undefined };
 }
 
 /** The steps as far as a graph can be seen in them, even if the plan has other faults; undefined if not every id can. */
-function visibleGraph(value: unknown): GraphNode[] | undefined {
-  const steps = isMapping(value) && Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
-  const nodes = steps.map(visibleNode);
-  return nodes.every((node) => node !== undefined) ? nodes : undefined;
+function visibleSteps(list: readonly unknown[], path: Path): VisibleStep[] | undefined {
+  const steps = list.map((item, index) => visibleStep(item, [...path, 'steps', index]));
+  return steps.every((step) => step !== undefined) ? steps : undefined;
 }
 
-function duplicates(nodes: readonly GraphNode[], document: PlanDocument): Finding[] {
+type Node = GraphNode & { readonly flat: Flat<VisibleStep> };
+
+function visibleGraph(value: unknown): Node[] | undefined {
+  const list = isMapping(value) && Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
+  const steps = visibleSteps(list, []);
+  return (
+    steps && flattened<VisibleStep>(steps).map((flat) => ({ id: flat.id, after: flat.after, estimateMs: 0, flat }))
+  );
+}
+
+/** In the order of the file. */
+function duplicates(nodes: readonly Node[], document: PlanDocument): Finding[] {
   const lines = new Map<string, number>();
-  return nodes.flatMap(({ id }, index) => {
-    const path = ['steps', index, 'id'];
-    const first = lines.get(id);
-    if (first !== undefined) return [{ path, message: `duplicate id "${id}", first given on line ${first}` }];
-    lines.set(id, document.problem(path, '').line);
-    return [];
-  });
+  const placed = nodes.map(({ id, flat }) => ({ id, path: [...flat.step.path, 'id'] }));
+  const lineOf = (path: Path) => document.problem(path, '').line;
+  return placed
+    .toSorted((a, b) => lineOf(a.path) - lineOf(b.path))
+    .flatMap(({ id, path }) => {
+      const first = lines.get(id);
+      if (first !== undefined) return [{ path, message: `duplicate id "${id}", first given on line ${first}` }];
+      lines.set(id, lineOf(path));
+      return [];
+    });
 }
 
 /** One step for each id, so that the graph can be looked at although some ids are taken twice. */
-function firstOfEach(nodes: readonly GraphNode[]): readonly GraphNode[] {
+function firstOfEach(nodes: readonly Node[]): readonly Node[] {
   const seen = new Set<string>();
   return nodes.filter(({ id }) => !seen.has(id) && seen.add(id));
 }
 
-/** Where the step with this id names that dependency: in its list, or as its only one. */
-function placeOf(value: unknown, step: string, dependency: string): Path {
-  const { steps } = value as { readonly steps: readonly Readonly<Record<'id' | 'after', unknown>>[] };
-  const index = steps.findIndex(({ id }) => id === step);
-  const { after } = steps[index]!;
-  const path = ['steps', index, 'after'];
-  return Array.isArray(after) ? [...path, after.indexOf(dependency)] : path;
+/** Where the step with this id names that dependency: in its list, as its only one, or where the step itself is. */
+function placeOf(value: unknown, nodes: readonly Node[], step: string, dependency: string): Path {
+  const { path } = nodes.find(({ id }) => id === step)!.flat.step;
+  const written = path.reduce<unknown>((at, key) => (at as Record<string | number, unknown>)[key], value);
+  const { after, 'for-each': each } = written as { readonly after?: unknown; readonly 'for-each'?: unknown };
+  const names = (name: unknown) =>
+    typeof name === 'string' && (name === `/${dependency}` || `/${dependency}`.endsWith(`/${name}`));
+  if (Array.isArray(after) && after.some(names)) return [...path, 'after', after.findIndex(names)];
+  if (names(after)) return [...path, 'after'];
+  if (names(each)) return [...path, 'for-each'];
+  if (isMapping(each) && names(each['from'])) return [...path, 'for-each', 'from'];
+  return [...path, 'id'];
 }
 
 interface GraphFault {
@@ -140,7 +178,7 @@ interface GraphFault {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-function graphFault(value: unknown, nodes: readonly GraphNode[]): GraphFault | undefined {
+function graphFault(value: unknown, nodes: readonly Node[]): GraphFault | undefined {
   try {
     checkGraph(nodes);
     return undefined;
@@ -149,12 +187,12 @@ function graphFault(value: unknown, nodes: readonly GraphNode[]): GraphFault | u
     const { code, facts, message } = error;
     if (code === 'PLAN_CYCLE') {
       const [step, next] = facts['cycle'] as readonly string[];
-      return { code, facts, findings: [{ path: placeOf(value, step!, next ?? step!), message }] };
+      return { code, facts, findings: [{ path: placeOf(value, nodes, step!, next ?? step!), message }] };
     }
     if (code !== 'PLAN_STEP_UNKNOWN') throw error;
     const unknown = facts['unknown'] as readonly UnknownDependency[];
     const findings = unknown.map((one) => ({
-      path: placeOf(value, one.step, one.dependency),
+      path: placeOf(value, nodes, one.step, one.dependency),
       message: one.message,
     }));
     return { code, facts, findings };
@@ -170,34 +208,67 @@ function envOf(env: NonNullable<CheckedStep['env']>, path: Path, document: PlanD
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
-function commonOf(step: CheckedStep): CommonStep {
-  const { id, after, estimate, timeout, retry } = step;
+/** A checked step in the words of the graph. */
+interface GraphStep extends Nested<GraphStep> {
+  readonly checked: CheckedStep | undefined;
+}
+
+function graphStep(checked: CheckedStep | CheckedGroup): GraphStep {
+  const { id, after } = checked;
+  if ('steps' in checked) return { id, after, steps: checked.steps.map(graphStep), checked: undefined };
+  return { id, after, forEach: checked['for-each'], checked };
+}
+
+type FlatStep = Flat<GraphStep>;
+
+function commonOf(step: CheckedStep, { id, after, source }: FlatStep): CommonStep {
+  const { estimate, timeout, retry, inputs, outputs = [], 'for-each': each } = step;
   const policy = stepPolicyOf(step);
   return {
     id,
     after,
-    estimateMs: estimate,
+    ...(estimate !== undefined && { estimateMs: estimate }),
     ...(timeout !== undefined && { timeoutMs: timeout }),
     ...(retry !== undefined && { retry }),
+    ...(inputs !== undefined && { files: { inputs, outputs } }),
+    ...(each !== undefined && source !== null && { forEach: { ...each, from: source } }),
     ...(Object.keys(policy).length > 0 && { policy }),
     ...standInsOf(step),
   };
 }
 
-function stepOf(step: CheckedStep, index: number, document: PlanDocument, folder: string): PlanStep {
-  const common = commonOf(step);
+function stepOf(step: CheckedStep, flat: FlatStep, path: Path, document: PlanDocument, folder: string): PlanStep {
+  const common = commonOf(step, flat);
   if (step.run !== undefined) {
     return {
       ...common,
       kind: 'command',
       run: step.run,
       ...(step.cwd !== undefined && { cwd: resolve(folder, step.cwd) }),
-      ...(step.env !== undefined && { env: envOf(step.env, ['steps', index, 'env'], document) }),
+      ...(step.env !== undefined && { env: envOf(step.env, [...path, 'env'], document) }),
     };
   }
-  const { path, export: name } = parseModuleReference(step.module!);
-  const called = { ...common, kind: 'module', module: resolve(folder, path), export: name } as const;
+  const { path: file, export: name } = parseModuleReference(step.module!);
+  const called = { ...common, kind: 'module', module: resolve(folder, file), export: name } as const;
   return step.input === undefined ? called : { ...called, input: step.input };
+}
+
+/** The steps and the groups of a checked plan, whose paths in the file are those of `nodes`. */
+function flatOf(
+  steps: CheckedPlan['steps'],
+  nodes: readonly Node[],
+  document: PlanDocument,
+  folder: string,
+): Pick<PlanFile, 'steps' | 'groups'> {
+  const paths = new Map(nodes.map(({ id, flat }) => [id, flat.step.path]));
+  const flat = flattened<GraphStep>(steps.map(graphStep));
+  return {
+    steps: flat.flatMap((one) => {
+      const { checked } = one.step;
+      return checked === undefined ? [] : [stepOf(checked, one, paths.get(one.id) ?? [], document, folder)];
+    }),
+    groups: flat.flatMap(({ id, after, isGroup }) => (isGroup ? [{ id, after }] : [])),
+  };
 }
 
 /** The plan in `text`, whose relative paths start from the folder of `file`. Throws as {@link readPlanFile} does. */
@@ -224,7 +295,7 @@ export function parsePlan(text: string, file: string): PlanFile {
     name,
     policy,
     ...withoutGaps({ concurrency, components, budget }),
-    steps: steps.map((step, index) => stepOf(step, index, document, folder)),
+    ...flatOf(steps, nodes, document, folder),
     file: absolute,
   };
 }
@@ -271,11 +342,12 @@ export function readPlanFile(path: string): PlanFile {
 
 /** A step without its timing: what its result depends on. */
 function essence(step: PlanStep): Readonly<Record<string, unknown>> {
-  const { kind, fallback, undo } = step;
+  const { kind, fallback, undo, forEach } = step;
+  const from = forEach?.from;
   const after = step.after.toSorted();
   return step.kind === 'command'
-    ? { kind, fallback, undo, after, run: step.run, cwd: step.cwd, env: step.env }
-    : { kind, fallback, undo, after, module: step.module, export: step.export, input: step.input };
+    ? { kind, fallback, undo, after, from, run: step.run, cwd: step.cwd, env: step.env }
+    : { kind, fallback, undo, after, from, module: step.module, export: step.export, input: step.input };
 }
 
 /**

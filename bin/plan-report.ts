@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
 import type { Band } from '../machines/gate.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outcome.ts';
+import { summaryOf, type Summary } from '../machines/summary.ts';
 import type { PlanKind } from '../machines/tracks.ts';
-import { readPlan, readSteps } from '../actors/ledger.ts';
+import { measuredSteps, readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { fallbackNamed, filesBeside, outputFileOf, standInOutputFileOf } from '../actors/step-files.ts';
@@ -26,6 +27,8 @@ export interface StepReport {
   readonly settledAt?: number;
   /** From the first start to the end: waits between attempts, which hold the slot, and interruptions included. */
   readonly ms?: number;
+  /** How long it was expected to take, as its plan says or as was learned, ms. Absent for an action of no plan. */
+  readonly estimateMs?: number;
   readonly value?: unknown;
   /** Why it was skipped or cancelled without an attempt. */
   readonly reason?: string;
@@ -33,7 +36,7 @@ export interface StepReport {
   /** How the gate let it pass, and what it gave for its going well; `ask` when somebody was asked. */
   readonly band?: Band;
   readonly score?: number;
-  /** The fallback whose value it is. */
+  /** The fallback whose value it is, or `memo` for the value of an earlier run. */
   readonly via?: string;
   /** What a success lacks of the real thing, composed with what it depends on; absent for nothing. */
   readonly qualityLoss?: number;
@@ -47,7 +50,7 @@ export interface StepReport {
   readonly outputFile?: string;
 }
 
-export interface PlanReport {
+export interface PlanReport extends Pick<Summary, 'workMs' | 'makespanMs' | 'speedUp' | 'atOnce'> {
   readonly plan: string;
   readonly name: string;
   readonly state: PlanRow['state'];
@@ -55,13 +58,8 @@ export interface PlanReport {
   readonly submittedAt: number;
   readonly settledAt?: number;
   readonly steps: readonly StepReport[];
-  /** The sum of the steps' `ms`: T1, as measured. */
-  readonly workMs: number;
-  /** From the first start to the last end. */
-  readonly makespanMs: number;
-  readonly speedUp: number;
-  /** The most steps that ran at one time. */
-  readonly atOnce: number;
+  /** How much was done at once, and where the time went. */
+  readonly summary: Summary;
   /** How the components and the budget of the whole store stand now. */
   readonly standing: Standing;
 }
@@ -72,9 +70,14 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
   if (plan === undefined) return undefined;
   const actions = actionsOf(rows, id);
   const asking = approvalsByAction(rows);
-  const steps = readSteps(rows, id).map((step) => {
+  const rowsOfSteps = readSteps(rows, id);
+  const steps = rowsOfSteps.map((step) => {
     return stepReport(step, actions.get(step.action), store, asking.get(step.action));
   });
+  const measured = measuredSteps(rows, id, (action) => actions.get(action));
+  // An older Perdure made the table without that column.
+  const summary = summaryOf(measured, plan.slots ?? 0);
+  const { workMs, makespanMs, speedUp, atOnce } = summary;
   return {
     plan: id,
     name: plan.name,
@@ -83,7 +86,11 @@ export function planReport(rows: StoreReader, store: string, id: string): PlanRe
     submittedAt: plan.submitted_at,
     ...(plan.settled_at === null ? {} : { settledAt: plan.settled_at }),
     steps: steps.toSorted((a, b) => (a.startedAt ?? Infinity) - (b.startedAt ?? Infinity) || 0),
-    ...measured(steps),
+    workMs,
+    makespanMs,
+    speedUp,
+    atOnce,
+    summary,
     standing: standingOf(rows),
   };
 }
@@ -108,7 +115,12 @@ function stepReport(
   approval: Approval | undefined,
 ): StepReport {
   const { kind, reason } = step;
-  const about = { id: step.step, state: stepState(step, row), ...(kind === null ? {} : { kind }) };
+  const about = {
+    id: step.step,
+    state: stepState(step, row),
+    ...(kind === null ? {} : { kind }),
+    estimateMs: step.estimate_ms,
+  };
   if (row === undefined) {
     return { ...about, action: step.action, attempts: 0, ...(reason === null ? {} : { reason }) };
   }
@@ -136,7 +148,7 @@ export function actionReport(
   row: ReadRow,
   store: string,
   approval?: Approval,
-): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason'> {
+): Omit<StepReport, 'id' | 'state' | 'kind' | 'reason' | 'estimateMs'> {
   const { started_at: startedAt, settled_at: settledAt, retry_at: retryAt, value, error } = row;
   const { band = null, score = null, via = null, quality_loss: qualityLoss, undo = null } = row;
   const outputFile = outputFileIn(store, row);
@@ -169,31 +181,4 @@ function outputFileIn(
   const candidates = [stoodIn, outputFileOf(files, id, attempts)];
   if (attempts > 1) candidates.push(outputFileOf(files, id, attempts - 1));
   return candidates.find((file) => existsSync(file));
-}
-
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-function measured(steps: readonly StepReport[]): Pick<PlanReport, 'workMs' | 'makespanMs' | 'speedUp' | 'atOnce'> {
-  const spans = steps.flatMap(({ startedAt: from, settledAt: to }): Span[] =>
-    from === undefined || to === undefined ? [] : [{ from, to }],
-  );
-  const workMs = steps.reduce((sum, { ms = 0 }) => sum + ms, 0);
-  const first = spans.reduce((least, { from }) => Math.min(least, from), Infinity);
-  const last = spans.reduce((most, { to }) => Math.max(most, to), -Infinity);
-  const makespanMs = spans.length === 0 ? 0 : last - first;
-  return { workMs, makespanMs, speedUp: makespanMs === 0 ? 1 : workMs / makespanMs, atOnce: mostAtOnce(spans) };
-}
-
-function mostAtOnce(spans: readonly Span[]): number {
-  const moments = spans.flatMap(({ from, to }) => [
-    { at: from, by: 1 },
-    { at: to, by: -1 },
-  ]);
-  let most = 0;
-  let now = 0;
-  for (const { by } of moments.toSorted((a, b) => a.at - b.at || a.by - b.by)) most = Math.max(most, (now += by));
-  return most;
 }

@@ -4,6 +4,8 @@
  */
 
 import * as v from 'valibot';
+import { MOST_ITEMS } from '../actors/plan-input.ts';
+import { DEEPEST } from '../machines/nesting.ts';
 import { moduleReferenceProblem } from './module-reference.ts';
 import type { Path } from './plan-document.ts';
 import { BUDGET_SHAPE, budget, COMPONENTS_SHAPE, components, undeclared } from './plan-components.ts';
@@ -17,9 +19,11 @@ import {
   mapping,
   strangers,
   text,
+  withoutGaps,
   word,
   type Finding,
   type Mapping,
+  type Shape,
 } from './plan-values.ts';
 
 const DEEPEST_INPUT = 200;
@@ -116,17 +120,65 @@ const input = v.pipe(
   }),
 );
 
+const PATTERNS = 'a list of patterns of files such as src/**/*.ts';
+const patterns = v.array(text('a pattern of files such as src/**/*.ts'), expected(PATTERNS));
+
 const common = {
   id,
   after: v.optional(after, []),
-  estimate: v.optional(duration(0), '1s'),
+  estimate: v.optional(duration(0)),
   timeout: v.optional(duration(1)),
   retry: v.optional(retry),
+  inputs: v.optional(patterns),
+  outputs: v.optional(patterns),
   ...stepPolicy,
 };
 const command = { run: v.optional(text(COMMAND)), cwd: v.optional(text('the path of a folder')), env: v.optional(env) };
 const call = { module: v.optional(module), input: v.optional(input) };
-const step = mapping('a step', 'a step, which is a mapping', { ...common, ...command, ...call });
+
+const forEachEntries = {
+  from: v.string(expected('the id of a step whose result is a list')),
+  limit: v.optional(
+    v.pipe(
+      count('the most items'),
+      v.check((value) => value <= MOST_ITEMS, expected(`at most ${MOST_ITEMS} items`)),
+    ),
+  ),
+  'at-once': v.optional(count('how many items run at once')),
+};
+const forEachMapping = v.pipe(
+  mapping('for-each', 'the id of a step whose result is a list, or a mapping with `from`', forEachEntries),
+  v.transform(({ from, limit, 'at-once': concurrency }) => withoutGaps({ from, limit, concurrency })),
+);
+const forEachText = v.pipe(
+  v.string(),
+  v.transform((from) => withoutGaps({ from, limit: undefined, concurrency: undefined })),
+);
+const forEach = v.lazy<typeof forEachText | typeof forEachMapping>((input) =>
+  typeof input === 'string' ? forEachText : forEachMapping,
+);
+
+const leaf = mapping('a step', 'a step, which is a mapping', {
+  ...common,
+  ...command,
+  ...call,
+  'for-each': v.optional(forEach),
+});
+/** A step that is one action, or with `for-each` one for each item. */
+export type CheckedStep = v.InferOutput<typeof leaf>;
+
+/** Steps under one name. */
+export interface CheckedGroup {
+  readonly id: string;
+  readonly after: string[];
+  readonly steps: (CheckedStep | CheckedGroup)[];
+}
+
+const step: v.GenericSchema<unknown, CheckedStep | CheckedGroup> = v.lazy((input) =>
+  isMapping(input) && Object.hasOwn(input, 'steps') ? group : leaf,
+);
+const steps = v.pipe(v.array(step, expected('a list of steps')), v.minLength(1, expected('at least one step')));
+const group = mapping('a group', 'a group of steps, which is a mapping', { id, after: v.optional(after, []), steps });
 
 const NAME = 'a name of 1 to 100 characters on one line';
 const name = v.pipe(
@@ -143,31 +195,67 @@ const planEntries = {
   concurrency: v.optional(count('the number of steps that may run at a time')),
   components: v.optional(components),
   budget: v.optional(budget),
-  steps: v.pipe(v.array(step, expected('a list of steps')), v.minLength(1, expected('at least one step'))),
+  steps,
 };
 const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `steps`', planEntries);
 
 /** A plan with its defaults filled in; paths are as written. */
 export type CheckedPlan = v.InferOutput<typeof plan>;
-export type CheckedStep = CheckedPlan['steps'][number];
 
 /** A step is a command or a call of a module, and has no key of the other kind. */
-function kindFindings(value: Mapping, path: Path): Finding[] {
+function kindFindings({ value, path }: WrittenStep): Finding[] {
+  if (Object.hasOwn(value, 'steps')) {
+    const misplaced = Object.keys(value).filter((key) => STEP.keys.includes(key) && !GROUP_KEYS.has(key));
+    return misplaced.map((key) => ({
+      path: [...path, key],
+      message: `a step with \`steps\` is a group, and has no \`${key}\``,
+    }));
+  }
   const runs = Object.hasOwn(value, 'run');
   const calls = Object.hasOwn(value, 'module');
   if (runs && calls) return [{ path: [...path, 'module'], message: 'a step has either `run` or `module`, not both' }];
   if (!runs && !calls) {
     return [{ path, message: 'a step needs either `run`, a shell command, or `module`, a file to call' }];
   }
+  const unfounded = Object.hasOwn(value, 'outputs') && !Object.hasOwn(value, 'inputs');
+  const needs = 'a step with `outputs` needs `inputs`, the files that it reads: an empty list, if there are none';
+  const founding = unfounded ? [{ path: [...path, 'outputs'], message: needs }] : [];
   const [kind, foreign] = runs ? ['module', call] : ['run', command];
   const misplaced = Object.keys(foreign).filter((key) => Object.hasOwn(value, key));
-  return misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` }));
+  return [
+    ...founding,
+    ...misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` })),
+  ];
 }
 
+const GROUP_KEYS = new Set(['id', 'after', 'steps']);
 const STEP = {
-  keys: Object.keys({ ...common, ...command, ...call }),
-  inside: { retry: { keys: ['attempts', 'delay', 'cap'] }, ...STEP_POLICY_SHAPES },
+  keys: [...Object.keys({ ...common, ...command, ...call }), 'for-each', 'steps'],
+  inside: {
+    retry: { keys: ['attempts', 'delay', 'cap'] },
+    'for-each': { keys: Object.keys(forEachEntries) },
+    ...STEP_POLICY_SHAPES,
+    get steps(): Shape {
+      return { each: STEP };
+    },
+  },
 };
+
+/** A step or a group as it stands in the file. */
+export interface WrittenStep {
+  readonly value: Mapping;
+  readonly path: Path;
+}
+
+/** Every step and every group in the value, a group before what is in it. */
+export function writtenSteps(value: Mapping, path: Path = []): WrittenStep[] {
+  const { steps: list } = value;
+  if (!Array.isArray(list)) return [];
+  return (list as unknown[]).flatMap((item, index) => {
+    const here = [...path, 'steps', index];
+    return isMapping(item) ? [{ value: item, path: here }, ...writtenSteps(item, here)] : [];
+  });
+}
 const PLAN = {
   keys: Object.keys(planEntries),
   inside: { steps: { each: STEP }, components: COMPONENTS_SHAPE, budget: BUDGET_SHAPE },
@@ -176,9 +264,14 @@ const PLAN = {
 /** What is wrong beside the values: keys that have no business where they are, and names that nothing has. */
 function structureFindings(value: unknown): Finding[] {
   if (!isMapping(value)) return [];
-  const steps = Array.isArray(value['steps']) ? (value['steps'] as unknown[]) : [];
-  const kinds = steps.flatMap((item, index) => (isMapping(item) ? kindFindings(item, ['steps', index]) : []));
-  return [...strangers(value, PLAN), ...kinds, ...undeclared(value, steps)];
+  const written = writtenSteps(value);
+  const tooDeep = written.filter(({ path }) => path.length > 2 * DEEPEST);
+  return [
+    ...strangers(value, PLAN),
+    ...tooDeep.map(({ path }) => ({ path, message: `expected steps nested at most ${DEEPEST} deep` })),
+    ...written.flatMap(kindFindings),
+    ...undeclared(value, written),
+  ];
 }
 
 function findingOf(issue: v.BaseIssue<unknown>): Finding {

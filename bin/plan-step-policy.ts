@@ -1,7 +1,7 @@
 /** What a plan says of a step beside its work: how risky it is, what it leans on, what stands in for it and undoes it. */
 import * as v from 'valibot';
 import type { ShellFallback, StandIns } from '../actors/stand-ins.ts';
-import type { StepOptions } from '../actors/plan-input.ts';
+import type { ActionStepOptions } from '../actors/plan-input.ts';
 import { componentName } from './plan-components.ts';
 import {
   duration,
@@ -85,7 +85,7 @@ type CheckedPolicy = v.InferOutput<typeof policyObject>;
 
 /** What the gate, the component and the queue must know of a step, as the supervisor takes it. */
 export type StepPolicy = Pick<
-  StepOptions,
+  ActionStepOptions,
   | 'deadlineMs'
   | 'component'
   | 'whenOpen'

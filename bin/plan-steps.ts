@@ -3,29 +3,67 @@ import { dirname } from 'node:path';
 import { DEFAULT_LOSS, type FallbackTerms } from '../actors/action-context.ts';
 import type { ComponentDefinition, Components } from '../actors/components.ts';
 import { fallbacksOf } from '../actors/stand-ins.ts';
-import type { StepOptions } from '../actors/plan-input.ts';
+import type { MemoOptions } from '../actors/memos.ts';
+import type { ActionStepOptions, StepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';
 
-/** The steps as the supervisor takes them: `command` and `module` are the names of the actions. */
-export function stepOptions({ name, steps, file }: PlanFile): StepOptions[] {
+/**
+ * The steps as the supervisor takes them: `command` and `module` are the names of the actions.
+ *
+ * @param options `changed`: what is unchanged since an earlier run is left out. Otherwise all run, and what comes of them is remembered.
+ */
+export function stepOptions({ name, steps, file }: PlanFile, { changed = false } = {}): StepOptions[] {
   const folder = dirname(file);
-  return steps.map((step) => ({ ...optionsOf(step, folder), subject: `${name}/${step.id}` }));
+  const top: StepOptions[] = [];
+  const inner = new Map([['', top]]);
+  for (const step of steps) {
+    const parent = step.id.slice(0, Math.max(0, step.id.lastIndexOf('/')));
+    const subject = `${name}/${step.id}`;
+    const memo = memoOf(step, folder, subject);
+    within(parent, inner).push({
+      ...optionsOf(step, folder),
+      subject,
+      ...(memo === undefined ? {} : { memo: { ...memo, refresh: !changed } }),
+    });
+  }
+  return top;
 }
 
-function optionsOf(step: PlanStep, folder: string): StepOptions {
-  const { id, kind, after, estimateMs, timeoutMs, retry, policy, ...work } = step;
+/** One step never stands in for another, though they run the same. What a module does is in its file, too. */
+function memoOf(step: PlanStep, folder: string, version: string): MemoOptions | undefined {
+  if (step.files === undefined) return undefined;
+  const { inputs, outputs } = step.files;
+  if (step.kind === 'module') return { version, files: [step.module, ...inputs], outputs, folder };
+  return { version, files: inputs, outputs, folder: step.cwd ?? folder };
+}
+
+/** What is in the group of this path, which is made where it is not there yet. */
+function within(path: string, inner: Map<string, StepOptions[]>): StepOptions[] {
+  const found = inner.get(path);
+  if (found !== undefined) return found;
+  const at = path.lastIndexOf('/');
+  const steps: StepOptions[] = [];
+  // What the group comes after is in the steps: they come after it, too.
+  within(path.slice(0, Math.max(0, at)), inner).push({ id: path.slice(at + 1), steps });
+  inner.set(path, steps);
+  return steps;
+}
+
+function optionsOf(step: PlanStep, folder: string): ActionStepOptions {
+  const { id, kind, after, estimateMs, timeoutMs, retry, policy, forEach, files: _, ...work } = step;
   return {
     summary: `${id}: ${firstLine(step.kind === 'command' ? step.run : `${step.module}#${step.export}`)}`,
     ...policy,
-    id,
+    id: id.slice(id.lastIndexOf('/') + 1),
     action: kind,
     input: { ...work, folder },
-    after,
-    estimateMs,
+    after: after.map((path) => `/${path}`),
+    ...(forEach === undefined ? {} : { forEach: { ...forEach, from: `/${forEach.from}` } }),
     fallback: termsOf(step),
     undo: step.undo !== undefined,
+    ...(estimateMs === undefined ? {} : { estimateMs }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retry === undefined ? {} : { retry }),
   };
@@ -56,13 +94,14 @@ export function componentsOf({ components = {}, steps }: PlanFile): Components {
 }
 
 /** The definition that a stored step was given by its plan file; comparable with `definitionOf`. */
-export function storedDefinition({ step, name, input, after }: StepRow): string {
+export function storedDefinition({ step, name, input, after, source }: StepRow): string {
   const work = fromText(input) as PlanStep;
   return definitionOf({
     ...work,
     id: step,
     kind: name,
     after: JSON.parse(after) as string[],
-    estimateMs: 0,
+    // A store of before there were fan-outs has no such column.
+    ...((source ?? null) === null ? {} : { forEach: { from: source } }),
   } as PlanStep);
 }

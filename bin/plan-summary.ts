@@ -1,8 +1,11 @@
 /** What is printed of a run, mostly when it has ended: each step with its place in time, what was retried, and the speed-up. */
+import { VIA_MEMO } from '../actors/memos.ts';
 import { isSuccess } from '../machines/outcome.ts';
+import type { Summary } from '../machines/summary.ts';
 import { silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import type { PlanReport, StepReport } from './plan-report.ts';
+import { pathLines, speedUpLine } from './speed-up.ts';
 import { standingLines } from './standing.ts';
 import { textTable, type Column } from './text-table.ts';
 import type { Paint } from './terminal.ts';
@@ -16,9 +19,10 @@ export function planSummary(report: PlanReport, paint: Paint, now = Date.now()):
     '',
     ...textTable(report.steps, stepColumns(report, paint)),
     '',
+    ...unchanged(report.summary),
     ...retried(report),
     ...standingLines(report.standing),
-    ...(report.kind === undefined ? soFar(report, now) : [speedUp(report)]),
+    ...(report.kind === undefined ? soFar(report, now) : ended(report)),
   ];
 }
 
@@ -43,6 +47,7 @@ export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport
     ...gateColumn(report),
     { title: 'attempts', of: ({ attempts }) => String(attempts), align: 'right' },
     { title: 'time', of: ({ ms }) => (ms === undefined ? '' : shownDuration(ms)), align: 'right' },
+    ...estimateColumn(report),
     { title: 'when', of: (step) => bar(step, report), paint: (text) => paint.dim(text) },
     { title: '', of: why },
   ];
@@ -52,6 +57,12 @@ export function stepColumns(report: PlanReport, paint: Paint): Column<StepReport
 function gateColumn({ steps }: PlanReport): Column<StepReport>[] {
   const isOpen = steps.every(({ band }) => band === undefined || band === 'immediate');
   return isOpen ? [] : [{ title: 'gate', of: ({ band }) => band ?? '' }];
+}
+
+/** How long each was expected to take. */
+function estimateColumn({ steps }: PlanReport): Column<StepReport>[] {
+  const of = ({ estimateMs }: StepReport) => (estimateMs === undefined ? '' : shownDuration(estimateMs));
+  return steps.every(({ estimateMs }) => estimateMs === undefined) ? [] : [{ title: 'expected', of, align: 'right' }];
 }
 
 function painted(text: string, kind: StepReport['kind'], paint: Paint): string {
@@ -72,12 +83,17 @@ function bar({ startedAt, settledAt }: StepReport, { steps, makespanMs }: PlanRe
 
 function why({ reason, error, kind, via, undo, approval }: StepReport): string {
   if (approval !== undefined) return `asks: ${silenceText(approval)}`;
+  if (kind === 'ok' && via === VIA_MEMO) return 'unchanged';
   if (kind === 'ok' || kind === 'recovered') return '';
   const [line = ''] = (reason ?? error?.message ?? '').split('\n');
   if (kind === 'degraded')
     return `${via === undefined || via === 'fallback' ? 'fallback' : `fallback ${via}`} after: ${line}`;
   if (undo === undefined) return line;
   return `${line}; ${undo === 'done' ? 'undone' : `not undone: ${undo.message.split('\n', 1)[0]}`}`;
+}
+
+function unchanged({ unchanged: steps, savedMs }: Summary): string[] {
+  return steps.length === 0 ? [] : [`unchanged: ${steps.join(', ')}, which saved ${shownDuration(savedMs)} of work`];
 }
 
 function retried({ steps }: PlanReport): string[] {
@@ -89,24 +105,19 @@ function retried({ steps }: PlanReport): string[] {
   return [`retried: ${told.join(', ')}`];
 }
 
+function ended({ steps, summary }: PlanReport): string[] {
+  return steps.some(hasRun) ? [speedUpLine(summary), ...pathLines(summary)] : ['nothing ran'];
+}
+
 /** Of a run that has not ended. */
 function soFar(report: PlanReport, now: number): string[] {
   const running = report.steps.filter(({ state }) => state === 'running' || state === 'retrying');
   const told = running.map(({ id, startedAt = now }) => `${id} (for ${shownDuration(Math.max(0, now - startedAt))})`);
-  const ended = report.steps.some(hasRun) ? [`so far ${speedUp(report)}`] : [];
-  if (told.length > 0) return [...ended, `under way: ${told.join(', ')}`];
-  return ended.length > 0 ? ended : ['nothing has run yet'];
+  const done = report.steps.some(hasRun) ? [`so far ${speedUpLine(report.summary)}`] : [];
+  if (told.length > 0) return [...done, `under way: ${told.join(', ')}`];
+  return done.length > 0 ? done : ['nothing has run yet'];
 }
 
 function hasRun({ startedAt, settledAt }: StepReport): boolean {
   return startedAt !== undefined && settledAt !== undefined;
-}
-
-function speedUp({ steps, workMs, makespanMs, speedUp: times, atOnce }: PlanReport): string {
-  if (!steps.some(hasRun)) return 'nothing ran';
-  if (makespanMs === 0) return 'all in less than 1ms';
-  return (
-    `${shownDuration(makespanMs)} for ${shownDuration(workMs)} of work, up to ${atOnce} at once: ` +
-    `${times.toFixed(2)} times as fast as one after the other`
-  );
 }

@@ -1,6 +1,7 @@
 /** What is said of a run while it goes on, as text: one line for each change, and a table of what is under way. */
 import { isSuccess } from '../machines/outcome.ts';
 import type { ActionPolicy } from '../machines/action-policy.ts';
+import { VIA_MEMO } from '../actors/memos.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import { shownDuration } from './duration.ts';
@@ -24,7 +25,8 @@ export function retryLine(step: string, delayMs: number, error: ErrorRecord | nu
 }
 
 export function settledLine(step: string, row: ActionRow, paint: Paint): string {
-  const { kind, started_at: from, settled_at: to, attempts } = row;
+  const { kind, started_at: from, settled_at: to, attempts, via } = row;
+  if (kind === 'ok' && via === VIA_MEMO) return paint.dim(`✔ ${step} unchanged`);
   const time = from === null || to === null ? '' : ` in ${shownDuration(to - from)}`;
   const times = attempts > 1 ? ` after ${attempts} attempts` : '';
   if (kind !== null && isSuccess(kind)) {

@@ -32,6 +32,8 @@ import { WorkGate } from './work-gate.ts';
 export interface SessionOptions extends RunWish {
   readonly concurrency?: number;
   readonly acceptChanges?: boolean;
+  /** Leaves out the steps that are unchanged since an earlier run. */
+  readonly changed?: boolean;
   readonly graceMs?: number;
   readonly outputLimit?: number;
 }
@@ -56,6 +58,7 @@ export class RunSession {
   readonly output: ModuleOutput;
   readonly #plan: PlanFile;
   readonly #gate: WorkGate;
+  readonly #changed: boolean;
   readonly #lingerMs: number;
   #restoreStreams = (): void => {};
 
@@ -96,6 +99,7 @@ export class RunSession {
         output,
         plan,
         gate,
+        changed: options.changed ?? false,
         graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
       });
     } catch (error) {
@@ -113,6 +117,7 @@ export class RunSession {
     output: ModuleOutput;
     plan: PlanFile;
     gate: WorkGate;
+    changed: boolean;
     graceMs: number;
   }) {
     this.store = parts.store;
@@ -123,6 +128,7 @@ export class RunSession {
     this.output = parts.output;
     this.#plan = parts.plan;
     this.#gate = parts.gate;
+    this.#changed = parts.changed;
     this.#lingerMs = parts.graceMs + LINGER_MS;
   }
 
@@ -152,7 +158,7 @@ export class RunSession {
 
   #planOptions(id: string): PlanOptions {
     const { name, policy } = this.#plan;
-    return { id, name, policy, steps: stepOptions(this.#plan) };
+    return { id, name, policy, steps: stepOptions(this.#plan, { changed: this.#changed }) };
   }
 
   /** Commits, asks what runs to end, waits until it has, and lets go of the store. */

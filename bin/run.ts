@@ -1,5 +1,7 @@
 /** `perdure run`: starts or resumes a plan, follows it on stderr, and puts its result on stdout. */
+import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
+import { estimatesOf } from '../actors/estimates.ts';
 import { noteReported } from '../actors/plans.ts';
 import type { PlanHandle } from '../actors/supervisor.ts';
 import { isSuccess } from '../machines/outcome.ts';
@@ -13,6 +15,7 @@ import { planSummary } from './plan-summary.ts';
 import { Progress } from './progress.ts';
 import { otherRuns, RunSession, slotsOf, type SessionOptions } from './run-session.ts';
 import { shownOutput } from './step-output.ts';
+import { hasTable, readStore } from './store-reader.ts';
 import { StopRequest } from './stop-request.ts';
 import { LiveText, paintFor } from './terminal.ts';
 
@@ -41,8 +44,15 @@ function storeBeside(plan: string): string {
   return `${plan.slice(0, plan.length - extname(plan).length)}.db`;
 }
 
-function printForecast(plan: PlanFile, { json, concurrency }: RunOptions): number {
-  const found = forecast(plan, slotsOf(plan, concurrency));
+/** What earlier runs taught of the plan's steps, if there are any. */
+function learnedIn(store: string, plan: string): (step: string) => number | undefined {
+  if (!existsSync(store)) return () => undefined;
+  const known = readStore(store, (rows) => (hasTable(rows, 'estimates') ? estimatesOf(rows, plan) : undefined));
+  return (step) => known?.(step)?.meanMs;
+}
+
+function printForecast(plan: PlanFile, { store, json, concurrency }: RunOptions): number {
+  const found = forecast(plan, slotsOf(plan, concurrency), learnedIn(store ?? storeBeside(plan.file), plan.name));
   process.stdout.write(json === true ? `${JSON.stringify(found, null, 2)}\n` : `${forecastText(found).join('\n')}\n`);
   return EXIT.ok;
 }

@@ -1,12 +1,15 @@
 /** `perdure show <id>`: a plan, a step of one (`run/step`), or an action. */
+import { availableParallelism } from 'node:os';
 import { openApprovals } from '../actors/approval-ledger.ts';
 import { readAction } from '../actors/ledger.ts';
+import { planProgress, type PlanProgress } from '../actors/plan-progress.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { PerdureError } from '../errors.ts';
 import { riskText, silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import { actionReport, actionState, planReport, type PlanReport, type StepReport } from './plan-report.ts';
 import { planSummary } from './plan-summary.ts';
+import { progressTree } from './progress-tree.ts';
 import { shownOutput } from './step-output.ts';
 import { hasSupervisor, readStore, storeOf, type StoreReader } from './store-reader.ts';
 import { paintFor } from './terminal.ts';
@@ -17,7 +20,7 @@ export interface ShowOptions {
 }
 
 type Found =
-  | { readonly type: 'plan'; readonly plan: PlanReport }
+  | { readonly type: 'plan'; readonly plan: PlanReport & { readonly progress: PlanProgress } }
   | { readonly type: 'step'; readonly plan: string; readonly step: StepReport }
   | { readonly type: 'action'; readonly action: ActionReport };
 
@@ -47,7 +50,10 @@ export function notFound(id: string, store: string): PerdureError {
 
 function find(rows: StoreReader, store: string, id: string): Found | undefined {
   const plan = planReport(rows, store, id);
-  if (plan !== undefined) return { type: 'plan', plan };
+  if (plan !== undefined) {
+    const progress = planProgress(rows, id, Math.max(2, availableParallelism()), Date.now()) as PlanProgress;
+    return { type: 'plan', plan: { ...plan, progress } };
+  }
   const step = findStep(rows, store, id);
   if (step !== undefined) return step;
   const row = readAction(rows, id);
@@ -80,7 +86,11 @@ function documentOf(found: Found): unknown {
 }
 
 function textOf(found: Found): string[] {
-  if (found.type === 'plan') return planSummary(found.plan, paintFor(process.stdout));
+  if (found.type === 'plan') {
+    const paint = paintFor(process.stdout);
+    const tree = progressTree(found.plan.progress, paint);
+    return [...tree, ...(tree.length === 0 ? [] : ['']), ...planSummary(found.plan, paint)];
+  }
   if (found.type === 'step') return [`step ${found.step.id} of ${found.plan}`, ...details(found.step)];
   const { id, name, version } = found.action;
   return [`action ${id}: ${name}, version ${version}`, ...details(found.action)];
@@ -96,13 +106,14 @@ function details(of: StepReport): string[] {
     ['started', time(of.startedAt)],
     ['settled', time(of.settledAt)],
     ['took', of.ms === undefined ? undefined : shownDuration(of.ms)],
+    ['expected', of.estimateMs === undefined ? undefined : shownDuration(of.estimateMs)],
     ['next try', time(of.retryAt)],
     ['reason', of.reason],
     [
       'error',
       of.error === undefined ? undefined : `${of.error.message}${of.error.code === null ? '' : ` [${of.error.code}]`}`,
     ],
-    ['via', of.via && `the fallback ${of.via}`],
+    ['via', of.via && (of.kind === 'degraded' ? `the fallback ${of.via}` : 'an earlier run: nothing has changed')],
     ['quality', of.qualityLoss === undefined ? undefined : (1 - of.qualityLoss).toFixed(2)],
     ['undo', of.undo && (of.undo === 'done' ? 'what it did was undone' : `failed: ${of.undo.message}`)],
     ['value', of.value === undefined ? undefined : JSON.stringify(of.value)],

@@ -38,4 +38,17 @@ export interface StoredPolicy extends ActionPolicy {
   readonly risk: Risk;
   /** Of a plan's step: whether it waits while the error budget is spent. */
   readonly optional?: boolean;
+  /** Of a plan's step: what it returned may stand in when nothing has changed. */
+  readonly memo?: MemoPolicy;
+}
+
+/** When what a step returned before may stand in for running it. Plain data, stored with it. */
+export interface MemoPolicy {
+  readonly version: string;
+  /** Patterns of the files that it reads, and of those that it writes, relative to the folder. */
+  readonly files: readonly string[];
+  readonly outputs: readonly string[];
+  readonly folder: string;
+  /** It runs in any case, and what comes of it is remembered. */
+  readonly refresh: boolean;
 }

@@ -176,6 +176,11 @@ export function checkGraph(nodes: readonly GraphNode[]): void {
   graphOf(nodes);
 }
 
+/** Every id once, each after all that it waits for. */
+export function inOrder(nodes: readonly GraphNode[]): readonly string[] {
+  return graphOf(nodes).order.map((position) => nodes[position]!.id);
+}
+
 function ranksOf({ nodes, dependants, order }: Graph): number[] {
   const ranking = nodes.map(() => 0);
   for (const position of order.toReversed()) {
@@ -251,6 +256,8 @@ interface Simulation {
   readonly waiting: number[];
   readonly ready: Heap<number>;
   readonly running: Heap<Running>;
+  /** When each position ended. */
+  readonly ends: number[];
 }
 
 function simulationOf(graph: Graph, slots: number): Simulation {
@@ -267,6 +274,7 @@ function simulationOf(graph: Graph, slots: number): Simulation {
     waiting,
     ready,
     running: new Heap((a, b) => a.endMs - b.endMs),
+    ends: [],
   };
 }
 
@@ -294,6 +302,7 @@ function endNext(simulation: Simulation): void {
   simulation.nowMs = running.peek()!.endMs;
   while (running.peek()?.endMs === simulation.nowMs) {
     const { position, lane } = running.pop()!;
+    simulation.ends[position] = simulation.nowMs;
     idleLanes.push(lane);
     for (const dependant of graph.dependants[position]!) {
       waiting[dependant]! -= 1;
@@ -332,6 +341,12 @@ export function makespan(nodes: readonly GraphNode[], slots: number): number {
  */
 export function tracks(nodes: readonly GraphNode[], slots: number): readonly (readonly string[])[] {
   return simulate(nodes, slots).lanes.map((lane) => lane.map((position) => nodes[position]!.id));
+}
+
+/** When each step ends in the run of {@link makespan}, in milliseconds after its beginning. */
+export function endings(nodes: readonly GraphNode[], slots: number): Map<string, number> {
+  const simulation = simulate(nodes, slots);
+  return new Map(nodes.map(({ id }, position) => [id, simulation.ends[position] ?? 0]));
 }
 
 /** The ids of the steps that wait for each step itself, in the plan's order; empty for a step that none waits for. */

@@ -3,6 +3,7 @@ export { supervisorMachine } from './supervisor.ts';
 export { executorMachine } from './executor.ts';
 export { actionMachine } from './action.ts';
 export { approvalsMachine } from './approvals.ts';
+export { backgroundMachine } from './background.ts';
 export { budgetMachine } from './budget.ts';
 export { componentMachine } from './component.ts';
 export { degradationMachine } from './degradation.ts';

@@ -29,7 +29,7 @@ export interface Outcome<TValue = unknown> {
   readonly qualityLoss: number;
   /** How the gate let it pass, or that it asked. */
   readonly band?: Band;
-  /** The fallback whose value it is. */
+  /** The fallback whose value it is; `memo`, of one that is ok, for the value of an earlier run: nothing was done. */
   readonly via?: string;
   /** The real work is owed: see `debts()`. */
   readonly owes?: boolean;

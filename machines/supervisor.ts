@@ -8,11 +8,13 @@
  *   executor ──executor.asked─> approvals ──approvals.decided──> executor; and out (`approval.requested`)
  *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
+ *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
  *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
 import type { ActionNotice } from './action-state.ts';
 import { approvalsMachine, type ApprovalRequest, type ApprovalsNotice, type Verdict } from './approvals.ts';
+import { backgroundMachine, type BackgroundCommand, type BackgroundNotice } from './background.ts';
 import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
@@ -71,6 +73,8 @@ export type SupervisorCommand =
       readonly at: number;
     }
   | ({ readonly type: 'supervisor.workOff' } & WorkOff)
+  /** What becomes of the pool of threads. */
+  | { readonly type: 'supervisor.background'; readonly event: BackgroundCommand }
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -86,6 +90,7 @@ export type SupervisorEvent =
   | ApprovalsNotice
   | ScheduleNotice
   | BudgetNotice
+  | BackgroundNotice
   | DegradationNotice
   | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
 
@@ -103,6 +108,7 @@ export type SupervisorEmitted =
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | ScheduleNotice
   | BudgetNotice
+  | BackgroundNotice
   | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
@@ -121,7 +127,7 @@ const passingOn = {
   params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
 } as const;
 
-/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget and the components. */
+/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget, the components and the threads. */
 export const supervisorMachine = setup({
   types: {} as {
     input: SupervisorInput;
@@ -136,6 +142,7 @@ export const supervisorMachine = setup({
     approvals: approvalsMachine,
     schedules: schedulesMachine,
     retention: retentionMachine,
+    background: backgroundMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -269,6 +276,12 @@ export const supervisorMachine = setup({
       for (const component of components)
         enqueue.sendTo('degradation', { type: 'degradation.command', component, command: 'reset', at });
     }),
+    tellBackground: enqueueActions(({ enqueue, self }, { event }: { event: BackgroundCommand }) => {
+      const isThere = self.getSnapshot().children['background'] !== undefined;
+      if (isThere) enqueue.sendTo('background', event);
+      else if (event.type === 'background.configure')
+        enqueue.spawnChild('background', { id: 'background', systemId: 'background', input: event });
+    }),
     /** A tree of before there were these. */
     spawnMissing: enqueueActions(({ enqueue, context, self }) => {
       const { children } = self.getSnapshot();
@@ -325,6 +338,9 @@ export const supervisorMachine = setup({
     'executor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'executor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
+    'supervisor.background': { actions: { type: 'tellBackground', params: ({ event }) => event } },
+    'background.changed': { actions: 'announce' },
+    'background.quarantined': { actions: 'announce' },
     'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },
     'supervisor.component': { actions: { type: 'commandComponent', params: ({ event }) => event } },
     'supervisor.putSchedule': { actions: { type: 'putSchedule', params: ({ event }) => event } },

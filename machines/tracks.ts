@@ -5,12 +5,16 @@
  *   stop              nothing new is dispatched; what runs may end; what waits is skipped
  *   skip-dependants   whatever depends on the failed step, directly or not, is skipped; the rest goes on
  *   continue          dependants run all the same
+ *
+ * A fan-out becomes one step for each item when the list is there, and is itself what waits for all of them. It and a group run
+ * nothing: they settle in the turn in which the last that they wait for does.
  */
 import { setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
 import type { StoredPolicy } from './action-policy.ts';
+import type { Urgency } from './urgency.ts';
 
 export type FailurePolicy = 'stop' | 'continue' | 'skip-dependants';
 
@@ -23,9 +27,27 @@ export interface PlannedStep {
   readonly input: string;
   readonly after: readonly string[];
   readonly policy: StoredPolicy;
-  /** Upward rank, ms: the longest estimated way from the start of this step to the end of the plan. */
+  /** Where it stands in the queue: greater goes first. */
   readonly rank: number;
   readonly estimateMs: number;
+  /** Null for one that is as urgent as most are. */
+  readonly urgency?: Urgency | null;
+  /** `group`: no work of its own, it is done when all that it comes after is. `each`: a fan-out. Absent for what is one action. */
+  readonly role?: StepRole;
+  /** Only of a fan-out. */
+  readonly forEach?: FanOut;
+}
+
+export type StepRole = 'group' | 'each';
+
+/** What a fan-out goes over. */
+export interface FanOut {
+  /** The step whose value it is. */
+  readonly from: string;
+  /** The most items that there may be. */
+  readonly limit: number;
+  /** How many of them run at once; null for as many as the plan allows. */
+  readonly concurrency: number | null;
 }
 
 /** A plan, its graph checked and ranked. */
@@ -35,6 +57,8 @@ export interface Plan {
   readonly policy: FailurePolicy;
   /** How many of its steps run at once; null for as many as the executor allows. */
   readonly concurrency: number | null;
+  /** How many of its steps can run at once as the executor is now; absent in plans of before. */
+  readonly slots?: number;
   readonly steps: readonly PlannedStep[];
   readonly at: number;
 }
@@ -48,6 +72,8 @@ export type TracksEvent =
   | { readonly type: 'tracks.cancel'; readonly plan: string; readonly at: number }
   | { readonly type: 'tracks.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'tracks.dispatched'; readonly submissions: readonly Submission[] }
+  /** Steps whose outcome was known: nothing was queued for them. */
+  | { readonly type: 'tracks.remembered'; readonly settled: readonly Settled[] }
   | { readonly type: 'tracks.withdrawn'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'tracks.finished'; readonly plan: string; readonly kind: PlanKind };
 
@@ -57,6 +83,7 @@ export type PlanKind = Extract<OutcomeKind, 'ok' | 'failed' | 'cancelled'>;
 export type TracksNotice =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind };
 
 /** Dispatches the steps of plans in the order of their dependencies. */
@@ -91,6 +118,13 @@ export const tracksMachine = setup({
           actions: {
             type: 'announce',
             params: ({ event }) => ({ notice: { ...event, type: 'executor.submit' as const } }),
+          },
+        },
+        // It comes back as that of any other action, and is told to whoever hears of those.
+        'tracks.remembered': {
+          actions: {
+            type: 'announce',
+            params: ({ event }) => ({ notice: { ...event, type: 'executor.settled' as const } }),
           },
         },
         'tracks.withdrawn': {

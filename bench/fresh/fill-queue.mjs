@@ -3,9 +3,10 @@ import { defineAction, spawnSupervisor } from '../perdure.mjs';
 
 const [store = '', count = '0'] = process.argv.slice(2);
 const AT_ONCE = 2_000;
+const nothing = /** @type {never} */ (null);
 
 const queue = await spawnSupervisor({ store, actions: { noop: defineAction({ run: () => null }) } });
 await queue.pause();
 for (let first = 0; first < Number(count); first += AT_ONCE)
-  await Promise.all(Array.from({ length: AT_ONCE }, () => queue.submit('noop', null)));
+  await Promise.all(Array.from({ length: AT_ONCE }, () => queue.submit('noop', nothing)));
 await queue.close();

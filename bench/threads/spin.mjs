@@ -1,5 +1,5 @@
 /** As many rounds of arithmetic as take about a millisecond: work, not a wait, so that a core that is shared does less of it. */
-const ROUNDS_A_MS = 400_000;
+const ROUNDS_A_MS = 50_000;
 
 /**
  * Keeps a core busy.

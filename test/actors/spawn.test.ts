@@ -157,6 +157,9 @@ test('runs a plan in the order of its dependencies, hands results on, and measur
   expect(order).toEqual(['b', 'a', 'c', 'd']);
   expect(outcome.steps['c']?.outcome?.value).toEqual({ name: 'c', saw: ['a', 'b'] });
   expect(outcome.speedUp).toBeGreaterThan(1);
+  expect(outcome.speedUp).toBeLessThanOrEqual(outcome.summary.bound);
+  expect(outcome.summary).toMatchObject({ slots: 3, atOnce: 2 });
+  expect(outcome.summary.criticalPath.slice(1).map(({ step: id }) => id)).toEqual(['c', 'd']);
 });
 
 test.each([

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { ActionStepOptions } from '../../actors/plan-input.ts';
 import type { StepRow } from '../../actors/plan-tables.ts';
 import { toText } from '../../actors/values.ts';
 import { planChanges, refuseFinished } from '../../bin/plan-changes.ts';
@@ -11,22 +12,33 @@ function plan(...steps: string[]): PlanFile {
 
 /** The steps of a plan as a store would hold them; those named have succeeded. */
 function stored(of: PlanFile, ...finished: string[]): StepRow[] {
-  return stepOptions(of).map(({ id, action, input, after = [] }) => ({
+  return (stepOptions(of) as ActionStepOptions[]).map(({ id, action, input, after = [] }) => ({
     id: `n:1/${id}`,
     plan: 'n:1',
     step: id,
     name: action,
     version: '1',
     input: toText(input, 'input'),
-    after: JSON.stringify(after),
+    after: JSON.stringify(after.map((path) => path.slice(1))),
     policy: '{}',
     rank: 0,
     estimate_ms: 0,
+    memo_key: null,
+    memo_outputs: null,
+    saved_ms: null,
     missing: 0,
     state: finished.includes(id) ? 'settled' : 'waiting',
     kind: finished.includes(id) ? 'ok' : null,
     reason: null,
     round: 1,
+    urgency: null,
+    role: null,
+    source: null,
+    at_once: null,
+    most: null,
+    items: null,
+    fan: null,
+    item: null,
     action: `n:1/${id}`,
   }));
 }

@@ -93,7 +93,6 @@ describe('a plan', () => {
       id: 'publish',
       action: 'command',
       after: [],
-      estimateMs: 1_000,
       input: {
         run: 'npm publish',
         undo: 'npm unpublish',

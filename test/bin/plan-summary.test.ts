@@ -3,7 +3,21 @@ import { forecast, forecastText } from '../../bin/dry-run.ts';
 import { parsePlan } from '../../bin/plan-file.ts';
 import type { PlanReport, StepReport } from '../../bin/plan-report.ts';
 import { countsOf, planSummary } from '../../bin/plan-summary.ts';
+import { pathLines } from '../../bin/speed-up.ts';
 import { NO_PAINT, paintFor } from '../../bin/terminal.ts';
+import { summaryOf } from '../../machines/summary.ts';
+
+/** As measured: the second backed off for half of its time. */
+const SUMMARY = summaryOf(
+  [
+    { id: 'one', after: [], startedAt: 0, settledAt: 2_000, workMs: 2_000 },
+    { id: 'two', after: [], startedAt: 0, settledAt: 4_000, workMs: 2_000 },
+    { id: 'three', after: ['one'], startedAt: 2_000, settledAt: 3_000, workMs: 1_000 },
+    { id: 'four', after: ['three'], startedAt: null, settledAt: null, workMs: 0 },
+  ],
+  2,
+);
+const NOTHING = summaryOf([], 2);
 
 function step(
   id: string,
@@ -35,10 +49,8 @@ const REPORT: PlanReport = {
     }),
     step('four', undefined, undefined, { kind: 'skipped', attempts: 0, reason: 'it depends on "three", which failed' }),
   ],
-  workMs: 7_000,
-  makespanMs: 4_000,
-  speedUp: 1.75,
-  atOnce: 2,
+  ...SUMMARY,
+  summary: SUMMARY,
   standing: { components: [], debts: [] },
 };
 
@@ -53,8 +65,35 @@ test('a summary shows what ran beside what, what was retried, why the rest did n
     'four   skipped           0                                          it depends on "three", which failed',
     '',
     'retried: two (2 attempts; exited with 1)',
-    '4.0s for 7.0s of work, up to 2 at once: 1.75 times as fast as one after the other',
+    '4.0s for 5.0s of work, up to 2 at once: 1.25 times as fast as one after the other',
+    'at most 1.67 times with 2 slots and a longest chain of 3.0s; the slots were in use for 88 % of the time',
+    'critical path: two (ran 2.0s, backed off 2.0s)',
+    'most of it: two ran for 50 % of the time',
   ]);
+});
+
+test('the critical path tells what each step waited, and only counts what took hardly any time', () => {
+  const steps = [
+    { id: 'quick', after: [], startedAt: 0, settledAt: 5, workMs: 5 },
+    { id: 'long', after: ['quick'], startedAt: 500, settledAt: 1_500, workMs: 1_000 },
+  ];
+  expect(pathLines(summaryOf(steps, 1)).slice(1)).toEqual([
+    'critical path: long (waited 495ms, ran 1.0s), and 1 quick step',
+    'most of it: long ran for 67 % of the time',
+  ]);
+});
+
+test('beside what a step took stands what it was expected to take', () => {
+  const steps = [step('one', 0, 2_000, { estimateMs: 1_500 }), step('two', 0, 4_000)];
+  expect(planSummary({ ...REPORT, steps }, NO_PAINT).slice(2, 4)).toEqual([
+    'step  outcome  attempts  time  expected  when',
+    'one   ok              1  2.0s      1.5s  ████████████████················',
+  ]);
+});
+
+test('a forecast knows what earlier runs took, where the plan does not say', () => {
+  const plan = parsePlan('name: n\nsteps:\n  - { id: a, run: a, estimate: 2s }\n  - { id: b, run: b }\n', 'plan.yaml');
+  expect(forecast(plan, 1, (id) => (id === 'b' ? 700 : 9)).workMs).toBe(2_700);
 });
 
 test('steps without an outcome are counted by their state', () => {
@@ -89,18 +128,18 @@ test('colours are for terminals, and NO_COLOR is honoured', () => {
 test('a run that goes on says what is under way, and what has ended so far', () => {
   const { kind: _, ...running } = step('five', undefined, undefined, { state: 'running', startedAt: 1_000 });
   const { kind: __, settledAt: ___, ...rest } = REPORT;
-  const first = { ...rest, state: 'running' as const, steps: [running], workMs: 0, makespanMs: 0 };
+  const first = { ...rest, state: 'running' as const, steps: [running], summary: NOTHING };
   expect(planSummary(first, NO_PAINT, 5_200).at(-1)).toBe('under way: five (for 4.2s)');
   expect(planSummary({ ...first, steps: [] }, NO_PAINT, 5_200).at(-1)).toBe('nothing has run yet');
   const later = { ...rest, state: 'running' as const, steps: [...rest.steps, running] };
   expect(planSummary(later, NO_PAINT, 5_200).slice(-2)).toEqual([
-    'so far 4.0s for 7.0s of work, up to 2 at once: 1.75 times as fast as one after the other',
+    'so far 4.0s for 5.0s of work, up to 2 at once: 1.25 times as fast as one after the other',
     'under way: five (for 4.2s)',
   ]);
 });
 
 test('steps that took no time have run all the same', () => {
-  const quick = { ...REPORT, kind: 'ok' as const, steps: [step('one', 5, 5)], workMs: 0, makespanMs: 0 };
+  const quick = { ...REPORT, kind: 'ok' as const, steps: [step('one', 5, 5)], summary: NOTHING };
   expect(planSummary(quick, NO_PAINT).at(-1)).toBe('all in less than 1ms');
   const skipped = { ...quick, steps: [step('one', undefined, undefined, { kind: 'skipped' })] };
   expect(planSummary(skipped, NO_PAINT).at(-1)).toBe('nothing ran');

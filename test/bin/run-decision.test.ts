@@ -8,11 +8,15 @@ function row(overrides: Partial<PlanRow>): PlanRow {
     name: 'nightly',
     policy: 'stop',
     concurrency: null,
+    slots: null,
     state: 'settled',
     kind: 'ok',
     submitted_at: 1,
     settled_at: 2,
     reported_at: 3,
+    unsettled: 0,
+    dispatched: 0,
+    joins: 0,
     ...overrides,
   };
 }

@@ -105,6 +105,7 @@ class Run {
       },
     });
     const supervisor = await spawnSupervisor({
+      maxInterruptions: Infinity,
       store: this.#store,
       actions: { work },
       concurrency: 2,

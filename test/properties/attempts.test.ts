@@ -90,6 +90,7 @@ class Run {
   async start(): Promise<void> {
     this.world.reborn();
     this.#supervisor = await open(this.world.clock, {
+      maxInterruptions: Infinity,
       store: this.#store,
       actions: this.world.actions,
       concurrency: this.#limit,

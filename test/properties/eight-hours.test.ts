@@ -146,6 +146,7 @@ class Day {
 
   async #start(): Promise<void> {
     this.#supervisor = await open(this.clock, {
+      maxInterruptions: Infinity,
       store: this.#store,
       actions: this.actions,
       components: COMPONENTS,

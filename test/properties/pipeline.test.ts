@@ -207,6 +207,7 @@ class Run {
 
   async start(): Promise<void> {
     this.#supervisor = await open(this.world.clock, {
+      maxInterruptions: Infinity,
       store: this.#store,
       actions: this.world.actions,
       components: COMPONENTS,

@@ -74,7 +74,14 @@ test('a plan gives every step one outcome, in the order of the graph, within its
           policy,
           steps: nodes.map(({ id, after, estimateMs }) => ({ id, action: 'step', input: { id }, after, estimateMs })),
         };
-        const open = () => spawnSupervisor({ store, actions: { step }, concurrency, durability: 'process-crash' });
+        const open = () =>
+          spawnSupervisor({
+            store,
+            actions: { step },
+            concurrency,
+            durability: 'process-crash',
+            maxInterruptions: Infinity,
+          });
         for (const turns of [...crashes, Infinity]) {
           life = { running: 0 };
           const supervisor = await open();

@@ -33,6 +33,20 @@ await supervisor.execute('bild', { target: 'web' });
 // @ts-expect-error other input
 await supervisor.execute('build', { target: 5 });
 
+const hash = defineAction<Uint8Array, string>({ thread: { module: './hash.mjs', export: 'hash' } });
+const threaded = await spawnSupervisor({ store: 'types.db', actions: { hash, build } });
+expectTypeOf(await threaded.execute('hash', new Uint8Array())).toEqualTypeOf<Outcome<string>>();
+expectTypeOf(await threaded.execute('build', { target: 'web' })).toEqualTypeOf<Outcome<{ bytes: number }>>();
+expectTypeOf((await threaded.submit('hash', new Uint8Array())).wait({ timeoutMs: 0 })).resolves.toEqualTypeOf<
+  Outcome<string> | undefined
+>();
+threaded.on('runtime.stalled', ({ ms }) => expectTypeOf(ms).toEqualTypeOf<number>());
+threaded.on('background.quarantined', ({ until }) => expectTypeOf(until).toEqualTypeOf<number>());
+// @ts-expect-error other input
+await threaded.execute('hash', 'text');
+// @ts-expect-error its work is here, or in a thread
+defineAction({ run: () => 1, thread: { module: './hash.mjs' } });
+
 async function* targets() {
   yield { action: 'build', input: { target: 'web' }, priority: 'high' } as const;
 }

@@ -1,0 +1,71 @@
+/** What threads are to their process: one that ends takes them along, and they keep none that has nothing to do. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { bundle } from '../support/bundle.ts';
+import { tempFolder } from '../support/temp.ts';
+import { ROOT } from '../support/threaded.ts';
+
+const perdure = join(bundle(), 'index.js');
+
+/** Runs a program beside the package as it is published. */
+function program(text: string, folder: string) {
+  const file = join(folder, 'program.mjs');
+  const head = `
+    import { defineAction, spawnSupervisor } from ${JSON.stringify(perdure)};
+    const notes = ${JSON.stringify(join(folder, 'notes'))};
+    const inThread = (name, more) => defineAction({ thread: { module: './work.mjs', export: name, ...more } });
+    const start = (actions, more) =>
+      spawnSupervisor({ store: ${JSON.stringify(join(folder, 'work.db'))}, actions, concurrency: 4, threads: { root: ${JSON.stringify(ROOT)}, size: 2 }, ...more });
+  `;
+  writeFileSync(file, head + text);
+  return spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+const notesOf = (folder: string) => {
+  const file = join(folder, 'notes');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+};
+
+test('a process whose supervisor is closed ends by itself, whatever its threads were at', async () => {
+  const folder = tempFolder();
+  const child = program(
+    `
+    const supervisor = await start({ double: inThread('double'), loop: inThread('loop'), exit: inThread('exit'), alive: inThread('alive', { heartbeatMs: 5000 }) });
+    const value = (await supervisor.execute('double', { n: 4 })).value;
+    await supervisor.execute('exit', { code: 2 });
+    await supervisor.execute('alive', { ms: 20 });
+    const loop = await supervisor.submit('loop', { notes }, { id: 'endless' });
+    loop.outcome.catch(() => {});
+    await supervisor.submit('double', { n: 5 });
+    await supervisor.close({ graceMs: 100 });
+    console.log(value, process.getActiveResourcesInfo().filter((one) => /Worker|MessagePort|Timeout/.test(one)).join());
+    `,
+    folder,
+  );
+  const [[text], [code]] = (await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])) as [
+    [Buffer],
+    [number],
+  ];
+  expect([String(text).trim(), code]).toEqual(['8', 0]);
+});
+
+test('after kill -9 the threads are gone, and only what was not finished runs again', async () => {
+  const folder = tempFolder();
+  const text = `
+    const supervisor = await start({ double: inThread('double'), loop: inThread('loop', { killAfterMs: 0 }) });
+    await supervisor.execute('double', { n: 4 }, { id: 'done' });
+    await supervisor.submit('loop', { notes }, { id: 'endless' });
+  `;
+  const life = async (lines: number) => {
+    const child = program(text, folder);
+    while (notesOf(folder).length < lines) await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  await life(1);
+  await life(2);
+  expect(notesOf(folder)).toEqual(['endless 1', 'endless 1']);
+});
