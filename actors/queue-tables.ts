@@ -4,6 +4,7 @@
  * no handler of its name and version is registered, or `settled` with its one outcome. Beside it: what the actions of a name
  * have come to, and what is owed since a fallback stood in.
  */
+import type { RankedFor } from '../machines/executor.ts';
 import type { Band } from '../machines/gate.ts';
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { TableSpec } from '../persistence/schema.ts';
@@ -69,7 +70,7 @@ export interface ActionRow {
   /** When it was told that it will be late. */
   readonly at_risk_at: number | null;
   /** Why it was ranked anew, the last time. */
-  readonly why: string | null;
+  readonly why: RankedFor | null;
   /** 1, and one more for each time that it was queued again after it had failed. */
   readonly round: number;
   /** When somebody took it off the list of those that have failed. */
@@ -118,7 +119,7 @@ export interface DebtRow {
 /** What of a queue has not had its turn. An index is made of it: it must be said word for word. */
 export const PENDING = `state in ('waiting', 'held', 'delayed')`;
 
-/** What waits and has a due time, so that it is ranked anew when it takes another time than was thought. Word for word, too. */
+/** What waits, has a due time and is no step, so that it is ranked anew when it takes another time than was thought. Word for word, too. */
 export const DATED = `estimate_of is not null and state not in ('running', 'settled')`;
 
 export const QUEUE_TABLES: readonly TableSpec[] = [

@@ -223,7 +223,8 @@ class Queue {
         notBefore,
         dueAt,
         isDue ? estimateMs : null,
-        isDue ? (policy.risk.subject ?? name) : null,
+        // A step is ranked by its plan, which learns on its own.
+        isDue && plan === null ? (policy.risk.subject ?? name) : null,
         isDue ? firstReview(this.#step, { dueAt }, { at, estimateMs }) : null,
         lane,
         this.#rows.turn,

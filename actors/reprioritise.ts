@@ -2,8 +2,10 @@
  * Ranks what waits anew: because somebody says that it is more or less urgent, or because actions of its name take another time
  * than was thought when it was ranked.
  *
- * R1 A rank is always that of the urgency, the time of submission and the estimate that the row has.
- * R2 What has a due time and waits was ranked with an estimate that is at most `FACTOR` times off, or a turn is about to rank it.
+ * R1 A rank is always that of the urgency, the time of submission and the estimate that the row has; that of a step moves by as
+ *    much as the change of its urgency is worth.
+ * R2 What has a due time, waits and is no step was ranked with an estimate that is at most `FACTOR` times off, or a turn is about
+ *    to rank it.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { PerdureError } from '../errors.ts';
@@ -30,10 +32,11 @@ import { DATED, type ActionRow } from './queue-tables.ts';
 /** An estimate that is so many times off is put right. */
 const FACTOR = 2;
 
-const COLUMNS = 'id, name, policy, key, rank, urgency, due_at, submitted_at, review_at, at_risk_at';
+const COLUMNS = 'id, name, policy, plan, key, rank, urgency, due_at, estimate_ms, submitted_at, review_at, at_risk_at';
 type Ranked = Pick<
   ActionRow,
-  'id' | 'name' | 'policy' | 'key' | 'rank' | 'urgency' | 'due_at' | 'submitted_at' | 'review_at' | 'at_risk_at'
+  | ('id' | 'name' | 'policy' | 'plan' | 'key' | 'rank' | 'urgency' | 'due_at' | 'estimate_ms')
+  | ('submitted_at' | 'review_at' | 'at_risk_at')
 >;
 
 /** What has a rank that counts: it waits, or will. */
@@ -84,10 +87,13 @@ function storedUrgency({ urgency }: Ranked): Urgency {
 /** R1. */
 function rankAnew(step: QueueStep, row: Ranked, urgency: Urgency, why: RankedFor): void {
   const { rows } = step;
-  const { id, name, policy, rank: from, submitted_at: at } = row;
-  const subject = policyOfText(policy).risk.subject ?? name;
-  const estimateMs = estimateOf(rows, subject);
-  const to = rankOf(urgency, { at, estimateMs });
+  const { id, plan, rank: from, submitted_at: at } = row;
+  const subject = policyOfText(row.policy).risk.subject ?? row.name;
+  const learned = estimateOf(rows, subject);
+  const estimateMs = plan === null ? learned : (row.estimate_ms ?? learned);
+  const rank = (of: Urgency) => rankOf(of, { at, estimateMs });
+  // That of a step holds the way to the end of its plan, too.
+  const to = plan === null ? rank(urgency) : from + rank(urgency) - rank(storedUrgency(row));
   const { dueAt } = urgency;
   const isDue = dueAt !== null;
   // Of the same due time nothing is told twice.
@@ -100,7 +106,7 @@ function rankAnew(step: QueueStep, row: Ranked, urgency: Urgency, why: RankedFor
     why,
     dueAt,
     isDue ? estimateMs : null,
-    isDue ? subject : null,
+    isDue && plan === null ? subject : null,
     isTold ? row.review_at : firstReview(step, urgency, { at: step.now(), estimateMs }),
     isTold ? row.at_risk_at : null,
     rows.turn,

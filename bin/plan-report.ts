@@ -1,6 +1,7 @@
 /** What is known of a run of a plan: the document of `--json`, and what every text about a run is made from. */
 import { existsSync } from 'node:fs';
 import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
+import type { RankedFor } from '../machines/executor.ts';
 import type { Band } from '../machines/gate.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outcome.ts';
 import { summaryOf, type Summary } from '../machines/summary.ts';
@@ -46,6 +47,14 @@ export interface StepReport {
   readonly approval?: Approval;
   /** While it backs off: when the next attempt is due. */
   readonly retryAt?: number;
+  /** By when its outcome is, or was, wanted. */
+  readonly dueAt?: number;
+  /** When it was told that it will be late. */
+  readonly atRiskAt?: number;
+  /** It settled after it was due, or has not settled and was told to be late. */
+  readonly isLate?: true;
+  /** Why it was ranked anew while it waited, the last time. */
+  readonly ranked?: RankedFor;
   /** What the last attempt printed. */
   readonly outputFile?: string;
 }
@@ -141,7 +150,8 @@ export function actionState({ state, retry_at: retryAt }: ActionRow): StepState 
 }
 
 /** An older Perdure made the table without these columns. */
-type ReadRow = Omit<ActionRow, 'band' | 'score' | 'via' | 'undo'> & Partial<ActionRow>;
+type ReadRow = Omit<ActionRow, 'band' | 'score' | 'via' | 'undo' | keyof DueRow> & Partial<ActionRow>;
+type DueRow = Pick<ActionRow, 'due_at' | 'at_risk_at' | 'review_at' | 'why'>;
 
 /** What is known of an action, with or without a plan. */
 export function actionReport(
@@ -167,7 +177,21 @@ export function actionReport(
     ...(row.kind !== null && isSuccess(row.kind) && qualityLoss > 0 ? { qualityLoss } : {}),
     ...(undo === null ? {} : { undo: undo === 'done' ? undo : (JSON.parse(undo) as ErrorRecord) }),
     ...(approval === undefined ? {} : { approval }),
+    ...dueReport(row),
     ...(outputFile === undefined ? {} : { outputFile }),
+  };
+}
+
+function dueReport(
+  row: Partial<DueRow> & Pick<ActionRow, 'settled_at'>,
+): Pick<StepReport, 'dueAt' | 'atRiskAt' | 'isLate' | 'ranked'> {
+  const { due_at: dueAt = null, at_risk_at: atRiskAt = null, review_at: reviewAt = null, why = null, settled_at } = row;
+  const isLate = dueAt !== null && (settled_at === null ? reviewAt === null : settled_at > dueAt);
+  return {
+    ...(dueAt === null ? {} : { dueAt }),
+    ...(atRiskAt === null ? {} : { atRiskAt }),
+    ...(isLate ? { isLate } : {}),
+    ...(why === null ? {} : { ranked: why }),
   };
 }
 

@@ -96,6 +96,11 @@ function textOf(found: Found): string[] {
   return [`action ${id}: ${name}, version ${version}`, ...details(found.action)];
 }
 
+function lateness({ isLate, atRiskAt, settledAt }: StepReport): string {
+  if (isLate === true) return ', late';
+  return atRiskAt === undefined || settledAt !== undefined ? '' : ', at risk';
+}
+
 function details(of: StepReport): string[] {
   const time = (at: number | undefined) => (at === undefined ? undefined : new Date(at).toISOString());
   const facts: readonly (readonly [string, string | undefined])[] = [
@@ -108,6 +113,8 @@ function details(of: StepReport): string[] {
     ['took', of.ms === undefined ? undefined : shownDuration(of.ms)],
     ['expected', of.estimateMs === undefined ? undefined : shownDuration(of.estimateMs)],
     ['next try', time(of.retryAt)],
+    ['due', time(of.dueAt) && `${time(of.dueAt)}${lateness(of)}`],
+    ['ranked', of.ranked && `anew: ${of.ranked}`],
     ['reason', of.reason],
     [
       'error',

@@ -105,6 +105,30 @@ test('H45: what waits is as urgent as was said last, also after a crash, and the
   await supervisor.close();
 });
 
+test('a step that is queued becomes more urgent by its id, and keeps what its plan gives it', async () => {
+  const clock = new SimulatedClock(START);
+  const { began, actions } = work(clock);
+  await using supervisor = await open(clock, { actions, concurrency: 1 });
+  const step = (id: string, after: readonly string[] = []) => ({ id, action: 'short', input: 1, after });
+  const { outcome } = await supervisor.plan({
+    id: 'plan',
+    dueAt: START + HOUR,
+    steps: [step('a'), step('b'), step('long-way'), step('end', ['long-way'])],
+  });
+  const other = submitter(supervisor)('other', { isAwaited: true });
+  await clock.advance(0);
+  const { rank } = rowOf(supervisor, 'plan/a');
+  await supervisor.reprioritise('plan/b', { isAwaited: true });
+  await supervisor.reprioritise('plan/a', { priority: 'low' });
+  expect(rowOf(supervisor, 'plan/a')).toMatchObject({
+    due_at: START + HOUR,
+    why: 'request',
+    rank: rank - CLASS_MS,
+  });
+  await inTime(clock, Promise.all([outcome, other]));
+  expect(began).toEqual(['plan/long-way', 'plan/b', 'other', 'plan/end', 'plan/a']);
+});
+
 test('of a key the one that becomes more urgent takes the place of the one that waits', async () => {
   const clock = new SimulatedClock(START);
   const { began, actions } = work(clock);
