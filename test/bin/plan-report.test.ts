@@ -39,3 +39,25 @@ test('what a success lacks is reported, and of a failure only that it was undone
   expect(actionReport(failed, '/none.db')).toMatchObject({ undo: 'done', band: 'reversible' });
   expect(actionReport(failed, '/none.db')).not.toHaveProperty('qualityLoss');
 });
+
+test.each([
+  [{ due_at: 5, review_at: null }, { dueAt: 5 }],
+  [
+    { due_at: 2, review_at: null },
+    { dueAt: 2, isLate: true },
+  ],
+  [
+    { due_at: 5, review_at: 6, at_risk_at: 4, settled_at: null, why: 'estimate' },
+    { dueAt: 5, atRiskAt: 4, ranked: 'estimate' },
+  ],
+  [
+    { due_at: 5, review_at: null, at_risk_at: 4, settled_at: null, why: null },
+    { dueAt: 5, atRiskAt: 4, isLate: true },
+  ],
+] as const)('of the row %j it is reported how it stands to its due time', (row, expected) => {
+  const { dueAt, atRiskAt, isLate, ranked } = actionReport({ ...OLD, ...row } as ActionRow, '/none.db');
+  const told = Object.fromEntries(
+    Object.entries({ dueAt, atRiskAt, isLate, ranked }).filter(([, value]) => value !== undefined),
+  );
+  expect(told).toEqual(expected);
+});

@@ -106,3 +106,16 @@ test('what there is not is said, also of a store that never had any', async () =
   });
   expect((await perdure('dead', 'ls', '--limit', '0')).code).toBe(2);
 });
+
+test('show tells by when an action is due, that it is at risk, and that it was ranked anew', async () => {
+  const supervisor = await open();
+  await supervisor.pause();
+  const told = new Promise((resolve) => supervisor.on('action.atRisk', resolve));
+  const { outcome } = await supervisor.submit('report', 1, { id: 'due', dueAt: Date.now() + 60_000 });
+  outcome.catch(() => {});
+  await supervisor.reprioritise('due', { dueAt: Date.now() + 500 });
+  await told;
+  expect((await perdure('show', 'due')).stdout).toMatch(
+    /\n {2}due +\d{4}-.*Z, (at risk|late)\n {2}ranked +anew: request\n/,
+  );
+});
