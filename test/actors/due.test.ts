@@ -21,9 +21,10 @@ function timed(clock: SimulatedClock) {
 
 type DueNotice = Extract<SupervisorEmitted, { type: 'action.atRisk' | 'action.late' }>;
 
+type Told = DueNotice & { readonly at: number };
+
 /** What is told of due times, and when. */
-function toldOf(clock: SimulatedClock, supervisor: Pick<Supervisor<Actions>, 'on'>) {
-  const told: (DueNotice & { readonly at: number })[] = [];
+function toldOf(clock: SimulatedClock, supervisor: Pick<Supervisor<Actions>, 'on'>, told: Told[] = []): Told[] {
   for (const type of ['action.atRisk', 'action.late'] as const)
     supervisor.on(type, (notice) => void told.push({ ...notice, at: clock.now() }));
   return told;
@@ -47,19 +48,29 @@ test('of any load: late is told what settles too late, and nothing else; what wa
     key: fc.constantFrom(undefined, undefined, 'k'),
     delayMs: fc.constantFrom(undefined, undefined, 700),
   });
-  const load = fc.tuple(fc.array(item, { minLength: 1, maxLength: 14 }), fc.integer({ min: 1, max: 3 }));
+  const load = fc.tuple(
+    fc.array(item, { minLength: 1, maxLength: 14 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.option(fc.nat({ max: 13 })),
+  );
   await fc.assert(
-    fc.asyncProperty(load, async ([items, concurrency]) => {
+    fc.asyncProperty(load, async ([items, concurrency, crashesAfter]) => {
       const clock = new SimulatedClock(START);
-      await using supervisor = await open(clock, { actions: timed(clock), concurrency });
+      const options = { actions: timed(clock), store: quickStore(), concurrency, maxInterruptions: Infinity };
+      let supervisor = await open(clock, options);
       const told = toldOf(clock, supervisor);
-      const outcomes: Promise<unknown>[] = [];
       for (const [n, { name, after, ms, dueIn, ...rest }] of items.entries()) {
         await clock.advance(after);
-        const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+        const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
         const due = dueIn === undefined ? {} : { dueAt: clock.now() + dueIn };
-        outcomes.push((await supervisor.submit(name, ms, { id: `${n}`, ...options, ...due } as SubmitOptions)).outcome);
+        const submitted = await supervisor.submit(name, ms, { id: `${n}`, ...said, ...due } as SubmitOptions);
+        submitted.outcome.catch(() => {});
+        if (n !== crashesAfter) continue;
+        crash(supervisor.durable);
+        supervisor = await open(clock, options);
+        toldOf(clock, supervisor, told);
       }
+      const outcomes = items.map(({ name, ms }, n) => supervisor.execute(name, ms, { id: `${n}` }));
       await inTime(clock, Promise.all(outcomes), 400);
       await clock.advance(10 * SECOND);
       const rows = supervisor.durable.store.rows.all<Settled>('select * from actions where due_at is not null');
@@ -73,8 +84,9 @@ test('of any load: late is told what settles too late, and nothing else; what wa
         if (startedAt > dueAt - estimateMs) expect(atRisk).toHaveLength(1);
       }
       expect(told.length).toBe(new Set(told.map(({ id, type }) => `${type} ${id}`)).size);
+      await supervisor.close();
     }),
-    { numRuns: 40 },
+    { numRuns: 30 },
   );
 });
 
