@@ -28,8 +28,8 @@ type Row = Pick<
 >;
 type Due = Row & { readonly due_at: number; readonly estimate_ms: number };
 
-/** When each of some actions is expected to have settled, by its id. ms since 1970. */
-type Forecast = ReadonlyMap<string, number>;
+/** An action that waits, and when it is expected to have settled, ms since 1970. */
+type Foreseen = Pick<Due, 'id' | 'due_at' | 'at_risk_at'> & { readonly expectedAt: number };
 
 /** When something that is queued at `at` is to be looked at; null for what has no due time. */
 export function firstReview(
@@ -76,14 +76,20 @@ export function review(step: QueueStep, limit: number): void {
     `select ${COLUMNS} from actions where review_at <= ? order by review_at limit ${AT_ONCE}`,
     now,
   );
-  const inTime = found.filter(({ due_at: dueAt }) => now <= dueAt);
-  const forecast: Forecast = inTime.length === 0 ? new Map() : foresee(step, limit);
-  for (const row of found) look(step, row, forecast);
+  const foreseen = found.some(({ due_at: dueAt }) => now <= dueAt) ? foresee(step, limit) : [];
+  const forecast = new Map(foreseen.map((one) => [one.id, one.expectedAt]));
+  for (const row of found) {
+    look(step, row, forecast.get(row.id));
+    forecast.delete(row.id);
+  }
+  // What has come since they were looked at may keep others from being in time.
+  for (const one of foreseen)
+    if (forecast.has(one.id) && one.at_risk_at === null && one.expectedAt > one.due_at) tellRisk(step, one);
   const second = next();
   if (second !== null) step.wakeBy(second);
 }
 
-function look(step: QueueStep, row: Due, forecast: Forecast): void {
+function look(step: QueueStep, row: Due, foreseen: number | undefined): void {
   const { id, due_at: dueAt, estimate_ms: estimateMs, state } = row;
   const now = step.now();
   if (now > dueAt) {
@@ -92,14 +98,17 @@ function look(step: QueueStep, row: Due, forecast: Forecast): void {
   }
   if (row.at_risk_at !== null) return noteReview(step, id, dueAt + PAST_MS);
   const left = laxity(dueAt, now, estimateMs);
-  const expectedAt = forecast.get(id) ?? expected(row, now);
+  const expectedAt = foreseen ?? expected(row, now);
   // What has not begun begins later than now.
   const isAtRisk = expectedAt > dueAt || (state !== 'running' && left <= 0);
-  if (isAtRisk) tellRisk(step, row, expectedAt);
+  if (isAtRisk) tellRisk(step, { ...row, expectedAt });
   else noteReview(step, id, left > 0 ? now + left : dueAt + PAST_MS);
 }
 
-function tellRisk({ rows, now, tell }: QueueStep, { id, due_at: dueAt }: Due, expectedAt: number): void {
+function tellRisk(
+  { rows, now, tell }: QueueStep,
+  { id, due_at: dueAt, expectedAt }: Omit<Foreseen, 'at_risk_at'>,
+): void {
   tell({ type: 'action.atRisk', id, dueAt, expectedAt });
   rows.run(
     'update actions set at_risk_at = ?, review_at = ?, from_turn = ? where id = ?',
@@ -126,13 +135,14 @@ interface Queued {
   readonly name: string;
   readonly due_at: number | null;
   readonly estimate_ms: number | null;
+  readonly at_risk_at: number | null;
 }
 
 /**
  * When what waits will have settled, if each takes as long as those of its name do and the slots take them in order; of what has a
  * due time, among the first in the queue.
  */
-function foresee(step: QueueStep, limit: number): Forecast {
+function foresee(step: QueueStep, limit: number): Foreseen[] {
   const { rows } = step;
   const now = step.now();
   const means = new Map<string, number>();
@@ -148,13 +158,11 @@ function foresee(step: QueueStep, limit: number): Forecast {
   for (const row of running)
     freeAt.push(expected({ ...row, due_at: 0, estimate_ms: row.estimate_ms ?? meanOf(row.name) }, now));
   while (freeAt.size < limit) freeAt.push(now);
-  const forecast = new Map<string, number>();
-  for (const { id, name, due_at: dueAt, estimate_ms: estimateMs } of firstWaiting(step)) {
-    const end = (freeAt.pop() as number) + (estimateMs ?? meanOf(name));
-    freeAt.push(end);
-    if (dueAt !== null) forecast.set(id, end);
-  }
-  return forecast;
+  return firstWaiting(step).flatMap(({ id, name, due_at, estimate_ms: estimateMs, at_risk_at }) => {
+    const expectedAt = (freeAt.pop() as number) + (estimateMs ?? meanOf(name));
+    freeAt.push(expectedAt);
+    return due_at === null ? [] : [{ id, due_at, at_risk_at, expectedAt }];
+  });
 }
 
 /** The lanes that may run: of what waits for something else nobody knows how long that takes. */
@@ -169,7 +177,7 @@ const LANES_AT_MOST = 100;
 function firstWaiting({ rows, now }: QueueStep): Queued[] {
   const lanes = rows.all<{ id: number }>(`${OPEN_LANES} limit ${LANES_AT_MOST}`, now()).map(({ id }) => id);
   if (lanes.length === 0) return [];
-  const ofLane = `select id, name, due_at, estimate_ms, optional, rank, seq from actions where state = 'waiting' and lane = ?`;
+  const ofLane = `select id, name, due_at, estimate_ms, at_risk_at, optional, rank, seq from actions where state = 'waiting' and lane = ?`;
   return rows.all<Queued>(
     `${lanes.map(() => ofLane).join(' union all ')} order by optional, rank desc, seq limit ${AT_ONCE}`,
     ...lanes,

@@ -508,7 +508,8 @@ class Queue {
     const { component, hasUndo, risk } = policyFrom(text);
     const asked = from === 'asking' || (row.approved !== 0 && row.pays === null);
     noteOutcome(this.#rows, risk.subject ?? name, { kind, workMs, attempts, asked });
-    if (row.has_dated !== 0) rankByEstimate(this.#step, risk.subject ?? name, WOKEN_AT_ONCE);
+    if (row.has_dated !== 0 && (kind === 'ok' || kind === 'recovered'))
+      rankByEstimate(this.#step, risk.subject ?? name, WOKEN_AT_ONCE);
     // What failed to be undone stays, for whoever has to.
     if (hasUndo && (kind === 'ok' || kind === 'recovered')) forgetCompensations(this.#rows, id);
     const cost = COSTS[kind]?.(qualityLoss);

@@ -21,7 +21,7 @@ import {
 } from '../machines/urgency.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { checkObject, refuse } from './action-options.ts';
-import { estimateOf } from './action-history.ts';
+import { UNKNOWN_MS, estimateOf } from './action-history.ts';
 import { firstReview } from './due.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { balance } from './keys.ts';
@@ -50,16 +50,16 @@ export function reprioritise(step: QueueStep, { id, urgency: asked }: Reprioriti
   if (row.key !== null) balance(step, row.key);
 }
 
+/** What the actions of a name take on average. */
+const MEAN = `coalesce((select mean_ms from action_history where name = ?), ${UNKNOWN_MS})`;
+/** In one look into an index, which most often finds nothing. */
+const OFF = `select ${COLUMNS} from actions where estimate_of = ? and ${DATED} and estimate_ms`;
+
 /** Ranks what is due and waits, of one name, with what is known by now; at most so many. Gives how many. R2. */
 export function rankByEstimate(step: QueueStep, name: string, most: number): number {
-  const mean = estimateOf(step.rows, name);
-  const off = `select ${COLUMNS}, seq from actions where estimate_of = ? and ${DATED} and estimate_ms`;
   const found = step.rows.all<Ranked>(
-    `select * from (${off} < ?) union all select * from (${off} > ?) limit ?`,
-    name,
-    mean / FACTOR,
-    name,
-    mean * FACTOR,
+    `${OFF} < ${MEAN} / ${FACTOR} union all ${OFF} > ${MEAN} * ${FACTOR} limit ?`,
+    ...[name, name, name, name],
     most,
   );
   for (const row of found) rankAnew(step, row, storedUrgency(row), 'estimate');
@@ -139,7 +139,7 @@ function queuedId(rows: Pick<Rows, 'get'>, id: string): string {
     throw new PerdureError('ACTION_NOT_FOUND', `There is no action ${shown(id)}.`, { facts: { id } });
   const why =
     row === undefined
-      ? 'it is a step of a plan, and what it depends on has not settled: it is ranked by its plan until then'
+      ? 'it is a step of a plan that has no action in the queue, and is ranked by its plan until it has'
       : row.state === 'running'
         ? 'it runs already'
         : `its outcome is ${row.kind}`;

@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest';
 import type { InspectionEvent } from 'xstate';
-import { defineAction } from '../../actors/actions.ts';
+import { Registry, defineAction } from '../../actors/actions.ts';
+import { queueActions } from '../../actors/queue.ts';
+import { TABLES } from '../../actors/spawn.ts';
+import { submissionOf } from '../../actors/submissions.ts';
+import { NO_LIMITS } from '../../actors/queue-options.ts';
+import { budgetPolicy } from '../../machines/budget-policy.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
 import type { Supervisor, SubmitOptions } from '../../actors/supervisor.ts';
 import type { QueueNotice } from '../../machines/executor.ts';
 import { CLASS_MS, HORIZON_MS } from '../../machines/urgency.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { memoryRows, type Cell } from '../../persistence/rows.ts';
 import { HOUR, MINUTE, SECOND, START, inTime, open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
 
@@ -208,4 +214,36 @@ test('what does not wait, or is none, is not ranked: told with the reason, and n
   expect(await ask('waiting', { dueAt: null })).toMatch(/^OPTIONS_INVALID .*dueAt must be a Date, .* got null/);
   expect(rowOf(supervisor, 'waiting')).toMatchObject({ why: null, urgency: null });
   await inTime(clock, Promise.all([ofPlan, waiting]));
+});
+
+test('work without due times costs no statement for them, and one look while others have some', () => {
+  const clock = new SimulatedClock(START);
+  const { actions } = work(clock);
+  const rows = memoryRows(TABLES);
+  const asked: string[] = [];
+  for (const name of ['get', 'all', 'run'] as const) {
+    const ask = rows[name].bind(rows) as (sql: string, ...cells: Cell[]) => unknown;
+    Object.assign(rows, { [name]: (sql: string, ...cells: Cell[]) => (asked.push(sql), ask(sql, ...cells)) });
+  }
+  const registry = new Registry(actions);
+  const queue = queueActions({ rows, registry, clock, budget: budgetPolicy() });
+  const args = { self: { send: () => {} } };
+  const submission = (id: string, name: string, options: object) =>
+    submissionOf({ rows, registry, limits: NO_LIMITS }, name, 1, { id, ...options }, START);
+  const result = { kind: 'ok', attempts: 1, qualityLoss: 0, workMs: 1, band: 'immediate', score: 1, raw: 1 } as const;
+  /** What an action of its own asks for, from its being queued to its outcome. */
+  const costOf = (id: string) => {
+    asked.length = 0;
+    queue.putQueued(args, { submissions: [submission(id, 'short', {})] });
+    queue.claim(args, { limit: 1, freezesOptional: false });
+    queue.putOutcome(args, { id, at: START + 1, result });
+    return asked.length;
+  };
+  costOf('first');
+  const cost = costOf('alone');
+  expect(asked.filter((sql) => /review_at <|estimate_of =/.test(sql))).toEqual([]);
+  queue.putQueued(args, {
+    submissions: [submission('due', 'long', { dueAt: START + HOUR, notBefore: START + MINUTE })],
+  });
+  expect(costOf('beside it')).toBe(cost + 1);
 });
