@@ -59,7 +59,10 @@ const OFF = `select ${COLUMNS} from actions where estimate_of = ? and ${DATED} a
 export function rankByEstimate(step: QueueStep, name: string, most: number): number {
   const found = step.rows.all<Ranked>(
     `${OFF} < ${MEAN} / ${FACTOR} union all ${OFF} > ${MEAN} * ${FACTOR} limit ?`,
-    ...[name, name, name, name],
+    name,
+    name,
+    name,
+    name,
     most,
   );
   for (const row of found) rankAnew(step, row, storedUrgency(row), 'estimate');
