@@ -191,3 +191,25 @@ test('what settles in the ms after its due time is late, and in the ms of it is 
   await clock.advance(MINUTE);
   expect(told).toEqual([{ type: 'action.late', id: 'late', dueAt, at: dueAt + 1 }]);
 });
+
+test('what was told is not told again of an action that becomes more urgent, only of another due time', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions: timed(clock), concurrency: 1 });
+  const told = toldOf(clock, supervisor);
+  await supervisor.submit('job', HOUR);
+  await supervisor.submit('job', 1, { id: 'due', dueAt: START + 1_500 });
+  await clock.advance(SECOND);
+  await supervisor.reprioritise('due', { priority: 'high' });
+  await clock.advance(SECOND);
+  await supervisor.reprioritise('due', { isAwaited: true });
+  await clock.advance(SECOND);
+  const summary = () => told.map(({ type, dueAt, at }) => [type, dueAt - START, at - START]);
+  const first = [
+    ['action.atRisk', 1_500, 200],
+    ['action.late', 1_500, 1_501],
+  ];
+  expect(summary()).toEqual(first);
+  await supervisor.reprioritise('due', { dueAt: START + 5_000 });
+  await clock.advance(MINUTE);
+  expect(summary()).toEqual([...first, ['action.atRisk', 5_000, 4_000], ['action.late', 5_000, 5_001]]);
+});
