@@ -4,7 +4,7 @@
  *
  * L1 Every waiting row has a lane, and `waiting` of the lane is how many these are; not of the plain one, which is not counted.
  */
-import type { QueueNotice } from '../machines/executor.ts';
+import type { UrgencyNotice } from '../machines/executor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { LaneRow } from './lane-tables.ts';
 import { DEFAULT_QUEUE, type Queueing } from './queue-options.ts';
@@ -17,7 +17,7 @@ export interface QueueStep {
   /** Something can change at that time, ms since 1970. */
   readonly wakeBy: (at: number) => void;
   /** The world is to hear of it. */
-  readonly tell: (notice: QueueNotice) => void;
+  readonly tell: (notice: UrgencyNotice) => void;
 }
 
 /** The lane of the default queue for actions without a component: it has no row. */

@@ -15,7 +15,7 @@ import type {
   Denial,
   ExecutorEvent,
   Question,
-  QueueNotice,
+  UrgencyNotice,
   Reprioritisation,
   Settled,
   Submission,
@@ -163,7 +163,7 @@ class Queue {
   readonly #rows: Rows;
   readonly #answer: (event: ExecutorEvent) => void;
   readonly #step: QueueStep;
-  readonly #told: QueueNotice[] = [];
+  readonly #told: UrgencyNotice[] = [];
   #wakeAt = Infinity;
 
   constructor(world: QueueWorld, answer: (event: ExecutorEvent) => void) {

@@ -85,7 +85,7 @@ export interface Question {
 export type RankedFor = 'request' | 'estimate';
 
 /** What is to be told of actions that wait, and of their due times. Ranks as in urgency.ts: greater goes first. */
-export type QueueNotice =
+export type UrgencyNotice =
   | {
       readonly type: 'action.reprioritised';
       readonly id: string;
@@ -173,7 +173,7 @@ export type ExecutorEvent =
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
   | { readonly type: 'executor.found'; readonly slot: number; readonly at: number }
-  | { readonly type: 'executor.told'; readonly notices: readonly QueueNotice[] }
+  | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | ActionNotice;
 
@@ -200,7 +200,7 @@ export type ExecutorNotice =
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
-  | { readonly type: 'executor.told'; readonly notices: readonly QueueNotice[] }
+  | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.idle' }
   | ActionNotice;
 

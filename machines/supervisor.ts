@@ -25,7 +25,7 @@ import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import {
   executorMachine,
   type ExecutorNotice,
-  type QueueNotice,
+  type UrgencyNotice,
   type Reprioritisation,
   type Settled,
   type Submission,
@@ -104,7 +104,7 @@ export type SupervisorEmitted =
     }
   | { readonly type: 'action.attempting'; readonly id: string; readonly attempt: number }
   | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
-  | QueueNotice
+  | UrgencyNotice
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | ScheduleNotice
   | BudgetNotice
@@ -175,7 +175,7 @@ export const supervisorMachine = setup({
       id,
       urgency,
     })),
-    tell: enqueueActions(({ enqueue }, { notices }: { notices: readonly QueueNotice[] }) => {
+    tell: enqueueActions(({ enqueue }, { notices }: { notices: readonly UrgencyNotice[] }) => {
       for (const notice of notices) enqueue.emit(notice);
     }),
     submitPlan: sendTo('tracks', (_, { plan }: { plan: Plan }) => ({ type: 'tracks.submit' as const, plan })),

@@ -8,7 +8,7 @@ import { NO_LIMITS } from '../../actors/queue-options.ts';
 import { budgetPolicy } from '../../machines/budget-policy.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
 import type { Supervisor, SubmitOptions } from '../../actors/supervisor.ts';
-import type { QueueNotice } from '../../machines/executor.ts';
+import type { UrgencyNotice } from '../../machines/executor.ts';
 import { CLASS_MS, HORIZON_MS } from '../../machines/urgency.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -157,7 +157,7 @@ test('H45: when work of a name takes another time than was thought, what is due 
   const inspect = ({ type, event }: InspectionEvent & { readonly event?: unknown }) => {
     const { type: what, notices } = (event ?? {}) as {
       readonly type?: string;
-      readonly notices?: readonly QueueNotice[];
+      readonly notices?: readonly UrgencyNotice[];
     };
     if (type !== '@xstate.event' || what !== 'executor.told') return;
     perTurn.push(notices?.filter((notice) => notice.type === 'action.reprioritised').length ?? 0);
