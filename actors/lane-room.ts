@@ -12,7 +12,13 @@ export interface OpenLane {
 
 type Gate = readonly [name: string, limits: Limits];
 
-const PLAIN: OpenLane = { id: PLAIN_LANE, queue: DEFAULT_QUEUE, component: null };
+/** The lanes in which something may wait, but those of queues that are paused. */
+const LANES = `
+  select ${PLAIN_LANE} as id, '${DEFAULT_QUEUE}' as queue, null as component
+  where not exists (select 1 from paused_queues where queue = '${DEFAULT_QUEUE}')
+  union all
+  select id, queue, component from lanes
+  where waiting > 0 and not exists (select 1 from paused_queues p where p.queue = lanes.queue)`;
 
 export class LaneRoom {
   readonly #step: QueueStep;
@@ -24,8 +30,7 @@ export class LaneRoom {
 
   /** Those in which something waits, as far as they may run. */
   lanes(): OpenLane[] {
-    const busy = this.#step.rows.all<OpenLane>('select id, queue, component from lanes where waiting > 0');
-    return [PLAIN, ...busy].filter((lane) => this.isOpen(lane));
+    return this.#step.rows.all<OpenLane>(LANES).filter((lane) => this.isOpen(lane));
   }
 
   isOpen(lane: OpenLane): boolean {

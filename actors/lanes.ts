@@ -62,9 +62,11 @@ export function waitingIn(rows: Pick<Rows, 'get'>, queue: string): number {
 const PLAIN_WAITING = `select count(*) as n from actions where state = 'waiting' and lane = ${PLAIN_LANE}`;
 
 /**
- * Gives rows of before there were lanes theirs, and counts all anew: at the start.
+ * Gives rows of before there were lanes theirs, and each queue that is declared one, so that it is known to whoever reads the
+ * store; and counts all anew: at the start.
  */
-export function prepareLanes(rows: Rows): void {
+export function prepareLanes(rows: Rows, declared: Iterable<string>): void {
+  for (const queue of declared) laneFor(rows, { queue, component: null, whenOpen: 'reject' });
   const groups = rows.all<{ component: string | null; whenOpen: LaneOf['whenOpen'] | null }>(
     `select distinct ${COMPONENT} as component, ${WHEN_OPEN} as whenOpen from actions where ${LANELESS}`,
   );

@@ -10,7 +10,16 @@ import type { ActionResult, Reached, Shortfall } from '../machines/action-state.
 import type { StoredPolicy } from '../machines/action-policy.ts';
 import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
-import type { Claimed, Denial, ExecutorEvent, Question, Settled, Submission, WorkOff } from '../machines/executor.ts';
+import type {
+  Claimed,
+  Denial,
+  ExecutorEvent,
+  Question,
+  QueueRequest,
+  Settled,
+  Submission,
+  WorkOff,
+} from '../machines/executor.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord, OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
@@ -28,6 +37,7 @@ import { policyOfText } from './earlier-versions.ts';
 import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
+import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
@@ -74,6 +84,8 @@ export function queueActions(world: QueueWorld) {
     workOff: (args: Self, params: Parameters<Queue['workOff']>[0]) => run(args, (queue) => queue.workOff(params)),
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) =>
       run(args, (queue) => queue.putOutcome(params)),
+    commandQueue: (args: Self, params: Parameters<Queue['commandQueue']>[0]) =>
+      run(args, (queue) => queue.commandQueue(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
@@ -218,6 +230,11 @@ class Queue {
          union all select min(open_at) from spent_keys)`,
     );
     if (next?.at != null) this.#step.wakeBy(next.at);
+  }
+
+  commandQueue(request: QueueRequest): void {
+    const notice = commandQueue(this.#rows, request);
+    if (notice !== undefined) this.#answer(notice);
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
@@ -495,8 +512,9 @@ class Queue {
 
 /** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
 export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
-  prepareLanes(rows);
-  const step: QueueStep = { rows, limits: limits ?? NO_LIMITS, now: () => clock.now(), wakeBy: () => {} };
+  const known = limits ?? NO_LIMITS;
+  prepareLanes(rows, known.queues.keys());
+  const step: QueueStep = { rows, limits: known, now: () => clock.now(), wakeBy: () => {} };
   let count = 0;
   for (const [name, version] of registry.names) {
     const parked = rows.all<Placed>(

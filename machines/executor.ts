@@ -94,6 +94,23 @@ export interface WorkOff {
   readonly asked?: boolean;
 }
 
+/** What an operator asks of a queue. */
+export interface QueueRequest {
+  readonly queue: string;
+  readonly command: QueueCommand;
+  readonly at: number;
+}
+
+/** One that is paused begins nothing; what runs ends. */
+export type QueueCommand = 'pause' | 'resume';
+
+/** A queue has been paused, or goes on. */
+export interface QueueNotice {
+  readonly type: 'queue.paused' | 'queue.resumed';
+  readonly queue: string;
+  readonly at: number;
+}
+
 /** What survives a restart. */
 export interface ExecutorContext {
   readonly limit: number;
@@ -144,6 +161,8 @@ export type ExecutorEvent =
   /** Something of the queue can change at that time. */
   | { readonly type: 'executor.sleep'; readonly until: number; readonly delayMs: number }
   | { readonly type: 'executor.wake' }
+  | ({ readonly type: 'executor.queue' } & QueueRequest)
+  | QueueNotice
   | { readonly type: 'executor.pause' }
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
@@ -175,6 +194,7 @@ export type ExecutorNotice =
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.idle' }
+  | QueueNotice
   | ActionNotice;
 
 const slotId = (slot: number) => `slot.${slot}`;
@@ -292,6 +312,8 @@ export const executorMachine = setup({
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: WorkOff) => void,
+    /** Pauses a queue or lets it go on; answers `queue.paused` or `queue.resumed` if it was not so already. */
+    commandQueue: notProvided('executor', 'commandQueue') as (_: unknown, p: QueueRequest) => void,
     /** Lets wait for a slot what was delayed, or held for a rate, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     noteWakeAt: assign({ wakeAt: (_, { until }: { until: number | null }) => until }),
@@ -397,6 +419,9 @@ export const executorMachine = setup({
       ],
     },
     'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake'] },
+    'executor.queue': { actions: { type: 'commandQueue', params: ({ event }) => event } },
+    'queue.paused': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'queue.resumed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': [
@@ -435,6 +460,7 @@ export const executorMachine = setup({
         'executor.asked': {
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
+        'executor.queue': { actions: [{ type: 'commandQueue', params: ({ event }) => event }, claiming] },
         'executor.pause': { target: 'holding', actions: 'holdSlots' },
         'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming] },
         'executor.resume': { actions: ['wake', claiming] },

@@ -20,7 +20,15 @@ import { checkpointMachine } from './checkpoint.ts';
 import type { ComponentCommand } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
-import { executorMachine, type ExecutorNotice, type Settled, type Submission, type WorkOff } from './executor.ts';
+import {
+  executorMachine,
+  type ExecutorNotice,
+  type QueueNotice,
+  type QueueRequest,
+  type Settled,
+  type Submission,
+  type WorkOff,
+} from './executor.ts';
 import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
@@ -44,6 +52,7 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.putSchedule'; readonly schedule: Schedule; readonly at: number }
   | ({ readonly type: 'supervisor.schedule' } & ScheduleRequest)
+  | ({ readonly type: 'supervisor.queue' } & QueueRequest)
   | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
   | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
@@ -92,6 +101,7 @@ export type SupervisorEmitted =
   | Extract<ActionNotice, { type: 'action.backingOff' | 'action.slow' | 'action.undoFailed' | 'action.fallbackFailed' }>
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | ScheduleNotice
+  | QueueNotice
   | BudgetNotice
   | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
@@ -142,6 +152,12 @@ export const supervisorMachine = setup({
     cancel: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
       type: 'executor.cancel' as const,
       ids,
+      at,
+    })),
+    commandQueue: sendTo('executor', (_, { queue, command, at }: QueueRequest) => ({
+      type: 'executor.queue' as const,
+      queue,
+      command,
       at,
     })),
     requeue: sendTo('executor', (_, { ids }: { ids: readonly string[] }) => ({
@@ -290,6 +306,7 @@ export const supervisorMachine = setup({
     'runtime.resumed': { actions: ['spawnMissing', 'lookAround'] },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
+    'supervisor.queue': { actions: { type: 'commandQueue', params: ({ event }) => event } },
     'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
@@ -312,6 +329,8 @@ export const supervisorMachine = setup({
     'supervisor.schedule': { actions: { type: 'commandSchedule', params: ({ event }) => event } },
     'schedule.fired': { actions: 'announce' },
     'schedule.skipped': { actions: 'announce' },
+    'queue.paused': { actions: 'announce' },
+    'queue.resumed': { actions: 'announce' },
     'supervisor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'supervisor.optimize': { actions: 'adaptGate' },
     'supervisor.reset': { actions: { type: 'reset', params: ({ event }) => event } },
