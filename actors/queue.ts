@@ -12,6 +12,7 @@ import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
 import type {
   Claimed,
+  ComponentState,
   Denial,
   ExecutorEvent,
   Question,
@@ -37,6 +38,7 @@ import { policyOfText } from './earlier-versions.ts';
 import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
+import { noteComponent, noteRefused } from './components-out.ts';
 import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import type { ActionRow } from './queue-tables.ts';
@@ -86,6 +88,9 @@ export function queueActions(world: QueueWorld) {
       run(args, (queue) => queue.putOutcome(params)),
     commandQueue: (args: Self, params: Parameters<Queue['commandQueue']>[0]) =>
       run(args, (queue) => queue.commandQueue(params)),
+    noteComponent: (args: Self, params: Parameters<Queue['noteComponent']>[0]) =>
+      run(args, (queue) => queue.noteComponent(params)),
+    defer: (args: Self, params: Parameters<Queue['defer']>[0]) => run(args, (queue) => queue.defer(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
@@ -138,7 +143,7 @@ const WOKEN_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
-const PLACED = 'select id, lane, key, state from actions where id = ?';
+const PLACED = 'select id, lane, key, state, policy from actions where id = ?';
 const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
@@ -182,7 +187,7 @@ class Queue {
       if (!mayEnter(this.#rows, submission)) continue;
       const { id, name, version, input, policy, rank, plan, at, optional } = submission;
       const { urgency, queue = null, key = null, notBefore = null } = submission;
-      const lane = laneFor(this.#rows, { queue, component: policy.component, whenOpen: policy.whenOpen });
+      const lane = laneFor(this.#rows, queue, policy);
       const state = notBefore !== null && notBefore > at ? 'delayed' : key === null ? 'waiting' : 'held';
       const isNew = this.#rows.run(
         `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
@@ -237,6 +242,22 @@ class Queue {
     if (notice !== undefined) this.#answer(notice);
   }
 
+  noteComponent(state: ComponentState): void {
+    noteComponent(this.#rows, state);
+  }
+
+  defer({ id, until }: { id: string; until: number }): void {
+    const row = this.#rows.get<Placed & Pick<ActionRow, 'state' | 'policy'>>(PLACED, id);
+    if (row?.state !== 'running') return;
+    this.#rows.run(
+      `update actions set slot = null, started_at = null, attempts = 0, retry_at = null, from_turn = ? where id = ?`,
+      this.#rows.turn,
+      id,
+    );
+    noteRefused(this.#rows, policyFrom(row.policy).component as string, until);
+    admit(this.#step, row);
+  }
+
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
     const claimed: Claimed[] = [];
     let free: readonly number[] | undefined;
@@ -260,7 +281,7 @@ class Queue {
       else {
         claimed.push(this.#take(next, slot));
         countIn(this.#rows, lane.id, -1);
-        room.take(lane);
+        room.take(lane, next.id);
         if (next.key !== null) noteKeyStart(this.#step, next.key);
       }
       // Another of the queue, or of the component, may wait in another lane.
@@ -497,7 +518,7 @@ class Queue {
     const asked: string[] = [];
     for (const id of ids) {
       const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
-      if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
+      if (row?.state === 'running') this.#answer({ type: 'executor.found', id, slot: row.slot as number, at });
       if (row?.state === 'asking') asked.push(id);
       if (row === undefined || !CANCELLED_AT_ONCE.has(row.state)) continue;
       const reached = this.#shortfallOf(row)?.reached;

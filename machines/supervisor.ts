@@ -8,7 +8,7 @@
  *   executor ──executor.asked─> approvals ──approvals.decided──> executor; and out (`approval.requested`)
  *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
- *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
+ *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
 import type { ActionNotice } from './action-state.ts';
@@ -17,7 +17,7 @@ import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
 import { checkpointMachine } from './checkpoint.ts';
-import type { ComponentCommand } from './component.ts';
+import type { ComponentCommand, ComponentNotice } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import {
@@ -260,6 +260,12 @@ export const supervisorMachine = setup({
       at,
       asked,
     })),
+    tellOfComponent: sendTo('executor', (_, { name, status, openUntil }: ComponentNotice) => ({
+      type: 'executor.component' as const,
+      component: name,
+      isOut: status !== 'operational',
+      until: openUntil ?? null,
+    })),
     adaptGate: sendTo('executor', { type: 'executor.adapt' }),
     reset: enqueueActions(({ enqueue }, { components, at }: { components: readonly string[]; at: number }) => {
       enqueue.sendTo('executor', { type: 'executor.reset' });
@@ -351,9 +357,15 @@ export const supervisorMachine = setup({
     'component.changed': [
       {
         guard: ({ event }) => event.status === 'operational',
-        actions: ['announce', { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) }],
+        actions: [
+          'announce',
+          { type: 'tellOfComponent', params: ({ event }) => event },
+          { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) },
+        ],
       },
-      { actions: 'announce' },
+      // That it is probed changes nothing: they come one after the other as soon as its open time is over.
+      { guard: ({ event }) => event.status === 'probing', actions: 'announce' },
+      { actions: ['announce', { type: 'tellOfComponent', params: ({ event }) => event }] },
     ],
     'action.attempting': { actions: 'announce' },
     'action.backingOff': { actions: 'announce' },
