@@ -97,7 +97,7 @@ test('what waits for a component that is bypassed rests until it is restored, wi
   expect(state.calls).toBe(3);
 });
 
-test('what is only spared, or found somebody else probing, goes on by itself', async () => {
+test('what finds somebody else probing goes on by itself', async () => {
   const clock = new SimulatedClock(START);
   const { state, actions } = leaning(clock);
   const hang = defineAction({
@@ -118,6 +118,64 @@ test('what is only spared, or found somebody else probing, goes on by itself', a
   expect(supervisor.queues.list()).toMatchObject([{ waiting: 20, running: 1 }]);
   await inTime(clock, Promise.all([probe.outcome, ends(patient)]), SECOND);
   expect(state.calls).toBe(25);
+});
+
+test('where several must prove it they come one after the other, without a pause in between', async () => {
+  const clock = new SimulatedClock(START);
+  const { state, actions } = leaning(clock);
+  const proving = { api: { breaker: { ...components.api.breaker, successes: 5 } } };
+  await using supervisor = await open(clock, { actions, components: proving, concurrency: 4 });
+  await trip(supervisor, clock);
+  [state.isDown, state.most] = [false, 0];
+  const patient = await submitted(supervisor, 'patient', 20);
+  await clock.advance(MINUTE);
+  for (let proved = 1; proved <= 5; proved++) {
+    await settle();
+    expect([state.calls, state.running]).toEqual([5 + proved, 1]);
+    await clock.advance(10);
+  }
+  await settle();
+  expect(state.running).toBe(4);
+  await inTime(clock, ends(patient), 10);
+});
+
+test('a probe that hangs keeps nothing waiting for ever', async () => {
+  const clock = new SimulatedClock(START);
+  const { state, actions } = leaning(clock);
+  const hang = defineAction({ run: () => new Promise(() => {}), component: 'api', whenOpen: 'wait' });
+  const short = { api: { breaker: { ...components.api.breaker, maxOpenMs: 2 * MINUTE } } };
+  const supervisor = await open(clock, { actions: { ...actions, hang }, components: short, concurrency: 4 });
+  await trip(supervisor as never, clock);
+  (await supervisor.submit('hang', null)).outcome.catch(() => {});
+  const patient = await submitted(supervisor as never, 'patient', 10);
+  state.isDown = false;
+  await clock.advance(MINUTE);
+  await settle();
+  expect([state.calls, supervisor.queues.list()[0]?.running]).toEqual([5, 1]);
+  await inTime(clock, ends(patient), 10 * SECOND);
+  expect(clock.now() - START).toBeLessThan(4 * MINUTE);
+  crash(supervisor.durable);
+});
+
+test('what is only spared waits without a slot too, and all of it runs when it is spared no more', async () => {
+  const clock = new SimulatedClock(START);
+  const { state, actions } = leaning(clock);
+  const refusing = () => {
+    throw failure('refused', { code: 'ECONNREFUSED' });
+  };
+  const lose = defineAction({ run: refusing, component: 'gone', retry: { attempts: 1 } });
+  const browning = {
+    gone: { criticality: 'critical-plus', breaker: { window: 2, minCalls: 1, openMs: 200, maxOpenMs: 1_000 } },
+    api: { criticality: 'sheddable' },
+  } as const;
+  await using supervisor = await open(clock, { actions: { ...actions, lose }, components: browning, concurrency: 4 });
+  await supervisor.execute('lose', null);
+  [state.isDown, state.most] = [false, 0];
+  const patient = await submitted(supervisor as never, 'patient', 20);
+  await settle();
+  expect([state.calls, supervisor.queues.list()[0]?.running]).toEqual([0, 0]);
+  await inTime(clock, ends(patient), 100);
+  expect([state.calls, state.most]).toEqual([20, 4]);
 });
 
 test('one with a deadline asks in time, and makes do with less', async () => {
