@@ -9,6 +9,7 @@ export type { ScheduleOptions } from './actors/schedule-options.ts';
 export type { ScheduleInfo, Schedules } from './actors/schedules.ts';
 export type { UniqueOptions } from './actors/unique.ts';
 export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
+export type { QueueCounts, QueueInfo, SupervisorQueues } from './actors/queues.ts';
 export type { QueueingOptions } from './actors/submissions.ts';
 export type { Priority, UrgencyOptions } from './machines/urgency.ts';
 export type { ActionStepOptions, ForEachOptions, GroupOptions, PlanOptions, StepOptions } from './actors/plan-input.ts';

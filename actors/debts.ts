@@ -77,7 +77,7 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
   if (action === undefined) return;
   const payment = paymentOf(rows, debt);
   const policy: StoredPolicy = { ...policyOfText(action.policy), fallbacks: [] };
-  const lane = laneFor(rows, { queue: action.queue, component: policy.component, whenOpen: policy.whenOpen });
+  const lane = laneFor(rows, action.queue, policy);
   countIn(rows, lane, 1);
   rows.run(
     `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, pays,

@@ -169,13 +169,14 @@ function foresee(step: QueueStep, limit: number): Foreseen[] {
 const OPEN_LANES = `
   select ${PLAIN_LANE} as id where not exists (select 1 from paused_queues where queue = '${DEFAULT_QUEUE}')
   union all
-  select id from lanes
-  where waiting > 0 and coalesce(closed_until, 0) <= ? and queue not in (select queue from paused_queues)`;
+  select l.id from lanes l
+  where l.waiting > 0 and not exists (select 1 from paused_queues p where p.queue = l.queue)
+    and not (l.waits = 1 and exists (select 1 from components_out o where o.component = l.component))`;
 const LANES_AT_MOST = 100;
 
 /** In the order in which they are claimed. Each lane is read by its index, and no further than is needed. */
-function firstWaiting({ rows, now }: QueueStep): Queued[] {
-  const lanes = rows.all<{ id: number }>(`${OPEN_LANES} limit ${LANES_AT_MOST}`, now()).map(({ id }) => id);
+function firstWaiting({ rows }: QueueStep): Queued[] {
+  const lanes = rows.all<{ id: number }>(`${OPEN_LANES} limit ${LANES_AT_MOST}`).map(({ id }) => id);
   if (lanes.length === 0) return [];
   const ofLane = `select id, name, due_at, estimate_ms, at_risk_at, optional, rank, seq from actions where state = 'waiting' and lane = ?`;
   return rows.all<Queued>(

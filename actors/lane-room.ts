@@ -1,4 +1,5 @@
 /** Which lanes are open to a claim, and what is left of the limits of their queues and components while it goes on. */
+import { noteProbe } from './components-out.ts';
 import type { QueueStep } from './lanes.ts';
 import { PLAIN_LANE } from './lanes.ts';
 import { DEFAULT_QUEUE, type Limits } from './queue-options.ts';
@@ -8,15 +9,32 @@ export interface OpenLane {
   readonly id: number;
   readonly queue: string;
   readonly component: string | null;
+  /** Whether its component has said that it is out of use. */
+  readonly isOut: number;
+  /** What waits in it rests until then, ms since 1970; null: until the component is back. */
+  readonly until: number | null;
+  /** The one that was let through to probe it has ended. */
+  readonly isProbed: number;
 }
 
 type Gate = readonly [name: string, limits: Limits];
 
-const PLAIN: OpenLane = { id: PLAIN_LANE, queue: DEFAULT_QUEUE, component: null };
+/** The lanes in which something may wait, but those of queues that are paused. */
+const LANES = `
+  select ${PLAIN_LANE} as id, '${DEFAULT_QUEUE}' as queue, null as component, 0 as isOut, null as until, 0 as isProbed
+  where not exists (select 1 from paused_queues where queue = '${DEFAULT_QUEUE}')
+  union all
+  select l.id, l.queue, l.component, coalesce(o.is_told, 0), o.until,
+    o.probe is not null and not exists
+      (select 1 from actions a where a.id = o.probe and a.state = 'running' and a.retry_at is null)
+  from lanes l left join components_out o on o.component = l.component and l.waits = 1
+  where l.waiting > 0 and not exists (select 1 from paused_queues p where p.queue = l.queue)`;
 
 export class LaneRoom {
   readonly #step: QueueStep;
   #running: Map<string, number> | undefined;
+  /** Components that one was let through to, in this claim. */
+  readonly #probed = new Set<string>();
 
   constructor(step: QueueStep) {
     this.#step = step;
@@ -24,20 +42,35 @@ export class LaneRoom {
 
   /** Those in which something waits, as far as they may run. */
   lanes(): OpenLane[] {
-    const busy = this.#step.rows.all<OpenLane>('select id, queue, component from lanes where waiting > 0');
-    return [PLAIN, ...busy].filter((lane) => this.isOpen(lane));
+    return this.#step.rows.all<OpenLane>(LANES).filter((lane) => this.isOpen(lane));
   }
 
   isOpen(lane: OpenLane): boolean {
-    return this.#gates(lane).every((gate) => this.#hasRoom(gate));
+    return this.#isReachable(lane) && this.#gates(lane).every((gate) => this.#hasRoom(gate));
   }
 
   /** One of the lane has got a slot. */
-  take(lane: OpenLane): void {
+  take(lane: OpenLane, id: string): void {
+    if (lane.isOut === 1) this.#probe(lane.component as string, id);
     for (const [name, { concurrency, rate }] of this.#gates(lane)) {
       if (concurrency !== null) this.#counts().set(name, (this.#counts().get(name) ?? 0) + 1);
       if (rate !== null) noteStart(this.#step, name, rate);
     }
+  }
+
+  /** Of what waits for a component that is out of use one at a time is let through: it is the probe. */
+  #isReachable({ component, isOut, until, isProbed }: OpenLane): boolean {
+    if (this.#probed.has(component as string)) return false;
+    if (isProbed === 1 || (isOut === 0 && until === null)) return true;
+    if (until === null) return false;
+    const isOver = until <= this.#step.now();
+    if (!isOver) this.#step.wakeBy(until);
+    return isOver;
+  }
+
+  #probe(component: string, id: string): void {
+    this.#probed.add(component);
+    this.#step.wakeBy(noteProbe(this.#step.rows, component, id, this.#step.now()));
   }
 
   #gates({ queue, component }: OpenLane): Gate[] {

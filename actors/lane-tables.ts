@@ -13,8 +13,17 @@ export interface LaneRow {
   readonly waits: number;
   /** How many are waiting. Not counted, and 0, in the lane of the default queue without a component. */
   readonly waiting: number;
-  /** Nothing of it is begun before, ms since 1970, because the component is out of use. */
-  readonly closed_until: number | null;
+}
+
+/** A component that is out of use: the lanes that wait for it are closed. */
+export interface OutRow {
+  readonly component: string;
+  /** Nothing is let through before, ms since 1970; null until the component is back. */
+  readonly until: number | null;
+  /** 1 when it says so itself, and so will say when it is back; 0 when it has only refused one. */
+  readonly is_told: number;
+  /** The action that was let through last, to probe it: when that has ended the next may come. */
+  readonly probe: string | null;
 }
 
 /** A start that a rate still counts. */
@@ -45,7 +54,6 @@ export const LANE_TABLES: readonly TableSpec[] = [
       'component text',
       'waits integer not null',
       'waiting integer not null default 0',
-      'closed_until real',
     ],
     indexes: [
       'create index if not exists lanes_queue on lanes(queue, component)',
@@ -56,6 +64,11 @@ export const LANE_TABLES: readonly TableSpec[] = [
     name: 'paused_queues',
     key: 'queue',
     columns: ['queue text primary key', 'paused_at real not null'],
+  },
+  {
+    name: 'components_out',
+    key: 'component',
+    columns: ['component text primary key', 'until real', 'is_told integer not null', 'probe text'],
   },
   {
     name: 'starts',

@@ -5,6 +5,7 @@
  * L1 Every waiting row has a lane, and `waiting` of the lane is how many these are; not of the plain one, which is not counted.
  */
 import type { UrgencyNotice } from '../machines/executor.ts';
+import type { ActionPolicy } from '../machines/action-policy.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { LaneRow } from './lane-tables.ts';
 import { DEFAULT_QUEUE, type Queueing } from './queue-options.ts';
@@ -23,18 +24,16 @@ export interface QueueStep {
 /** The lane of the default queue for actions without a component: it has no row. */
 export const PLAIN_LANE = 0;
 
-/** What decides in which lane an action waits. */
-export interface LaneOf {
-  readonly queue: string | null;
-  readonly component: string | null;
-  readonly whenOpen: 'reject' | 'wait';
-}
+/** What of an action decides, beside its queue, in which lane it waits. */
+export type Leaning = Pick<ActionPolicy, 'component' | 'whenOpen' | 'deadlineMs'>;
 
-/** The lane, made if there was none. */
-export function laneFor(rows: Rows, { queue, component, whenOpen }: LaneOf): number {
+const LEANS_ON_NOTHING: Leaning = { component: null, whenOpen: 'reject', deadlineMs: null };
+
+/** The lane, made if there was none. One with a deadline must ask its component in time, and so does not wait for it here. */
+export function laneFor(rows: Rows, queue: string | null, { component, whenOpen, deadlineMs }: Leaning): number {
   const name = queue ?? DEFAULT_QUEUE;
   if (name === DEFAULT_QUEUE && component === null) return PLAIN_LANE;
-  const waits = component !== null && whenOpen === 'wait' ? 1 : 0;
+  const waits = component !== null && whenOpen === 'wait' && deadlineMs === null ? 1 : 0;
   const found = () =>
     rows.get<LaneRow>('select id from lanes where queue = ? and component is ? and waits = ?', name, component, waits);
   const lane = found();
@@ -65,19 +64,21 @@ export function waitingIn(rows: Pick<Rows, 'get'>, queue: string): number {
 const PLAIN_WAITING = `select count(*) as n from actions where state = 'waiting' and lane = ${PLAIN_LANE}`;
 
 /**
- * Gives rows of before there were lanes theirs, and counts all anew: at the start.
+ * Gives rows of before there were lanes theirs, and each queue that is declared one, so that it is known to whoever reads the
+ * store; and counts all anew: at the start.
  */
-export function prepareLanes(rows: Rows): void {
-  const groups = rows.all<{ component: string | null; whenOpen: LaneOf['whenOpen'] | null }>(
-    `select distinct ${COMPONENT} as component, ${WHEN_OPEN} as whenOpen from actions where ${LANELESS}`,
+export function prepareLanes(rows: Rows, declared: Iterable<string>): void {
+  for (const queue of declared) laneFor(rows, queue, LEANS_ON_NOTHING);
+  const groups = rows.all<{ component: string | null; waits: number }>(
+    `select distinct ${COMPONENT} as component, ${WAITS} as waits from actions where ${LANELESS}`,
   );
-  for (const { component, whenOpen } of groups)
+  for (const { component, waits } of groups)
     rows.run(
-      `update actions set lane = ?, from_turn = ? where ${LANELESS} and ${COMPONENT} is ? and ${WHEN_OPEN} is ?`,
-      laneFor(rows, { queue: null, component, whenOpen: whenOpen ?? 'reject' }),
+      `update actions set lane = ?, from_turn = ? where ${LANELESS} and ${COMPONENT} is ? and ${WAITS} = ?`,
+      laneFor(rows, null, { component, whenOpen: waits === 1 ? 'wait' : 'reject', deadlineMs: null }),
       rows.turn,
       component,
-      whenOpen,
+      waits,
     );
   rows.run(
     `update lanes set from_turn = ?,
@@ -88,5 +89,5 @@ export function prepareLanes(rows: Rows): void {
 }
 
 const COMPONENT = `json_extract(policy, '$.component')`;
-const WHEN_OPEN = `json_extract(policy, '$.whenOpen')`;
+const WAITS = `(json_extract(policy, '$.whenOpen') is 'wait' and json_extract(policy, '$.deadlineMs') is null)`;
 const LANELESS = `lane is null and state in ('waiting', 'asking', 'parked', 'running')`;

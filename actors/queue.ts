@@ -12,13 +12,15 @@ import { BY_SILENCE, type ApprovalRequest } from '../machines/approvals.ts';
 import type { BudgetPolicy } from '../machines/budget-policy.ts';
 import type {
   Claimed,
+  ComponentState,
   Denial,
   ExecutorEvent,
   Question,
-  UrgencyNotice,
+  QueueRequest,
   Reprioritisation,
   Settled,
   Submission,
+  UrgencyNotice,
   WorkOff,
 } from '../machines/executor.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
@@ -40,6 +42,8 @@ import { policyOfText } from './earlier-versions.ts';
 import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
+import { noteComponent, noteRefused } from './components-out.ts';
+import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import { DATED, type ActionRow } from './queue-tables.ts';
 import { rankByEstimate, rankByEstimates, reprioritise } from './reprioritise.ts';
@@ -89,6 +93,11 @@ export function queueActions(world: QueueWorld) {
       run(args, (queue) => queue.putOutcome(params)),
     reprioritise: (args: Self, params: Reprioritisation) => run(args, (queue) => queue.reprioritise(params)),
     review: (args: Self, params: Parameters<Queue['review']>[0]) => run(args, (queue) => queue.review(params)),
+    commandQueue: (args: Self, params: Parameters<Queue['commandQueue']>[0]) =>
+      run(args, (queue) => queue.commandQueue(params)),
+    noteComponent: (args: Self, params: Parameters<Queue['noteComponent']>[0]) =>
+      run(args, (queue) => queue.noteComponent(params)),
+    defer: (args: Self, params: Parameters<Queue['defer']>[0]) => run(args, (queue) => queue.defer(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
@@ -147,7 +156,7 @@ const WOKEN_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
-const PLACED = 'select id, lane, key, state from actions where id = ?';
+const PLACED = 'select id, lane, key, state, policy from actions where id = ?';
 const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
@@ -198,10 +207,10 @@ class Queue {
       if (!mayEnter(this.#rows, submission)) continue;
       const { id, name, version, input, policy, rank, plan, at, optional } = submission;
       const { urgency, queue = null, key = null, notBefore = null } = submission;
-      const lane = laneFor(this.#rows, { queue, component: policy.component, whenOpen: policy.whenOpen });
       const { dueAt } = urgency ?? NOT_URGENT;
       const { estimateMs = 0 } = submission;
       const isDue = dueAt !== null;
+      const lane = laneFor(this.#rows, queue, policy);
       const state = notBefore !== null && notBefore > at ? 'delayed' : key === null ? 'waiting' : 'held';
       const isNew = this.#rows.run(
         `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional,
@@ -264,6 +273,27 @@ class Queue {
     review(this.#step, limit);
   }
 
+  commandQueue(request: QueueRequest): void {
+    const notice = commandQueue(this.#rows, request);
+    if (notice !== undefined) this.#answer(notice);
+  }
+
+  noteComponent(state: ComponentState): void {
+    noteComponent(this.#rows, state);
+  }
+
+  defer({ id, until }: { id: string; until: number }): void {
+    const row = this.#rows.get<Placed & Pick<ActionRow, 'state' | 'policy'>>(PLACED, id);
+    if (row?.state !== 'running') return;
+    this.#rows.run(
+      `update actions set slot = null, started_at = null, attempts = 0, retry_at = null, from_turn = ? where id = ?`,
+      this.#rows.turn,
+      id,
+    );
+    noteRefused(this.#rows, policyFrom(row.policy).component as string, until);
+    admit(this.#step, row);
+  }
+
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {
     const claimed: Claimed[] = [];
     let free: readonly number[] | undefined;
@@ -287,7 +317,7 @@ class Queue {
       else {
         claimed.push(this.#take(next, slot));
         countIn(this.#rows, lane.id, -1);
-        room.take(lane);
+        room.take(lane, next.id);
         if (next.key !== null) noteKeyStart(this.#step, next.key);
       }
       // Another of the queue, or of the component, may wait in another lane.
@@ -530,7 +560,7 @@ class Queue {
     const asked: string[] = [];
     for (const id of ids) {
       const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
-      if (row?.state === 'running') this.#answer({ type: 'executor.found', slot: row.slot as number, at });
+      if (row?.state === 'running') this.#answer({ type: 'executor.found', id, slot: row.slot as number, at });
       if (row?.state === 'asking') asked.push(id);
       if (row === undefined || !CANCELLED_AT_ONCE.has(row.state)) continue;
       const reached = this.#shortfallOf(row)?.reached;
@@ -545,14 +575,9 @@ class Queue {
 
 /** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
 export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
-  prepareLanes(rows);
-  const step: QueueStep = {
-    rows,
-    limits: limits ?? NO_LIMITS,
-    now: () => clock.now(),
-    wakeBy: () => {},
-    tell: () => {},
-  };
+  const known = limits ?? NO_LIMITS;
+  prepareLanes(rows, known.queues.keys());
+  const step: QueueStep = { rows, limits: known, now: () => clock.now(), wakeBy: () => {}, tell: () => {} };
   let count = 0;
   for (const [name, version] of registry.names) {
     const parked = rows.all<Placed>(

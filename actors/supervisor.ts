@@ -30,6 +30,7 @@ import { optimize, type Adjustment } from './optimization.ts';
 import { planProgress, type PlanProgress } from './plan-progress.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
+import { SupervisorQueues } from './queues.ts';
 import { Settlements } from './settlements.ts';
 import type { Stall, StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
@@ -97,6 +98,8 @@ const ROOM_MAKERS = ['action.attempting', 'action.settled', 'approval.requested'
 export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** Actions that are submitted at certain times. */
   readonly schedules: Schedules<TActions>;
+  /** What waits in which queue; pauses queues. */
+  readonly queues: SupervisorQueues;
   /** Actions that have failed for good. */
   readonly deadLetters: DeadLetters;
   readonly #parts: SupervisorParts;
@@ -114,6 +117,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       now: () => this.#now(),
       send: (event: SupervisorCommand) => this.#send(event),
     };
+    this.queues = new SupervisorQueues({ ...host, limits: parts.limits });
     this.deadLetters = new DeadLetters(host);
     this.schedules = new Schedules({
       ...host,

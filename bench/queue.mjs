@@ -28,6 +28,7 @@ function open(name) {
   return spawnSupervisor({
     store: scratchFile(name),
     actions: { noop },
+    queues: { bulk: {} },
     concurrency: AT_ONCE,
     budget: generous,
     checkpoint: { everyActions: 1_000_000 },

@@ -10,6 +10,7 @@ const NOT_FOUND: ReadonlySet<string> = new Set([
   'ACTION_NOT_FOUND',
   'APPROVAL_NOT_FOUND',
   'SCHEDULE_NOT_FOUND',
+  'QUEUE_NOT_FOUND',
   'DEAD_LETTER_NOT_FOUND',
 ]);
 

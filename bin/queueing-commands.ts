@@ -1,7 +1,7 @@
 /** The commands about queues, about what is submitted by itself, and about what has failed for good. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { discardDead, listDead, requeueDead, type DeadListOptions } from './dead-letters.ts';
-import { listQueues } from './queues.ts';
+import { commandQueue, listQueues } from './queues.ts';
 import type { RemoteOptions } from './remote.ts';
 import { commandSchedule, listSchedules } from './schedules.ts';
 import { STORE } from './store-reader.ts';
@@ -13,7 +13,7 @@ export function declareQueueing(program: Command, exit: (code: number) => void):
 }
 
 function declareQueues(program: Command, exit: (code: number) => void): void {
-  const queue = program.command('queue').description('list the queues');
+  const queue = program.command('queue').description('list the queues, pause them, resume them');
   queue
     .command('ls', { isDefault: true })
     .description('list the queues that hold something, and how much, also while the store is in use')
@@ -21,6 +21,16 @@ function declareQueues(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  perdure queue ls --store work.db')
     .action((options: RemoteOptions & { json?: boolean }) => exit(listQueues(options)));
+  const asking = (command: 'pause' | 'resume', description: string) =>
+    queue
+      .command(command)
+      .description(description)
+      .argument('<name>', 'of the queue')
+      .option('--store <file>', STORE)
+      .addHelpText('after', `\nExample:\n  perdure queue ${command} mail`)
+      .action(async (name: string, options: RemoteOptions) => exit(await commandQueue(command, name, options)));
+  asking('pause', 'begin nothing more of a queue: what runs ends, what comes waits');
+  asking('resume', 'go on with a queue');
 }
 
 function declareSchedules(program: Command, exit: (code: number) => void): void {

@@ -1,5 +1,5 @@
 /** What an action says of how it went: to the executor, and to its component. */
-import { deadlineOf, isUntried, leastLoss, msOf, nextFallback, ownError, qualityOf } from './action-rules.ts';
+import { deadlineOf, isUntried, leastLoss, msOf, nextFallback, noteWait, ownError, qualityOf } from './action-rules.ts';
 import type {
   ActionNotice,
   ActionResult,
@@ -7,6 +7,7 @@ import type {
   AttemptInput,
   AttemptResult,
   Reached,
+  Refusal,
   Settled,
   Shortfall,
 } from './action-state.ts';
@@ -125,6 +126,12 @@ export function attempting({ context: { id, slot, attempt } }: Args): Notified {
 
 export function backingOff({ context: { id, slot, attempt, backOffMs: delay, error } }: Args): Notified {
   return { notice: { type: 'action.backingOff', id, slot, attempt, delayMs: delay, error } };
+}
+
+/** Nothing of it has begun, and it will be tried when its component can be. */
+export function deferred({ context, event }: Args & { readonly event: Refusal }): Notified {
+  const { at = context.at, backOffMs = 0 } = noteWait({ context }, event);
+  return { notice: { type: 'action.deferred', id: context.id, slot: context.slot, until: at + backOffMs } };
 }
 
 export function woken({ context: { id, slot } }: Args): Notified {

@@ -86,6 +86,14 @@ export function canWait({ context }: Args, refusal: Refusal): boolean {
   return context.policy.whenOpen === 'wait' && refusal.reason !== 'retryBudget' && isInTime({ context }, backOffMs, at);
 }
 
+/**
+ * What has not begun waits as a row, and keeps no slot. One with a deadline does not: it must not wait for longer than that,
+ * and has to make do with less in time.
+ */
+export function canDefer({ context }: Args, refusal: Refusal): boolean {
+  return context.policy.deadlineMs === null && isUntried(context) && canWait({ context }, refusal);
+}
+
 /** The composed quality of its own result, given what the result itself loses. */
 export function qualityOf({ context: { quality } }: Args, loss: number): number {
   return quality * (1 - loss);

@@ -156,6 +156,8 @@ export type ActionNotice =
       readonly quality: number;
       readonly shortfall: Shortfall;
     }
+  /** Its component is out of use: it waits without a slot, and is not tried before `until`, ms since 1970. */
+  | { readonly type: 'action.deferred'; readonly id: string; readonly slot: number; readonly until: number }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };
 
 /** The part of an outcome that the action itself knows. */

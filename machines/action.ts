@@ -5,6 +5,7 @@
  *
  *        replacing <──isTooPoor── permitting ──action.permitted──> attempting ──hasReturned──> settled (ok, recovered)
  *                                  │ action.refused                 │ failed ──canRetry──> backingOff ──> permitting
+ *                                  ├─canDefer─> settled (deferred: it waits as a row)
  *                                  ├─canWait─> waiting ──┐          │      └─────────┐
  *                                  │   └─────────────────┘          │                v
  *                                  └──────────────────────────> exhausted ──> recalling ──isFixable──> permitting
@@ -32,6 +33,7 @@ import {
   backingOff,
   belowFloor,
   brokenOf,
+  deferred,
   degraded,
   ended,
   failureOf,
@@ -46,6 +48,7 @@ import {
   woken,
 } from './action-result.ts';
 import {
+  canDefer,
   canRetry,
   canWait,
   delayMs,
@@ -175,6 +178,11 @@ export const actionMachine = setup({
       on: {
         'action.permitted': { target: 'attempting', actions: { type: 'holdPermit', params: ({ event }) => event } },
         'action.refused': [
+          {
+            guard: ({ context, event }) => canDefer({ context }, event),
+            target: 'settled',
+            actions: { type: 'announce', params: deferred },
+          },
           {
             guard: ({ context, event }) => canWait({ context }, event),
             target: 'waiting',

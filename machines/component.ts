@@ -109,6 +109,8 @@ export interface ComponentNotice {
   /** What is lost while it is so, 0 to 1. */
   readonly loss: number;
   readonly at: number;
+  /** When it will be probed, ms since 1970; only while it is open. */
+  readonly openUntil?: number;
 }
 
 type Args = { readonly context: ComponentContext };
@@ -268,7 +270,8 @@ function changed({ context }: Args, state: State, at: number): { readonly notice
   // Open only until its time is over, so that what it sheds ends by itself: the next call to a component that is being
   // probed may be of the very work that its loss would shed, or may never come.
   const loss = state === 'operational' || state === 'probing' ? 0 : policy.hasFallback ? policy.loss : 1;
-  return { notice: { type: 'component.changed', name, status: statusOf({ context }, state), loss, at } };
+  const open = state === 'open' && context.openUntil !== null ? { openUntil: context.openUntil } : {};
+  return { notice: { type: 'component.changed', name, status: statusOf({ context }, state), loss, at, ...open } };
 }
 
 /** What is to be shown of a component. */

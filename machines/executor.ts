@@ -118,6 +118,31 @@ export interface WorkOff {
   readonly asked?: boolean;
 }
 
+/** What an operator asks of a queue. */
+export interface QueueRequest {
+  readonly queue: string;
+  readonly command: QueueCommand;
+  readonly at: number;
+}
+
+/** One that is paused begins nothing; what runs ends. */
+export type QueueCommand = 'pause' | 'resume';
+
+/** A queue has been paused, or goes on. */
+export interface QueueNotice {
+  readonly type: 'queue.paused' | 'queue.resumed';
+  readonly queue: string;
+  readonly at: number;
+}
+
+/** A component is out of use, or back. */
+export interface ComponentState {
+  readonly component: string;
+  readonly isOut: boolean;
+  /** When it will be probed, ms since 1970; null until it says more. */
+  readonly until: number | null;
+}
+
 /** What survives a restart. */
 export interface ExecutorContext {
   readonly limit: number;
@@ -169,11 +194,14 @@ export type ExecutorEvent =
   /** Something of the queue can change at that time. */
   | { readonly type: 'executor.sleep'; readonly until: number; readonly delayMs: number }
   | { readonly type: 'executor.wake' }
+  | ({ readonly type: 'executor.queue' } & QueueRequest)
+  | ({ readonly type: 'executor.component' } & ComponentState)
+  | QueueNotice
   | { readonly type: 'executor.pause' }
   | { readonly type: 'executor.resume' }
   | { readonly type: 'executor.claimed'; readonly claimed: readonly Claimed[] }
-  | { readonly type: 'executor.found'; readonly slot: number; readonly at: number }
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
+  | { readonly type: 'executor.found'; readonly id: string; readonly slot: number; readonly at: number }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | ActionNotice;
 
@@ -202,6 +230,7 @@ export type ExecutorNotice =
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.idle' }
+  | QueueNotice
   | ActionNotice;
 
 const slotId = (slot: number) => `slot.${slot}`;
@@ -266,6 +295,10 @@ const settling = {
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
 } as const;
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
+const deferring = {
+  type: 'defer',
+  params: ({ event }: { event: Extract<ActionNotice, { type: 'action.deferred' }> }) => event,
+} as const;
 const asking = {
   type: 'ask',
   params: ({ event: { id, quality, shortfall } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
@@ -325,6 +358,12 @@ export const executorMachine = setup({
     ) => void,
     /** Queues the real work that is owed since a fallback stood in for it. */
     workOff: notProvided('executor', 'workOff') as (_: unknown, p: WorkOff) => void,
+    /** Pauses a queue or lets it go on; answers `queue.paused` or `queue.resumed` if it was not so already. */
+    commandQueue: notProvided('executor', 'commandQueue') as (_: unknown, p: QueueRequest) => void,
+    /** Lets what waits for the component rest, or come one after the other while it is probed, or all of it. */
+    noteComponent: notProvided('executor', 'noteComponent') as (_: unknown, p: ComponentState) => void,
+    /** Lets an action wait for its component as a row that has not begun, with all others of the same. */
+    defer: notProvided('executor', 'defer') as (_: unknown, p: { id: string; until: number }) => void,
     /** Lets wait for a slot what was delayed, or held for a rate, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     /** Ranks an action anew that waits; answers `executor.told`. */
@@ -405,7 +444,14 @@ export const executorMachine = setup({
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'executor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'executor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
-    'executor.found': { actions: { type: 'cancelSlot', params: ({ event }) => event } },
+    'executor.found': [
+      {
+        guard: ({ context, event }) => context.busy.includes(event.slot),
+        actions: { type: 'cancelSlot', params: ({ event }) => event },
+      },
+      // It has given its slot back in the same turn.
+      { actions: { type: 'cancelQueued', params: ({ event: { id, at } }) => ({ ids: [id], at }) } },
+    ],
     'executor.claimed': {
       actions: enqueueActions(({ enqueue, context, event }) => {
         const { admitted, questions } = judge(context, event.claimed);
@@ -436,6 +482,10 @@ export const executorMachine = setup({
     'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', reviewing] },
     'executor.reprioritise': { actions: reprioritising },
     'executor.told': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'executor.queue': { actions: { type: 'commandQueue', params: ({ event }) => event } },
+    'executor.component': { actions: { type: 'noteComponent', params: ({ event }) => event } },
+    'queue.paused': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
+    'queue.resumed': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.asked': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': [
@@ -474,6 +524,8 @@ export const executorMachine = setup({
         'executor.asked': {
           actions: [{ type: 'announce', params: ({ event }) => ({ notice: event }) }, claiming],
         },
+        'executor.queue': { actions: [{ type: 'commandQueue', params: ({ event }) => event }, claiming] },
+        'executor.component': { actions: [{ type: 'noteComponent', params: ({ event }) => event }, claiming] },
         'executor.pause': { target: 'holding', actions: 'holdSlots' },
         'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming, reviewing] },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
@@ -481,6 +533,7 @@ export const executorMachine = setup({
         'action.ended': { actions: [settling, ...leaving, claiming] },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
+        'action.deferred': { actions: [deferring, ...leaving, claiming] },
       },
     },
     holding: {
@@ -490,6 +543,7 @@ export const executorMachine = setup({
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
+        'action.deferred': { target: '.emptying', actions: [deferring, ...leaving] },
       },
       states: {
         emptying: { always: { guard: 'isIdle', target: 'empty' } },

@@ -9,7 +9,7 @@
  *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
  *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
- *   degradation ──component.changed──> out; when one is back, what is owed is worked off by the executor
+ *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
 import type { ActionNotice } from './action-state.ts';
@@ -19,7 +19,7 @@ import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
 import { checkpointMachine } from './checkpoint.ts';
-import type { ComponentCommand } from './component.ts';
+import type { ComponentCommand, ComponentNotice } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
 import {
@@ -27,6 +27,8 @@ import {
   type ExecutorNotice,
   type UrgencyNotice,
   type Reprioritisation,
+  type QueueNotice,
+  type QueueRequest,
   type Settled,
   type Submission,
   type WorkOff,
@@ -54,6 +56,7 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.cancel'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.putSchedule'; readonly schedule: Schedule; readonly at: number }
   | ({ readonly type: 'supervisor.schedule' } & ScheduleRequest)
+  | ({ readonly type: 'supervisor.queue' } & QueueRequest)
   | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
   | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'supervisor.reprioritise' } & Reprioritisation)
@@ -107,6 +110,7 @@ export type SupervisorEmitted =
   | UrgencyNotice
   | Extract<ApprovalsNotice, { type: 'approval.requested' | 'approval.settled' }>
   | ScheduleNotice
+  | QueueNotice
   | BudgetNotice
   | BackgroundNotice
   | DegradationNotice
@@ -159,6 +163,12 @@ export const supervisorMachine = setup({
     cancel: sendTo('executor', (_, { ids, at }: { ids: readonly string[]; at: number }) => ({
       type: 'executor.cancel' as const,
       ids,
+      at,
+    })),
+    commandQueue: sendTo('executor', (_, { queue, command, at }: QueueRequest) => ({
+      type: 'executor.queue' as const,
+      queue,
+      command,
       at,
     })),
     requeue: sendTo('executor', (_, { ids }: { ids: readonly string[] }) => ({
@@ -269,6 +279,12 @@ export const supervisorMachine = setup({
       at,
       asked,
     })),
+    tellOfComponent: sendTo('executor', (_, { name, status, openUntil }: ComponentNotice) => ({
+      type: 'executor.component' as const,
+      component: name,
+      isOut: status !== 'operational',
+      until: openUntil ?? null,
+    })),
     adaptGate: sendTo('executor', { type: 'executor.adapt' }),
     reset: enqueueActions(({ enqueue }, { components, at }: { components: readonly string[]; at: number }) => {
       enqueue.sendTo('executor', { type: 'executor.reset' });
@@ -321,6 +337,7 @@ export const supervisorMachine = setup({
     'runtime.resumed': { actions: ['spawnMissing', 'lookAround'] },
     'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
+    'supervisor.queue': { actions: { type: 'commandQueue', params: ({ event }) => event } },
     'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'supervisor.reprioritise': { actions: { type: 'reprioritise', params: ({ event }) => event } },
@@ -347,6 +364,8 @@ export const supervisorMachine = setup({
     'supervisor.schedule': { actions: { type: 'commandSchedule', params: ({ event }) => event } },
     'schedule.fired': { actions: 'announce' },
     'schedule.skipped': { actions: 'announce' },
+    'queue.paused': { actions: 'announce' },
+    'queue.resumed': { actions: 'announce' },
     'supervisor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'supervisor.optimize': { actions: 'adaptGate' },
     'supervisor.reset': { actions: { type: 'reset', params: ({ event }) => event } },
@@ -368,9 +387,15 @@ export const supervisorMachine = setup({
     'component.changed': [
       {
         guard: ({ event }) => event.status === 'operational',
-        actions: ['announce', { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) }],
+        actions: [
+          'announce',
+          { type: 'tellOfComponent', params: ({ event }) => event },
+          { type: 'workOff', params: ({ event: { name: component, at } }) => ({ component, at }) },
+        ],
       },
-      { actions: 'announce' },
+      // That it is probed changes nothing: they come one after the other as soon as its open time is over.
+      { guard: ({ event }) => event.status === 'probing', actions: 'announce' },
+      { actions: ['announce', { type: 'tellOfComponent', params: ({ event }) => event }] },
     ],
     'action.attempting': { actions: 'announce' },
     'action.backingOff': { actions: 'announce' },

@@ -1,4 +1,4 @@
-/** Schedules and dead letters from a second terminal: while a process owns the store, and while none does. */
+/** Queues, schedules and dead letters from a second terminal: while a process owns the store, and while none does. */
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
@@ -94,6 +94,26 @@ test('queues are listed with what waits in each', async () => {
     { name: 'mail', waiting: 2, running: 0, isPaused: false },
   ]);
   expect((await perdure('queue')).stdout).toMatch(/queue +waiting +delayed[^]*mail +2 +0/);
+});
+
+test('a queue is paused and resumed, by its owner or at the next start', async () => {
+  const options = { store: join(folder, 'work.db'), actions: { report }, queues: { mail: {} } };
+  const first = await spawnSupervisor(options);
+  onTestFinished(() => first.close());
+  expect(await perdure('queue', 'pause', 'mail')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^pause mail: applied in turn \d+\n$/),
+  });
+  expect((await perdure('queue')).stdout).toMatch(/mail .* paused\n/);
+  await first.close();
+  expect((await perdure('queue', 'resume', 'mail')).stdout).toContain('the request waits for the next start');
+  const second = await spawnSupervisor(options);
+  onTestFinished(() => second.close());
+  await until(() => second.queues.list().every(({ isPaused }) => !isPaused));
+  expect(await perdure('queue', 'pause', 'mial')).toMatchObject({
+    code: 3,
+    stderr: 'perdure: There is no queue "mial" (did you mean "mail"?); there are: default, mail. [QUEUE_NOT_FOUND]\n',
+  });
 });
 
 test('what there is not is said, also of a store that never had any', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { initialTransition, transition, type AnyEventObject, type SnapshotFrom } from 'xstate';
 import { actionMachine } from '../../machines/action.ts';
+import { RECHECK_MS } from '../../machines/action-rules.ts';
 import type { ActionInput, ActionNotice, ActionResult, AttemptResult } from '../../machines/action-state.ts';
 import type { ActionPolicy } from '../../machines/action-policy.ts';
 import type { ComponentEvent } from '../../machines/component.ts';
@@ -66,9 +67,11 @@ class Stepped {
     return this.#of<{ event: ComponentEvent } | null>('tellComponent').flatMap((told) => told?.event ?? []);
   }
 
-  /** What came of it: outcomes, questions and givings up. */
+  /** What came of it: outcomes, questions, deferrals and givings up. */
   get ends(): ActionNotice[] {
-    return this.notices.filter(({ type }) => ['action.ended', 'action.asks', 'action.orphaned'].includes(type));
+    return this.notices.filter(({ type }) =>
+      ['action.ended', 'action.asks', 'action.deferred', 'action.orphaned'].includes(type),
+    );
   }
 
   get outcome(): ActionResult | undefined {
@@ -140,6 +143,8 @@ const broke = (id: string) => ({
 const returned: AttemptResult = { kind: 'returned', value: '7', at: 9, ms: 2 };
 const forGood = threw({ retryable: false });
 const api = { component: 'api' } as const;
+/** Waits in its slot: it has a deadline to keep. */
+const patient = { ...api, whenOpen: 'wait', deadlineMs: 3_600_000 } as const;
 
 describe('an action', () => {
   test('S2: settles as ok at the first attempt that returns', () => {
@@ -254,8 +259,7 @@ describe('an action that leans on a component', () => {
   });
 
   test('what waits begins no attempt while it is held, and is told to wait until it is released or cancelled', () => {
-    const waiting = () =>
-      new Stepped({ ...api, whenOpen: 'wait' }).refused('open', { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 });
+    const waiting = () => new Stepped(patient).refused('open', { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 });
     const woken = ({ notices }: Stepped) => notices.filter(({ type }) => type === 'action.woken').length;
     const free = waiting().send(AFTER.reopening);
     expect([free.value, woken(free)]).toEqual(['permitting', 1]);
@@ -272,7 +276,7 @@ describe('an action that leans on a component', () => {
   });
 
   test('waits until it is probed if it may, tells so, and then is no retry', () => {
-    const action = new Stepped({ ...api, whenOpen: 'wait' });
+    const action = new Stepped(patient);
     action.refused('open', { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 });
     expect(action.value).toBe('waiting');
     expect(action.notices).toMatchObject([{ type: 'action.backingOff', delayMs: 59_000, error: null }]);
@@ -284,11 +288,27 @@ describe('an action that leans on a component', () => {
   test.each(['probing', 'bypassed', 'open'])(
     'that refuses without a time (%s) is not asked again at once',
     (reason) => {
-      const action = new Stepped({ ...api, whenOpen: 'wait' }).refused(reason, { at: 1_000 });
+      const action = new Stepped(patient).refused(reason, { at: 1_000 });
       expect(action.value).toBe('waiting');
       expect(action.state.context.backOffMs).toBeGreaterThanOrEqual(1_000);
     },
   );
+
+  test('gives its slot back while it waits, unless it has begun or has a deadline', () => {
+    const refusal = { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 };
+    const fresh = new Stepped({ ...api, whenOpen: 'wait' }).refused('open', refusal);
+    expect(fresh.value).toBe('settled');
+    expect(fresh.notices).toEqual([{ type: 'action.deferred', id: 'a', slot: 0, until: 60_000 }]);
+    expect(fresh.cancel().ends).toHaveLength(1);
+    const unknown = new Stepped({ ...api, whenOpen: 'wait' }).refused('bypassed', { at: 1_000 });
+    expect(unknown.ends).toMatchObject([{ until: 1_000 + RECHECK_MS }]);
+    const begun = new Stepped({ ...api, whenOpen: 'wait' }).permitted().attempted(threw()).backedOff();
+    expect(begun.refused('open', refusal).value).toBe('waiting');
+    expect(new Stepped(patient).refused('open', refusal).value).toBe('waiting');
+    expect(new Stepped(api).refused('open', refusal).send({ type: 'action.recalled', fix: null }).outcome?.kind).toBe(
+      'failed',
+    );
+  });
 
   test('does not wait beyond its deadline, which goes on while it waits', () => {
     const action = new Stepped({ ...api, whenOpen: 'wait', deadlineMs: 10_000 });
@@ -618,7 +638,7 @@ describe('cancelling', () => {
       ['attempter', 'undoer', 'fallback', 'ender'],
     ],
   ])('%s gives the permit back, undoes what was done, and settles once', (_name, bring, begun) => {
-    const action = new Stepped({ ...policy, whenOpen: 'wait' });
+    const action = new Stepped({ ...policy, whenOpen: 'wait', deadlineMs: 3_600_000 });
     bring(action);
     const permits = action.begun.includes('attempter') ? 1 : 0;
     action.cancel();

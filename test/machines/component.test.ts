@@ -196,7 +196,7 @@ describe('a component', () => {
   test('H24: it is probed, and back once that succeeded', () => {
     const component = new Stepped({}, [0.3]).open(1_000);
     expect(component.told).toEqual([
-      { type: 'component.changed', name: 'api', status: 'degraded', loss: 0.3, at: 1_000 },
+      { type: 'component.changed', name: 'api', status: 'degraded', loss: 0.3, at: 1_000, openUntil: 61_000 },
     ]);
     component.due('openFor');
     expect(component.told).toEqual([
@@ -211,7 +211,7 @@ describe('a component', () => {
 
   test('H24: without a fallback it is down, and all is lost', () => {
     expect(new Stepped().open(7).told).toEqual([
-      { type: 'component.changed', name: 'api', status: 'down', loss: 1, at: 7 },
+      { type: 'component.changed', name: 'api', status: 'down', loss: 1, at: 7, openUntil: 60_007 },
     ]);
   });
 

@@ -203,10 +203,28 @@ describe('the executor', () => {
   });
 
   test('hands a cancel on to the slot in which the action runs', () => {
-    const executor = new Stepped().claimed(claim(2)).send({ type: 'executor.found', slot: 2, at: 7 });
+    const executor = new Stepped().claimed(claim(2)).send({ type: 'executor.found', id: 'a2', slot: 2, at: 7 });
     expect(executor.effects).toMatchObject([
       { type: 'xstate.sendTo', params: { event: { type: 'action.cancel', at: 7 } } },
     ]);
+  });
+
+  test('cancels as a row what has given its slot back before the cancel came to it', () => {
+    const executor = new Stepped().claimed(claim(2));
+    executor.send({ type: 'action.deferred', id: 'a2', slot: 2, until: 9 });
+    expect(executor.busy).toEqual([]);
+    executor.send({ type: 'executor.found', id: 'a2', slot: 2, at: 7 });
+    expect(executor.effects).toMatchObject([{ type: 'cancelQueued', params: { ids: ['a2'], at: 7 } }]);
+  });
+
+  test('lets what is deferred wait as a row, and gives its slot to the next, but begins nothing while it is paused', () => {
+    const deferred = (slot: number) => ({ type: 'action.deferred', id: `a${slot}`, slot, until: 9 }) as const;
+    const executor = new Stepped().claimed(claim(0)).send(deferred(0));
+    expect(executor.effects).toMatchObject([{ type: 'defer', params: { id: 'a0', until: 9 } }, { type: 'claim' }]);
+    const paused = new Stepped().claimed(claim(0), claim(1)).send({ type: 'executor.pause' });
+    expect(paused.send(deferred(0)).notices).toEqual([]);
+    expect(paused.send(deferred(1)).notices).toEqual([{ type: 'executor.idle' }]);
+    expect(paused.claims).toEqual([]);
   });
 });
 
@@ -365,7 +383,10 @@ class Rows {
 
 const anyStep = fc.oneof(
   { weight: 4, arbitrary: fc.record({ submit: fc.integer({ min: 1, max: 4 }) }) },
-  { weight: 6, arbitrary: fc.record({ end: fc.nat(9), how: fc.constantFrom('ended', 'orphaned', 'asks') }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ end: fc.nat(9), how: fc.constantFrom('ended', 'orphaned', 'deferred', 'asks') }),
+  },
   { weight: 1, arbitrary: fc.record({ limit: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 2, arbitrary: fc.record({ tier: fc.constantFrom(...BUDGET_TIERS) }) },
   { weight: 1, arbitrary: fc.record({ hold: fc.boolean() }) },
@@ -415,7 +436,10 @@ test('I4: slots are the rows that run, never more than there is room for, and no
           if (step.how !== 'asks') rows.running.delete(slot);
           if (step.how === 'ended') executor.send({ type: 'action.ended', id, slot, at: 1, result: RESULT });
           else if (step.how === 'orphaned') executor.send({ type: 'action.orphaned', id, slot });
-          else executor.send({ type: 'action.asks', id, slot, quality: 0.1, shortfall: SHORTFALL });
+          else if (step.how === 'deferred') {
+            rows.waiting += 1;
+            executor.send({ type: 'action.deferred', id, slot, until: 1 });
+          } else executor.send({ type: 'action.asks', id, slot, quality: 0.1, shortfall: SHORTFALL });
         }
         answer();
         const running = [...rows.running.keys()].sort((a, b) => a - b);
