@@ -18,6 +18,7 @@ export type Wrong = string | undefined;
 const DEFINITION: readonly string[] = Object.keys({
   run: 1,
   thread: 1,
+  prepare: 1,
   verify: 1,
   fallback: 1,
   undo: 1,
@@ -122,6 +123,7 @@ function wrongDefinition(definition: unknown): Wrong {
     (isPlain(definition) ? unknownKey(definition, DEFINITION) : undefined) ??
     wrongThread(definition['thread']) ??
     wrongFunction('verify', definition['verify']) ??
+    wrongFunction('prepare', definition['prepare']) ??
     wrongFunction('cleanUp', definition['cleanUp']) ??
     wrongFunction('summary', definition['summary']) ??
     wrongFunction('classify', definition['classify']) ??

@@ -183,11 +183,11 @@ describe('a step', () => {
 
   test('is a command or a call of a module, and nothing of both', () => {
     expect(linesFor('id: a')).toEqual([
-      'plan.yaml:3:5 steps[0]: a step needs either `run`, a shell command, or `module`, a file to call',
+      'plan.yaml:3:5 steps[0]: a step needs one of `run`, a shell command, `module`, a function to call, and `thread`, a function to call in a thread',
     ]);
     expect(linesFor('id: a, run: ls, module: ./a.mjs')[0]).toContain('not both');
     expect(linesFor('id: a, module: ./a.mjs, cwd: x')[0]).toContain('only a step with `run` has `cwd`');
-    expect(linesFor('id: a, run: ls, input: 1')[0]).toContain('only a step with `module` has `input`');
+    expect(linesFor('id: a, run: ls, input: 1')[0]).toContain('only a step with `module` or `thread` has `input`');
   });
 
   test('is a command that YAML takes for text', () => {
