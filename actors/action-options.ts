@@ -117,6 +117,7 @@ function wrongDefinition(definition: unknown): Wrong {
     const got = isObject(definition) ? definition['run'] : definition;
     return `needs a function \`run\`: use defineAction({ run }), got ${shown(got)}`;
   }
+  if (!isThread && definition['prepare'] !== undefined) return 'has `prepare`, which only a `thread` needs';
   const { fallback, undo, version } = definition;
   return (
     // What is made by a class may have fields of its own.
