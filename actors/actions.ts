@@ -39,7 +39,7 @@ export interface ActionDefinition<TInput = never, TValue = unknown> extends Acti
 export interface ThreadActionDefinition<TInput = never, TValue = unknown> extends ActionTerms<TInput, TValue> {
   /** The work: an export of a module, called as `(input, context)` in a thread. What it returns must be plain data. */
   readonly thread: ThreadWork;
-  /** Called here before the thread is: what it returns, plain data, is the function's input instead. Its time is not limited. */
+  /** Called here before the thread is: what it returns, plain data, is the function's input instead. `timeoutMs` does not bound it. */
   prepare?(input: TInput, context: ActionContext): unknown;
   readonly run?: never;
 }
