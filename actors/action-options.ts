@@ -18,6 +18,7 @@ export type Wrong = string | undefined;
 const DEFINITION: readonly string[] = Object.keys({
   run: 1,
   thread: 1,
+  prepare: 1,
   verify: 1,
   fallback: 1,
   undo: 1,
@@ -116,12 +117,14 @@ function wrongDefinition(definition: unknown): Wrong {
     const got = isObject(definition) ? definition['run'] : definition;
     return `needs a function \`run\`: use defineAction({ run }), got ${shown(got)}`;
   }
+  if (!isThread && definition['prepare'] !== undefined) return 'has `prepare`, which only a `thread` needs';
   const { fallback, undo, version } = definition;
   return (
     // What is made by a class may have fields of its own.
     (isPlain(definition) ? unknownKey(definition, DEFINITION) : undefined) ??
     wrongThread(definition['thread']) ??
     wrongFunction('verify', definition['verify']) ??
+    wrongFunction('prepare', definition['prepare']) ??
     wrongFunction('cleanUp', definition['cleanUp']) ??
     wrongFunction('summary', definition['summary']) ??
     wrongFunction('classify', definition['classify']) ??

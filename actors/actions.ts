@@ -32,12 +32,15 @@ export interface ActionDefinition<TInput = never, TValue = unknown> extends Acti
   /** The work. What it returns must be plain data. */
   run(input: TInput, context: ActionContext): Promise<TValue> | TValue;
   readonly thread?: never;
+  readonly prepare?: never;
 }
 
 /** What an action does whose work is done in a thread of the background pool. Everything but the work is done here. */
 export interface ThreadActionDefinition<TInput = never, TValue = unknown> extends ActionTerms<TInput, TValue> {
   /** The work: an export of a module, called as `(input, context)` in a thread. What it returns must be plain data. */
   readonly thread: ThreadWork;
+  /** Called here before the thread is: what it returns, plain data, is the function's input instead. `timeoutMs` does not bound it. */
+  prepare?(input: TInput, context: ActionContext): unknown;
   readonly run?: never;
 }
 

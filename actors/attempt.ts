@@ -13,7 +13,7 @@ import { systemClock, type Clock } from '../persistence/clock.ts';
 import { effectOf, type EffectIdentity } from '../persistence/effects.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { ActionContext } from './action-context.ts';
-import type { AnyAction, Registry } from './actions.ts';
+import type { AnyAction, Registry, ThreadActionDefinition } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
 import { confirm } from './memos.ts';
@@ -232,11 +232,24 @@ function work(
   context: ActionContext,
   begun: () => void,
 ): unknown {
-  const { thread, verify } = definition;
-  if (thread === undefined) return definition.run(given, context);
+  if (definition.thread === undefined) return definition.run(given, context);
   if (pool === undefined)
     throw new PerdureError('NOT_PROVIDED', 'An action runs in threads: spawn it with spawnSupervisor.');
-  return pool.run(thread, given, context, { movesInput: verify === undefined, begun });
+  return inThread(pool, definition, given, context, begun);
+}
+
+async function inThread(
+  pool: ThreadPool,
+  definition: ThreadActionDefinition<unknown, unknown>,
+  given: unknown,
+  context: ActionContext,
+  begun: () => void,
+): Promise<unknown> {
+  const { thread, verify } = definition;
+  if (definition.prepare === undefined)
+    return pool.run(thread, given, context, { movesInput: verify === undefined, begun });
+  // Who prepared it may need it again, so its bytes stay here.
+  return pool.run(thread, await definition.prepare(given, context), context, { movesInput: false, begun });
 }
 
 type Work = (input: unknown, context: ActionContext) => unknown;

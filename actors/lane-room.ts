@@ -1,5 +1,6 @@
 /** Which lanes are open to a claim, and what is left of the limits of their queues and components while it goes on. */
 import { noteProbe } from './components-out.ts';
+import type { OutRow } from './lane-tables.ts';
 import type { QueueStep } from './lanes.ts';
 import { PLAIN_LANE } from './lanes.ts';
 import { DEFAULT_QUEUE, type Limits } from './queue-options.ts';
@@ -12,7 +13,7 @@ export interface OpenLane {
   /** Whether its component has said that it is out of use. */
   readonly isOut: number;
   /** What waits in it rests until then, ms since 1970; null: until the component is back. */
-  readonly until: number | null;
+  readonly until: OutRow['until'];
   /** The one that was let through to probe it has ended. */
   readonly isProbed: number;
 }

@@ -29,7 +29,7 @@ export interface StepCall extends ActionContext {
   readonly index?: number;
 }
 
-type StepFunction = (call: StepCall) => unknown;
+type StepFunction = (call: StepCall, context: ActionContext) => unknown;
 
 /** Calls an export of a module; its value is what the function returned. */
 export function moduleAction(runner: CommandRunner, output: ModuleOutput): ActionDefinition<ModuleInput, unknown> {
@@ -38,7 +38,7 @@ export function moduleAction(runner: CommandRunner, output: ModuleOutput): Actio
       output.collect(context, async () => {
         const call = await load(step);
         const { input, item, index } = step;
-        return call({ ...context, input, ...(index === undefined ? {} : { item, index }) });
+        return call({ ...context, input, ...(index === undefined ? {} : { item, index }) }, context);
       }),
     ...standIns<ModuleInput>(runner, ({ folder: cwd }, run) => ({ run, cwd })),
   });

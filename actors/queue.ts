@@ -156,7 +156,7 @@ const WOKEN_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
-const PLACED = 'select id, lane, key, state, policy from actions where id = ?';
+const PLACED = 'select id, lane, key, state from actions where id = ?';
 const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
@@ -283,15 +283,19 @@ class Queue {
   }
 
   defer({ id, until }: { id: string; until: number }): void {
-    const row = this.#rows.get<Placed & Pick<ActionRow, 'state' | 'policy'>>(PLACED, id);
+    const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
     if (row?.state !== 'running') return;
+    const policy = policyFrom(row.policy);
+    // In any other lane it would be claimed again at once, and again.
+    const lane = laneFor(this.#rows, row.queue, policy);
     this.#rows.run(
-      `update actions set slot = null, started_at = null, attempts = 0, retry_at = null, from_turn = ? where id = ?`,
+      `update actions set lane = ?, slot = null, started_at = null, attempts = 0, retry_at = null, from_turn = ? where id = ?`,
+      lane,
       this.#rows.turn,
       id,
     );
-    noteRefused(this.#rows, policyFrom(row.policy).component as string, until);
-    admit(this.#step, row);
+    noteRefused(this.#rows, policy.component as string, until);
+    admit(this.#step, { ...row, lane });
   }
 
   claim({ limit, freezesOptional }: { limit: number; freezesOptional: boolean }): void {

@@ -87,7 +87,7 @@ export function readQueues(rows: Reader, declared: Iterable<string> = []): Queue
 }
 
 function countsOf(rows: Reader, state: string): { queue: string; n: number }[] {
-  // Each state has an index; a state that is a parameter would use none.
+  // A state that is a parameter would use none of the indexes that states have.
   return rows.all(
     `select coalesce(queue, '${DEFAULT_QUEUE}') as queue, count(*) as n from actions where state = '${state}' group by 1`,
   );

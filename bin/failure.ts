@@ -5,7 +5,15 @@ import { isPerdureError, messageOf } from '../errors.ts';
 export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, owned: 4 } as const;
 
 /** What was asked for could not be meant: the command line, or the plan. */
-const USAGE: ReadonlySet<string> = new Set(['OPTIONS_INVALID', 'PLAN_INVALID', 'PLAN_CYCLE', 'PLAN_STEP_UNKNOWN']);
+const USAGE: ReadonlySet<string> = new Set([
+  'OPTIONS_INVALID',
+  'PLAN_INVALID',
+  'PLAN_CYCLE',
+  'PLAN_STEP_UNKNOWN',
+  'THREAD_MODULE_EXPORT',
+  'THREAD_MODULE_NOT_FOUND',
+  'THREAD_MODULE_OUTSIDE',
+]);
 const NOT_FOUND: ReadonlySet<string> = new Set([
   'ACTION_NOT_FOUND',
   'APPROVAL_NOT_FOUND',

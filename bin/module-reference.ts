@@ -29,10 +29,21 @@ export function parseModuleReference(text: string): ModuleReference {
 /** Why `text` cannot be run as a module, or undefined if nothing speaks against it. */
 export function moduleReferenceProblem(text: string): string | undefined {
   const { path, export: name } = parseModuleReference(text);
+  if (path.trim() === '')
+    return `expected the path of a module such as ./resize.mjs#resize, got ${JSON.stringify(text)}`;
+  if (!URL_SCHEME.test(path) && !isExportName(name))
+    return `expected the name of an export after "#", got ${JSON.stringify(text)}`;
+  return modulePathProblem(path, text);
+}
+
+export function isExportName(text: string): boolean {
+  return IDENTIFIER.test(text);
+}
+
+/** Why the file at `path`, written as `text`, cannot be a module. */
+export function modulePathProblem(path: string, text = path): string | undefined {
   const got = `got ${JSON.stringify(text)}`;
-  if (path.trim() === '') return `expected the path of a module such as ./resize.mjs#resize, ${got}`;
   if (URL_SCHEME.test(path)) return `expected the path of a file, not a URL, ${got}`;
-  if (!IDENTIFIER.test(name)) return `expected the name of an export after "#", ${got}`;
   if (TYPESCRIPT.has(extname(path).toLowerCase()) && !stripsTypes()) {
     return (
       `expected JavaScript, ${got}: Node ${process.versions.node} does not strip types; ` +

@@ -78,7 +78,8 @@ export interface CommandStep extends CommonStep {
 }
 
 export interface ModuleStep extends CommonStep {
-  readonly kind: 'module';
+  /** Where the function is called: here, or in a thread. */
+  readonly kind: 'module' | 'thread';
   /** Absolute path of the file. */
   readonly module: string;
   readonly export: string;
@@ -248,8 +249,11 @@ function stepOf(step: CheckedStep, flat: FlatStep, path: Path, document: PlanDoc
       ...(step.env !== undefined && { env: envOf(step.env, [...path, 'env'], document) }),
     };
   }
-  const { path: file, export: name } = parseModuleReference(step.module!);
-  const called = { ...common, kind: 'module', module: resolve(folder, file), export: name } as const;
+  const { thread } = step;
+  const { path: file, export: name } =
+    thread === undefined ? parseModuleReference(step.module!) : { path: thread.module, export: thread.export };
+  const kind = thread === undefined ? 'module' : 'thread';
+  const called = { ...common, kind, module: resolve(folder, file), export: name } as const;
   return step.input === undefined ? called : { ...called, input: step.input };
 }
 

@@ -3,10 +3,11 @@
  * is wrong at which path, all of it at once; it resolves no path and looks at no graph. `${}` and the like mean nothing.
  */
 
+import { isAbsolute, normalize, sep } from 'node:path';
 import * as v from 'valibot';
 import { MOST_ITEMS } from '../actors/plan-input.ts';
 import { DEEPEST } from '../machines/nesting.ts';
-import { moduleReferenceProblem } from './module-reference.ts';
+import { isExportName, modulePathProblem, moduleReferenceProblem } from './module-reference.ts';
 import type { Path } from './plan-document.ts';
 import { BUDGET_SHAPE, budget, COMPONENTS_SHAPE, components, undeclared } from './plan-components.ts';
 import { COMMAND, STEP_POLICY_SHAPES, stepPolicy } from './plan-step-policy.ts';
@@ -100,6 +101,31 @@ const module = v.pipe(
   }),
 );
 
+const THREAD_MODULE = 'the path of a module such as ./hash.mjs';
+
+/** Threads load nothing from outside the plan's folder. */
+function threadModuleProblem(path: string): string | undefined {
+  const way = normalize(path);
+  const leaves = isAbsolute(path) || way === '..' || way.startsWith(`..${sep}`);
+  const inside = `expected the path of a module in the folder of the plan, or in one below it, got ${JSON.stringify(path)}`;
+  return modulePathProblem(path) ?? (leaves ? inside : undefined);
+}
+
+const threadEntries = {
+  module: v.pipe(
+    text(THREAD_MODULE),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const message = dataset.issues ? undefined : threadModuleProblem(dataset.value);
+      if (message !== undefined) addIssue({ message });
+    }),
+  ),
+  export: v.optional(
+    v.pipe(v.string(expected('the name of an export')), v.check(isExportName, expected('the name of an export'))),
+    'default',
+  ),
+};
+const thread = mapping('a thread', 'a mapping with `module`, such as ./hash.mjs, and `export`', threadEntries);
+
 /** Why `value` is not JSON, if it is not: YAML knows numbers that JSON does not. */
 function jsonProblem(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return `expected JSON data, got the number ${value}`;
@@ -134,7 +160,7 @@ const common = {
   ...stepPolicy,
 };
 const command = { run: v.optional(text(COMMAND)), cwd: v.optional(text('the path of a folder')), env: v.optional(env) };
-const call = { module: v.optional(module), input: v.optional(input) };
+const call = { module: v.optional(module), thread: v.optional(thread), input: v.optional(input) };
 
 const forEachEntries = {
   from: v.string(expected('the id of a step whose result is a list')),
@@ -202,7 +228,16 @@ const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `step
 /** A plan with its defaults filled in; paths are as written. */
 export type CheckedPlan = v.InferOutput<typeof plan>;
 
-/** A step is a command or a call of a module, and has no key of the other kind. */
+/** What a step may be, and the keys that only such a step has. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  run: ['cwd', 'env'],
+  module: ['input'],
+  thread: ['input'],
+};
+const NO_KIND =
+  'a step needs one of `run`, a shell command, `module`, a function to call, and `thread`, a function to call in a thread';
+
+/** A step is of one kind, and has no key of another. */
 function kindFindings({ value, path }: WrittenStep): Finding[] {
   if (Object.hasOwn(value, 'steps')) {
     const misplaced = Object.keys(value).filter((key) => STEP.keys.includes(key) && !GROUP_KEYS.has(key));
@@ -211,21 +246,27 @@ function kindFindings({ value, path }: WrittenStep): Finding[] {
       message: `a step with \`steps\` is a group, and has no \`${key}\``,
     }));
   }
-  const runs = Object.hasOwn(value, 'run');
-  const calls = Object.hasOwn(value, 'module');
-  if (runs && calls) return [{ path: [...path, 'module'], message: 'a step has either `run` or `module`, not both' }];
-  if (!runs && !calls) {
-    return [{ path, message: 'a step needs either `run`, a shell command, or `module`, a file to call' }];
+  const [kind, another] = Object.keys(KINDS).filter((key) => Object.hasOwn(value, key));
+  if (kind === undefined) return [{ path, message: NO_KIND }];
+  if (another !== undefined) {
+    return [{ path: [...path, another], message: `a step has either \`${kind}\` or \`${another}\`, not both` }];
   }
   const unfounded = Object.hasOwn(value, 'outputs') && !Object.hasOwn(value, 'inputs');
   const needs = 'a step with `outputs` needs `inputs`, the files that it reads: an empty list, if there are none';
   const founding = unfounded ? [{ path: [...path, 'outputs'], message: needs }] : [];
-  const [kind, foreign] = runs ? ['module', call] : ['run', command];
-  const misplaced = Object.keys(foreign).filter((key) => Object.hasOwn(value, key));
+  const misplaced = Object.keys(value).filter((key) => ownersOf(key).length > 0 && !KINDS[kind]?.includes(key));
   return [
     ...founding,
-    ...misplaced.map((key) => ({ path: [...path, key], message: `only a step with \`${kind}\` has \`${key}\`` })),
+    ...misplaced.map((key) => ({
+      path: [...path, key],
+      message: `only a step with ${ownersOf(key).join(' or ')} has \`${key}\``,
+    })),
   ];
+}
+
+/** The kinds of step that have the key, if not all of them do. */
+function ownersOf(key: string): string[] {
+  return Object.entries(KINDS).flatMap(([kind, keys]) => (keys.includes(key) ? [`\`${kind}\``] : []));
 }
 
 const GROUP_KEYS = new Set(['id', 'after', 'steps']);
@@ -233,6 +274,7 @@ const STEP = {
   keys: [...Object.keys({ ...common, ...command, ...call }), 'for-each', 'steps'],
   inside: {
     retry: { keys: ['attempts', 'delay', 'cap'] },
+    thread: { keys: Object.keys(threadEntries) },
     'for-each': { keys: Object.keys(forEachEntries) },
     ...STEP_POLICY_SHAPES,
     get steps(): Shape {

@@ -6,11 +6,13 @@ import { fallbacksOf } from '../actors/stand-ins.ts';
 import type { MemoOptions } from '../actors/memos.ts';
 import type { ActionStepOptions, StepOptions } from '../actors/plan-input.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
+import { threadActionName, type ThreadTarget } from '../actors/thread-action.ts';
 import { fromText } from '../actors/values.ts';
 import { definitionOf, type PlanFile, type PlanStep } from './plan-file.ts';
 
 /**
- * The steps as the supervisor takes them: `command` and `module` are the names of the actions.
+ * The steps as the supervisor takes them. The actions are named `command` and `module`, and each function that is called in
+ * threads is one of its own.
  *
  * @param options `changed`: what is unchanged since an earlier run is left out. Otherwise all run, and what comes of them is remembered.
  */
@@ -35,7 +37,7 @@ export function stepOptions({ name, steps, file }: PlanFile, { changed = false }
 function memoOf(step: PlanStep, folder: string, version: string): MemoOptions | undefined {
   if (step.files === undefined) return undefined;
   const { inputs, outputs } = step.files;
-  if (step.kind === 'module') return { version, files: [step.module, ...inputs], outputs, folder };
+  if (step.kind !== 'command') return { version, files: [step.module, ...inputs], outputs, folder };
   return { version, files: inputs, outputs, folder: step.cwd ?? folder };
 }
 
@@ -52,12 +54,12 @@ function within(path: string, inner: Map<string, StepOptions[]>): StepOptions[] 
 }
 
 function optionsOf(step: PlanStep, folder: string): ActionStepOptions {
-  const { id, kind, after, estimateMs, timeoutMs, retry, policy, forEach, files: _, ...work } = step;
+  const { id, kind: _kind, after, estimateMs, timeoutMs, retry, policy, forEach, files: _, ...work } = step;
   return {
     summary: `${id}: ${firstLine(step.kind === 'command' ? step.run : `${step.module}#${step.export}`)}`,
     ...policy,
     id: id.slice(id.lastIndexOf('/') + 1),
-    action: kind,
+    action: actionOf(step, folder),
     input: { ...work, folder },
     after: after.map((path) => `/${path}`),
     ...(forEach === undefined ? {} : { forEach: { ...forEach, from: `/${forEach.from}` } }),
@@ -67,6 +69,19 @@ function optionsOf(step: PlanStep, folder: string): ActionStepOptions {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(retry === undefined ? {} : { retry }),
   };
+}
+
+function actionOf(step: PlanStep, folder: string): string {
+  return step.kind === 'thread' ? threadActionName({ ...step, folder }) : step.kind;
+}
+
+/** The functions that are called in threads, each once. */
+export function threadTargets({ steps, file }: PlanFile): ThreadTarget[] {
+  const folder = dirname(file);
+  const targets = steps.flatMap((step) =>
+    step.kind === 'thread' ? [{ module: step.module, export: step.export, folder }] : [],
+  );
+  return [...new Map(targets.map((target) => [threadActionName(target), target])).values()];
 }
 
 function firstLine(text: string): string {
@@ -99,7 +114,7 @@ export function storedDefinition({ step, name, input, after, source }: StepRow):
   return definitionOf({
     ...work,
     id: step,
-    kind: name,
+    kind: name === 'command' || name === 'module' ? name : 'thread',
     after: JSON.parse(after) as string[],
     // A store of before there were fan-outs has no such column.
     ...((source ?? null) === null ? {} : { forEach: { from: source } }),

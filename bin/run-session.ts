@@ -18,6 +18,7 @@ import { PLAN_TABLES, type PlanRow } from '../actors/plan-tables.ts';
 import { QUEUE_TABLES } from '../actors/queue-tables.ts';
 import { spawnSupervisor } from '../actors/spawn.ts';
 import { filesBeside } from '../actors/step-files.ts';
+import { threadAction, threadActionName } from '../actors/thread-action.ts';
 import type { PlanOptions } from '../actors/plan-input.ts';
 import type { PlanHandle, Supervisor } from '../actors/supervisor.ts';
 import { messageOf, PerdureError } from '../errors.ts';
@@ -25,7 +26,7 @@ import { Store } from '../persistence/store.ts';
 import { foundSteps, type FoundStep } from './found-steps.ts';
 import { planChanges, refuseFinished, type PlanChanges } from './plan-changes.ts';
 import type { PlanFile } from './plan-file.ts';
-import { componentsOf, stepOptions } from './plan-steps.ts';
+import { componentsOf, stepOptions, threadTargets } from './plan-steps.ts';
 import { decideRun, type RunDecision, type RunWish } from './run-decision.ts';
 import { WorkGate } from './work-gate.ts';
 
@@ -78,12 +79,13 @@ export class RunSession {
       const gate = new WorkGate();
       const files = filesBeside(store.path);
       const output = new ModuleOutput({ files, outputLimit: options.outputLimit ?? DEFAULT_OUTPUT_LIMIT });
-      const actions = guardedActions(gate, store, output, options);
+      const actions = guardedActions(plan, gate, store, output, options);
       const supervisor = await spawnSupervisor({
         store,
         actions,
         concurrency: slotsOf(plan, options.concurrency),
         components: componentsOf(plan),
+        threads: { root: dirname(plan.file), env: process.env as Record<string, string> },
         // Whoever runs a plan decides whether it is run again.
         maxInterruptions: Infinity,
         // Beside the store lie files of its runs.
@@ -182,6 +184,7 @@ function makeFolder(folder: string, store: string): void {
 }
 
 function guardedActions(
+  plan: PlanFile,
   gate: WorkGate,
   store: Store,
   output: ModuleOutput,
@@ -193,7 +196,14 @@ function guardedActions(
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(outputLimit === undefined ? {} : { outputLimit }),
   });
-  return { command: gate.guard(commandAction(runner)), module: gate.guard(moduleAction(runner, output)) } as Actions;
+  const threads = threadTargets(plan).map(
+    (target) => [threadActionName(target), gate.guardThread(threadAction(runner, target))] as const,
+  );
+  return {
+    command: gate.guard(commandAction(runner)),
+    module: gate.guard(moduleAction(runner, output)),
+    ...Object.fromEntries(threads),
+  } as Actions;
 }
 
 /** Runs in the store that go on too, without the one that this run replaces. */

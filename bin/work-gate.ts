@@ -4,7 +4,7 @@
  * A restored supervisor goes on at once; the gate keeps that from starting what the next command line abandons or changes.
  */
 import type { ActionContext } from '../actors/action-context.ts';
-import type { ActionDefinition } from '../actors/actions.ts';
+import type { ActionDefinition, ActionTerms, ThreadActionDefinition } from '../actors/actions.ts';
 
 type Work<TInput, TValue> = (input: TInput, context: ActionContext) => Promise<TValue> | TValue;
 
@@ -23,11 +23,22 @@ export class WorkGate {
 
   /** The same action, behind this gate. */
   guard<TInput, TValue>(definition: ActionDefinition<TInput, TValue>): ActionDefinition<TInput, TValue> {
-    const { run, fallback, undo } = definition;
+    const { run } = definition;
+    return { ...definition, ...this.#standIns(definition), run: this.#behind(definition, run) as typeof run };
+  }
+
+  /** The same action of a thread: it is not asked to begin before the gate is open. */
+  guardThread<TInput, TValue>(
+    definition: ThreadActionDefinition<TInput, TValue>,
+  ): ThreadActionDefinition<TInput, TValue> {
+    const { prepare = (input: TInput) => input } = definition;
+    return { ...definition, ...this.#standIns(definition), prepare: this.#behind(definition, prepare) };
+  }
+
+  #standIns<TInput, TValue>(definition: ActionTerms<TInput, TValue>): ActionTerms<TInput, TValue> {
+    const { fallback, undo } = definition;
     const behind = (work: Work<TInput, unknown>) => this.#behind(definition, work);
     return {
-      ...definition,
-      run: behind(run) as typeof run,
       ...(typeof fallback === 'function' ? { fallback: behind(fallback) as typeof fallback } : {}),
       ...(typeof undo === 'function' ? { undo: behind(undo) } : {}),
     };

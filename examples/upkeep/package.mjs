@@ -36,10 +36,10 @@ export function stage({ input }) {
 
 /**
  * Compares what is in the tarball with what must and must not be.
- * @param {{ input: { folder: string }, results: { pack?: unknown } }} step
+ * @param {{ input: { folder: string }, results: Record<string, unknown> }} step
  */
 export function checkTarball({ input, results }) {
-  const [{ filename, size }] = /** @type {[{ filename: string, size: number }]} */ (results.pack);
+  const [{ filename, size }] = /** @type {[{ filename: string, size: number }]} */ (results['package/pack']);
   const listing = execFileSync('tar', ['-tzf', here(`${input.folder}/${filename}`)], { encoding: 'utf8' });
   const files = listing
     .trim()

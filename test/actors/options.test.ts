@@ -54,6 +54,10 @@ const AT_THE_START: readonly (readonly [object, string])[] = [
   ],
   [{ budget: { windows: 3 } }, 'budget.windows must be an array of 1 to 8 pairs of windows, got 3.'],
   [{ actions: null }, 'actions: must be an object, got null.'],
+  [
+    { actions: { a: { run: () => 1, prepare: () => 2 } } },
+    'The action "a": has `prepare`, which only a `thread` needs.',
+  ],
   [{ actions: { a: null } }, 'The action "a": needs a function `run`: use defineAction({ run }), got null.'],
   [{ actions: { '': { run } } }, 'The action "": the name of an action is a text of 1 to 300 whole characters, got 0.'],
   [

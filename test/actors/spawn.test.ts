@@ -139,7 +139,7 @@ test('runs a plan in the order of its dependencies, hands results on, and measur
   const step = defineAction({
     run: async ({ name }: { name: string }, { results }) => {
       order.push(name);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 150));
       return { name, saw: Object.keys(results).sort() };
     },
   });

@@ -57,6 +57,22 @@ test('S46: two jobs run side by side', async () => {
   expect(Math.max(a.startedAt!, b.startedAt!)).toBeLessThan(Math.min(a.settledAt, b.settledAt));
 });
 
+test('what was prepared here is the input there, and its bytes stay; what could not be fails the attempt', async () => {
+  const kept = new Uint8Array([1, 2, 3]);
+  const prepare = ({ n }: { n: number }) => {
+    if (n === 0) throw new TypeError('nothing to prepare');
+    return { data: kept };
+  };
+  await using supervisor = await withThreads({ sum: inThread<{ n: number }>('sum', { prepare }) });
+  expect(await supervisor.execute('sum', { n: 1 })).toMatchObject({ kind: 'ok', value: 6 });
+  expect(kept).toHaveLength(3);
+  expect(await supervisor.execute('sum', { n: 0 })).toMatchObject({
+    kind: 'failed',
+    error: { message: 'nothing to prepare' },
+  });
+  expect(supervisor.stats().background).toMatchObject({ busy: 0, completed: 1 });
+});
+
 test('work that needs the processor leaves the event loop free', async () => {
   await using supervisor = await withThreads({ burn: inThread<{ ms: number }>('burn') });
   const burning = await supervisor.submit('burn', { ms: 300 });

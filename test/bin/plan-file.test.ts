@@ -183,11 +183,11 @@ describe('a step', () => {
 
   test('is a command or a call of a module, and nothing of both', () => {
     expect(linesFor('id: a')).toEqual([
-      'plan.yaml:3:5 steps[0]: a step needs either `run`, a shell command, or `module`, a file to call',
+      'plan.yaml:3:5 steps[0]: a step needs one of `run`, a shell command, `module`, a function to call, and `thread`, a function to call in a thread',
     ]);
     expect(linesFor('id: a, run: ls, module: ./a.mjs')[0]).toContain('not both');
     expect(linesFor('id: a, module: ./a.mjs, cwd: x')[0]).toContain('only a step with `run` has `cwd`');
-    expect(linesFor('id: a, run: ls, input: 1')[0]).toContain('only a step with `module` has `input`');
+    expect(linesFor('id: a, run: ls, input: 1')[0]).toContain('only a step with `module` or `thread` has `input`');
   });
 
   test('is a command that YAML takes for text', () => {
@@ -270,7 +270,7 @@ steps:
       'plan.yaml:4:1 concurrency: expected the number of steps that may run at a time, a whole number from 1, got the number 0',
       'plan.yaml:7:5 steps[0].run: expected a shell command as text (in quotes, if YAML takes it for something else), got the number 7',
       'plan.yaml:8:5 steps[0].timeout: expected a duration such as 90s or 10m (up to 596h), got "soon"',
-      'plan.yaml:9:5 steps[0].constructor: unknown key "constructor"; expected one of id, after, estimate, timeout, retry, inputs, outputs, deadline, component, when-open, impact, reversible, summary, confidence, approval, optional, quality-floor, below-floor, fallback, undo, run, cwd, env, module, input, for-each, steps',
+      'plan.yaml:9:5 steps[0].constructor: unknown key "constructor"; expected one of id, after, estimate, timeout, retry, inputs, outputs, deadline, component, when-open, impact, reversible, summary, confidence, approval, optional, quality-floor, below-floor, fallback, undo, run, cwd, env, module, thread, input, for-each, steps',
       'plan.yaml:13:5 steps[2]: expected a step, which is a mapping, got "not a step"',
     ]);
     expect(error.facts).toMatchObject({ file: resolve('plan.yaml') });

@@ -66,7 +66,7 @@ test.each([
     '  - id: g\n    steps:\n      - { id: a, runs: x }\n',
     [
       'PLAN_INVALID',
-      'plan.yaml:5:9 steps[0].steps[0]: a step needs either `run`, a shell command, or `module`, a file to call',
+      'plan.yaml:5:9 steps[0].steps[0]: a step needs one of `run`, a shell command, `module`, a function to call, and `thread`, a function to call in a thread',
       'plan.yaml:5:18 steps[0].steps[0].runs: unknown key "runs"; did you mean "run"?',
     ],
   ],

@@ -41,3 +41,16 @@ test('what is aborted at the gate never begins, and what an earlier life left of
   gate.open();
   expect(log).toEqual(['cleaned x']);
 });
+
+test('the work of a thread is not prepared before the gate opens', async () => {
+  const gate = new WorkGate();
+  const log: string[] = [];
+  const thread = { module: './work.mjs' };
+  const { prepare } = gate.guardThread({ thread, prepare: (word: string) => void log.push(word) });
+  const pending = prepare?.('a', contextOf(new AbortController().signal));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(log).toEqual([]);
+  gate.open();
+  await pending;
+  expect(log).toEqual(['a']);
+});

@@ -9,7 +9,9 @@ import { tempStore } from './temp.ts';
 /** Where the modules are. */
 export const ROOT = fileURLToPath(new URL('./threads', import.meta.url));
 
-type More<TInput> = ActionTerms<TInput, unknown> & Pick<ThreadWork, 'heartbeatMs' | 'killAfterMs'>;
+type More<TInput> = ActionTerms<TInput, unknown> &
+  Pick<ThreadActionDefinition<TInput>, 'prepare'> &
+  Pick<ThreadWork, 'heartbeatMs' | 'killAfterMs'>;
 
 /** The action that an export of `work.mjs` is. */
 export function inThread<TInput>(
