@@ -54,15 +54,6 @@ export function countIn(rows: Rows, lane: number | null, by: number): void {
   rows.run('update lanes set waiting = waiting + ?, from_turn = ? where id = ?', by, rows.turn, lane);
 }
 
-/** How many wait in a queue for their turn: not what is delayed, or held because of its key. */
-export function waitingIn(rows: Pick<Rows, 'get'>, queue: string): number {
-  const counted = rows.get<{ n: number }>('select total(waiting) as n from lanes where queue = ?', queue)?.n ?? 0;
-  if (queue !== DEFAULT_QUEUE) return counted;
-  return counted + (rows.get<{ n: number }>(PLAIN_WAITING)?.n ?? 0);
-}
-
-const PLAIN_WAITING = `select count(*) as n from actions where state = 'waiting' and lane = ${PLAIN_LANE}`;
-
 /**
  * Gives rows of before there were lanes theirs, and each queue that is declared one, so that it is known to whoever reads the
  * store; and counts all anew: at the start.
