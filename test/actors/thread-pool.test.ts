@@ -217,12 +217,13 @@ test('a call that gives no sign of life is ended; one that gives them may take i
   const notes = newNotes();
   const actions = {
     loop: inThread<{ notes: string }>('loop', { heartbeatMs: 100, killAfterMs: 0 }),
-    alive: inThread<{ ms: number }>('alive', { heartbeatMs: 100 }),
+    // On a busy computer a thread may have to wait for its turn.
+    alive: inThread<{ ms: number }>('alive', { heartbeatMs: 1_000 }),
   };
   await using supervisor = await withThreads(actions);
   const [dead, alive] = await Promise.all([
     supervisor.execute('loop', { notes }),
-    supervisor.execute('alive', { ms: 600 }),
+    supervisor.execute('alive', { ms: 1_500 }),
   ]);
   expect(dead).toMatchObject({ kind: 'failed', error: { code: 'HEARTBEAT_MISSED', class: 'timeout' } });
   // The time that a thread may take to start is not added to that.
@@ -231,19 +232,19 @@ test('a call that gives no sign of life is ended; one that gives them may take i
 });
 
 test('a stall of the event loop is told, and not mistaken for the death of a job', async () => {
-  const actions = { alive: inThread<{ ms: number }>('alive', { heartbeatMs: 150 }) };
+  const actions = { alive: inThread<{ ms: number }>('alive', { heartbeatMs: 800 }) };
   await using supervisor = await withThreads(actions);
   const stalls: number[] = [];
   const heard = supervisor.on('runtime.stalled', ({ ms }) => stalls.push(ms));
   const turn = () => supervisor.durable.store.rows.turn;
-  const handle = await supervisor.submit('alive', { ms: 1_500 });
+  const handle = await supervisor.submit('alive', { ms: 3_000 });
   while (supervisor.stats().background.busy === 0) await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setTimeout(resolve, 300));
   const before = turn();
-  block(600);
+  block(1_500);
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(stalls.length).toBeGreaterThan(0);
-  expect(Math.max(...stalls)).toBeGreaterThan(400);
+  expect(Math.max(...stalls)).toBeGreaterThan(1_000);
   expect(turn()).toBe(before);
   expect(await handle.outcome).toMatchObject({ kind: 'ok', value: 'alive' });
   heard.unsubscribe();

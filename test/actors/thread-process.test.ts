@@ -41,7 +41,7 @@ test('a process whose supervisor is closed ends by itself, whatever its threads 
     loop.outcome.catch(() => {});
     await supervisor.submit('double', { n: 5 });
     await supervisor.close({ graceMs: 100 });
-    console.log(value, process.getActiveResourcesInfo().filter((one) => /Worker|MessagePort|Timeout/.test(one)).join());
+    process.once('beforeExit', () => console.log(value, process.getActiveResourcesInfo().filter((one) => /Worker|MessagePort|Timeout/.test(one)).join()));
     `,
     folder,
   );
