@@ -357,6 +357,11 @@ test('what is wrong with a schedule is said when it is put, and nothing is store
     [{ cron: undefined, at: NOON - 5 }, 'at has passed: it is 5 ms ago'],
     [{ cron: undefined, at: 'soon' }, 'at must be a Date, or whole ms'],
     [{ cron: undefined, at: new Date(NaN) }, 'at must be a Date'],
+    [{ cron: undefined, at: Number.MAX_SAFE_INTEGER }, 'at must be a Date, or whole ms since 1970 of at most 86400'],
+    [{ until: Number.MAX_SAFE_INTEGER }, 'until must be a Date'],
+    [{ until: -Number.MAX_SAFE_INTEGER }, 'until must be a Date'],
+    [{ cron: undefined, everyMs: 8.64e15 }, `everyMs must be at most ${8.64e15 - NOON}`],
+    [{ cron: undefined, everyMs: 8.64e15, until: NOON + HOUR }, 'everyMs must be at most'],
     [{ until: NOON + MINUTE }, 'until comes before the first time'],
     [{ overlap: 'both' }, 'overlap must be one of'],
     [{ catchUp: 'al' }, 'catchUp must be one of'],
@@ -371,4 +376,14 @@ test('what is wrong with a schedule is said when it is put, and nothing is store
   await expect(schedules.put({ ...hourly, action: 'nothing' } as never)).rejects.toThrow('No action "nothing"');
   await expect(schedules.pause('hourli')).rejects.toMatchObject({ code: 'SCHEDULE_NOT_FOUND' });
   expect(schedules.list()).toEqual([]);
+});
+
+test('the furthest time that a Date can tell is one to be due at', async () => {
+  const { schedules } = await world().start();
+  await schedules.put({ id: 'last', action: 'report', input: { n: 1 }, at: 8.64e15 });
+  await schedules.put({ id: 'slow', action: 'report', input: { n: 1 }, everyMs: 8.64e15 - NOON, until: 8.64e15 });
+  expect(schedules.list().map(({ next: [first] }) => new Date(first as number).toISOString())).toEqual([
+    '+275760-09-13T00:00:00.000Z',
+    '+275760-09-13T00:00:00.000Z',
+  ]);
 });
