@@ -29,7 +29,10 @@ export interface ScheduleOptions<TActions extends Actions, TName extends keyof T
   readonly at?: number | Date;
   /** No occurrence after it: a `Date`, or ms since 1970. Default: no end. */
   readonly until?: number | Date;
-  /** What becomes of an occurrence while the one before has not settled. Default: `skip`, and `queue` where `catchUp` is `all`. */
+  /**
+   * What becomes of an occurrence while one before, also one that was triggered, has not settled. Default: `skip`, and `queue`
+   * where `catchUp` is `all`.
+   */
   readonly overlap?: Overlap;
   /**
    * What becomes of occurrences that nobody was there for: `one` runs the last of them, `all` each of them, `none` only one that
