@@ -48,7 +48,7 @@ export function occurrenceId(schedule: string, at: number): string {
   return `${schedule}@${new Date(at).toISOString()}`;
 }
 
-/** Whether any occurrence has not settled, also one that was triggered, and one of before that. */
+/** Whether an occurrence has not settled: the last, one before it, or one that was triggered. */
 function isUnderWay(rows: Pick<Rows, 'get'>, schedule: string): boolean {
   // Behind the `@` is a time, and no further `@` as in an occurrence of a schedule that is called `<schedule>@...`.
   const found = rows.get(
