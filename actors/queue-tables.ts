@@ -8,6 +8,7 @@ import type { RankedFor } from '../machines/executor.ts';
 import type { Band } from '../machines/gate.ts';
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { TableSpec } from '../persistence/schema.ts';
+import { OPEN_OCCURRENCE } from './schedule-tables.ts';
 
 export type ActionState = 'delayed' | 'held' | 'waiting' | 'running' | 'asking' | 'parked' | 'settled';
 
@@ -187,6 +188,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
       `create index if not exists actions_settled on actions(settled_at, kind) where settled_at is not null and plan is null`,
       `create index if not exists actions_unique on actions(unique_key, submitted_at) where unique_key is not null`,
       `create index if not exists actions_unique_open on actions(unique_key) where unique_key is not null and state <> 'settled'`,
+      `create index if not exists actions_occurring on actions(id) where ${OPEN_OCCURRENCE}`,
       `create index if not exists actions_plan on actions(plan) where plan is not null`,
       `create index if not exists actions_review on actions(review_at) where review_at is not null`,
       `create index if not exists actions_estimated on actions(estimate_of, estimate_ms) where ${DATED}`,

@@ -19,7 +19,10 @@ export interface RetentionOptions {
   readonly succeededMs?: number;
   /** Of those that failed, dead letters included, ms. Default: 90 days. */
   readonly failedMs?: number;
-  /** At most so many settled actions that are no steps, and so many settled plans: the latest. Default: any number. */
+  /**
+   * At most so many settled actions that are no steps, and so many settled plans: the latest, and beside them what is
+   * still needed. Default: any number.
+   */
   readonly maxRows?: number;
 }
 
@@ -59,10 +62,17 @@ type Self = { readonly self: { send(event: RetentionEvent): void } };
 
 /** The actions of retention, on rows. */
 export function retentionActions({ rows, clock, retention }: RetentionWorld) {
+  // To find them costs as much as is kept: they are found once, for all the turns that it takes to remove what goes.
+  let surplus: Surplus | undefined;
   return {
     prune: ({ self }: Self, { limit }: { limit: number }) => {
-      const removed = new Pruning(rows, retention, clock.now(), limit).run();
-      self.send({ type: 'retention.pruned', more: removed >= limit });
+      surplus ??= {
+        actions: newestTooMany(rows, retention, 'actions'),
+        plans: newestTooMany(rows, retention, 'plans'),
+      };
+      const more = new Pruning(rows, retention, surplus, clock.now(), limit).run() >= limit;
+      if (!more) surplus = undefined;
+      self.send({ type: 'retention.pruned', more });
     },
   };
 }
@@ -83,16 +93,41 @@ const GOES = {
 
 const SETTLED = { actions: 'settled_at is not null and plan is null', plans: 'settled_at is not null' } as const;
 
+/** A row's place among those that have settled. */
+interface Place {
+  readonly settled_at: number;
+  readonly kind: string;
+  readonly seq: number;
+}
+
+/** The newest of each table that goes because there are `maxRows` newer ones. */
+type Surplus = Readonly<Record<'actions' | 'plans', Place | undefined>>;
+
+const UP_TO = '(settled_at, kind, seq) <= (?, ?, ?)';
+
+function newestTooMany(rows: Rows, { maxRows }: RetentionPolicy, table: 'actions' | 'plans'): Place | undefined {
+  if (maxRows === Infinity) return undefined;
+  return rows.get<Place>(
+    `select settled_at, kind, seq from ${table} where ${SETTLED[table]}
+     order by settled_at desc, kind desc, seq desc limit 1 offset ?`,
+    maxRows,
+  );
+}
+
+function cellsOf({ settled_at, kind, seq }: Place): Cell[] {
+  return [settled_at, kind, seq];
+}
+
 /** One turn's removing. */
 class Pruning {
   readonly #rows: Rows;
-  readonly #policy: RetentionPolicy;
+  readonly #surplus: Surplus;
   readonly #cutOff: readonly [settled: number, failed: number];
   #left: number;
 
-  constructor(rows: Rows, policy: RetentionPolicy, now: number, limit: number) {
+  constructor(rows: Rows, policy: RetentionPolicy, surplus: Surplus, now: number, limit: number) {
     this.#rows = rows;
-    this.#policy = policy;
+    this.#surplus = surplus;
     this.#cutOff = [now - policy.succeededMs, now - policy.failedMs];
     this.#left = limit;
   }
@@ -102,7 +137,9 @@ class Pruning {
     const limit = this.#left;
     this.#remove('debts', `state = 'paid' and paid_at <= ?`, this.#left, this.#cutOff[0]);
     this.#remove('actions', `${GOES.actions} and ${OLD} order by settled_at`, this.#left, ...this.#cutOff);
-    this.#remove('actions', `${GOES.actions} order by settled_at`, this.#tooMany('actions'));
+    const { actions } = this.#surplus;
+    if (actions !== undefined)
+      this.#remove('actions', `${GOES.actions} and ${UP_TO} order by settled_at`, this.#left, ...cellsOf(actions));
     while (this.#left > 0) {
       const plan = this.#oldPlan();
       if (plan === undefined) break;
@@ -116,7 +153,8 @@ class Pruning {
     const first = (where: string, ...cells: Cell[]) =>
       this.#rows.get<{ id: string }>(`select id from plans where ${where} order by settled_at limit 1`, ...cells)?.id;
     const old = first(`${GOES.plans} and ${OLD}`, ...this.#cutOff);
-    return old ?? (this.#tooMany('plans') > 0 ? first(GOES.plans) : undefined);
+    const { plans } = this.#surplus;
+    return old ?? (plans && first(`${GOES.plans} and ${UP_TO}`, ...cellsOf(plans)));
   }
 
   /** Removes the first rows of which this holds, at most so many, and no more than may still be. */
@@ -128,12 +166,5 @@ class Pruning {
       ...cells,
       limit,
     );
-  }
-
-  #tooMany(table: 'actions' | 'plans'): number {
-    const { maxRows } = this.#policy;
-    if (maxRows === Infinity) return 0;
-    const row = this.#rows.get<{ n: number }>(`select count(*) as n from ${table} where ${SETTLED[table]}`);
-    return (row?.n ?? 0) - maxRows;
   }
 }

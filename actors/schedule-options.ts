@@ -29,7 +29,10 @@ export interface ScheduleOptions<TActions extends Actions, TName extends keyof T
   readonly at?: number | Date;
   /** No occurrence after it: a `Date`, or ms since 1970. Default: no end. */
   readonly until?: number | Date;
-  /** What becomes of an occurrence while the one before has not settled. Default: `skip`, and `queue` where `catchUp` is `all`. */
+  /**
+   * What becomes of an occurrence while one before, also one that was triggered, has not settled. Default: `skip`, and `queue`
+   * where `catchUp` is `all`.
+   */
   readonly overlap?: Overlap;
   /**
    * What becomes of occurrences that nobody was there for: `one` runs the last of them, `all` each of them, `none` only one that
@@ -44,6 +47,9 @@ const OF_SUBMISSIONS = ['queue', 'key', 'optional', 'priority', 'costOfDelay', '
 
 const LONGEST_ID = 270;
 const SHORTEST_PERIOD_MS = 1_000;
+/** The last moment that a `Date` can tell, ms since 1970. */
+const LATEST_MS = 8.64e15;
+
 /** What it is made with. */
 export interface ScheduleMaker {
   now(): number;
@@ -111,8 +117,8 @@ function wrongSchedule(given: Given): Wrong {
 }
 
 function wrongWhen(name: string, time: unknown): Wrong {
-  if (time === undefined || Number.isSafeInteger(msOf(time))) return undefined;
-  return `${name} must be a Date, or whole ms since 1970, got ${time instanceof Date ? 'an invalid Date' : shown(time)}`;
+  if (time === undefined || (Number.isSafeInteger(msOf(time)) && Math.abs(msOf(time)) <= LATEST_MS)) return undefined;
+  return `${name} must be a Date, or whole ms since 1970 of at most ${LATEST_MS}, got ${time instanceof Date ? 'an invalid Date' : shown(time)}`;
 }
 
 function wrongPattern(cron: unknown, timeZone: unknown): Wrong {
@@ -141,6 +147,7 @@ function isTimeZone(name: unknown): boolean {
 export function wrongTime({ timing, until }: Schedule, now: number): Wrong {
   const next = timeAfter(timing, now);
   if (next === null) return 'at' in timing ? `at has passed: it is ${now - timing.at} ms ago` : 'cron is never due';
+  if (next > LATEST_MS) return `everyMs must be at most ${LATEST_MS - now}, so that a Date can tell when it is due`;
   if (until === null || next <= until) return undefined;
   return `until comes before the first time that it is due, ${new Date(next).toISOString()}`;
 }

@@ -18,7 +18,7 @@ import {
 } from '../machines/schedules.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { ScheduleRow } from './schedule-tables.ts';
+import { OPEN_OCCURRENCE, type ScheduleRow } from './schedule-tables.ts';
 import { timeAfter, timeUpTo } from './schedule-times.ts';
 import { submissionOf, type SubmissionOptions, type SubmissionWorld } from './submissions.ts';
 import { fromText, sealed, sealedPolicy, unsealedText } from './values.ts';
@@ -46,6 +46,18 @@ export function scheduleActions(world: ScheduleWorld) {
 /** The id of the action that an occurrence becomes. C1. */
 export function occurrenceId(schedule: string, at: number): string {
   return `${schedule}@${new Date(at).toISOString()}`;
+}
+
+/** Whether an occurrence has not settled: the last, one before it, or one that was triggered. */
+function isUnderWay(rows: Pick<Rows, 'get'>, schedule: string): boolean {
+  // Behind the `@` is a time, and no further `@` as in an occurrence of a schedule that is called `<schedule>@...`.
+  const found = rows.get(
+    `select 1 from actions where id > ? and id < ? and instr(substr(id, length(?) + 2), '@') = 0 and ${OPEN_OCCURRENCE} limit 1`,
+    `${schedule}@`,
+    `${schedule}@:`,
+    schedule,
+  );
+  return found !== undefined;
 }
 
 export function timingOf({ timing }: Pick<ScheduleRow, 'timing'>): Timing {
@@ -155,14 +167,9 @@ class ScheduleRows {
   }
 
   #submitUnlessBusy(row: ScheduleRow, at: number, fired: Fired): void {
-    if (row.overlap === 'skip' && this.#isUnsettled(row.last_action))
+    if (row.overlap === 'skip' && isUnderWay(this.#rows, row.id))
       return void fired.notices.push({ type: 'schedule.skipped', id: row.id, at, why: 'overlap' });
     this.#submit(row, at, fired);
-  }
-
-  #isUnsettled(action: string | null): boolean {
-    if (action === null) return false;
-    return this.#rows.get(`select 1 from actions where id = ? and state <> 'settled'`, action) !== undefined;
   }
 
   #submit(row: ScheduleRow, at: number, { submissions, notices }: Fired): void {

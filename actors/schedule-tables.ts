@@ -27,6 +27,9 @@ export interface ScheduleRow {
   readonly problem: string | null;
 }
 
+/** What may be an occurrence, and has not settled. An index is made of it: it must be said word for word. */
+export const OPEN_OCCURRENCE = `state <> 'settled' and pays is null and instr(id, '@') > 0`;
+
 export const SCHEDULE_TABLES: readonly TableSpec[] = [
   {
     name: 'schedules',

@@ -193,18 +193,16 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
       await send();
       return id;
     }
+    const holder = () => joined(this.#rows, submission, unique?.onConflict);
+    const found = () => (isKnown(this.#rows, submission) ? id : holder());
+    const enter = async () => {
+      // While it waited its id may have come, or another of its key; and the turn decides: another may have been faster.
+      const there = found();
+      if (there === undefined) await send();
+      return there ?? found();
+    };
     const full = checkedOnFull(onFull) ?? policy?.onFull ?? 'wait';
-    for (;;) {
-      const there = joined(this.#rows, submission, unique?.onConflict);
-      if (there !== undefined) return there;
-      const enter = async () => {
-        // While it waited another of its key may have come.
-        if (joined(this.#rows, submission, unique?.onConflict) === undefined) await send();
-      };
-      await this.#backPressure.enter(submission, full, enter, signal);
-      // The turn decides: another may have been faster.
-      if (readAction(this.#rows, id) !== undefined) return id;
-    }
+    return holder() ?? this.#backPressure.enter(submission, full, enter, signal);
   }
 
   #handleOf(id: string, signal?: AbortSignal): ActionHandle<unknown> {

@@ -2,13 +2,17 @@
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
-import { spawnSupervisor } from '../../actors/spawn.ts';
+import { BackPressure } from '../../actors/back-pressure.ts';
+import { TABLES, spawnSupervisor } from '../../actors/spawn.ts';
 import { PENDING } from '../../actors/queue-tables.ts';
+import { PerdureError } from '../../errors.ts';
+import type { Submission } from '../../machines/executor.ts';
 import { crash } from '../../persistence/crash.ts';
+import { memoryRows } from '../../persistence/rows.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { START, open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
-import { settle } from '../support/turns.ts';
+import { settle, until } from '../support/turns.ts';
 
 /** Work that ends when it is told to, the longest running first. */
 function gated() {
@@ -85,6 +89,39 @@ test('submissions that come together do not overshoot the bound, and one that is
   expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
   expect(pending()).toBe(3);
   expect((await supervisor.submit('work', 1, { id: 'w1', queue: 'mail' })).id).toBe('w1');
+});
+
+test('of those who wait with one id and other inputs the first is queued, and the others are refused', async () => {
+  const { running, supervisor } = await bounded(1);
+  for (let n = 0; n < 2; n++) await supervisor.submit('work', n, { queue: 'mail' });
+  const came = [1, 2, 1].map((n) => supervisor.submit('work', n, { id: 'same', queue: 'mail' }));
+  const results = Promise.allSettled(came);
+  await settle();
+  running[0]?.end();
+  await settle();
+  running[1]?.end();
+  const [first, other, again] = await results;
+  expect(first).toMatchObject({ status: 'fulfilled', value: { id: 'same' } });
+  expect(other).toMatchObject({ status: 'rejected', reason: { code: 'ACTION_CONFLICT', facts: { id: 'same' } } });
+  expect(again).toMatchObject({ status: 'fulfilled', value: { id: 'same' } });
+});
+
+test('who waits with an id that a step of a plan takes meanwhile is refused', async () => {
+  const { running, supervisor } = await bounded(1);
+  for (let n = 0; n < 2; n++) await supervisor.submit('work', n, { queue: 'mail' });
+  const waits = supervisor.submit('work', 1, { id: 'night/a', queue: 'mail' });
+  const refused = expect(waits).rejects.toMatchObject({ code: 'ACTION_CONFLICT', facts: { id: 'night/a' } });
+  const steps = [
+    { id: 'first', action: 'work', input: 2 },
+    { id: 'a', action: 'work', input: 2, after: ['first'] },
+  ];
+  const { outcome } = await supervisor.plan({ id: 'night', steps });
+  for (let ended = 0; ended < 4; ended++) {
+    await until(() => running.length > ended);
+    running[ended]?.end();
+  }
+  await refused;
+  expect((await outcome).kind).toBe('ok');
 });
 
 test('what is delayed, or held because of its key, counts as waiting', async () => {
@@ -177,6 +214,79 @@ test('the default queue is bounded as any other', async () => {
   await using supervisor = await open(new SimulatedClock(START), { actions: { work }, concurrency: 1, queues });
   for (let n = 0; n < 2; n++) await supervisor.submit('work', n);
   await expect(supervisor.submit('work', 2)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+});
+
+/** A line for the queue `mail`, of which one may wait. */
+function line() {
+  const rows = memoryRows(TABLES);
+  const pressure = new BackPressure(() => rows);
+  const submission = { queue: 'mail', most: 1 } as Submission;
+  const fill = (id: string) =>
+    rows.run(
+      `insert into actions(id, name, version, input, policy, rank, state, submitted_at, attempts, quality_loss, queue, from_turn)
+       values (?, 'work', '1', '0', '{}', 0, 'waiting', 0, 0, 0, 'mail', 0)`,
+      id,
+    );
+  const makeRoom = () => {
+    rows.run(`update actions set state = 'running'`);
+    pressure.look();
+    return settle();
+  };
+  const wait = (enter: () => string | undefined, signal?: AbortSignal) =>
+    pressure.enter(submission, 'wait', () => Promise.resolve(enter()), signal);
+  return { pressure, fill, makeRoom, wait };
+}
+
+test('who is turned away in the turn keeps their place', async () => {
+  const { fill, makeRoom, wait } = line();
+  const order: string[] = [];
+  const enters = (id: string) => {
+    fill(id);
+    order.push(id);
+    return id;
+  };
+  let tries = 0;
+  fill('one');
+  const first = wait(() => {
+    tries += 1;
+    if (tries > 1) return enters('first');
+    fill('faster');
+    return undefined;
+  });
+  const second = wait(() => enters('second'));
+  await makeRoom();
+  expect([tries, order]).toEqual([1, []]);
+  const third = wait(() => enters('third'));
+  for (let ended = 0; ended < 3; ended++) await makeRoom();
+  expect(order).toEqual(['first', 'second', 'third']);
+  expect(await Promise.all([first, second, third])).toEqual(order);
+});
+
+test('50,000 may wait at once, and half of them be aborted: nobody costs more for that', async () => {
+  const { fill, makeRoom, wait } = line();
+  fill('one');
+  const aborts = Array.from({ length: 50_000 }, () => new AbortController());
+  const all = aborts.map(({ signal }, n) => wait(() => `w${n}`, signal));
+  const ends = Promise.allSettled(all);
+  for (const [n, abort] of aborts.entries()) if (n % 2 === 0) abort.abort(new Error('enough'));
+  await makeRoom();
+  expect((await ends).filter(({ status }) => status === 'fulfilled')).toHaveLength(25_000);
+});
+
+test('who was turned away may still be aborted, and is told when all ends', async () => {
+  for (const how of ['abort', 'end'] as const) {
+    const { pressure, fill, makeRoom, wait } = line();
+    const [abort, reason] = [new AbortController(), new PerdureError('STORE_CLOSED', 'enough')];
+    fill('one');
+    const waits = wait(() => {
+      fill('faster');
+      return undefined;
+    }, abort.signal);
+    await makeRoom();
+    if (how === 'abort') abort.abort(reason);
+    else pressure.end(reason);
+    await expect(waits).rejects.toBe(reason);
+  }
 });
 
 test('steps of plans and occurrences of schedules are not held back', async () => {

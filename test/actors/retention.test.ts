@@ -1,11 +1,12 @@
 /** What is old enough goes, in small steps; what somebody may need stays. */
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { retentionActions, retentionPolicy } from '../../actors/retention.ts';
 import { TABLES, spawnSupervisor } from '../../actors/spawn.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import { crash } from '../../persistence/crash.ts';
-import { memoryRows } from '../../persistence/rows.ts';
+import { memoryRows, type Cell, type Rows } from '../../persistence/rows.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { DAY, HOUR, START, open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
@@ -144,6 +145,85 @@ test('a turn removes at most as many rows as it is told, of a large plan too, an
     before = after;
   }
   expect([left(), told]).toEqual([{ n: 0, plans: 0 }, [true, true, true, true, true, true, true, false]]);
+});
+
+/** Settled actions and plans in rows, of which the latest stay. */
+function settledRows(times: readonly number[], maxRows: number) {
+  const rows = memoryRows(TABLES);
+  for (const [n, time] of times.entries()) {
+    rows.run(
+      `insert into actions(id, name, version, input, policy, rank, state, submitted_at, settled_at, kind, attempts, quality_loss, from_turn)
+       values (?, 'w', '1', '1', '{}', 0, 'settled', 0, ?, ?, 1, 0, 1)`,
+      `a${n}`,
+      time,
+      n % 3 === 0 ? 'failed' : 'ok',
+    );
+    rows.run(
+      `insert into plans(id, name, policy, state, kind, submitted_at, settled_at, from_turn)
+       values (?, 'p', 'stop', 'settled', 'ok', 0, ?, 1)`,
+      `p${n}`,
+      time,
+    );
+  }
+  const asked: string[] = [];
+  const watched = {
+    run: rows.run.bind(rows),
+    get: (sql: string, ...cells: Cell[]) => {
+      asked.push(sql);
+      return rows.get(sql, ...cells);
+    },
+  } as Rows;
+  const retention = retentionPolicy({ succeededMs: Infinity, failedMs: Infinity, maxRows });
+  const { prune } = retentionActions({ rows: watched, clock: new SimulatedClock(START), retention });
+  const turn = (limit: number) => {
+    let isMore = false;
+    prune({ self: { send: (event) => void (isMore = 'more' in event && event.more) } }, { limit });
+    return isMore;
+  };
+  const left = (table: string) =>
+    rows
+      .all<{ settled_at: number }>(`select settled_at from ${table} order by settled_at`)
+      .map((row) => row.settled_at);
+  return { asked, turn, left };
+}
+
+test('whatever has settled when, also in one moment, exactly the latest `maxRows` stay', () => {
+  const times = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 30 });
+  const number = fc.integer({ min: 1, max: 12 });
+  fc.assert(
+    fc.property(times, number, number, (all, maxRows, limit) => {
+      const { turn, left } = settledRows(all, maxRows);
+      while (turn(limit));
+      const latest = all.toSorted((a, b) => a - b).slice(-maxRows);
+      expect([left('actions'), left('plans')]).toEqual([latest, latest]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('where the latest `maxRows` begin is looked for once, and not in each turn that removes', () => {
+  const { asked, turn, left } = settledRows(
+    Array.from({ length: 60 }, (_, n) => n),
+    5,
+  );
+  let turns = 1;
+  while (turn(10)) turns += 1;
+  expect([turns, left('actions').length]).toEqual([12, 5]);
+  expect(asked.filter((sql) => /offset|count/.test(sql))).toHaveLength(2);
+});
+
+test('finding where the latest begin reads an index, and sorts nothing', () => {
+  const rows = memoryRows(TABLES);
+  for (const [table, where] of [
+    ['actions', 'settled_at is not null and plan is null'],
+    ['plans', 'settled_at is not null'],
+  ] as const) {
+    const plan = rows.all<{ detail: string }>(
+      `explain query plan select settled_at, kind, seq from ${table} where ${where}
+       order by settled_at desc, kind desc, seq desc limit 1 offset 5`,
+    );
+    expect(plan.map(({ detail }) => detail)).toEqual([expect.stringContaining(`INDEX ${table}_settled`)]);
+  }
 });
 
 test('looking for what is old reads an index', () => {

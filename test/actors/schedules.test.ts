@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { defineAction, Registry } from '../../actors/actions.ts';
 import { NO_LIMITS } from '../../actors/queue-options.ts';
 import { scheduleActions } from '../../actors/schedule-rows.ts';
+import { OPEN_OCCURRENCE } from '../../actors/schedule-tables.ts';
 import { TABLES } from '../../actors/spawn.ts';
 import { submissionOf } from '../../actors/submissions.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
@@ -160,6 +161,43 @@ test('while the one before runs, `skip` leaves an occurrence out and says so, an
   expect(told.filter(({ type }) => type === 'schedule.skipped')).toEqual([
     { type: 'schedule.skipped', id: 'skips', at: NOON + 2 * HOUR, why: 'overlap' },
   ]);
+});
+
+test('`skip` leaves one out while any occurrence runs, also when a later one was triggered and has settled', async () => {
+  const here = world();
+  const supervisor = await here.start();
+  const { schedules } = supervisor;
+  await schedules.put({ ...hourly, action: 'slow', id: 'job' });
+  await pass(here, 70 * MINUTE);
+  await schedules.put({ ...hourly, id: 'job' });
+  const { outcome } = await schedules.trigger('job');
+  expect((await outcome).kind).toBe('ok');
+  const told = heard(supervisor);
+  await pass(here, HOUR);
+  expect(told.filter(({ type }) => type === 'schedule.skipped')).toEqual([
+    { type: 'schedule.skipped', id: 'job', at: NOON + 2 * HOUR, why: 'overlap' },
+  ]);
+  await pass(here, HOUR);
+  expect(here.ran.at(-1)).toBe(`job@${at(3 * HOUR)}`);
+});
+
+test('the work of a schedule with a longer name keeps none of its own waiting', async () => {
+  const here = world();
+  const { schedules } = await here.start();
+  const ids = ['job@2026', 'job@x', 'job2'];
+  for (const id of ids) await schedules.put({ ...hourly, action: 'slow', id });
+  await pass(here, 70 * MINUTE);
+  await schedules.put({ ...hourly, id: 'job' });
+  await pass(here, HOUR);
+  expect(here.ran).toContain(`job@${at(2 * HOUR)}`);
+});
+
+test('whether an occurrence runs is asked of one index, in which is no more than what has not settled', async () => {
+  const { durable } = await world().start();
+  const plan = durable.store.rows.all<{ detail: string }>(
+    `explain query plan select 1 from actions where id > 'a@' and id < 'a@:' and ${OPEN_OCCURRENCE} limit 1`,
+  );
+  expect(plan.map(({ detail }) => detail).join()).toContain('actions_occurring (id>? AND id<?)');
 });
 
 test('a schedule that is paused rests, also over restarts, and catches nothing up; a trigger runs it all the same', async () => {
@@ -319,6 +357,11 @@ test('what is wrong with a schedule is said when it is put, and nothing is store
     [{ cron: undefined, at: NOON - 5 }, 'at has passed: it is 5 ms ago'],
     [{ cron: undefined, at: 'soon' }, 'at must be a Date, or whole ms'],
     [{ cron: undefined, at: new Date(NaN) }, 'at must be a Date'],
+    [{ cron: undefined, at: Number.MAX_SAFE_INTEGER }, 'at must be a Date, or whole ms since 1970 of at most 86400'],
+    [{ until: Number.MAX_SAFE_INTEGER }, 'until must be a Date'],
+    [{ until: -Number.MAX_SAFE_INTEGER }, 'until must be a Date'],
+    [{ cron: undefined, everyMs: 8.64e15 }, `everyMs must be at most ${8.64e15 - NOON}`],
+    [{ cron: undefined, everyMs: 8.64e15, until: NOON + HOUR }, 'everyMs must be at most'],
     [{ until: NOON + MINUTE }, 'until comes before the first time'],
     [{ overlap: 'both' }, 'overlap must be one of'],
     [{ catchUp: 'al' }, 'catchUp must be one of'],
@@ -333,4 +376,14 @@ test('what is wrong with a schedule is said when it is put, and nothing is store
   await expect(schedules.put({ ...hourly, action: 'nothing' } as never)).rejects.toThrow('No action "nothing"');
   await expect(schedules.pause('hourli')).rejects.toMatchObject({ code: 'SCHEDULE_NOT_FOUND' });
   expect(schedules.list()).toEqual([]);
+});
+
+test('the furthest time that a Date can tell is one to be due at', async () => {
+  const { schedules } = await world().start();
+  await schedules.put({ id: 'last', action: 'report', input: { n: 1 }, at: 8.64e15 });
+  await schedules.put({ id: 'slow', action: 'report', input: { n: 1 }, everyMs: 8.64e15 - NOON, until: 8.64e15 });
+  expect(schedules.list().map(({ next: [first] }) => new Date(first as number).toISOString())).toEqual([
+    '+275760-09-13T00:00:00.000Z',
+    '+275760-09-13T00:00:00.000Z',
+  ]);
 });
