@@ -57,6 +57,9 @@ export function exhaust() {
   for (;;) all.push(Array.from({ length: 10_000 }, () => Math.random()));
 }
 
+/** Asks for 240 MB in one piece. */
+export const large = () => new Array(30_000_000).fill(0.5).length;
+
 /** @param {{ code: number }} input */
 export const exit = ({ code }) => process.exit(code);
 
