@@ -111,6 +111,44 @@ test.each([
 });
 
 test.each([
+  ['dom', { name: 'TimeoutError', class: 'timeout', message: 'took too long' }],
+  ['signal', { name: 'AbortError', class: 'cancelled' }],
+])('a DOMException crosses as one, and is of its class: %s', async (kind, record) => {
+  let seen: unknown;
+  const fail = inThread<string>('fail', { classify: (error) => void (seen = error) });
+  await using supervisor = await withThreads({ fail });
+  expect((await supervisor.execute('fail', kind)).error).toMatchObject(record);
+  expect(seen).toBeInstanceOf(DOMException);
+});
+
+/** Characters of all texts in it, and errors. */
+function extent(thrown: unknown): { errors: number; characters: number } {
+  if (typeof thrown === 'string') return { errors: 0, characters: thrown.length };
+  if (typeof thrown !== 'object' || thrown === null) return { errors: 0, characters: 0 };
+  const parts = Reflect.ownKeys(thrown).map((key) => extent(Reflect.get(thrown, key)));
+  const sum = (of: (part: (typeof parts)[number]) => number) => parts.reduce((all, part) => all + of(part), 0);
+  const errors = sum((part) => part.errors) + (thrown instanceof Error ? 1 : 0);
+  return { errors, characters: sum((part) => part.characters) };
+}
+
+test.each(['text', 'data', 'message', 'fields', 'causes', 'many'])(
+  'of what is thrown no more crosses than can be of use: %s',
+  async (kind) => {
+    let seen: unknown;
+    const fail = inThread<string>('failsLong', { classify: (error) => void (seen = error) });
+    await using supervisor = await withThreads({ fail });
+    expect((await supervisor.execute('fail', kind)).kind).toBe('failed');
+    const { errors, characters } = extent(seen);
+    expect(characters).toBeLessThanOrEqual(8 * 65_536);
+    expect(errors).toBeLessThanOrEqual(32);
+    if (kind === 'fields') expect(seen).toMatchObject({ cause: { code: 'EACCES' } });
+    if (kind !== 'message') return;
+    expect(seen).toMatchObject({ code: 'ECONNRESET', message: 'z'.repeat(65_536) });
+    expect((seen as Error).stack).toContain('work.mjs');
+  },
+);
+
+test.each([
   ['exhaust', null, 'THREAD_OUT_OF_MEMORY', 'resource'],
   ['exit', { code: 3 }, 'THREAD_EXITED', 'transient'],
   ['uncaught', null, 'THREAD_CRASHED', 'programmer'],

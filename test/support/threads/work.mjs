@@ -58,7 +58,7 @@ export function exhaust() {
 }
 
 /** Asks for 240 MB in one piece. */
-export const large = () => new Array(30_000_000).fill(0.5).length;
+export const large = () => Array(30_000_000).fill(0.5).length;
 
 /** @param {{ code: number }} input */
 export const exit = ({ code }) => process.exit(code);
@@ -87,6 +87,8 @@ export function fail(kind) {
   if (kind === 'throttled')
     throw Object.assign(new Error('slow down'), { status: 429, headers: new Headers({ 'retry-after': '7' }) });
   if (kind === 'text') throw 'only a text';
+  if (kind === 'dom') throw new DOMException('took too long', 'TimeoutError');
+  if (kind === 'signal') throw AbortSignal.abort().reason;
   if (kind === 'many') throw new AggregateError([Object.assign(new Error('first'), { code: 'EACCES' })], 'all failed');
   class OddError extends Error {
     /** @override */
@@ -95,6 +97,28 @@ export function fail(kind) {
     detail = { deep: [1] };
   }
   throw new OddError('odd');
+}
+
+/**
+ * Throws what is too large to be told.
+ * @param {string} kind
+ * @returns {never}
+ */
+export function failsLong(kind) {
+  const long = 'z'.repeat(2 ** 20);
+  if (kind === 'text') throw long;
+  if (kind === 'data') throw { list: Array.from({ length: 2 ** 17 }, () => long) };
+  if (kind === 'message') throw Object.assign(new Error(long), { code: 'ECONNRESET', detail: long, list: [long] });
+  if (kind === 'fields') {
+    const cause = Object.assign(new Error('root'), { code: 'EACCES' });
+    throw Object.assign(new Error('much', { cause }), { a: long, b: long, c: long, d: long, e: long });
+  }
+  let error = new Error('root');
+  if (kind === 'causes') for (let i = 0; i < 1_000; i += 1) error = new Error(`cause ${i}`, { cause: error });
+  if (kind === 'many')
+    for (let i = 0; i < 7; i += 1)
+      error = new AggregateError([error, error, error].map((one) => Object.assign(one, { long })));
+  throw error;
 }
 
 /** @param {{ size: number }} input */
