@@ -336,12 +336,32 @@ test.each([
   ['function', 'is a function', '/f'],
   ['circle', 'contains itself', '/self/circle'],
   ['error', 'is an error', '/e'],
+  ['array', 'instance of OfArray', '/array'],
+  ['map', 'instance of OfMap', '/map'],
+  ['set', 'instance of OfSet', '/set'],
+  ['date', 'instance of OfDate', '/date'],
+  ['bytes', 'instance of OfBytes', '/bytes'],
 ])('a result that cannot be stored is refused and not flattened in silence: %s', async (kind, why, path) => {
   await using supervisor = await withThreads({ refused: inThread<string>('refused') });
   const { error } = await supervisor.execute('refused', kind);
   expect(error).toMatchObject({ code: 'CODEC_REFUSED', class: 'programmer' });
   expect(error?.message).toContain(why);
   expect(error?.message).toContain(path);
+});
+
+test('every kind of plain data may be returned', async () => {
+  await using supervisor = await withThreads({ kinds: inThread<null>('kinds') });
+  const own: unknown = Object.assign(Object.create(null), { own: 1 });
+  expect((await supervisor.execute('kinds', null)).value).toEqual({
+    list: [new Map([['k', new Set([1n])]]), new Date(5), own],
+    bytes: [
+      new Uint8Array([1]),
+      new Float32Array([0.5]),
+      new BigInt64Array([1n]),
+      new ArrayBuffer(2),
+      new Uint8Array([98]),
+    ],
+  });
 });
 
 test('threads get no environment but what they are given', async () => {

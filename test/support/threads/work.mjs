@@ -127,6 +127,12 @@ export const bytes = ({ size }) => new Float64Array(size).fill(0.5);
 const kept = new Uint8Array(64);
 export const again = () => kept;
 
+/** One of each kind that may be returned. */
+export const kinds = () => ({
+  list: [new Map([['k', new Set([1n])]]), new Date(5), Object.assign(Object.create(null), { own: 1 })],
+  bytes: [new Uint8Array([1]), new Float32Array([0.5]), new BigInt64Array([1n]), new ArrayBuffer(2), Buffer.from('b')],
+});
+
 /** @param {{ data: Uint8Array }} input */
 export const sum = ({ data }) => data.reduce((all, one) => all + one, 0);
 
@@ -141,6 +147,19 @@ export function refused(kind) {
   /** @type {Record<string, unknown>} */
   const circle = {};
   circle['self'] = { circle };
+  class OfArray extends Array {}
+  class OfMap extends Map {}
+  class OfSet extends Set {}
+  class OfDate extends Date {}
+  class OfBytes extends Uint8Array {}
+  const parented = {
+    array: new OfArray(),
+    map: new OfMap(),
+    set: new OfSet(),
+    date: new OfDate(),
+    bytes: new OfBytes(2),
+  };
+  if (kind in parented) return { [kind]: Reflect.get(parented, kind) };
   return { class: { at: [new Point()] }, function: { f: () => 1 }, circle, error: { e: new Error('x') } }[kind];
 }
 
