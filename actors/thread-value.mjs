@@ -34,9 +34,10 @@ export function checkPlain(value, path, depth, buffers, above) {
   }
   if (types.isDate(value)) return;
   if (above.includes(value)) throw refused(`${at(path)} contains itself`);
-  above.push(value);
+  // Not by `push`: a call may have broken it for all that come after.
+  above[above.length] = value;
   for (const [key, item] of entriesOf(value)) checkPlain(item, `${path}/${String(key)}`, depth + 1, buffers, above);
-  above.pop();
+  above.length -= 1;
 }
 
 /**
