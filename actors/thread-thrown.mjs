@@ -10,6 +10,8 @@ const SPEAKING = ['code', 'status', 'statusCode', 'retryable', 'retryAfterMs', '
 const KEPT_FIELDS = 32;
 /** Of each text, characters; of any other value about as many bytes. A copy of more would only be thrown away by the owner. */
 const LONGEST = 65_536;
+/** Characters of a message whose stack is not read. */
+const HUGE = 4_194_304;
 /** Of what an error and its causes say of themselves beside their texts, bytes. */
 const SAID = 262_144;
 const LONGEST_KEY = 200;
@@ -34,7 +36,7 @@ export function described(error, depth = 0, budget = { left: ERRORS, room: SAID 
   return {
     name: textOf(() => any.name, 'Error'),
     message: textOf(() => any.message, ''),
-    stack: attempted(() => (typeof any.stack === 'string' ? bothEnds(any.stack) : undefined)),
+    stack: attempted(() => stackOf(any)),
     perdure: isAmong(Symbol.for('perdure.error')),
     isDomException: attempted(() => any instanceof DOMException) === true,
     own: saidBy(any, budget),
@@ -102,10 +104,15 @@ function textOf(read, otherwise) {
 }
 
 /**
- * A stack begins with the message and ends with the frames.
- * @param {string} stack
+ * It begins with the message and ends with the frames. Node writes it when it is read: that of a huge message is left alone, for
+ * it could be what the memory of this thread has no room for.
+ * @param {any} error
+ * @returns {string | undefined}
  */
-function bothEnds(stack) {
+function stackOf(error) {
+  if (error.message?.length > HUGE) return undefined;
+  const { stack } = error;
+  if (typeof stack !== 'string') return undefined;
   if (stack.length <= LONGEST) return stack;
   const half = LONGEST / 2 - 3;
   return `${stack.slice(0, half)}\n...\n${stack.slice(-half)}`;

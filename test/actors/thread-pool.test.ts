@@ -364,6 +364,13 @@ test('every kind of plain data may be returned', async () => {
   });
 });
 
+test('a call that breaks Array.prototype.push does not break the answer of the call after it', async () => {
+  const actions = { vandal: inThread<null>('vandal'), given: inThread<null>('given') };
+  await using supervisor = await withThreads(actions, { threads: { size: 1 } });
+  expect((await supervisor.execute('vandal', null)).kind).toBe('ok');
+  expect((await supervisor.execute('given', null)).kind).toBe('ok');
+});
+
 test('threads get no environment but what they are given', async () => {
   process.env['PERDURE_TEST_SECRET'] = 'hidden';
   const actions = { environment: inThread<{ name: string }>('environment') };

@@ -93,3 +93,21 @@ test('a piece of memory that no thread may have ends the process; after three ti
   expect(code).toBe(0);
   expect(JSON.parse(said)).toMatchObject({ kind: 'failed', code: 'ATTEMPT_INTERRUPTED', dead: ['deadly'], value: 8 });
 }, 60_000);
+
+test('an error whose text fills most of the memory of its thread ends neither process nor thread', async () => {
+  const folder = tempFolder();
+  const text = `
+    const supervisor = await start({ fails: inThread('failsLong'), double: inThread('double') }, { threads: { root: ${JSON.stringify(ROOT)}, size: 1, memoryMb: 64 } });
+    const { kind, error } = await supervisor.execute('fails', 'huge');
+    const { value } = await supervisor.execute('double', { n: 4 });
+    console.log(JSON.stringify({ kind, name: error.name, start: error.message.slice(0, 3), value, deaths: supervisor.stats().background.deaths }));
+    await supervisor.close();
+  `;
+  const child = program(text, folder);
+  const [[said], [code]] = (await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])) as [
+    [Buffer],
+    [number],
+  ];
+  expect(JSON.parse(String(said))).toEqual({ kind: 'failed', name: 'Error', start: 'zzz', value: 8, deaths: 0 });
+  expect(code).toBe(0);
+});

@@ -105,6 +105,7 @@ export function fail(kind) {
  * @returns {never}
  */
 export function failsLong(kind) {
+  if (kind === 'huge') throw new Error('z'.repeat(50_000_000));
   const long = 'z'.repeat(2 ** 20);
   if (kind === 'text') throw long;
   if (kind === 'data') throw { list: Array.from({ length: 2 ** 17 }, () => long) };
@@ -119,6 +120,14 @@ export function failsLong(kind) {
     for (let i = 0; i < 7; i += 1)
       error = new AggregateError([error, error, error].map((one) => Object.assign(one, { long })));
   throw error;
+}
+
+/** Breaks what every list in its thread can do. */
+export function vandal() {
+  Array.prototype.push = () => {
+    throw new Error('broken');
+  };
+  return [1];
 }
 
 /** @param {{ size: number }} input */
