@@ -11,6 +11,7 @@ export type ThrownData =
       readonly stack?: string;
       /** Whether it was an error of Perdure's own. */
       readonly perdure: boolean;
+      readonly isDomException: boolean;
       readonly own: Readonly<Record<string, unknown>>;
       readonly cause?: ThrownData;
       readonly errors?: readonly ThrownData[];
@@ -36,8 +37,9 @@ export function thrownIn(data: ThrownData): unknown {
   return error;
 }
 
-function made({ name, message, perdure, own, cause }: Exclude<ThrownData, { value: unknown }>): Error {
+function made({ name, message, perdure, isDomException, own, cause }: Exclude<ThrownData, { value: unknown }>): Error {
   const options = cause === undefined ? {} : { cause: thrownIn(cause) };
+  if (isDomException) return new DOMException(message, { name, ...options });
   if (!perdure) return new (STANDARD[name] ?? Error)(message, options);
   const facts = (own['facts'] ?? {}) as Readonly<Record<string, unknown>>;
   return new PerdureError(own['code'] as PerdureErrorCode, message, {

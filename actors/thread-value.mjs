@@ -1,6 +1,11 @@
 /** What may leave a thread: the values that the codec of the store takes, and of those which bytes may be moved. */
 import { types } from 'node:util';
 
+const BYTES = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array];
+const NUMBERS = [Float32Array, Float64Array, BigInt64Array, BigUint64Array];
+/** Exactly these are kept as they are, beside plain objects; a Buffer arrives as the Uint8Array that it is. */
+const KINDS = [Array, Map, Set, Date, ArrayBuffer, DataView, Buffer, ...BYTES, ...NUMBERS];
+const PROTOTYPES = new Set(KINDS.map(({ prototype }) => /** @type {unknown} */ (prototype)));
 /** Deeper than this no value goes. */
 const DEEPEST = 1_000;
 
@@ -17,6 +22,9 @@ export function checkPlain(value, path, depth, buffers, above) {
   if (typeof value !== 'object' || value === null) return;
   if (depth > DEEPEST) throw refused(`it is nested deeper than ${DEEPEST} levels`);
   if (types.isProxy(value)) throw refused(`${at(path)} is a proxy`);
+  const prototype = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || prototype === Object.prototype;
+  if (!isPlain && !PROTOTYPES.has(prototype)) throw instance(value, prototype, path);
   if (types.isArrayBuffer(value)) return movable(value, buffers, path);
   if (ArrayBuffer.isView(value)) {
     if (value instanceof DataView || types.isSharedArrayBuffer(value.buffer))
@@ -26,18 +34,17 @@ export function checkPlain(value, path, depth, buffers, above) {
   }
   if (types.isDate(value)) return;
   if (above.includes(value)) throw refused(`${at(path)} contains itself`);
-  above.push(value);
-  for (const [key, item] of entriesOf(value, path))
-    checkPlain(item, `${path}/${String(key)}`, depth + 1, buffers, above);
-  above.pop();
+  // Not by `push`: a call may have broken it for all that come after.
+  above[above.length] = value;
+  for (const [key, item] of entriesOf(value)) checkPlain(item, `${path}/${String(key)}`, depth + 1, buffers, above);
+  above.length -= 1;
 }
 
 /**
  * @param {object} value
- * @param {string} path
  * @returns {Iterable<readonly [unknown, unknown]>}
  */
-function entriesOf(value, path) {
+function entriesOf(value) {
   if (Array.isArray(value)) return value.entries();
   if (types.isSet(value)) return [...value].entries();
   if (types.isMap(value))
@@ -45,10 +52,18 @@ function entriesOf(value, path) {
       [`key ${i}`, key],
       [`value ${i}`, item],
     ]);
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return Object.entries(value);
-  if (types.isNativeError(value)) throw refused(`${at(path)} is an error: throw it, or return what it says`);
-  throw refused(`${at(path)} is an instance of ${prototype.constructor?.name ?? 'a class'}`);
+  return Object.entries(value);
+}
+
+/**
+ * A subclass of what is kept is refused too: the copy would make its parent of it.
+ * @param {object} value
+ * @param {any} prototype
+ * @param {string} path
+ */
+function instance(value, prototype, path) {
+  if (types.isNativeError(value)) return refused(`${at(path)} is an error: throw it, or return what it says`);
+  return refused(`${at(path)} is an instance of ${prototype.constructor?.name ?? 'a class'}`);
 }
 
 /**

@@ -127,6 +127,44 @@ test.each([
 });
 
 test.each([
+  ['dom', { name: 'TimeoutError', class: 'timeout', message: 'took too long' }],
+  ['signal', { name: 'AbortError', class: 'cancelled' }],
+])('a DOMException crosses as one, and is of its class: %s', async (kind, record) => {
+  let seen: unknown;
+  const fail = inThread<string>('fail', { classify: (error) => void (seen = error) });
+  await using supervisor = await withThreads({ fail });
+  expect((await supervisor.execute('fail', kind)).error).toMatchObject(record);
+  expect(seen).toBeInstanceOf(DOMException);
+});
+
+/** Characters of all texts in it, and errors. */
+function extent(thrown: unknown): { errors: number; characters: number } {
+  if (typeof thrown === 'string') return { errors: 0, characters: thrown.length };
+  if (typeof thrown !== 'object' || thrown === null) return { errors: 0, characters: 0 };
+  const parts = Reflect.ownKeys(thrown).map((key) => extent(Reflect.get(thrown, key)));
+  const sum = (of: (part: (typeof parts)[number]) => number) => parts.reduce((all, part) => all + of(part), 0);
+  const errors = sum((part) => part.errors) + (thrown instanceof Error ? 1 : 0);
+  return { errors, characters: sum((part) => part.characters) };
+}
+
+test.each(['text', 'data', 'message', 'fields', 'causes', 'many'])(
+  'of what is thrown no more crosses than can be of use: %s',
+  async (kind) => {
+    let seen: unknown;
+    const fail = inThread<string>('failsLong', { classify: (error) => void (seen = error) });
+    await using supervisor = await withThreads({ fail });
+    expect((await supervisor.execute('fail', kind)).kind).toBe('failed');
+    const { errors, characters } = extent(seen);
+    expect(characters).toBeLessThanOrEqual(8 * 65_536);
+    expect(errors).toBeLessThanOrEqual(32);
+    if (kind === 'fields') expect(seen).toMatchObject({ cause: { code: 'EACCES' } });
+    if (kind !== 'message') return;
+    expect(seen).toMatchObject({ code: 'ECONNRESET', message: 'z'.repeat(65_536) });
+    expect((seen as Error).stack).toContain('work.mjs');
+  },
+);
+
+test.each([
   ['exhaust', null, 'THREAD_OUT_OF_MEMORY', 'resource'],
   ['exit', { code: 3 }, 'THREAD_EXITED', 'transient'],
   ['uncaught', null, 'THREAD_CRASHED', 'programmer'],
@@ -315,12 +353,39 @@ test.each([
   ['function', 'is a function', '/f'],
   ['circle', 'contains itself', '/self/circle'],
   ['error', 'is an error', '/e'],
+  ['array', 'instance of OfArray', '/array'],
+  ['map', 'instance of OfMap', '/map'],
+  ['set', 'instance of OfSet', '/set'],
+  ['date', 'instance of OfDate', '/date'],
+  ['bytes', 'instance of OfBytes', '/bytes'],
 ])('a result that cannot be stored is refused and not flattened in silence: %s', async (kind, why, path) => {
   await using supervisor = await withThreads({ refused: inThread<string>('refused') });
   const { error } = await supervisor.execute('refused', kind);
   expect(error).toMatchObject({ code: 'CODEC_REFUSED', class: 'programmer' });
   expect(error?.message).toContain(why);
   expect(error?.message).toContain(path);
+});
+
+test('every kind of plain data may be returned', async () => {
+  await using supervisor = await withThreads({ kinds: inThread<null>('kinds') });
+  const own: unknown = Object.assign(Object.create(null), { own: 1 });
+  expect((await supervisor.execute('kinds', null)).value).toEqual({
+    list: [new Map([['k', new Set([1n])]]), new Date(5), own],
+    bytes: [
+      new Uint8Array([1]),
+      new Float32Array([0.5]),
+      new BigInt64Array([1n]),
+      new ArrayBuffer(2),
+      new Uint8Array([98]),
+    ],
+  });
+});
+
+test('a call that breaks Array.prototype.push does not break the answer of the call after it', async () => {
+  const actions = { vandal: inThread<null>('vandal'), given: inThread<null>('given') };
+  await using supervisor = await withThreads(actions, { threads: { size: 1 } });
+  expect((await supervisor.execute('vandal', null)).kind).toBe('ok');
+  expect((await supervisor.execute('given', null)).kind).toBe('ok');
 });
 
 test('threads get no environment but what they are given', async () => {

@@ -11,7 +11,7 @@ import { ROOT } from '../support/threaded.ts';
 const perdure = join(bundle(), 'index.js');
 
 /** Runs a program beside the package as it is published. */
-function program(text: string, folder: string) {
+function program(text: string, folder: string, stderr: 'inherit' | 'ignore' = 'inherit') {
   const file = join(folder, 'program.mjs');
   const head = `
     import { defineAction, spawnSupervisor } from ${JSON.stringify(perdure)};
@@ -21,7 +21,7 @@ function program(text: string, folder: string) {
       spawnSupervisor({ store: ${JSON.stringify(join(folder, 'work.db'))}, actions, concurrency: 4, threads: { root: ${JSON.stringify(ROOT)}, size: 2 }, ...more });
   `;
   writeFileSync(file, head + text);
-  return spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, [file], { cwd: folder, stdio: ['ignore', 'pipe', stderr] });
 }
 
 const notesOf = (folder: string) => {
@@ -68,4 +68,46 @@ test('after kill -9 the threads are gone, and only what was not finished runs ag
   await life(1);
   await life(2);
   expect(notesOf(folder)).toEqual(['endless 1', 'endless 1']);
+});
+
+test('a piece of memory that no thread may have ends the process; after three times the work is a dead letter, and all else goes on', async () => {
+  const folder = tempFolder();
+  const text = `
+    const supervisor = await start({ large: inThread('large'), double: inThread('double') }, { threads: { root: ${JSON.stringify(ROOT)}, size: 1, memoryMb: 16 } });
+    const { kind, error } = await supervisor.execute('large', null, { id: 'deadly' });
+    const dead = supervisor.deadLetters.list().map(({ id }) => id);
+    const { value } = await supervisor.execute('double', { n: 4 });
+    console.log(JSON.stringify({ kind, code: error.code, dead, value }));
+    await supervisor.close();
+  `;
+  const life = async () => {
+    // What Node says of its own end is long.
+    const child = program(text, folder, 'ignore');
+    const said: Buffer[] = [];
+    child.stdout.on('data', (part: Buffer) => said.push(part));
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    return { code, signal, said: Buffer.concat(said).toString() };
+  };
+  for (const signal of ['SIGABRT', 'SIGABRT', 'SIGABRT']) expect(await life()).toMatchObject({ signal });
+  const { code, said } = await life();
+  expect(code).toBe(0);
+  expect(JSON.parse(said)).toMatchObject({ kind: 'failed', code: 'ATTEMPT_INTERRUPTED', dead: ['deadly'], value: 8 });
+}, 60_000);
+
+test('an error whose text fills most of the memory of its thread ends neither process nor thread', async () => {
+  const folder = tempFolder();
+  const text = `
+    const supervisor = await start({ fails: inThread('failsLong'), double: inThread('double') }, { threads: { root: ${JSON.stringify(ROOT)}, size: 1, memoryMb: 64 } });
+    const { kind, error } = await supervisor.execute('fails', 'huge');
+    const { value } = await supervisor.execute('double', { n: 4 });
+    console.log(JSON.stringify({ kind, name: error.name, start: error.message.slice(0, 3), value, deaths: supervisor.stats().background.deaths }));
+    await supervisor.close();
+  `;
+  const child = program(text, folder);
+  const [[said], [code]] = (await Promise.all([once(child.stdout, 'data'), once(child, 'exit')])) as [
+    [Buffer],
+    [number],
+  ];
+  expect(JSON.parse(String(said))).toEqual({ kind: 'failed', name: 'Error', start: 'zzz', value: 8, deaths: 0 });
+  expect(code).toBe(0);
 });

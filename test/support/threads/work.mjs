@@ -57,6 +57,9 @@ export function exhaust() {
   for (;;) all.push(Array.from({ length: 10_000 }, () => Math.random()));
 }
 
+/** Asks for 240 MB in one piece. */
+export const large = () => Array(30_000_000).fill(0.5).length;
+
 /** @param {{ code: number }} input */
 export const exit = ({ code }) => process.exit(code);
 
@@ -84,6 +87,8 @@ export function fail(kind) {
   if (kind === 'throttled')
     throw Object.assign(new Error('slow down'), { status: 429, headers: new Headers({ 'retry-after': '7' }) });
   if (kind === 'text') throw 'only a text';
+  if (kind === 'dom') throw new DOMException('took too long', 'TimeoutError');
+  if (kind === 'signal') throw AbortSignal.abort().reason;
   if (kind === 'many') throw new AggregateError([Object.assign(new Error('first'), { code: 'EACCES' })], 'all failed');
   class OddError extends Error {
     /** @override */
@@ -94,11 +99,48 @@ export function fail(kind) {
   throw new OddError('odd');
 }
 
+/**
+ * Throws what is too large to be told.
+ * @param {string} kind
+ * @returns {never}
+ */
+export function failsLong(kind) {
+  if (kind === 'huge') throw new Error('z'.repeat(50_000_000));
+  const long = 'z'.repeat(2 ** 20);
+  if (kind === 'text') throw long;
+  if (kind === 'data') throw { list: Array.from({ length: 2 ** 17 }, () => long) };
+  if (kind === 'message') throw Object.assign(new Error(long), { code: 'ECONNRESET', detail: long, list: [long] });
+  if (kind === 'fields') {
+    const cause = Object.assign(new Error('root'), { code: 'EACCES' });
+    throw Object.assign(new Error('much', { cause }), { a: long, b: long, c: long, d: long, e: long });
+  }
+  let error = new Error('root');
+  if (kind === 'causes') for (let i = 0; i < 1_000; i += 1) error = new Error(`cause ${i}`, { cause: error });
+  if (kind === 'many')
+    for (let i = 0; i < 7; i += 1)
+      error = new AggregateError([error, error, error].map((one) => Object.assign(one, { long })));
+  throw error;
+}
+
+/** Breaks what every list in its thread can do. */
+export function vandal() {
+  Array.prototype.push = () => {
+    throw new Error('broken');
+  };
+  return [1];
+}
+
 /** @param {{ size: number }} input */
 export const bytes = ({ size }) => new Float64Array(size).fill(0.5);
 
 const kept = new Uint8Array(64);
 export const again = () => kept;
+
+/** One of each kind that may be returned. */
+export const kinds = () => ({
+  list: [new Map([['k', new Set([1n])]]), new Date(5), Object.assign(Object.create(null), { own: 1 })],
+  bytes: [new Uint8Array([1]), new Float32Array([0.5]), new BigInt64Array([1n]), new ArrayBuffer(2), Buffer.from('b')],
+});
 
 /** @param {{ data: Uint8Array }} input */
 export const sum = ({ data }) => data.reduce((all, one) => all + one, 0);
@@ -114,6 +156,19 @@ export function refused(kind) {
   /** @type {Record<string, unknown>} */
   const circle = {};
   circle['self'] = { circle };
+  class OfArray extends Array {}
+  class OfMap extends Map {}
+  class OfSet extends Set {}
+  class OfDate extends Date {}
+  class OfBytes extends Uint8Array {}
+  const parented = {
+    array: new OfArray(),
+    map: new OfMap(),
+    set: new OfSet(),
+    date: new OfDate(),
+    bytes: new OfBytes(2),
+  };
+  if (kind in parented) return { [kind]: Reflect.get(parented, kind) };
   return { class: { at: [new Point()] }, function: { f: () => 1 }, circle, error: { e: new Error('x') } }[kind];
 }
 
