@@ -14,11 +14,11 @@ import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import { refuse, type Wrong } from './action-options.ts';
-import { qualityBefore, resultsFor } from './dependencies.ts';
+import { qualityBefore, resultTextsFor } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { contentsOf } from './file-contents.ts';
 import type { StepRow } from './plan-tables.ts';
-import { canonical, toText, unsealedText } from './values.ts';
+import { canonical, unsealedText } from './values.ts';
 
 /** When a step need not run again. */
 export interface MemoOptions {
@@ -189,17 +189,18 @@ function keyOf(
   if (qualityBefore(rows, dependant) < 1) return undefined;
   const contents = contentsOf(folder, files);
   if (contents === undefined) return undefined;
-  const results = JSON.parse(toText(resultsFor(rows, dependant), 'what a step depends on')) as unknown;
   const made = {
     name,
     version,
     memoVersion,
     input: JSON.parse(unsealedText(rows, input)) as unknown,
-    results,
     folder,
     files,
     outputs,
     contents,
   };
-  return createHash('sha256').update(canonical(made)).digest('hex');
+  const hash = createHash('sha256').update(canonical(made));
+  for (const { step, value } of resultTextsFor(rows, dependant))
+    hash.update(`\n${JSON.stringify(step)}:`).update(canonical(JSON.parse(value)));
+  return hash.digest('hex');
 }
