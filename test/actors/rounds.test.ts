@@ -109,3 +109,11 @@ test.each(['retried', 'cancelled'])(
     await supervisor.close();
   },
 );
+
+test('to retry a plan that there is not is refused', async () => {
+  await using supervisor = (await setUp()).supervisor;
+  await expect(supervisor.retryPlan('nope')).rejects.toMatchObject({
+    code: 'ACTION_NOT_FOUND',
+    facts: { id: 'nope' },
+  });
+});
