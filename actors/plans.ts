@@ -256,7 +256,11 @@ class Plans {
     if (plan === undefined) return;
     if (plan.state === 'stopping') this.#steps.outdateDispatched(id);
     const unsuccessful = this.#steps.unsuccessful(id);
-    const outdated = this.#steps.withNewFoundations(unsuccessful).flatMap((fan) => this.#steps.collapse(fan));
+    // Where a failure stops nothing, others have been given nothing in place of its result.
+    const misled = plan.policy === 'continue' ? this.#steps.builtOn(unsuccessful) : [];
+    const fans = this.#steps.withNewFoundations([...unsuccessful, ...misled]);
+    const outdated = fans.flatMap((fan) => this.#steps.collapse(fan));
+    for (const step of misled) outdated.push(...this.#steps.redo(step));
     for (const { id: step, round, kind } of unsuccessful)
       this.#steps.renew({ id: step, round: kind === 'skipped' ? round : round + 1 });
     this.#steps.takeBack(id);

@@ -276,6 +276,37 @@ export class StepGraph {
       .filter(({ kind }) => !isSuccess(kind));
   }
 
+  /** Whatever has begun, or ended with success, after one of these, directly or not. */
+  builtOn(steps: readonly StepRow[]): StepRow[] {
+    const known = new Set(steps.map(({ id }) => id));
+    const found: StepRow[] = [];
+    const queue = [...steps];
+    for (let before = queue.pop(); before !== undefined; before = queue.pop()) {
+      const after = this.#rows.all<StepRow>(
+        `select s.* from edges e join steps s on s.id = e.plan || '/' || e.dependant where e.plan = ? and e.step = ?
+           and (s.state in ('settled', 'dispatched') or s.items is not null)`,
+        before.plan,
+        before.step,
+      );
+      for (const step of after) {
+        if (known.has(step.id)) continue;
+        known.add(step.id);
+        found.push(step);
+        queue.push(step);
+      }
+    }
+    return found;
+  }
+
+  /** Has what has begun, or ended, done once more. Gives the actions that nobody waits for any more. */
+  redo(step: StepRow): string[] {
+    const { id, state, round, action } = step;
+    if (state === 'settled') this.renew({ id, round: round + 1 });
+    if (state !== 'dispatched') return [];
+    this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
+    return [action];
+  }
+
   /** Of these, the expanded fan-outs that come after another of these: what their items were given is made anew. */
   withNewFoundations(renewed: readonly StepRow[]): StepRow[] {
     const names = new Set(renewed.map(({ step }) => step));

@@ -117,3 +117,74 @@ test('to retry a plan that there is not is refused', async () => {
     facts: { id: 'nope' },
   });
 });
+
+test('what went on without the result of a step that failed runs again when that step does, and nothing else', async () => {
+  const ran: string[] = [];
+  const state = { isBad: true };
+  const note = <T>(id: string, value: T): T => {
+    ran.push(id.slice(2));
+    return value;
+  };
+  const actions = {
+    first: defineAction({
+      run: (_: unknown, { id }) => {
+        if (state.isBad) throw Object.assign(new Error('bad'), { retryable: false });
+        return note(id, 'first');
+      },
+    }),
+    list: defineAction({ run: (_: unknown, { id }) => note(id, [1]) }),
+    see: defineAction({ run: (_: unknown, { id, results }) => note(id, results) }),
+  };
+  await using supervisor = await spawnSupervisor({ store: quickStore(), actions, concurrency: 1 });
+  const steps = [
+    { id: 'list', action: 'list' },
+    { id: 'a', action: 'first' },
+    { id: 'b', action: 'see', after: ['a'] },
+    { id: 'c', action: 'see', after: ['b'] },
+    { id: 'each', action: 'see', forEach: { from: 'list' }, after: ['a'] },
+    { id: 'g', steps: [{ id: 'in', action: 'list' }], after: ['c'] },
+    { id: 'd', action: 'see', after: ['g'] },
+    { id: 'other', action: 'see', after: ['list'] },
+  ];
+  const { outcome } = await supervisor.plan({ id: 'p', policy: 'continue', steps });
+  expect((await outcome).steps['each']?.outcome?.value).toEqual([{}]);
+  ran.length = 0;
+  state.isBad = false;
+  await supervisor.retryPlan('p');
+  const { kind, steps: ended } = await supervisor.joinPlan('p').outcome;
+  expect([kind, ended['c']?.outcome?.value]).toEqual(['ok', { b: { a: 'first' } }]);
+  expect(ended['each']?.outcome?.value).toEqual([{ a: 'first' }]);
+  expect(ran.map((id) => id.replace(/#\d$/, '')).toSorted()).toEqual(['a', 'b', 'c', 'd', 'each[0]', 'g/in']);
+});
+
+test('what runs without the result of a step is ended, and runs again, when that step is tried again meanwhile', async () => {
+  const state = { isBad: true, began: 0 };
+  const actions = {
+    first: defineAction({
+      run: () => {
+        if (state.isBad) throw Object.assign(new Error('bad'), { retryable: false });
+        return 'first';
+      },
+    }),
+    waits: defineAction({
+      run: async (_: unknown, { results, signal }) => {
+        state.began += 1;
+        if (state.began > 1) return results;
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('aborted')));
+        });
+      },
+    }),
+  };
+  await using supervisor = await spawnSupervisor({ store: quickStore(), actions });
+  const steps = [
+    { id: 'a', action: 'first' },
+    { id: 'b', action: 'waits', after: ['a'] },
+  ];
+  const { outcome } = await supervisor.plan({ id: 'p', policy: 'continue', steps });
+  await expect.poll(() => state.began).toBe(1);
+  state.isBad = false;
+  await supervisor.retryPlan('p');
+  const { kind, steps: ended } = await outcome;
+  expect([kind, ended['b']?.outcome?.value, state.began]).toEqual(['ok', { a: 'first' }, 2]);
+});
