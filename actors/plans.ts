@@ -10,6 +10,7 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { learnFrom } from './estimates.ts';
+import type { ReadFiles } from './file-contents.ts';
 import { recall, remember, settleFrom } from './memos.ts';
 import { stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { Joins } from './joins.ts';
@@ -162,12 +163,13 @@ class Plans {
     );
     plan.dispatched += ready.length;
     const known: Settled[] = [];
+    const read: ReadFiles = new Map();
     const submissions = ready.flatMap((found): Submission[] => {
       const step = this.#steps.claimed(found);
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
       const { optional = false, memo, ...policy } = policyOfText(step.policy);
-      const remembered = recall(this.#rows, step, memo);
+      const remembered = recall(this.#rows, step, memo, read);
       if (remembered !== undefined) {
         settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
         known.push({ id: action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
