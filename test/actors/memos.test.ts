@@ -277,7 +277,7 @@ test('a step may depend on more than one text can hold, and is remembered all th
   const big = defineAction({ run: (mark: string) => mark.repeat(6e6) });
   const { supervisor, run } = await setUp({ big, lengths: defineAction({ run: () => 'lengths' }) });
   const three = (marks: string): StepOptions[] => [
-    ...[...marks].map((mark, n) => ({ id: `s${n}`, action: 'big', input: mark })),
+    ...Array.from(marks).map((mark, n) => ({ id: `s${n}`, action: 'big', input: mark })),
     { id: 'last', action: 'lengths', after: ['s0', 's1', 's2'], memo: true },
   ];
   const via = async (marks: string) => (await run(three(marks))).ended['last']?.outcome?.via;
