@@ -38,16 +38,24 @@ export function sourcesText(rows: Pick<Rows, 'get'>, action: string): string {
 
 /** What the dependencies returned, by the names of their steps. */
 export function resultsFor(rows: Pick<Rows, 'all' | 'unseal'>, dependant: Dependant): Record<string, unknown> {
+  return Object.fromEntries(resultTextsFor(rows, dependant).map(({ step, value }) => [step, fromText(value)]));
+}
+
+/** The same as texts, in the order of the steps' names: together they may be more than one text can be. */
+export function resultTextsFor(
+  rows: Pick<Rows, 'all' | 'unseal'>,
+  dependant: Dependant,
+): { readonly step: string; readonly value: string }[] {
   const sources = sourcesOf(dependant, READ_BY_STEP);
-  if (sources === undefined) return {};
+  if (sources === undefined) return [];
   const [sql, key] = sources;
   const found = rows.all<{ step: string; value: string }>(
     `select source.step as step, actions.value as value
      from (${sql}) source join actions on actions.id = source.action
-     where actions.value is not null`,
+     where actions.value is not null order by source.step`,
     key,
   );
-  return Object.fromEntries(found.map((row) => [row.step, fromText(unsealed(rows, row).value)]));
+  return found.map((row) => unsealed(rows, row));
 }
 
 /** What a step depends on is as good as its worst part; what is shared by two parts counts once. */

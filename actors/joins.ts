@@ -5,7 +5,9 @@
  *
  * J1 An item is in the plan from the turn in which its list was there, or not at all: there is no half of a fan-out.
  * J2 What is gathered is in the order of the list, and for a group by the names of what is in it.
+ * J3 What cannot be stored, because it is too large together or too deep, fails the step and nothing else.
  */
+import { isPerdureError } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
@@ -49,8 +51,12 @@ export class Joins {
     const given = fromText(unsealed(this.#rows, fan).input) as object | undefined;
     const rounds = this.#steps.unusedRounds(`${stepKey(plan, step)}[`);
     for (const [index, item] of list.entries()) {
-      const input = toText({ item: item as unknown, index, ...given }, `the input of the step "${step}[${index}]"`);
-      this.#putItem(fan, index, sealed(this.#rows, input), rounds);
+      const text = textOf({ item: item as unknown, index, ...given }, `the input of the step "${step}[${index}]"`);
+      if ('refusal' in text) {
+        this.#rows.run('delete from steps where plan = ? and fan = ?', plan, step);
+        return text.refusal;
+      }
+      this.#putItem(fan, index, sealed(this.#rows, text.stored), rounds);
     }
     this.#rows.run(
       'update steps set items = ?, missing = ?, state = ?, from_turn = ? where id = ?',
@@ -108,7 +114,11 @@ export class Joins {
     const parts = join.role === 'each' ? this.#itemsOf(join) : this.#membersOf(join);
     const kind = kindOf(parts);
     const unsuccessful = parts.find((part) => !isSuccess(part.kind));
-    if (join.role === 'each' || this.#isRead(join.plan, join.step)) this.#putValue(join, kind, parts);
+    if (join.role === 'each' || this.#isRead(join.plan, join.step)) {
+      const text = textOf(this.#valueOf(join, parts), `the value of the step "${join.step}"`);
+      if ('refusal' in text) return { kind: 'failed', reason: text.refusal };
+      this.#putValue(join, kind, parts, text.stored);
+    }
     const reason =
       unsuccessful === undefined
         ? null
@@ -144,12 +154,15 @@ export class Joins {
     return dependants.some((one) => one.role !== 'group' || this.#isRead(plan, one.step));
   }
 
-  #putValue(join: StepRow, kind: OutcomeKind, parts: readonly Part[]): void {
+  #valueOf(join: StepRow, parts: readonly Part[]): unknown {
     const values = parts.map((part) =>
       part.value === null ? null : fromText(unsealed(this.#rows, part).value as string),
     );
     const names = parts.map(({ step }) => step.slice(join.step.length + 1));
-    const value = join.role === 'each' ? values : Object.fromEntries(values.map((one, n) => [names[n], one]));
+    return join.role === 'each' ? values : Object.fromEntries(values.map((one, n) => [names[n], one]));
+  }
+
+  #putValue(join: StepRow, kind: OutcomeKind, parts: readonly Part[], value: string): void {
     const at = this.#clock.now();
     this.#rows.run(
       `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, settled_at, kind, value, attempts,
@@ -165,10 +178,20 @@ export class Joins {
       at,
       at,
       kind,
-      sealed(this.#rows, toText(value, `the value of the step "${join.step}"`)),
+      sealed(this.#rows, value),
       parts.reduce((worst, { loss }) => Math.max(worst, loss ?? 0), 0),
       this.#rows.turn,
     );
+  }
+}
+
+/** The text of a value, or why there can be none (J3). */
+function textOf(value: unknown, where: string): { readonly stored: string } | { readonly refusal: string } {
+  try {
+    return { stored: toText(value, where) };
+  } catch (error) {
+    if (isPerdureError(error) && error.code === 'CODEC_REFUSED') return { refusal: error.message };
+    throw error;
   }
 }
 

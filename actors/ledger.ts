@@ -128,12 +128,22 @@ export function readSteps(rows: Reader, plan: string): StepRow[] {
   return steps.filter(({ role }) => role !== 'group').map((step) => unsealed(rows, step));
 }
 
+/** The groups that failed although nothing in them did: what they gathered could not be stored. */
+function failedGroups(rows: Reader, plan: string): StepRow[] {
+  return rows.all<StepRow>(
+    `select * from steps g where plan = ? and role = 'group' and kind = 'failed' and not exists (
+       select 1 from json_each(g.after) named join steps s on s.id = g.plan || '/' || named.value
+       where s.kind in ('failed', 'denied', 'cancelled', 'skipped'))`,
+    plan,
+  );
+}
+
 export function planOutcome(rows: Reader, id: string): PlanOutcome | undefined {
   const plan = readPlan(rows, id);
   if (plan?.state !== 'settled') return undefined;
   const steps: Record<string, StepOutcome> = {};
   const actions = new Map<string, ActionRow | undefined>();
-  for (const row of readSteps(rows, id)) {
+  for (const row of [...readSteps(rows, id), ...failedGroups(rows, id)]) {
     const { step, kind, reason } = row;
     const action = readAction(rows, row.action);
     const outcome = action === undefined ? undefined : outcomeOf(action);

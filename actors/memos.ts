@@ -14,11 +14,11 @@ import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import { refuse, type Wrong } from './action-options.ts';
-import { qualityBefore, resultsFor } from './dependencies.ts';
+import { qualityBefore, resultTextsFor } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
-import { contentsOf } from './file-contents.ts';
+import { contentsOf, type ReadFiles } from './file-contents.ts';
 import type { StepRow } from './plan-tables.ts';
-import { canonical, toText, unsealedText } from './values.ts';
+import { canonical, unsealedText } from './values.ts';
 
 /** When a step need not run again. */
 export interface MemoOptions {
@@ -105,11 +105,15 @@ function wrongPatterns(what: string, patterns: unknown): Wrong {
   return `${what} must be a list of at most ${MOST_PATTERNS} patterns of files, got ${shown(patterns)}`;
 }
 
-/** Notes the key of a step that is about to be dispatched, and gives what is remembered of it. */
-export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined): Memo | undefined {
+/**
+ * Notes the key of a step that is about to be dispatched, and gives what is remembered of it.
+ *
+ * @param known what was read of files for the steps that are dispatched at the same moment.
+ */
+export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined, known: ReadFiles): Memo | undefined {
   // What an earlier round noted must not be taken for this one's.
   if (memo === undefined && step.memo_key === null) return undefined;
-  const key = (memo && keyOf(rows, step, memo)) ?? null;
+  const key = (memo && keyOf(rows, step, memo, known)) ?? null;
   rows.run(
     'update steps set memo_key = ?, memo_outputs = null, saved_ms = null, from_turn = ? where id = ?',
     key,
@@ -119,7 +123,7 @@ export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined):
   if (memo === undefined || key === null || memo.refresh) return undefined;
   const found = rows.get<Memo>('select key, value, outputs, work_ms from memos where key = ?', key);
   // M3.
-  return found !== undefined && contentsOf(memo.folder, memo.outputs) === found.outputs ? found : undefined;
+  return found !== undefined && contentsOf(memo.folder, memo.outputs, known) === found.outputs ? found : undefined;
 }
 
 /** Settles the action of a step with what is remembered: nothing is attempted, asked or charged. */
@@ -184,22 +188,24 @@ function keyOf(
   rows: Pick<Rows, 'get' | 'all' | 'unseal'>,
   { action, plan, name, version, input }: StepRow,
   { version: memoVersion, files, outputs, folder }: MemoPolicy,
+  known?: ReadFiles,
 ): string | undefined {
   const dependant = { id: action, plan, pays: null };
   if (qualityBefore(rows, dependant) < 1) return undefined;
-  const contents = contentsOf(folder, files);
+  const contents = contentsOf(folder, files, known);
   if (contents === undefined) return undefined;
-  const results = JSON.parse(toText(resultsFor(rows, dependant), 'what a step depends on')) as unknown;
   const made = {
     name,
     version,
     memoVersion,
     input: JSON.parse(unsealedText(rows, input)) as unknown,
-    results,
     folder,
     files,
     outputs,
     contents,
   };
-  return createHash('sha256').update(canonical(made)).digest('hex');
+  const hash = createHash('sha256').update(canonical(made));
+  for (const { step, value } of resultTextsFor(rows, dependant))
+    hash.update(`\n${JSON.stringify(step)}:`).update(canonical(JSON.parse(value)));
+  return hash.digest('hex');
 }

@@ -10,10 +10,11 @@ import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { learnFrom } from './estimates.ts';
+import type { ReadFiles } from './file-contents.ts';
 import { recall, remember, settleFrom } from './memos.ts';
-import { actionKey, stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
+import { stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { Joins } from './joins.ts';
-import { StepGraph, type Counts } from './step-graph.ts';
+import { READY_STEP, StepGraph, type Counts, type ReadyStep } from './step-graph.ts';
 
 /** What plans need of the world. */
 export interface PlanWorld {
@@ -138,15 +139,15 @@ class Plans {
         if (typeof items === 'string') this.#settle(plan, due, 'failed', items);
         else plan.unsettled += items;
       } else {
-        const { kind, reason } = this.#joins.gather(due);
+        const { kind, reason } = this.#joins.gather(this.#steps.claimed(due));
         this.#settle(plan, due, kind, reason);
       }
     }
   }
 
-  #nextJoin(plan: string): StepRow | undefined {
-    return this.#rows.get<StepRow>(
-      `select * from steps where plan = ? and role is not null and state = 'ready' limit 1`,
+  #nextJoin(plan: string): ReadyStep | undefined {
+    return this.#rows.get<ReadyStep>(
+      `select ${READY_STEP} from steps where plan = ? and role is not null and state = 'ready' limit 1`,
       plan,
     );
   }
@@ -155,18 +156,20 @@ class Plans {
     const room = (plan.concurrency ?? Infinity) - plan.dispatched;
     // Less than none when it was given less room meanwhile.
     if (room <= 0 || plan.unsettled === plan.dispatched) return [];
-    const ready = this.#rows.all<StepRow>(
-      `select * from steps where plan = ? and state = 'ready' order by rank desc, rowid limit ?`,
+    const ready = this.#rows.all<ReadyStep>(
+      `select ${READY_STEP} from steps where plan = ? and state = 'ready' order by rank desc, rowid limit ?`,
       plan.id,
       Number.isFinite(room) ? room : -1,
     );
     plan.dispatched += ready.length;
     const known: Settled[] = [];
-    const submissions = ready.flatMap((step): Submission[] => {
+    const read: ReadFiles = new Map();
+    const submissions = ready.flatMap((found): Submission[] => {
+      const step = this.#steps.claimed(found);
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
       const { optional = false, memo, ...policy } = policyOfText(step.policy);
-      const remembered = recall(this.#rows, step, memo);
+      const remembered = recall(this.#rows, step, memo, read);
       if (remembered !== undefined) {
         settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
         known.push({ id: action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
@@ -255,17 +258,14 @@ class Plans {
     if (plan === undefined) return;
     if (plan.state === 'stopping') this.#steps.outdateDispatched(id);
     const unsuccessful = this.#steps.unsuccessful(id);
-    const outdated = this.#steps.withNewFoundations(unsuccessful).flatMap((fan) => this.#steps.collapse(fan));
-    for (const { id: step, round, kind } of unsuccessful) {
-      const next = kind === 'skipped' ? round : round + 1;
-      this.#rows.run(
-        `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
-        next,
-        actionKey(step, next),
-        this.#rows.turn,
-        step,
-      );
-    }
+    // Where a failure stops nothing, others have been given nothing in place of its result.
+    const misled = plan.policy === 'continue' ? this.#steps.builtOn(unsuccessful) : [];
+    const fans = this.#steps.withNewFoundations([...unsuccessful, ...misled]);
+    const outdated = fans.flatMap((fan) => this.#steps.collapse(fan));
+    for (const step of misled) outdated.push(...this.#steps.redo(step));
+    for (const { id: step, round, kind } of unsuccessful)
+      this.#steps.renew({ id: step, round: kind === 'skipped' ? round : round + 1 });
+    this.#steps.takeBack(id);
     plan.state = 'running';
     this.#rows.run(
       `update plans set state = 'running', kind = null, settled_at = null, reported_at = null, from_turn = ? where id = ?`,
@@ -280,6 +280,7 @@ class Plans {
   withdraw({ plan: id, at }: { plan: string; at: number }): void {
     const plan = this.#open(id);
     if (plan === undefined || plan.state === 'settled') return;
+    plan.dispatched -= this.#steps.takeBack(id);
     plan.unsettled -= this.#steps.closeWaiting(id, 'cancelled', PLAN_CANCELLED);
     plan.state = 'stopping';
     this.#rows.run(`update plans set state = 'stopping', from_turn = ? where id = ?`, this.#rows.turn, id);

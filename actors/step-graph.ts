@@ -5,7 +5,8 @@
  * Invariants:
  * G1 `missing` counts the dependencies without an outcome, whatever it will be; what an outcome forbids, the plan closes.
  *    A fan-out that has been expanded waits for its items, too; an item for nothing but its turn.
- * G2 No action serves two rounds of a step, nor a step that was removed and another of its name that came later.
+ * G2 No action serves two rounds of a step, nor a step that was removed and another of its name that came later, nor a step and
+ *    somebody who submitted it.
  */
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { StoredPolicy } from '../machines/action-policy.ts';
@@ -20,6 +21,14 @@ export interface Counts {
   readonly unsettled: number;
   readonly dispatched: number;
 }
+
+/** A step to be dispatched, and whether there is an action of its action's id already. */
+export interface ReadyStep extends StepRow {
+  readonly is_taken: 0 | 1;
+}
+
+/** The columns of one. */
+export const READY_STEP = 'steps.*, exists (select 1 from actions where actions.id = steps.action) as is_taken';
 
 export class StepGraph {
   readonly #rows: Rows;
@@ -267,6 +276,37 @@ export class StepGraph {
       .filter(({ kind }) => !isSuccess(kind));
   }
 
+  /** Whatever has begun, or ended with success, after one of these, directly or not. */
+  builtOn(steps: readonly StepRow[]): StepRow[] {
+    const known = new Set(steps.map(({ id }) => id));
+    const found: StepRow[] = [];
+    const queue = [...steps];
+    for (let before = queue.pop(); before !== undefined; before = queue.pop()) {
+      const after = this.#rows.all<StepRow>(
+        `select s.* from edges e join steps s on s.id = e.plan || '/' || e.dependant where e.plan = ? and e.step = ?
+           and (s.state in ('settled', 'dispatched') or s.items is not null)`,
+        before.plan,
+        before.step,
+      );
+      for (const step of after) {
+        if (known.has(step.id)) continue;
+        known.add(step.id);
+        found.push(step);
+        queue.push(step);
+      }
+    }
+    return found;
+  }
+
+  /** Has what has begun, or ended, done once more. Gives the actions that nobody waits for any more. */
+  redo(step: StepRow): string[] {
+    const { id, state, round, action } = step;
+    if (state === 'settled') this.renew({ id, round: round + 1 });
+    if (state !== 'dispatched') return [];
+    this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
+    return [action];
+  }
+
   /** Of these, the expanded fan-outs that come after another of these: what their items were given is made anew. */
   withNewFoundations(renewed: readonly StepRow[]): StepRow[] {
     const names = new Set(renewed.map(({ step }) => step));
@@ -288,14 +328,49 @@ export class StepGraph {
     );
   }
 
-  /** Makes a step wait for its next round; what it waits for is still to be counted. */
-  renew({ id, round }: StepRow): void {
+  /** Makes a step wait for this round, or for the next that is not taken; what it waits for is still to be counted. */
+  renew({ id, round }: Pick<StepRow, 'id' | 'round'>): void {
+    const free = this.#unusedRound(id, round);
     this.#rows.run(
-      `update steps set state = 'waiting', action = ?, from_turn = ? where id = ?`,
-      actionKey(id, round),
+      `update steps set state = 'waiting', kind = null, reason = null, round = ?, action = ?, from_turn = ? where id = ?`,
+      free,
+      actionKey(id, free),
       this.#rows.turn,
       id,
     );
+  }
+
+  /** A step that is about to be dispatched, in a round whose action is nobody's yet. */
+  claimed(step: ReadyStep): StepRow {
+    if (step.is_taken === 0) return step;
+    const { id } = step;
+    const round = this.#unusedRound(id, step.round);
+    const action = actionKey(id, round);
+    this.#rows.run(
+      'update steps set round = ?, action = ?, from_turn = ? where id = ?',
+      round,
+      action,
+      this.#rows.turn,
+      id,
+    );
+    return { ...step, round, action };
+  }
+
+  #unusedRound(id: string, from: number): number {
+    let round = from;
+    while (this.#rows.get('select 1 from actions where id = ?', actionKey(id, round)) !== undefined) round += 1;
+    return round;
+  }
+
+  /** Makes the steps wait that were dispatched as an action which was another's, as earlier versions let happen. Says how many. */
+  takeBack(plan: string): number {
+    const taken = this.#rows.all<Pick<StepRow, 'id' | 'round'>>(
+      `select s.id, s.round from steps s join actions on actions.id = s.action
+       where s.plan = ? and s.state = 'dispatched' and actions.plan is not s.plan`,
+      plan,
+    );
+    for (const step of taken) this.renew(step);
+    return taken.length;
   }
 }
 

@@ -11,7 +11,7 @@ import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { readAction, stepOfAction } from './ledger.ts';
 import { checkedId } from './plan-input.ts';
 import { DEFAULT_QUEUE, checkedQueue, type Queueing } from './queue-options.ts';
-import { stepKey } from './plan-tables.ts';
+import { roundOf, stepKey, type StepRow } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
 import { uniqueOf, type UniqueOptions } from './unique.ts';
 import { sameText, toText } from './values.ts';
@@ -109,7 +109,7 @@ function startOf(what: string, { delayMs, notBefore }: QueueingOptions, at: numb
 export function isKnown(rows: Rows, { id, name, version, input }: Submission): boolean {
   const row = readAction(rows, id);
   if (row === undefined) {
-    const step = stepOfAction(rows, id);
+    const step = stepOfAction(rows, id) ?? stepOfRound(rows, id);
     if (step === undefined) return false;
     throw new PerdureError(
       'ACTION_CONFLICT',
@@ -125,6 +125,12 @@ export function isKnown(rows: Rows, { id, name, version, input }: Submission): b
     `The id "${id}" was used for ${was} before; now it came with "${name}", version ${version}: give this one another id.`,
     { facts: { id, name, version, was: { name: row.name, version: row.version } } },
   );
+}
+
+/** The step whose action in another round, now or later, has this id. */
+function stepOfRound(rows: Pick<Rows, 'get'>, action: string): Pick<StepRow, 'plan'> | undefined {
+  if (roundOf(action) === 1) return undefined;
+  return rows.get<StepRow>('select plan from steps where id = ?', action.slice(0, action.lastIndexOf('#')));
 }
 
 /** The actions of its steps get ids of their own, which nobody else may have. Throws ACTION_CONFLICT. */

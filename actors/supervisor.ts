@@ -264,8 +264,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.amendPlan', plan: this.#sealedPlan(plan), removed });
   }
 
-  /** Gives the failed, skipped and cancelled steps of a plan another round. */
+  /** Gives the failed, skipped and cancelled steps of a plan another round. Throws ACTION_NOT_FOUND. */
   async retryPlan(id: string): Promise<void> {
+    if (readPlan(this.#rows, id) === undefined) throw this.#noPlan(id);
     await this.#send({ type: 'supervisor.retryPlan', plan: id, at: this.#now() });
   }
 

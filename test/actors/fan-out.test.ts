@@ -293,3 +293,42 @@ test.each([
   ];
   expect(await refused(supervisor as never, steps)).toBe(message);
 });
+
+test.each<[what: string, steps: PlanOptions['steps'], failing: string]>([
+  ['what a fan-out gathers', [{ id: 'f', action: 'big', forEach: { from: 'list' } }], 'the value of the step "f"'],
+  [
+    'what a group gathers',
+    [
+      { id: 'g', steps: ['x', 'y', 'z'].map((id) => ({ id, action: 'big' })) },
+      { id: 'after', action: 'small', after: ['g'] },
+    ],
+    'the value of the step "g"',
+  ],
+  [
+    'what an item is given',
+    [{ id: 'f', action: 'small', forEach: { from: 'long' }, input: { more: 'z'.repeat(9e6) } }],
+    'the input of the step "f[1]"',
+  ],
+])('%s may be too large to be stored: that step fails, and everything else goes on', async (_, steps, where) => {
+  const store = quickStore();
+  const actions = {
+    list: defineAction({ run: () => [1, 2, 3] }),
+    long: defineAction({ run: () => ['short', 'y'.repeat(9e6)] }),
+    big: defineAction({ run: () => 'x'.repeat(6e6) }),
+    small: defineAction({ run: () => 'small' }),
+  };
+  const all = [{ id: 'list', action: 'list' }, { id: 'long', action: 'long' }, ...steps];
+  {
+    await using supervisor = await spawnSupervisor({ store, actions });
+    const { outcome } = await supervisor.plan({ id: 'p', policy: 'skip-dependants', steps: all });
+    const { kind, steps: ended } = await outcome;
+    expect(kind).toBe('failed');
+    const failed = Object.values(ended).filter((step) => step.kind === 'failed');
+    expect(failed.map(({ reason }) => reason)).toEqual([expect.stringContaining(`Cannot persist ${where}`)]);
+    expect(Object.keys(ended)).not.toContain('f[3]');
+    expect(await supervisor.execute('small', null)).toMatchObject({ kind: 'ok' });
+  }
+  await using again = await spawnSupervisor({ store, actions });
+  expect((await again.joinPlan('p').outcome).kind).toBe('failed');
+  expect(await again.execute('small', null)).toMatchObject({ kind: 'ok' });
+});

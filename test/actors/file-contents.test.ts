@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync, type BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { contentsOf } from '../../actors/file-contents.ts';
+import { contentsOf, type ReadFiles } from '../../actors/file-contents.ts';
 import { tempFolder } from '../support/temp.ts';
 
 let folder = '';
@@ -74,5 +74,48 @@ describe('contentsOf', () => {
     chmodSync(join(folder, 'a.js'), 0o000);
     // Who is root reads everything.
     if (process.getuid?.() !== 0) expect(contentsOf(folder, ['a.js'])).toBeUndefined();
+  });
+
+  test('descends into links to folders, and ends where they lead in a circle', () => {
+    for (const path of ['real/b.txt', 'src/a.txt', 'other/c.txt']) write(path);
+    symlinkSync('../real', join(folder, 'src/link'));
+    const before = contentsOf(folder, ['src/**']);
+    expect(before?.split(' ')[0]).toBe('2');
+    expect([count('src'), count('src/**/*.txt'), count('src', '!src/**/b.txt')]).toEqual(['2', '2', '1']);
+    write('real/b.txt', 'changed');
+    expect(contentsOf(folder, ['src/**'])).not.toBe(before);
+    write('real/b.txt');
+    symlinkSync('..', join(folder, 'src/up'));
+    symlinkSync('.', join(folder, 'src/self'));
+    symlinkSync('../other', join(folder, 'real/there'));
+    symlinkSync('../src', join(folder, 'other/back'));
+    expect(contentsOf(folder, ['src/**'])).toBeDefined();
+    const circles = contentsOf(folder, ['src/**']);
+    write('other/c.txt', 'changed');
+    expect(contentsOf(folder, ['src/**'])).not.toBe(circles);
+  });
+
+  test('says nothing where links lead to more links than anybody follows', () => {
+    const names = Array.from({ length: 9 }, (_, n) => `d${n}`);
+    for (const name of names) mkdirSync(join(folder, name));
+    for (const name of names)
+      for (const other of names) if (other !== name) symlinkSync(`../${other}`, join(folder, name, other));
+    write('d0/a');
+    expect(contentsOf(folder, ['**'])).toBeUndefined();
+  });
+
+  test('a file that was read at this moment is not read again, unless it is another meanwhile', () => {
+    write('a', 'one');
+    const known: ReadFiles = new Map();
+    const first = contentsOf(folder, ['a'], known);
+    const [path, { stats }] = [...known][0] as [string, { stats: BigIntStats }];
+    known.set(path, { stats, digest: 'kept' });
+    const kept = contentsOf(folder, ['a'], known);
+    expect(kept).not.toBe(first);
+    expect(contentsOf(folder, ['./a', 'a'], known)).toBe(kept);
+    write('a', 'three');
+    expect([kept, first]).not.toContain(contentsOf(folder, ['a'], known));
+    write('a', 'one');
+    expect(contentsOf(folder, ['a'], known)).toBe(first);
   });
 });

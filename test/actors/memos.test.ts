@@ -272,3 +272,15 @@ test('groups and the items of fan-outs are remembered, and the critical path lea
   expect(summary.unchanged.toSorted()).toEqual(['phase/each[0]', 'phase/each[1]', 'phase/list']);
   expect(ended['phase/each']?.outcome?.value).toEqual([2, 4]);
 });
+
+test('a step may depend on more than one text can hold, and is remembered all the same', async () => {
+  const big = defineAction({ run: (mark: string) => mark.repeat(6e6) });
+  const { supervisor, run } = await setUp({ big, lengths: defineAction({ run: () => 'lengths' }) });
+  const three = (marks: string): StepOptions[] => [
+    ...Array.from(marks).map((mark, n) => ({ id: `s${n}`, action: 'big', input: mark })),
+    { id: 'last', action: 'lengths', after: ['s0', 's1', 's2'], memo: true },
+  ];
+  const via = async (marks: string) => (await run(three(marks))).ended['last']?.outcome?.via;
+  expect([await via('abc'), await via('abc'), await via('acb')]).toEqual([undefined, 'memo', undefined]);
+  await supervisor.close();
+});
