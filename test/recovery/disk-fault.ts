@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import Database from 'better-sqlite3';
@@ -169,6 +170,8 @@ export const diskFull: Fault = {
     return {
       end: async () => {
         rmSync(ballast);
+        // ext4 gives freed blocks out again only after its journal's next commit.
+        execFileSync('sync', ['--file-system', dirname(store)]);
         return Date.now();
       },
     };
