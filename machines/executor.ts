@@ -541,7 +541,7 @@ export const executorMachine = setup({
     holding: {
       initial: 'emptying',
       on: {
-        'executor.resume': { target: 'admitting', actions: 'releaseSlots' },
+        'executor.resume': { target: 'admitting', actions: ['releaseSlots', 'wake'] },
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
