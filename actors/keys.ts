@@ -21,22 +21,22 @@ type Competing = Pick<ActionRow, 'id' | 'lane' | 'optional' | 'rank' | 'seq'>;
 /** The lanes in which a key is held are looked up one after the other, and not the rows in between. */
 const FIRST_HELD = `
   with recursive held(lane) as (
-    select min(lane) from actions where key = ?1 and state = 'held'
+    select min(lane) from actions where key = ? and state = 'held'
     union all
-    select (select min(lane) from actions where key = ?1 and state = 'held' and lane > held.lane)
+    select (select min(lane) from actions where key = ? and state = 'held' and lane > held.lane)
     from held where held.lane is not null
   )
   select a.id, a.lane, a.optional, a.rank, a.seq from held join actions a on a.seq =
-    (select seq from actions where key = ?1 and state = 'held' and lane = held.lane order by optional, rank desc, seq limit 1)`;
+    (select seq from actions where key = ? and state = 'held' and lane = held.lane order by optional, rank desc, seq limit 1)`;
 
 /** And so are the keys of which any is held. */
 const HELD_KEYS = `
   with recursive keys(key) as (
-    select min(key) from actions where state = 'held' and key > ?1
+    select min(key) from actions where state = 'held' and key > ?
     union all
     select (select min(key) from actions where state = 'held' and key > keys.key) from keys where keys.key is not null
   )
-  select key from keys where key is not null limit ?2`;
+  select key from keys where key is not null limit ?`;
 
 const gateOf = (key: string) => `${KEY_GATE}${key}`;
 
@@ -68,7 +68,7 @@ export function balance(step: QueueStep, key: string): void {
   );
   const best = new Map<number | null, Competing>();
   if (mayStart(step, key)) {
-    for (const one of [...waiting, ...rows.all<Competing>(FIRST_HELD, key)]) {
+    for (const one of [...waiting, ...rows.all<Competing>(FIRST_HELD, key, key, key)]) {
       const other = best.get(one.lane);
       if (other === undefined || inOrder(one, other) < 0) best.set(one.lane, one);
     }
