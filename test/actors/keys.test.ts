@@ -444,7 +444,7 @@ function backwards(clock: SimulatedClock) {
 
 describe('a component that was out of use when the process ended', () => {
   const broken = { window: 4, minCalls: 2, openMs: HOUR, maxOpenMs: HOUR };
-  const plain = { run: () => 1, whenOpen: 'wait' } as const;
+  const plain = { run: async (_: null) => {}, whenOpen: 'wait' } as const;
 
   test.each([
     ['is named by nothing any more', { call: defineAction(plain) }, {}],
