@@ -106,15 +106,23 @@ export function openKeys(step: QueueStep, most: number): void {
   const { rows, limits } = step;
   const at = step.now();
   const dueOf = (when: string, time: number) =>
-    rows.all<KeyRow>(`select key from spent_keys where open_at ${when} ? order by open_at limit ?`, time, most);
+    rows.all<Pick<KeyRow, 'key'>>(
+      `select key from spent_keys where open_at ${when} ? order by open_at limit ?`,
+      time,
+      most,
+    );
   // What is further away than the rate says was noted before the clock was set back, or by another rate.
   const due = [...dueOf('<=', at), ...dueOf('>', at + (limits.keys.rate?.perMs ?? 0))].slice(0, most);
   for (const { key } of due) {
     rows.run('delete from spent_keys where key = ?', key);
     balance(step, key);
   }
-  const next = due.length === most ? at : rows.get<KeyRow>('select min(open_at) as open_at from spent_keys')?.open_at;
-  if (next != null) step.wakeBy(next);
+  const next = due.length === most ? at : firstOpening(step);
+  if (next !== null) step.wakeBy(next);
+}
+
+function firstOpening({ rows }: QueueStep): number | null {
+  return rows.get<{ at: number | null }>('select min(open_at) as at from spent_keys')?.at ?? null;
 }
 
 /** At the start: whether keys have other limits than at the start before, so that what is held must be balanced anew. */
