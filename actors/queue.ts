@@ -39,7 +39,18 @@ import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
 import { firstReview, review, reviewAgain, tellIfLate } from './due.ts';
 import { policyOfText } from './earlier-versions.ts';
-import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
+import {
+  admit,
+  balance,
+  balanceAnew,
+  inOrder,
+  leave,
+  mayStart,
+  noteKeyLimits,
+  noteKeyStart,
+  openKeys,
+  type Placed,
+} from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
 import { noteComponent, noteRefused } from './components-out.ts';
@@ -256,11 +267,11 @@ class Queue {
       at,
     );
     for (const row of due) admit(this.#step, row);
+    balanceAnew(this.#step, WOKEN_AT_ONCE);
     openKeys(this.#step, WOKEN_AT_ONCE);
     rankByEstimates(this.#step, WOKEN_AT_ONCE);
     const next = this.#rows.get<{ at: number | null }>(
-      `select min(at) as at from (select min(not_before) as at from actions where state = 'delayed'
-         union all select min(open_at) from spent_keys)`,
+      `select min(not_before) as at from actions where state = 'delayed'`,
     );
     if (next?.at != null) this.#step.wakeBy(next.at);
   }
@@ -279,7 +290,7 @@ class Queue {
   }
 
   noteComponent(state: ComponentState): void {
-    noteComponent(this.#rows, state);
+    noteComponent(this.#rows, state, this.#world.clock.now());
   }
 
   defer({ id, until }: { id: string; until: number }): void {
@@ -294,7 +305,7 @@ class Queue {
       this.#rows.turn,
       id,
     );
-    noteRefused(this.#rows, policy.component as string, until);
+    noteRefused(this.#rows, policy.component as string, until, this.#world.clock.now());
     admit(this.#step, { ...row, lane });
   }
 
@@ -324,8 +335,10 @@ class Queue {
         room.take(lane, next.id);
         if (next.key !== null) noteKeyStart(this.#step, next.key);
       }
-      // Another of the queue, or of the component, may wait in another lane.
-      for (const one of heads.keys()) if (one === lane || !room.isOpen(one)) look(one);
+      // Another of the queue, of the component or of the key may wait in another lane.
+      const isChanged = (one: OpenLane, head: Head) =>
+        one === lane || (next.key !== null && head.key === next.key) || !room.isOpen(one);
+      for (const [one, head] of heads) if (isChanged(one, head)) look(one);
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
@@ -577,11 +590,12 @@ class Queue {
   }
 }
 
-/** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
+/** Lets actions wait again whose handlers have come back, counts the lanes anew, and notes the limits of keys. Gives how many. */
 export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
   const known = limits ?? NO_LIMITS;
   prepareLanes(rows, known.queues.keys());
   const step: QueueStep = { rows, limits: known, now: () => clock.now(), wakeBy: () => {}, tell: () => {} };
+  noteKeyLimits(step);
   let count = 0;
   for (const [name, version] of registry.names) {
     const parked = rows.all<Placed>(

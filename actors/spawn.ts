@@ -332,10 +332,16 @@ function equip(durable: Tree, components: Readonly<Record<string, ComponentPolic
   const stored = (id: string) =>
     (system.get(id) as AnyActorRef | undefined)?.getSnapshot().context as { policy?: unknown };
   const { components: standing } = standingOf(durable).degradation;
+  const policyOf = (name: string) => stored(componentId(name))?.policy as ComponentPolicy | undefined;
   // One that is gone must not weigh any more, and one that has come back must weigh again.
   const isKnown =
     isDeepStrictEqual(weightsOf(standing), weightsOf(components)) &&
-    Object.entries(components).every(([name, policy]) => isDeepStrictEqual(stored(componentId(name))?.policy, policy));
+    Object.entries(components).every(([name, policy]) => isDeepStrictEqual(policyOf(name), policy)) &&
+    // Of one that is gone nothing may rest until it is back.
+    Object.entries(standing).every(
+      ([name, { status }]) =>
+        Object.hasOwn(components, name) || (status === 'operational' && policyOf(name)?.breaker === null),
+    );
   if (isKnown && isDeepStrictEqual(stored('budget').policy, budget)) return;
   const event: SupervisorCommand = { type: 'supervisor.equip', components, budget, at: durable.store.clock.now() };
   // It takes effect before whatever the host sends, and nothing waits for it: whoever starts must hear what comes of

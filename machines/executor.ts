@@ -515,8 +515,6 @@ export const executorMachine = setup({
       entry: claiming,
       on: {
         'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
-        // What was cancelled may have kept another of its key from running.
-        'executor.cancel': { actions: [{ type: 'cancelQueued', params: ({ event }) => event }, claiming] },
         'executor.configure': { actions: [{ type: 'setLimit', params: ({ event }) => event }, claiming] },
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
         'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },
@@ -541,7 +539,7 @@ export const executorMachine = setup({
     holding: {
       initial: 'emptying',
       on: {
-        'executor.resume': { target: 'admitting', actions: 'releaseSlots' },
+        'executor.resume': { target: 'admitting', actions: ['releaseSlots', 'wake'] },
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
