@@ -496,7 +496,7 @@ class Queue {
   }
 
   workOff({ component, at, asked = false }: WorkOff): void {
-    workOff(this.#rows, component, at, asked);
+    workOff(this.#step, component, at, asked);
   }
 
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
@@ -553,7 +553,7 @@ class Queue {
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
     if (via !== undefined && owes === true) incur(this.#rows, row, via, qualityLoss, at);
     if (row.pays !== null) noteSettled(this.#rows, { id, pays: row.pays, kind, error, at });
-    if (kind === 'ok' || kind === 'recovered') payDue(this.#rows, component, row.pays !== null, at);
+    if (kind === 'ok' || kind === 'recovered') payDue(this.#step, component, row.pays !== null, at);
     const learns = risk.impact !== 'low' && cost !== undefined && score !== undefined && raw !== undefined;
     const chargedAt = bad !== undefined && bad > 0 ? at : null;
     return { id, kind, plan, chargedAt, scores: learns ? { score, raw } : null };
