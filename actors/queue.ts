@@ -501,7 +501,8 @@ class Queue {
 
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
     const settled = this.#settle(id, at ?? this.#world.clock.now(), result);
-    if (settled !== undefined) this.#answer({ type: 'executor.settled', settled: [settled] });
+    // Its slot is free in any case, and the next one is claimed when outcomes have been told.
+    this.#answer({ type: 'executor.settled', settled: settled === undefined ? [] : [settled] });
   }
 
   #textOf(record: ErrorRecord | Shortfall | null | undefined): string | null {

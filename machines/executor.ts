@@ -203,6 +203,8 @@ export type ExecutorEvent =
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.found'; readonly id: string; readonly slot: number; readonly at: number }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
+  /** Outcomes have been told of: there may be room. */
+  | { readonly type: 'executor.claim' }
   | ActionNotice;
 
 /** An action that has its outcome, as others hear of it. */
@@ -294,6 +296,10 @@ const settling = {
   type: 'putOutcome',
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
 } as const;
+type SettledEvent = Extract<ExecutorEvent, { type: 'executor.settled' }>;
+const teaches = ({ event }: { event: SettledEvent }) => event.settled.some(({ scores }) => scores !== null);
+const learning = { type: 'learn', params: ({ event }: { event: SettledEvent }) => event } as const;
+const telling = { type: 'announce', params: ({ event }: { event: SettledEvent }) => ({ notice: event }) } as const;
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
 const deferring = {
   type: 'defer',
@@ -324,7 +330,7 @@ export const executorMachine = setup({
     putQueued: notProvided('executor', 'putQueued') as (_: unknown, p: { submissions: readonly Submission[] }) => void,
     /** Gives the first `limit - running` waiting rows the free slots, and answers `executor.claimed`. */
     claim: notProvided('executor', 'claim') as (_: unknown, p: Room) => void,
-    /** Writes the outcome, charges the error budget, and answers `executor.settled`. */
+    /** Writes the outcome, charges the error budget, and answers `executor.settled`, with none if it had one already. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
       p: { id: string; at: number | null; result: ActionResult },
@@ -410,6 +416,11 @@ export const executorMachine = setup({
     /** While it is paused no attempt begins; those that are under way go on. */
     holdSlots: toSlots({ type: 'action.hold' }),
     releaseSlots: toSlots({ type: 'action.release' }),
+    /**
+     * When whoever is told of outcomes has heard of them: a dependant that one has freed may go before all that waits. A raised
+     * event would come before they are told.
+     */
+    claimLater: sendTo(({ self }) => self, { type: 'executor.claim' }),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
@@ -461,16 +472,7 @@ export const executorMachine = setup({
         if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
       }),
     },
-    'executor.settled': [
-      {
-        guard: ({ event }) => event.settled.some(({ scores }) => scores !== null),
-        actions: [
-          { type: 'learn', params: ({ event }) => event },
-          { type: 'announce', params: ({ event }) => ({ notice: event }) },
-        ],
-      },
-      { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    ],
+    'executor.settled': [{ guard: teaches, actions: [learning, telling] }, { actions: telling }],
     'executor.sleep': {
       guard: ({ context, event }) => event.until < (context.wakeAt ?? Infinity),
       actions: [
@@ -532,7 +534,12 @@ export const executorMachine = setup({
         'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming, reviewing] },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
-        'action.ended': { actions: [settling, ...leaving, claiming] },
+        'action.ended': { actions: [settling, ...leaving] },
+        'executor.settled': [
+          { guard: teaches, actions: [learning, telling, 'claimLater'] },
+          { actions: [telling, 'claimLater'] },
+        ],
+        'executor.claim': { actions: claiming },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
         'action.deferred': { actions: [deferring, ...leaving, claiming] },
