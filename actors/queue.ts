@@ -47,6 +47,7 @@ import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import { DATED, type ActionRow } from './queue-tables.ts';
 import { rankByEstimate, rankByEstimates, reprioritise } from './reprioritise.ts';
+import { takeBackStarts } from './untried.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
@@ -285,6 +286,7 @@ class Queue {
   defer({ id, until }: { id: string; until: number }): void {
     const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
     if (row?.state !== 'running') return;
+    takeBackStarts(this.#step, row);
     const policy = policyFrom(row.policy);
     // In any other lane it would be claimed again at once, and again.
     const lane = laneFor(this.#rows, row.queue, policy);
@@ -427,6 +429,7 @@ class Queue {
       id,
     );
     const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
+    if (!isBegun) takeBackStarts(this.#step, row);
     leave(this.#step, row, 'running');
     const { name, policy } = row;
     const { risk, hasUndo } = policyOfText(policy);
