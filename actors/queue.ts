@@ -152,8 +152,10 @@ function policyFrom(text: string): StoredPolicy {
   return lastPolicy.policy;
 }
 
-/** So much that was delayed, and so many keys, get their turn in one turn. */
+/** So much that was delayed, or parked, and so many keys, get their turn in one turn. */
 const WOKEN_AT_ONCE = 1_000;
+/** So many that turn out not to be able to run are put aside in one turn. */
+const PASSED_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
@@ -259,6 +261,7 @@ class Queue {
     for (const row of due) admit(this.#step, row);
     openKeys(this.#step, WOKEN_AT_ONCE);
     rankByEstimates(this.#step, WOKEN_AT_ONCE);
+    if (unparkSome(this.#step, this.#world.registry)) this.#step.wakeBy(at);
     const next = this.#rows.get<{ at: number | null }>(
       `select min(at) as at from (select min(not_before) as at from actions where state = 'delayed'
          union all select min(open_at) from spent_keys)`,
@@ -312,14 +315,18 @@ class Queue {
       else heads.set(lane, head);
     };
     for (const lane of room.lanes()) look(lane);
+    let passed = 0;
     while (heads.size > 0) {
+      if (passed === PASSED_AT_ONCE) {
+        this.#step.wakeBy(this.#world.clock.now());
+        break;
+      }
       // Most often nothing waits, and then it does not matter what is free.
       free ??= this.#freeSlots(limit);
       const slot = free[claimed.length];
       if (slot === undefined) break;
       const [lane, next] = [...heads].reduce((best, one) => (inOrder(one[1], best[1]) < 0 ? one : best));
-      if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else if (next.key !== null && !mayStart(this.#step, next.key)) balance(this.#step, next.key);
+      if (this.#passOver(next)) passed += 1;
       else {
         claimed.push(this.#take(next, slot));
         countIn(this.#rows, lane.id, -1);
@@ -330,6 +337,14 @@ class Queue {
       for (const one of heads.keys()) if (one === lane || !room.isOpen(one)) look(one);
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
+  }
+
+  /** Puts aside what waits and cannot run. */
+  #passOver({ id, name, version, key }: Head): boolean {
+    if (this.#world.registry.find(name, version) === undefined) this.park({ id });
+    else if (key !== null && !mayStart(this.#step, key)) balance(this.#step, key);
+    else return false;
+    return true;
   }
 
   #freeSlots(limit: number): number[] {
@@ -581,20 +596,21 @@ class Queue {
   }
 }
 
-/** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
-export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
+/** Counts the lanes anew, and lets the first actions wait again whose handlers have come back: the others when it wakes. */
+export function prepareQueue({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): void {
   const known = limits ?? NO_LIMITS;
   prepareLanes(rows, known.queues.keys());
-  const step: QueueStep = { rows, limits: known, now: () => clock.now(), wakeBy: () => {}, tell: () => {} };
-  let count = 0;
-  for (const [name, version] of registry.names) {
-    const parked = rows.all<Placed>(
-      `select id, lane, key from actions where state = 'parked' and name = ? and version = ?`,
-      name,
-      version,
-    );
-    for (const row of parked) admit(step, row);
-    count += parked.length;
-  }
-  return count;
+  unparkSome({ rows, limits: known, now: () => clock.now(), wakeBy: () => {}, tell: () => {} }, registry);
+}
+
+/** Lets actions wait that are parked and have a handler, so many at once. Gives whether there may be more. */
+function unparkSome(step: QueueStep, registry: Registry): boolean {
+  const parked = step.rows.all<Placed>(
+    `select a.id, a.lane, a.key from json_each(?) known
+       cross join actions a on a.state = 'parked' and a.name = known.value ->> 0 and a.version = known.value ->> 1
+     limit ${WOKEN_AT_ONCE}`,
+    JSON.stringify(registry.names),
+  );
+  for (const row of parked) admit(step, row);
+  return parked.length === WOKEN_AT_ONCE;
 }

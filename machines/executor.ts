@@ -370,7 +370,7 @@ export const executorMachine = setup({
     noteComponent: notProvided('executor', 'noteComponent') as (_: unknown, p: ComponentState) => void,
     /** Lets an action wait for its component as a row that has not begun, with all others of the same. */
     defer: notProvided('executor', 'defer') as (_: unknown, p: { id: string; until: number }) => void,
-    /** Lets wait for a slot what was delayed, or held for a rate, until now. */
+    /** Lets wait for a slot what was delayed, held for a rate, or parked without a handler, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     /** Ranks an action anew that waits; answers `executor.told`. */
     reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
@@ -514,7 +514,7 @@ export const executorMachine = setup({
   },
   states: {
     admitting: {
-      entry: claiming,
+      entry: ['wake', claiming],
       on: {
         'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
         // What was cancelled may have kept another of its key from running.

@@ -190,9 +190,11 @@ export class Timers implements Scheduler {
   #wake(): void {
     this.#armed = undefined;
     this.#followClock();
+    // What a turn sets for at once, to leave others their turn, is for the next time.
+    const now = this.#host.clock.now();
     for (let fired = 0; fired < BURST && !this.#closed; fired++) {
       const timer = this.#next();
-      if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
+      if (timer === undefined || timer.fireAt > now) break;
       this.#remove(timer);
       this.#free(timer.source, timer.key.replace(BEREFT, ''));
       this.#host.fire(timer);

@@ -102,7 +102,9 @@ class Stepped {
 
   /** Sends what the last step sends to itself. */
   claimLater(): this {
-    const sent = this.of<{ event: ExecutorEvent }>('xstate.sendTo').find(({ event }) => event.type === 'executor.claim');
+    const sent = this.of<{ event: ExecutorEvent }>('xstate.sendTo').find(
+      ({ event }) => event.type === 'executor.claim',
+    );
     return sent === undefined ? this : this.send(sent.event);
   }
 
