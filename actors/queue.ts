@@ -154,11 +154,12 @@ function policyFrom(text: string): StoredPolicy {
 
 /** So much that was delayed, or parked, and so many keys, get their turn in one turn. */
 const WOKEN_AT_ONCE = 1_000;
-/** So many that turn out not to be able to run are put aside in one turn. */
+/** So many that turn out not to be able to run are put aside in one claim. */
 const PASSED_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
+const IS_STOPPING = `select 1 from plans where id = ? and state = 'stopping'`;
 const PLACED = 'select id, lane, key, state from actions where id = ?';
 const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
@@ -317,7 +318,7 @@ class Queue {
     for (const lane of room.lanes()) look(lane);
     let passed = 0;
     while (heads.size > 0) {
-      if (passed === PASSED_AT_ONCE) {
+      if (passed >= PASSED_AT_ONCE) {
         this.#step.wakeBy(this.#world.clock.now());
         break;
       }
@@ -326,6 +327,11 @@ class Queue {
       const slot = free[claimed.length];
       if (slot === undefined) break;
       const [lane, next] = [...heads].reduce((best, one) => (inOrder(one[1], best[1]) < 0 ? one : best));
+      // The rest of its plan is cancelled in turns to come, and each of them is followed by a claim.
+      if (this.#isBeingCancelled(next)) {
+        heads.delete(lane);
+        continue;
+      }
       if (this.#passOver(next)) passed += 1;
       else {
         claimed.push(this.#take(next, slot));
@@ -337,6 +343,10 @@ class Queue {
       for (const one of heads.keys()) if (one === lane || !room.isOpen(one)) look(one);
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
+  }
+
+  #isBeingCancelled({ plan }: Head): boolean {
+    return plan !== null && this.#rows.get(IS_STOPPING, plan) !== undefined;
   }
 
   /** Puts aside what waits and cannot run. */

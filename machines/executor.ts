@@ -235,6 +235,9 @@ export type ExecutorNotice =
   | QueueNotice
   | ActionNotice;
 
+/** More are cancelled in turns after this one, so that no turn is long. */
+const CANCELLED_A_TURN = 1_000;
+
 const slotId = (slot: number) => `slot.${slot}`;
 
 type Args = { readonly context: ExecutorContext };
@@ -295,6 +298,16 @@ const reprioritising = {
 const settling = {
   type: 'putOutcome',
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
+} as const;
+type CancelEvent = Extract<ExecutorEvent, { type: 'executor.cancel' }>;
+const isLong = ({ event: { ids } }: { event: CancelEvent }) => ids.length > CANCELLED_A_TURN;
+const cancelling = {
+  type: 'cancelQueued',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(0, CANCELLED_A_TURN), at }),
+} as const;
+const cancellingRest = {
+  type: 'cancelLater',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(CANCELLED_A_TURN), at }),
 } as const;
 type SettledEvent = Extract<ExecutorEvent, { type: 'executor.settled' }>;
 const teaches = ({ event }: { event: SettledEvent }) => event.settled.some(({ scores }) => scores !== null);
@@ -421,6 +434,11 @@ export const executorMachine = setup({
      * event would come before they are told.
      */
     claimLater: sendTo(({ self }) => self, { type: 'executor.claim' }),
+    /** A timer, which survives a crash. */
+    cancelLater: raise(
+      (_, { ids, at }: { ids: readonly string[]; at: number }) => ({ type: 'executor.cancel' as const, ids, at }),
+      { delay: 0 },
+    ),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
@@ -446,7 +464,7 @@ export const executorMachine = setup({
   initial: 'admitting',
   on: {
     'executor.submit': { actions: { type: 'putQueued', params: ({ event }) => event } },
-    'executor.cancel': { actions: { type: 'cancelQueued', params: ({ event }) => event } },
+    'executor.cancel': [{ guard: isLong, actions: [cancelling, cancellingRest] }, { actions: cancelling }],
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
     'executor.adapt': { actions: 'adapt' },
@@ -518,7 +536,10 @@ export const executorMachine = setup({
       on: {
         'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
         // What was cancelled may have kept another of its key from running.
-        'executor.cancel': { actions: [{ type: 'cancelQueued', params: ({ event }) => event }, claiming] },
+        'executor.cancel': [
+          { guard: isLong, actions: [cancelling, cancellingRest, claiming] },
+          { actions: [cancelling, claiming] },
+        ],
         'executor.configure': { actions: [{ type: 'setLimit', params: ({ event }) => event }, claiming] },
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
         'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },

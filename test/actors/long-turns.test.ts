@@ -77,3 +77,28 @@ test('thousands without a handler are parked, and wait again when it is back, a 
   expect(Math.max(...byCommit(fourth, 'waiting'))).toBeLessThanOrEqual(A_COMMIT);
   crash(fourth.durable);
 });
+
+test('a plan of thousands is cancelled a thousand a turn, also when a crash comes between, and nothing more of it begins', async () => {
+  const began: string[] = [];
+  const run = (_: unknown, { id, signal }: { readonly id: string; readonly signal: AbortSignal }) => {
+    began.push(id);
+    return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  };
+  const actions: Actions = { job: defineAction({ run }) };
+  const store = join(tempFolder(), 'plan.db');
+  const first = await inLife(store, actions);
+  const steps = Array.from({ length: MANY }, (_, n) => ({ id: `${n}`, action: 'job' as const, input: null as never }));
+  const { cancel, outcome } = await first.plan({ id: 'job', steps });
+  outcome.catch(() => {});
+  expect(statesOf(first)).toEqual({ waiting: MANY - 1, running: 1 });
+  await cancel();
+  const { waiting = 0 } = statesOf(first);
+  expect(waiting).toBeGreaterThan(MANY - A_COMMIT);
+  crash(first.durable);
+  const second = await inLife(store, actions);
+  await until(() => statesOf(second)['settled'] === MANY);
+  expect(await second.joinPlan('job').outcome).toMatchObject({ kind: 'cancelled' });
+  expect(Math.max(...byCommit(second, 'settled'))).toBeLessThanOrEqual(A_COMMIT);
+  expect(new Set(began)).toEqual(new Set(['job/0']));
+  await second.close();
+});
