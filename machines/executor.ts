@@ -532,7 +532,7 @@ export const executorMachine = setup({
   },
   states: {
     admitting: {
-      entry: ['wake', claiming],
+      entry: claiming,
       on: {
         'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
         // What was cancelled may have kept another of its key from running.
@@ -569,7 +569,7 @@ export const executorMachine = setup({
     holding: {
       initial: 'emptying',
       on: {
-        'executor.resume': { target: 'admitting', actions: 'releaseSlots' },
+        'executor.resume': { target: 'admitting', actions: ['releaseSlots', 'wake'] },
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
