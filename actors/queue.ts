@@ -327,8 +327,9 @@ class Queue {
       const slot = free[claimed.length];
       if (slot === undefined) break;
       const [lane, next] = [...heads].reduce((best, one) => (inOrder(one[1], best[1]) < 0 ? one : best));
-      // The rest of its plan is cancelled in turns to come, and each of them is followed by a claim.
+      // Its plan is being cancelled, in several turns: the lane goes on after them.
       if (this.#isBeingCancelled(next)) {
+        this.#answer({ type: 'executor.cancelLater', ids: [next.id], at: this.#world.clock.now() });
         heads.delete(lane);
         continue;
       }

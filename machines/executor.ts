@@ -176,6 +176,8 @@ export interface Measures {
 export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  /** The same, in a turn of its own. */
+  | { readonly type: 'executor.cancelLater'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
   /** Gives actions that have failed for good another round. */
   | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
@@ -465,6 +467,7 @@ export const executorMachine = setup({
   on: {
     'executor.submit': { actions: { type: 'putQueued', params: ({ event }) => event } },
     'executor.cancel': [{ guard: isLong, actions: [cancelling, cancellingRest] }, { actions: cancelling }],
+    'executor.cancelLater': { actions: { type: 'cancelLater', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
     'executor.adapt': { actions: 'adapt' },
