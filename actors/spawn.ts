@@ -52,7 +52,7 @@ import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
-import { queueActions, unpark } from './queue.ts';
+import { prepareQueue, queueActions } from './queue.ts';
 import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
@@ -150,7 +150,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
     const { clock, rows } = store;
-    unpark({ rows, registry, limits, clock });
+    prepareQueue({ rows, registry, limits, clock });
     const progress = new Progress();
     const random = options.random ?? Math.random;
     const world = {

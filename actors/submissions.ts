@@ -64,7 +64,8 @@ export function submissionOf(
   checkOverrides(what, options, ['id', 'signal', 'unique', 'onFull', ...QUEUEING]);
   const { queue, key, unique, optional = false } = options;
   const { priority, maxWaiting } = checkedQueue(limits, what, queue);
-  const urgency = urgencyOf(what, { priority, ...options }, at);
+  // One that is given as undefined is not given.
+  const urgency = urgencyOf(what, { ...options, priority: options.priority ?? priority }, at);
   const notBefore = startOf(what, options, at);
   const version = versionOf(registry.get(name));
   const text = toText(input, `the input of the action "${id}"`);

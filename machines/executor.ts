@@ -176,6 +176,8 @@ export interface Measures {
 export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  /** The same, in a turn of its own. */
+  | { readonly type: 'executor.cancelLater'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
   /** Gives actions that have failed for good another round. */
   | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
@@ -203,6 +205,8 @@ export type ExecutorEvent =
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.found'; readonly id: string; readonly slot: number; readonly at: number }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
+  /** Outcomes have been told of: there may be room. */
+  | { readonly type: 'executor.claim' }
   | ActionNotice;
 
 /** An action that has its outcome, as others hear of it. */
@@ -232,6 +236,9 @@ export type ExecutorNotice =
   | { readonly type: 'executor.idle' }
   | QueueNotice
   | ActionNotice;
+
+/** More are cancelled in turns after this one, so that no turn is long. */
+const CANCELLED_A_TURN = 1_000;
 
 const slotId = (slot: number) => `slot.${slot}`;
 
@@ -294,6 +301,20 @@ const settling = {
   type: 'putOutcome',
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
 } as const;
+type CancelEvent = Extract<ExecutorEvent, { type: 'executor.cancel' }>;
+const isLong = ({ event: { ids } }: { event: CancelEvent }) => ids.length > CANCELLED_A_TURN;
+const cancelling = {
+  type: 'cancelQueued',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(0, CANCELLED_A_TURN), at }),
+} as const;
+const cancellingRest = {
+  type: 'cancelLater',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(CANCELLED_A_TURN), at }),
+} as const;
+type SettledEvent = Extract<ExecutorEvent, { type: 'executor.settled' }>;
+const teaches = ({ event }: { event: SettledEvent }) => event.settled.some(({ scores }) => scores !== null);
+const learning = { type: 'learn', params: ({ event }: { event: SettledEvent }) => event } as const;
+const telling = { type: 'announce', params: ({ event }: { event: SettledEvent }) => ({ notice: event }) } as const;
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
 const deferring = {
   type: 'defer',
@@ -324,7 +345,7 @@ export const executorMachine = setup({
     putQueued: notProvided('executor', 'putQueued') as (_: unknown, p: { submissions: readonly Submission[] }) => void,
     /** Gives the first `limit - running` waiting rows the free slots, and answers `executor.claimed`. */
     claim: notProvided('executor', 'claim') as (_: unknown, p: Room) => void,
-    /** Writes the outcome, charges the error budget, and answers `executor.settled`. */
+    /** Writes the outcome, charges the error budget, and answers `executor.settled`, with none if it had one already. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
       p: { id: string; at: number | null; result: ActionResult },
@@ -364,7 +385,7 @@ export const executorMachine = setup({
     noteComponent: notProvided('executor', 'noteComponent') as (_: unknown, p: ComponentState) => void,
     /** Lets an action wait for its component as a row that has not begun, with all others of the same. */
     defer: notProvided('executor', 'defer') as (_: unknown, p: { id: string; until: number }) => void,
-    /** Lets wait for a slot what was delayed, or held for a rate, until now. */
+    /** Lets wait for a slot what was delayed, held for a rate, or parked without a handler, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     /** Ranks an action anew that waits; answers `executor.told`. */
     reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
@@ -410,6 +431,16 @@ export const executorMachine = setup({
     /** While it is paused no attempt begins; those that are under way go on. */
     holdSlots: toSlots({ type: 'action.hold' }),
     releaseSlots: toSlots({ type: 'action.release' }),
+    /**
+     * When whoever is told of outcomes has heard of them: a dependant that one has freed may go before all that waits. A raised
+     * event would come before they are told.
+     */
+    claimLater: sendTo(({ self }) => self, { type: 'executor.claim' }),
+    /** A timer, which survives a crash. */
+    cancelLater: raise(
+      (_, { ids, at }: { ids: readonly string[]; at: number }) => ({ type: 'executor.cancel' as const, ids, at }),
+      { delay: 0 },
+    ),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
@@ -435,7 +466,8 @@ export const executorMachine = setup({
   initial: 'admitting',
   on: {
     'executor.submit': { actions: { type: 'putQueued', params: ({ event }) => event } },
-    'executor.cancel': { actions: { type: 'cancelQueued', params: ({ event }) => event } },
+    'executor.cancel': [{ guard: isLong, actions: [cancelling, cancellingRest] }, { actions: cancelling }],
+    'executor.cancelLater': { actions: { type: 'cancelLater', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
     'executor.adapt': { actions: 'adapt' },
@@ -461,16 +493,7 @@ export const executorMachine = setup({
         if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
       }),
     },
-    'executor.settled': [
-      {
-        guard: ({ event }) => event.settled.some(({ scores }) => scores !== null),
-        actions: [
-          { type: 'learn', params: ({ event }) => event },
-          { type: 'announce', params: ({ event }) => ({ notice: event }) },
-        ],
-      },
-      { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    ],
+    'executor.settled': [{ guard: teaches, actions: [learning, telling] }, { actions: telling }],
     'executor.sleep': {
       guard: ({ context, event }) => event.until < (context.wakeAt ?? Infinity),
       actions: [
@@ -530,7 +553,12 @@ export const executorMachine = setup({
         'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming, reviewing] },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
-        'action.ended': { actions: [settling, ...leaving, claiming] },
+        'action.ended': { actions: [settling, ...leaving] },
+        'executor.settled': [
+          { guard: teaches, actions: [learning, telling, 'claimLater'] },
+          { actions: [telling, 'claimLater'] },
+        ],
+        'executor.claim': { actions: claiming },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
         'action.deferred': { actions: [deferring, ...leaving, claiming] },
