@@ -168,7 +168,7 @@ class Plans {
       const step = this.#steps.claimed(found);
       this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
       const { action, name, version, input, rank } = step;
-      const { optional = false, memo, ...policy } = policyOfText(step.policy);
+      const { optional = false, memo, queue, key, ...policy } = policyOfText(step.policy);
       const remembered = recall(this.#rows, step, memo, read);
       if (remembered !== undefined) {
         settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
@@ -177,8 +177,9 @@ class Plans {
       }
       const order =
         step.urgency === null ? {} : { urgency: JSON.parse(step.urgency) as Urgency, estimateMs: step.estimate_ms };
+      const place = { ...(queue === undefined ? {} : { queue }), ...(key === undefined ? {} : { key }) };
       const at = this.#clock.now();
-      return [{ id: action, name, version, input, policy, rank, ...order, plan: plan.id, optional, at }];
+      return [{ id: action, name, version, input, policy, rank, ...order, ...place, plan: plan.id, optional, at }];
     });
     if (known.length > 0) this.#answer({ type: 'tracks.remembered', settled: known });
     return submissions;
