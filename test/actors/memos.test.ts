@@ -1,5 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import type { ActionStepOptions as StepOptions } from '../../actors/plan-input.ts';
@@ -282,5 +284,82 @@ test('a step may depend on more than one text can hold, and is remembered all th
   ];
   const via = async (marks: string) => (await run(three(marks))).ended['last']?.outcome?.via;
   expect([await via('abc'), await via('abc'), await via('acb')]).toEqual([undefined, 'memo', undefined]);
+  await supervisor.close();
+});
+
+test.each<[what: string, after: (n: number) => string[]]>([
+  ['side by side', () => []],
+  ['one after the other', (n) => (n === 0 ? [] : [`s${n - 1}`])],
+])('of 450 steps %s, each turn looks up a hundred, and all get what they had', async (_, after) => {
+  const { supervisor, run } = await setUp();
+  const { rows } = supervisor.durable.store;
+  const many = Array.from({ length: 450 }, (_one, n): StepOptions => {
+    return { id: `s${n}`, action: 'double', input: { n }, memo: true, after: after(n) };
+  });
+  await run(many);
+  const before = rows.turn;
+  const again = await run(many);
+  expect([again.kind, again.ran]).toEqual(['ok', []]);
+  const turns = rows.all<{ n: number }>(
+    `select count(*) as n from actions where id glob 'run:2/*' and from_turn >= ? group by from_turn`,
+    before,
+  );
+  expect(Math.max(...turns.map(({ n }) => n))).toBeLessThanOrEqual(100);
+  expect(turns.reduce((all, { n }) => all + n, 0)).toBe(450);
+  await supervisor.close();
+});
+
+test('a crash between the turns that look up steps, or while their files are read, loses none of them', async () => {
+  const [store, folder] = [tempStore(), tempFolder()];
+  writeFileSync(join(folder, 'in'), 'x');
+  const actions = { double: defineAction({ run: ({ n }: { n: number }) => 2 * n }) };
+  const plan = (id: string) => ({
+    id,
+    steps: Array.from({ length: 250 }, (_, n) => {
+      const memo = n % 2 === 0 ? true : { files: ['in'], folder };
+      return { id: `s${n}`, action: 'double', input: { n }, memo };
+    }),
+  });
+  const first = await spawnSupervisor({ store, actions });
+  await (
+    await first.plan(plan('one'))
+  ).outcome;
+  await first.plan(plan('two'));
+  crash(first.durable);
+  await using second = await spawnSupervisor({ store, actions });
+  const { kind, summary } = await second.joinPlan('two').outcome;
+  expect([kind, summary.unchanged.length]).toEqual(['ok', 250]);
+});
+
+test('the loop goes on while large files are read, before a step and after it', async () => {
+  const folder = tempFolder();
+  writeFileSync(join(folder, 'in'), Buffer.alloc(48 * 1024 * 1024, 7));
+  const { supervisor, run } = await setUp();
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  const steps: StepOptions[] = [{ id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['in'], folder } }];
+  delay.enable();
+  expect((await run(steps)).ran).toEqual(['a']);
+  expect((await run(steps)).ran).toEqual([]);
+  delay.disable();
+  // At one stretch each of the three readings would take more than this.
+  const atOneStretch = performance.now();
+  createHash('sha256')
+    .update(readFileSync(join(folder, 'in')))
+    .digest();
+  expect(delay.max / 1e6).toBeLessThan(Math.max(60, performance.now() - atOneStretch));
+  await supervisor.close();
+});
+
+test('files that are read for a plan that is retried or amended meanwhile are read again', async () => {
+  const folder = tempFolder();
+  writeFileSync(join(folder, 'in'), 'old');
+  const { supervisor, run } = await setUp();
+  const step: StepOptions = { id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['in'], folder } };
+  expect((await run([step])).ran).toEqual(['a']);
+  const { outcome } = await supervisor.plan({ id: 'p', steps: [step] });
+  // Of what was read first a step would be found unchanged that is not.
+  writeFileSync(join(folder, 'in'), 'new');
+  await supervisor.amendPlan(supervisor.preparePlan({ id: 'p', steps: [step] }), []);
+  expect((await outcome).summary.unchanged).toEqual([]);
   await supervisor.close();
 });
