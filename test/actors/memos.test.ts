@@ -352,13 +352,16 @@ test('the loop goes on while large files are read, before a step and after it', 
 
 test('files that are read for a plan that is retried or amended meanwhile are read again', async () => {
   const folder = tempFolder();
-  writeFileSync(join(folder, 'in'), 'old');
+  writeFileSync(join(folder, 'a'), 'old');
+  // Still being read when the other has been.
+  writeFileSync(join(folder, 'b'), Buffer.alloc(16 * 1024 * 1024));
   const { supervisor, run } = await setUp();
-  const step: StepOptions = { id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['in'], folder } };
+  const step: StepOptions = { id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['a', 'b'], folder } };
   expect((await run([step])).ran).toEqual(['a']);
   const { outcome } = await supervisor.plan({ id: 'p', steps: [step] });
   // Of what was read first a step would be found unchanged that is not.
-  writeFileSync(join(folder, 'in'), 'new');
+  await new Promise((resolve) => setImmediate(resolve));
+  writeFileSync(join(folder, 'a'), 'new');
   await supervisor.amendPlan(supervisor.preparePlan({ id: 'p', steps: [step] }), []);
   expect((await outcome).summary.unchanged).toEqual([]);
   await supervisor.close();
