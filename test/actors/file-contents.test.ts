@@ -122,4 +122,18 @@ describe('contentsOf', () => {
     write('a', 'one');
     expect(await contentsOf(folder, ['a'], known)).toBe(first);
   });
+
+  test('lets the loop go on while it reads what is large', async () => {
+    writeFileSync(join(folder, 'large'), Buffer.alloc(64 * 1024 * 1024));
+    let rounds = 0;
+    let isRead = false;
+    const turn = () => {
+      rounds += 1;
+      if (!isRead) setImmediate(turn);
+    };
+    setImmediate(turn);
+    expect(await contentsOf(folder, ['large'])).toBeDefined();
+    isRead = true;
+    expect(rounds).toBeGreaterThan(2);
+  });
 });
