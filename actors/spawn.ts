@@ -48,6 +48,7 @@ import { LANE_TABLES } from './lane-tables.ts';
 import { ESTIMATE_TABLES } from './estimates.ts';
 import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
+import { fileReader } from './memo-files.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
@@ -256,6 +257,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       tracks: tracksMachine.provide({
         actions: { ...planActions(world), announce: sendParent((_, { notice }: { notice: TracksNotice }) => notice) },
+        actors: { reader: fileReader },
       }),
       checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
       approvals: approvalsMachine.provide({
