@@ -108,6 +108,8 @@ export type ActionEvent =
   | { readonly type: 'action.slowed' }
   | { readonly type: 'action.hold' }
   | { readonly type: 'action.release' }
+  /** Its tree is of the past: what is under way may have been done since. */
+  | { readonly type: 'action.restored'; readonly policy: 'ask' | 'fail' }
   | { readonly type: 'action.begin'; readonly input: ActionInput };
 
 export type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
@@ -148,13 +150,14 @@ export type ActionNotice =
       readonly at: number | null;
       readonly result: ActionResult;
     }
-  /** Only less quality than its floor can be had, and somebody is to say whether that will do. */
+  /** Somebody is to say whether it may go on, or, with a shortfall, whether less quality than its floor will do. */
   | {
       readonly type: 'action.asks';
       readonly id: string;
       readonly slot: number;
       readonly quality: number;
-      readonly shortfall: Shortfall;
+      readonly shortfall: Shortfall | null;
+      readonly reason?: 'restore';
     }
   /** Its component is out of use: it waits without a slot, and is not tried before `until`, ms since 1970. */
   | { readonly type: 'action.deferred'; readonly id: string; readonly slot: number; readonly until: number }

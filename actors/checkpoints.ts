@@ -1,0 +1,203 @@
+/** The host's side of checkpoints: taking them, looking at them, going back to one, and going on from one elsewhere. */
+import { PerdureError } from '../errors.ts';
+import { shown, unknownKey } from '../machines/option-keys.ts';
+import { intervalMs, meanLifeMs, type CheckpointContext } from '../machines/checkpoint.ts';
+import type { SupervisorCommand } from '../machines/supervisor.ts';
+import type { Receipt } from '../persistence/durable.ts';
+import type { TurnComparison } from '../persistence/turn-comparison.ts';
+import {
+  checkpointTurn,
+  listCheckpoints,
+  readCheckpoint,
+  type Checkpoint,
+  type CheckpointInfo,
+  type CheckpointQuery,
+} from './checkpoint-ledger.ts';
+import { sealedVariables, variablesText, type Variables } from './checkpoint-tables.ts';
+import { checkObject, refuse } from './action-options.ts';
+import { forkCheckpoint, type ForkOptions } from './forks.ts';
+import { checkedId } from './plan-input.ts';
+import type { Restored, Restorer } from './restorer.ts';
+import type { Tree } from './standing.ts';
+
+/** Options of {@link SupervisorCheckpoints.create}. */
+export interface CheckpointOptions {
+  /** A name for it, 1 to 300 characters; of several with the same the newest is meant. */
+  readonly label?: string;
+  /** Keeps it until it is let go. Default: false. */
+  readonly pin?: boolean;
+}
+
+/** What checkpoints cost, and how often they are taken. */
+export interface CheckpointStats {
+  readonly kept: number;
+  readonly pinned: number;
+  /** What one costs, smoothed, with the commit that it is part of, ms; null before the first was measured. */
+  readonly costMs: number | null;
+  /** From a change to the checkpoint that holds it, ms, unless enough settles before. */
+  readonly intervalMs: number;
+  /** Crashes that were seen, and how long it lives between two of them, as far as is known, ms. */
+  readonly crashes: number;
+  readonly meanLifeMs: number;
+}
+
+/** What checkpoints need of the supervisor. */
+export interface CheckpointHost {
+  tree(): Tree;
+  now(): number;
+  send(event: SupervisorCommand): Promise<Receipt>;
+  readonly newId: () => string;
+  readonly restorer: Restorer;
+}
+
+/** Checkpoints: names of committed turns that the whole tree can go back to. */
+export class SupervisorCheckpoints {
+  readonly #host: CheckpointHost;
+
+  constructor(host: CheckpointHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Names the present turn; gives the id of the checkpoint once it is durable. Throws OPTIONS_INVALID.
+   *
+   * @example
+   * const id = await supervisor.checkpoints.create({ label: 'before the holidays', pin: true });
+   */
+  async create(options: CheckpointOptions = {}): Promise<string> {
+    checkObject('A checkpoint', options);
+    refuse('A checkpoint', unknownKey(options, ['label', 'pin']), {});
+    const { label, pin = false } = options;
+    if (label !== undefined) checkedId(label, 'checkpoint label');
+    if (typeof pin !== 'boolean')
+      throw new PerdureError('OPTIONS_INVALID', `\`pin\` is true or false, got ${shown(pin)}.`);
+    const sent = this.#host.send({
+      type: 'supervisor.checkpoint',
+      reason: 'request',
+      pin,
+      ...(label === undefined ? {} : { label }),
+    });
+    // Each is a turn of its own, or two that are taken at once would be the same.
+    this.#store.flush();
+    return String((await sent).turn);
+  }
+
+  /** Those that are kept, the newest first. Throws CHECKPOINT_UNKNOWN. */
+  list(query: CheckpointQuery = {}): CheckpointInfo[] {
+    return listCheckpoints(this.#rows, query);
+  }
+
+  /** A checkpoint by its id, its label, or `latest`. Throws CHECKPOINT_UNKNOWN. */
+  show(id: string): Checkpoint {
+    return readCheckpoint(this.#rows, id);
+  }
+
+  /**
+   * What changed from one checkpoint to another: actors, and rows of every table. Throws CHECKPOINT_UNKNOWN.
+   *
+   * @example
+   * const { actors, tables } = await supervisor.checkpoints.compare('before the holidays', 'latest');
+   */
+  compare(a: string, b: string): Promise<TurnComparison> {
+    const [from, to] = [checkpointTurn(this.#rows, a), checkpointTurn(this.#rows, b)];
+    return this.#host.tree().compare(from, to);
+  }
+
+  /**
+   * Puts the tree as it was in the checkpoint in the place of the present one, and goes on from there. What was under way then
+   * asks somebody first, or does as `onRestore` of its action says. What was there before is a checkpoint too, so that this can
+   * be undone. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_BUSY while actions are under way, unless `force` interrupts them, and
+   * CHECKPOINT_DAMAGED.
+   *
+   * @example
+   * const { before } = await supervisor.checkpoints.restore('before the holidays', { force: true });
+   */
+  async restore(id: string, { force = false }: { readonly force?: boolean } = {}): Promise<Restored> {
+    const { restorer, newId, send } = this.#host;
+    const turn = checkpointTurn(this.#rows, id);
+    const request = newId();
+    const outcome = restorer.outcome(request);
+    try {
+      await send({ type: 'supervisor.restore', turn, force, request });
+    } catch (error) {
+      restorer.forget(request);
+      throw error;
+    }
+    return outcome;
+  }
+
+  /**
+   * Makes a new store of a checkpoint, which goes on with other ids of its effects when a supervisor is spawned on it; this one
+   * does not change. `input` gives actions that wait, and steps that have not begun, another input, by their ids. Throws
+   * CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS, ACTION_NOT_FOUND, ACTION_CONFLICT for an action that has begun,
+   * CODEC_REFUSED, ABORTED; then nothing is left at `to`.
+   *
+   * @example
+   * await supervisor.checkpoints.fork('latest', { to: 'what-if.db', input: { 'invoice:7': { amount: 3 } } });
+   */
+  fork(id: string, options: ForkOptions): Promise<void> {
+    return forkCheckpoint(this.#store, checkpointTurn(this.#rows, id), options);
+  }
+
+  /** Keeps a checkpoint until it is let go. Throws CHECKPOINT_UNKNOWN. */
+  async pin(id: string): Promise<void> {
+    await this.#change(id, 'pin');
+  }
+
+  /** Lets a checkpoint be forgotten in time. Throws CHECKPOINT_UNKNOWN. */
+  async unpin(id: string): Promise<void> {
+    await this.#change(id, 'unpin');
+  }
+
+  /** Forgets a checkpoint. Throws CHECKPOINT_UNKNOWN. */
+  async remove(id: string): Promise<void> {
+    await this.#change(id, 'remove');
+  }
+
+  /**
+   * What is to be found again in every checkpoint from now on, and what is there again after a restore: plain data, at most
+   * 64 KiB, in place of what was set before. Throws OPTIONS_INVALID, CODEC_REFUSED.
+   *
+   * @example
+   * await supervisor.checkpoints.set({ cursor: 17, phase: 'indexing' });
+   */
+  async set(variables: Variables): Promise<void> {
+    const text = sealedVariables(this.#rows, variablesText(variables));
+    await this.#host.send({ type: 'supervisor.setVariables', variables: text });
+  }
+
+  /** What was set last. */
+  get variables(): Variables {
+    return variablesNow(this.#rows);
+  }
+
+  /** What checkpoints cost, and how often they are taken. */
+  get stats(): CheckpointStats {
+    const counts = this.#rows.get<Pick<CheckpointStats, 'kept' | 'pinned'>>(
+      'select count(*) as kept, coalesce(sum(pinned), 0) as pinned from checkpoints',
+    ) ?? { kept: 0, pinned: 0 };
+    const context = this.#context;
+    const { costMs, crashes } = context;
+    return { ...counts, costMs, crashes, intervalMs: intervalMs(context), meanLifeMs: meanLifeMs(context) };
+  }
+
+  async #change(id: string, command: 'pin' | 'unpin' | 'remove'): Promise<void> {
+    const { turn } = readCheckpoint(this.#rows, id);
+    await this.#host.send({ type: 'supervisor.changeCheckpoint', turn, command });
+  }
+
+  get #context(): CheckpointContext {
+    const { children } = this.#host.tree().getSnapshot();
+    return children.checkpoint?.getSnapshot().context as CheckpointContext;
+  }
+
+  get #store() {
+    const { store } = this.#host.tree();
+    store.assertOpen();
+    return store;
+  }
+
+  get #rows() {
+    return this.#store.rows;
+  }
+}
