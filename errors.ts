@@ -20,6 +20,9 @@ export type PerdureErrorCode =
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
   | 'BACKUP_FAILED'
+  | 'CHECKPOINT_UNKNOWN'
+  | 'CHECKPOINT_DAMAGED'
+  | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'

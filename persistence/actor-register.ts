@@ -45,6 +45,8 @@ export interface ActorHost {
   readonly effects: Effects;
   readonly interruptions: Interruptions;
   readonly digest: TreeDigest;
+  /** The turn of its last restore; 0 when there was none. */
+  readonly restoredAt: number;
   /** Notes what went wrong, with the next commit. */
   incident(kind: string, detail: string): void;
 }
@@ -270,14 +272,14 @@ export class ActorRegister implements Refs {
   // Restoring.
 
   /** Takes an actor that came back from its row. */
-  adopt({ ref, id, parent, attempt, seed, storedSeed, isStale }: Restored): void {
+  adopt({ ref, id, parent, attempt, turn, seed, storedSeed, isStale }: Restored): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
     const children = childrenOf(snapshot);
     const stored = isStale ? undefined : snapshot;
     this.#records.set(ref, { id, parent, seed, attempt, isStored: true, isStale, snapshot: stored, children });
     this.#tree.digest.read(storedSeed, seed);
     if (isStale) this.#dirty.add(ref);
-    if (snapshot.status === 'active' && attempt > 0) this.#tree.interruptions.found(ref);
+    if (snapshot.status === 'active' && attempt > 0) this.#tree.interruptions.found(ref, turn <= this.#tree.restoredAt);
   }
 
   /** All have come back: none of them is new. */

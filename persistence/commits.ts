@@ -24,6 +24,7 @@ import { isStoreFailure, sqliteError } from './sqlite.ts';
 import type { StoreFile } from './store-file.ts';
 import { Transaction, type TransactionOptions } from './transaction.ts';
 import { isRefusal, verdictOn } from './verdict.ts';
+import type { Versions } from './versions.ts';
 
 /** Turns in one commit; a larger batch is committed at once, so that its age and its size stay bounded. */
 const BATCH_LIMIT = 2_048;
@@ -43,6 +44,7 @@ export class Commits implements Batching {
   readonly payloads: Payloads;
   readonly rows: TurnRows;
   readonly history: History | undefined;
+  readonly versions: Versions;
   readonly #options: CommitOptions;
   readonly #participants = new Map<string, Participant>();
   readonly #transaction: Transaction;
@@ -56,6 +58,7 @@ export class Commits implements Batching {
     this.clock = options.clock;
     this.payloads = options.payloads;
     this.history = options.history;
+    this.versions = options.versions;
     this.#options = options;
     this.rows = new TurnRows(file.statements, this, options.payloads);
     this.#transaction = new Transaction(file, options);

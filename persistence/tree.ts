@@ -51,12 +51,22 @@ export interface TreeOptions {
   readonly tree: number;
   readonly name: string;
   readonly generation: number;
+  /** The turn at which it was last taken back to another; null when it never was. */
+  readonly restored: number | null;
   /** The name under which a store that opens its trees by itself knows the logic. */
   readonly machine: string | null;
   readonly logic: Logic;
   readonly actions: ReadonlyMap<string, DurableActionHandler>;
   readonly root: RootOptions;
   readonly migrate: Migrations | undefined;
+}
+
+/** How an effect came to be interrupted, and what becomes of it. */
+export interface Interruption {
+  readonly attempt: number;
+  readonly policy: 'fail' | 'ask';
+  /** Whether it ran at the turn to which the tree was taken back. */
+  readonly isRestored: boolean;
 }
 
 /** What the owner of a tree does with what begins a turn in it. */
@@ -69,8 +79,8 @@ export interface TreeHost {
   touched(): void;
   /** Takes what a turn wants done after its commit; it outlives the live tree. */
   readonly outbox: Outbox;
-  /** A restart interrupted an effect that is not to run again by itself. */
-  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void;
+  /** An effect was interrupted that is not to run again by itself. */
+  effectInterrupted(actor: string, interruption: Interruption): void;
 }
 
 export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerRegisterHost, WantedHost {
@@ -145,6 +155,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     return this.#host.outbox;
   }
 
+  get restoredAt(): number {
+    return this.#options.restored ?? 0;
+  }
+
+  /** Nothing was written since it was taken back to a turn. */
+  get isAsRestored(): boolean {
+    return this.restoredTurn !== undefined && this.restoredTurn <= this.restoredAt;
+  }
+
   get rootKey(): string {
     return this.#options.root.id;
   }
@@ -216,7 +235,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     this.#host.touched();
     const held = this.interruptions.hold(ref, effect);
     if (held === undefined) return this.effects.created(ref, effect);
-    this.#host.effectInterrupted(pathOf(ref), this.#actors.recordOf(ref)?.attempt ?? 0, held);
+    const attempt = this.#actors.recordOf(ref)?.attempt ?? 0;
+    const isRestored = this.interruptions.isRestored(ref);
+    this.#host.effectInterrupted(pathOf(ref), { attempt, policy: held, isRestored });
   }
 
   effectEnded(ref: AnyRef): void {
@@ -299,11 +320,11 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
   write(turn: number): void {
     if (this.#refusal !== undefined) throw this.#refusal;
     const changed = this.#actors.collect();
-    if (!this.digest.isWritten && this.restoredTurn === undefined) this.#register();
+    if (!this.digest.isWritten && this.restoredTurn === undefined) this.#register(turn);
     this.#actors.write(changed, turn);
     this.#timerRows.write(turn);
     this.#wanted.write(turn);
-    this.digest.write();
+    this.digest.write(turn);
     this.#forgetWritten();
   }
 
@@ -313,9 +334,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
   }
 
   /** A new tree's own row. */
-  #register(): void {
+  #register(turn: number): void {
     const { tree, name, generation, machine } = this.#options;
-    insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() });
+    insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() }, turn);
   }
 
   /**

@@ -11,6 +11,7 @@
  */
 import { PerdureError } from '../errors.ts';
 import type { Statements, TurnName } from './rows.ts';
+import { versionedTables } from './versioned-tables.ts';
 
 /** How far back history goes: whatever is exceeded first. The newest turn is always kept. */
 export interface RetentionLimits {
@@ -108,7 +109,9 @@ export class Versions {
   /** Names the turn that is being committed. Its rows must all be written: what changes later is kept for it. */
   name(turn: number, names: readonly TurnName[]): void {
     if (names.length === 0) return;
-    const put = this.#statements.of('insert into checkpoints values (?, ?, ?, ?, ?) on conflict(turn) do nothing');
+    const put = this.#statements.of(
+      'insert into checkpoints(turn, at, reason, label, detail) values (?, ?, ?, ?, ?) on conflict(turn) do nothing',
+    );
     for (const { at, reason, label, detail } of names) put.run(turn, at, reason, label ?? null, detail ?? null);
     const named = this.#statements
       .of('select turn from checkpoints order by turn desc limit ?')
@@ -211,13 +214,8 @@ export class Versions {
     return budget - deleted - STEP;
   }
 
-  /** The tables whose past the triggers fill: a host's own table may be called so too. */
   #versioned(): readonly string[] {
-    if (this.#tables === undefined) {
-      const kept = `select tbl_name as name from sqlite_schema where type = 'trigger' and name = tbl_name || '_keep_changed'`;
-      this.#tables = (this.#statements.of(kept).all() as { name: string }[]).map(({ name }) => name);
-    }
-    return this.#tables;
+    return (this.#tables ??= versionedTables(this.#statements));
   }
 }
 
