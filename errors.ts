@@ -22,6 +22,7 @@ export type PerdureErrorCode =
   | 'BACKUP_FAILED'
   | 'CHECKPOINT_UNKNOWN'
   | 'CHECKPOINT_DAMAGED'
+  | 'CHECKPOINT_BUSY'
   | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable

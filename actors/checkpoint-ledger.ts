@@ -96,8 +96,11 @@ export function readCheckpoint(rows: Reader, id: string): Checkpoint {
       facts: { id, turn },
     });
   const { plans, ...info } = infoOf(row);
-  const asOf = (table: string, where: string, ...cells: string[]) => ({ table, where, cells, turn });
-  const [variables] = rowsAt<{ text: string }>(rows, asOf('checkpoint_variables', '1'));
+  const variables = rows.get<{ text: string }>(
+    `select text from checkpoint_variables where from_turn <= ? union all
+     select text from checkpoint_variables_past where from_turn <= ? and to_turn > ?`,
+    ...[turn, turn, turn],
+  );
   return {
     ...info,
     plans: plans.map((plan) => withShare(plan, stepsAt(rows, turn, plan.id))),

@@ -32,7 +32,7 @@ export function checkpointActions(world: CheckpointWorld) {
       const detail = JSON.stringify(progressNow(rows));
       rows.nameTurn({ at, reason, detail, pinned: pin, ...(label === undefined ? {} : { label }) });
       const ownMs = cost.now() - began;
-      rows.afterCommit((report) => cost.note(ownMs + (report?.ms ?? 0)));
+      rows.afterCommit((commit) => cost.note(ownMs + (commit?.ms ?? 0)));
       self.send({
         type: 'checkpoint.written',
         turn: rows.turn,

@@ -1,10 +1,10 @@
 /** The host's side of checkpoints: taking them, looking at them, going back to one, and going on from one elsewhere. */
 import { PerdureError } from '../errors.ts';
 import { shown, unknownKey } from '../machines/option-keys.ts';
-import { intervalMs, meanLifeMs, type CheckpointContext } from '../machines/checkpoint.ts';
+import { intervalMs, meanLifeMs } from '../machines/checkpoint.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Receipt } from '../persistence/durable.ts';
-import type { TurnComparison } from '../persistence/turn-comparison.ts';
+import { compareTurns, type TurnDifference } from '../persistence/compare-turns.ts';
 import {
   checkpointTurn,
   listCheckpoints,
@@ -13,12 +13,12 @@ import {
   type CheckpointInfo,
   type CheckpointQuery,
 } from './checkpoint-ledger.ts';
-import { sealedVariables, variablesText, type Variables } from './checkpoint-tables.ts';
+import { sealedVariables, variablesOf, variablesText, type Variables } from './checkpoint-tables.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
 import { checkedId } from './plan-input.ts';
 import type { Restored, Restorer } from './restorer.ts';
-import type { Tree } from './standing.ts';
+import { checkpointOf, type Tree } from './standing.ts';
 
 /** Options of {@link SupervisorCheckpoints.create}. */
 export interface CheckpointOptions {
@@ -93,14 +93,15 @@ export class SupervisorCheckpoints {
   }
 
   /**
-   * What changed from one checkpoint to another: actors, and rows of every table. Throws CHECKPOINT_UNKNOWN.
+   * What changed from one checkpoint to another: first the actors, each with what of its state did, then how many rows of each
+   * table, and which. Throws CHECKPOINT_UNKNOWN.
    *
    * @example
-   * const { actors, tables } = await supervisor.checkpoints.compare('before the holidays', 'latest');
+   * for await (const difference of supervisor.checkpoints.compare('before the holidays', 'latest')) console.log(difference);
    */
-  compare(a: string, b: string): Promise<TurnComparison> {
+  compare(a: string, b: string): AsyncIterableIterator<TurnDifference> {
     const [from, to] = [checkpointTurn(this.#rows, a), checkpointTurn(this.#rows, b)];
-    return this.#host.tree().compare(from, to);
+    return compareTurns(this.#store.commits, this.#host.tree().id, from, to);
   }
 
   /**
@@ -168,7 +169,7 @@ export class SupervisorCheckpoints {
 
   /** What was set last. */
   get variables(): Variables {
-    return variablesNow(this.#rows);
+    return variablesOf(this.#rows, this.#rows.get('select text from checkpoint_variables'));
   }
 
   /** What checkpoints cost, and how often they are taken. */
@@ -176,7 +177,7 @@ export class SupervisorCheckpoints {
     const counts = this.#rows.get<Pick<CheckpointStats, 'kept' | 'pinned'>>(
       'select count(*) as kept, coalesce(sum(pinned), 0) as pinned from checkpoints',
     ) ?? { kept: 0, pinned: 0 };
-    const context = this.#context;
+    const context = checkpointOf(this.#host.tree());
     const { costMs, crashes } = context;
     return { ...counts, costMs, crashes, intervalMs: intervalMs(context), meanLifeMs: meanLifeMs(context) };
   }
@@ -184,11 +185,6 @@ export class SupervisorCheckpoints {
   async #change(id: string, command: 'pin' | 'unpin' | 'remove'): Promise<void> {
     const { turn } = readCheckpoint(this.#rows, id);
     await this.#host.send({ type: 'supervisor.changeCheckpoint', turn, command });
-  }
-
-  get #context(): CheckpointContext {
-    const { children } = this.#host.tree().getSnapshot();
-    return children.checkpoint?.getSnapshot().context as CheckpointContext;
   }
 
   get #store() {

@@ -1,10 +1,10 @@
 /** Goes on from a checkpoint in another store, with other inputs where that is wanted. */
+import { rmSync } from 'node:fs';
 import { PerdureError } from '../errors.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
-import { forkStore } from '../persistence/forks.ts';
+import { forkStore } from '../persistence/fork.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { openBeside } from '../persistence/sqlite.ts';
-import { removeStore } from '../persistence/forks.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { sealed, toText } from './values.ts';
 
@@ -47,7 +47,7 @@ export async function forkCheckpoint(source: ForkSource, turn: number, options: 
   try {
     edit(to, edits);
   } catch (error) {
-    removeStore(to);
+    for (const end of ['', '-wal', '-shm']) rmSync(`${to}${end}`, { force: true });
     throw error;
   }
 }

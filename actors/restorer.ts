@@ -5,6 +5,8 @@
 import { fromPromise } from 'xstate';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
 import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint.ts';
+import type { RestoreOptions } from '../persistence/durable.ts';
+import type { TableSpec } from '../persistence/schema.ts';
 import { onRestore } from '../persistence/xstate-port.ts';
 import { countUnderWay } from './restored.ts';
 import type { Tree } from './standing.ts';
@@ -27,6 +29,7 @@ export const REFUSED = 'checkpoint.refused';
 
 export class Restorer {
   readonly #tree: Promise<Tree>;
+  readonly #tables: readonly string[];
   readonly #waiting = new Map<string, Waiting>();
   #attach: (tree: Tree) => void = () => {};
   /** In the tree as it was in the turn before a restore it is under way, and is ended before it could begin again. */
@@ -35,7 +38,9 @@ export class Restorer {
     fromPromise<RestoreFailure, RestoreRequest>(({ input }) => this.#restore(input)),
   );
 
-  constructor() {
+  /** @param tables those of the supervisor: a store may hold others. */
+  constructor(tables: readonly TableSpec[]) {
+    this.#tables = tables.filter(({ rolledBack }) => rolledBack !== false).map(({ name }) => name);
     this.#tree = new Promise((resolve) => (this.#attach = resolve));
   }
 
@@ -54,13 +59,19 @@ export class Restorer {
     this.#waiting.delete(request);
   }
 
+  /** In a store of its own everything goes back with it, also what its host declared. */
+  #destination({ store }: Tree): RestoreOptions {
+    const { n } = store.rows.get<{ n: number }>('select count(*) as n from trees') ?? { n: 0 };
+    return n > 1 ? { tables: this.#tables } : {};
+  }
+
   async #restore({ turn, force, request }: RestoreRequest): Promise<RestoreFailure> {
     const tree = await this.#tree;
     const waiting = this.#waiting.get(request);
     this.#waiting.delete(request);
     try {
       if (!force) refuseBusy(tree, turn);
-      const { before } = await tree.restore(turn);
+      const { before } = await tree.restore(turn, this.#destination(tree));
       waiting?.resolve({ turn, before: String(before) });
       // There is nobody left who would hear it.
       return { code: 'RESTORED', message: '' };

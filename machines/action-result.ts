@@ -114,7 +114,7 @@ export function asks({ context }: Args): Notified {
 
 /** Asks whether what was under way in the turn that was restored is to be done again. */
 export function asksAgain({ context: { id, slot, score } }: Args): Notified {
-  return { notice: { type: 'action.asks', id, slot, quality: score, shortfall: null, reason: 'restore' } };
+  return { notice: { type: 'action.asksAgain', id, slot, score } };
 }
 
 /** What became of work that was under way in the turn that was restored nobody can tell. */

@@ -150,15 +150,16 @@ export type ActionNotice =
       readonly at: number | null;
       readonly result: ActionResult;
     }
-  /** Somebody is to say whether it may go on, or, with a shortfall, whether less quality than its floor will do. */
+  /** Only less quality than its floor can be had, and somebody is to say whether that will do. */
   | {
       readonly type: 'action.asks';
       readonly id: string;
       readonly slot: number;
       readonly quality: number;
-      readonly shortfall: Shortfall | null;
-      readonly reason?: 'restore';
+      readonly shortfall: Shortfall;
     }
+  /** It was under way in a turn that was restored, and somebody is to say whether it begins again. */
+  | { readonly type: 'action.asksAgain'; readonly id: string; readonly slot: number; readonly score: number }
   /** Its component is out of use: it waits without a slot, and is not tried before `until`, ms since 1970. */
   | { readonly type: 'action.deferred'; readonly id: string; readonly slot: number; readonly until: number }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };

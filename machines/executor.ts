@@ -323,11 +323,17 @@ const deferring = {
 } as const;
 const asking = {
   type: 'ask',
-  params: ({ event }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => {
-    const { id, quality, shortfall, reason } = event;
-    const decision = { band: 'ask', score: quality, factors: {} } as const;
-    return { questions: [{ id, decision, shortfall, reason }] };
-  },
+  params: ({ event: { id, quality, shortfall } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
+    questions: [{ id, decision: { band: 'ask', score: quality, factors: {} } as const, shortfall }],
+  }),
+} as const;
+const askingAgain = {
+  type: 'ask',
+  params: ({ event: { id, score } }: { event: Extract<ActionNotice, { type: 'action.asksAgain' }> }) => ({
+    questions: [
+      { id, decision: { band: 'ask', score, factors: {} } as const, shortfall: null, reason: 'restore' as const },
+    ],
+  }),
 } as const;
 
 function toSlots(event: ActionEvent) {
@@ -570,6 +576,7 @@ export const executorMachine = setup({
         'action.ended': { actions: [settling, ...leaving, claiming] },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
+        'action.asksAgain': { actions: [askingAgain, ...leaving] },
         'action.deferred': { actions: [deferring, ...leaving, claiming] },
       },
     },
@@ -580,6 +587,7 @@ export const executorMachine = setup({
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
+        'action.asksAgain': { target: '.emptying', actions: [askingAgain, ...leaving] },
         'action.deferred': { target: '.emptying', actions: [deferring, ...leaving] },
       },
       states: {

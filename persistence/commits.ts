@@ -202,7 +202,7 @@ export class Commits implements Batching {
     this.#schedule();
   }
 
-  afterCommit(fn: () => void, tree: number | undefined): void {
+  afterCommit(fn: (commit?: CommitReport) => void, tree: number | undefined): void {
     this.#batch.afterCommit.push({ tree, fn });
   }
 
@@ -336,7 +336,7 @@ export class Commits implements Batching {
     const turn = this.turn - 1;
     if (batch.report !== undefined) tell(this.#options.onCommit, batch.report);
     for (const stimulus of batch.stimuli) stimulus.resolve(turn);
-    for (const { fn } of batch.afterCommit) tell(fn, undefined);
+    for (const { fn } of batch.afterCommit) tell(fn, batch.report);
     for (const participant of batch.participants) {
       this.#isolation.stored(participant);
       participant.committed(turn);

@@ -9,6 +9,7 @@
  * R4  What is written belongs to the tree whose transition, or else whose turn, is running: what is undone with that tree
  *     undoes no other.
  */
+import type { CommitReport } from './batch.ts';
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
 import { PerdureError } from '../errors.ts';
@@ -29,8 +30,8 @@ export interface Rows {
   /** Seals a text as the store's option `sealing` says, bound to what it is of; `unseal` with the same binding gives it back. */
   seal(text: string, binding: string): string;
   unseal(text: string, binding: string): string;
-  /** Runs `fn` when the turn is committed; never if it is not. */
-  afterCommit(fn: () => void): void;
+  /** Runs `fn` when the turn is committed; never if it is not. It is told what the commit was, where there is one. */
+  afterCommit(fn: (commit?: CommitReport) => void): void;
   /** Names the turn that is being built as a checkpoint, when it is committed. Throws OPTIONS_INVALID. */
   nameTurn(name: TurnName): void;
 }
@@ -73,7 +74,7 @@ export interface Batching {
   begin(): void;
   /** A statement of this tree, or of nobody, has written. */
   wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void;
-  afterCommit(fn: () => void, tree: number | undefined): void;
+  afterCommit(fn: (commit?: CommitReport) => void, tree: number | undefined): void;
   nameTurn(name: TurnName, tree: number | undefined): void;
   /** A statement threw. Gives what whoever ran it is told. */
   statementThrew(error: unknown): unknown;
@@ -155,7 +156,7 @@ export class TurnRows implements Rows {
     return told;
   }
 
-  afterCommit(fn: () => void): void {
+  afterCommit(fn: (commit?: CommitReport) => void): void {
     this.#batch.afterCommit(fn, this.#owner);
   }
 
@@ -219,7 +220,7 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
     turn: 1,
     begin: nothing,
     wrote: nothing,
-    afterCommit: queueMicrotask,
+    afterCommit: (fn) => queueMicrotask(() => fn()),
     nameTurn: nothing,
     statementThrew: (error) => error,
     condemn: nothing,
