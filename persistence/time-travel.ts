@@ -87,8 +87,8 @@ export function goBack(
   return generation;
 }
 
-/** V1. */
-function assertWhole(statements: Statements, { tree, name }: TreeRow, turn: number): void {
+/** V1. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
+export function assertWhole(statements: Statements, { tree, name }: TreeRow, turn: number): void {
   assertKept(statements, turn);
   const place = { tree, turn };
   const damaged = (what: string) => damagedCheckpoint(name, turn, what);
