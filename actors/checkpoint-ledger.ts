@@ -56,8 +56,10 @@ interface CheckpointRow {
 /** The newest. */
 export const LATEST = 'latest';
 
-/** Checkpoints, the newest first. Throws CHECKPOINT_UNKNOWN for a `before` that there is not. */
+/** Checkpoints, the newest first. Throws OPTIONS_INVALID, and CHECKPOINT_UNKNOWN for a `before` that there is not. */
 export function listCheckpoints(rows: Reader, { limit = 100, before }: CheckpointQuery = {}): CheckpointInfo[] {
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new PerdureError('OPTIONS_INVALID', `\`limit\` must be a whole number from 1, got ${shown(limit)}.`);
   const turn = before === undefined ? Number.MAX_SAFE_INTEGER : checkpointTurn(rows, before);
   return rows
     .all<CheckpointRow>('select * from checkpoints where turn < ? order by turn desc limit ?', turn, limit)
