@@ -48,7 +48,17 @@ export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';
 export { createDurableActor, type DurableOptions } from './persistence/create.ts';
-export { type DurableActor, type Receipt, type Resumption, type SendOptions } from './persistence/durable.ts';
+export {
+  type DurableActor,
+  type Receipt,
+  type Restoration,
+  type RestoreOptions,
+  type Resumption,
+  type SendOptions,
+} from './persistence/durable.ts';
+export { forkStore, type ForkOptions } from './persistence/fork.ts';
+export type { ActorDifference, ChangedPath, TableDifference, TurnDifference } from './persistence/compare-turns.ts';
+export type { CheckpointLimits } from './persistence/checkpoints.ts';
 export { encryption, type EncryptionOptions, type Sealing } from './persistence/sealing.ts';
 export { commonSecrets, redaction, type RedactionRules, type ValuePath } from './persistence/redaction.ts';
 export { reveal, secret, type ResolveSecret, type SecretRef } from './persistence/secrets.ts';
@@ -71,7 +81,7 @@ export {
   type DurableActionOptions,
   type TreeMessage,
 } from './persistence/durable-action.ts';
-export { onRestart, type RestartPolicy } from './persistence/xstate-port.ts';
+export { onRestart, onRestore, type RestartPolicy, type RestorePolicy } from './persistence/xstate-port.ts';
 export type { OutboxRetry } from './persistence/outbox.ts';
 export type { Rows } from './persistence/rows.ts';
 export type { Clock } from './persistence/clock.ts';

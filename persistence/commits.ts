@@ -211,6 +211,10 @@ export class Commits implements Batching {
     this.#batch.names.push({ tree, name });
   }
 
+  unnamed(turn: number): void {
+    this.versions.unnamed(turn, this.turn);
+  }
+
   /** Writes with the rows of the tree, in the turn that runs: what is undone if the tree cannot be stored, and with no other. */
   alongside(participant: Participant, write: () => void): void {
     const writes = this.#batch.alongside.get(participant);

@@ -61,9 +61,6 @@ const SHOWN = 1_024;
 /**
  * The differences between the kept turns `a` and `b` of the tree of this name: first its actors, then the tables that differ.
  * Throws TREE_NOT_FOUND, CHECKPOINT_UNKNOWN, and for a store that is encrypted KEY_UNKNOWN.
- *
- * @example
- * for await (const difference of compareTurns(store.commits, 'main', earlier, later)) console.log(difference);
  */
 export async function* compareTurns(
   source: ComparisonSource,

@@ -16,6 +16,7 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { Participant, Stimulus } from './batch.ts';
 import type { Cause, TurnRecord } from './history.ts';
 import type { Commits } from './commits.ts';
+import { compareTurns, type TurnDifference } from './compare-turns.ts';
 import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
@@ -274,6 +275,17 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
    */
   history(query: { readonly from?: number; readonly signal?: AbortSignal } = {}): AsyncIterableIterator<TurnRecord> {
     return this.store.history({ ...query, tree: this.id });
+  }
+
+  /**
+   * What differs between two kept turns of this tree: its actors, and the tables of subsystems. Throws CHECKPOINT_UNKNOWN.
+   *
+   * @example
+   * for await (const difference of durable.compare(earlier, later)) console.log(difference);
+   */
+  compare(a: number, b: number): AsyncIterableIterator<TurnDifference> {
+    this.#commits.assertOpen();
+    return compareTurns(this.#commits, this.id, a, b);
   }
 
   /**
@@ -605,7 +617,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       const tables = this.#tablesOf(options);
       const now = { turn: this.#commits.turn, at: clock.now() };
       const detail = JSON.stringify({ to: turn });
-      versions.name(now.turn - 1, [{ at: now.at, reason: 'restore', detail }]);
+      versions.name(now.turn - 1, [{ at: now.at, reason: 'restore', detail }], now.at);
       const generation = goBack(statements, payloads, { tree, turn, tables }, now);
       this.#options = { ...before, generation, restored: now.turn };
       fresh = new LiveTree(this.#commits, this.#options, this);

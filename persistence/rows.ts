@@ -34,6 +34,10 @@ export interface Rows {
   afterCommit(fn: (commit?: CommitReport) => void): void;
   /** Names the turn that is being built as a checkpoint, when it is committed. Throws OPTIONS_INVALID. */
   nameTurn(name: TurnName): void;
+  /** Takes the name of a turn away: it is not kept for it any more. False when it had none. */
+  unnameTurn(turn: number): boolean;
+  /** Keeps a named turn for ever, or, with false, as long as others. False when it has no name. */
+  pinTurn(turn: number, isPinned: boolean): boolean;
 }
 
 /** Why a committed turn is kept. */
@@ -44,6 +48,8 @@ export interface TurnName {
   readonly label?: string;
   /** JSON. */
   readonly detail?: string;
+  /** Whether it is kept for ever. Default: false. */
+  readonly pinned?: boolean;
 }
 
 /** Prepared statements, by their text. */
@@ -76,6 +82,8 @@ export interface Batching {
   wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void;
   afterCommit(fn: (commit?: CommitReport) => void, tree: number | undefined): void;
   nameTurn(name: TurnName, tree: number | undefined): void;
+  /** The name of a turn was taken away. */
+  unnamed(turn: number): void;
   /** A statement threw. Gives what whoever ran it is told. */
   statementThrew(error: unknown): unknown;
   /** The turn of this tree must not be committed. */
@@ -165,6 +173,16 @@ export class TurnRows implements Rows {
     this.#batch.nameTurn(name, this.#owner);
   }
 
+  unnameTurn(turn: number): boolean {
+    const isGone = this.run('delete from checkpoints where turn = ?', turn) > 0;
+    if (isGone) this.#batch.unnamed(turn);
+    return isGone;
+  }
+
+  pinTurn(turn: number, isPinned: boolean): boolean {
+    return this.run('update checkpoints set pinned = ? where turn = ?', isPinned ? 1 : 0, turn) > 0;
+  }
+
   /** R4. */
   get #owner(): number | undefined {
     return this.#steps.at(-1)?.tree ?? this.#turnOf;
@@ -214,6 +232,7 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
   const db = new Database(':memory:');
   db.function('perdure_turn', () => 1);
   db.exec('create table kept(turn integer not null)');
+  db.exec('create table checkpoints(turn integer primary key, pinned integer not null default 0)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
   const batch: Batching = {
@@ -222,6 +241,7 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
     wrote: nothing,
     afterCommit: (fn) => queueMicrotask(() => fn()),
     nameTurn: nothing,
+    unnamed: nothing,
     statementThrew: (error) => error,
     condemn: nothing,
   };

@@ -12,6 +12,7 @@ import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
 import { assertIncident, type CommitReport, type Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
+import type { CheckpointLimits } from './checkpoints.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
@@ -42,6 +43,8 @@ export interface StoreOptions extends PayloadOptions {
   readonly dedupeForMs?: number;
   /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the defaults. */
   readonly history?: RetentionLimits | boolean;
+  /** How long named turns are kept. Default: all for an hour, one an hour for a day, one a day for 30 days. */
+  readonly checkpoints?: CheckpointLimits;
 }
 
 /** Options of a store that opens trees by itself. */
@@ -102,7 +105,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.#file = file;
     const { statements, damage } = file;
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-    const versions = (this.#versions = new Versions(statements, limits));
+    const versions = (this.#versions = new Versions(statements, limits, options.checkpoints));
     const payloads = new Payloads(options);
     this.commits = new Commits(file, {
       clock,
