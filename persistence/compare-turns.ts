@@ -51,6 +51,8 @@ export interface ComparisonSource {
   readonly payloads: Payloads;
 }
 
+/** Past every turn. */
+const PRESENT = Number.MAX_SAFE_INTEGER;
 const PATHS = 100;
 const KEYS = 100;
 /** Actors looked at in one go. */
@@ -59,18 +61,19 @@ const PAGE = 200;
 const SHOWN = 1_024;
 
 /**
- * The differences between the kept turns `a` and `b` of the tree of this name: first its actors, then the tables that differ.
+ * The differences between the kept turns `a` and `b` of the tree of this name, or between `a` and the present: first its actors,
+ * then the tables that differ.
  * Throws TREE_NOT_FOUND, CHECKPOINT_UNKNOWN, and for a store that is encrypted KEY_UNKNOWN.
  */
 export async function* compareTurns(
   source: ComparisonSource,
   tree: string,
   a: number,
-  b: number,
+  b = PRESENT,
 ): AsyncIterableIterator<TurnDifference> {
   const { statements } = source;
   const { tree: number } = storedTree(statements, tree);
-  for (const turn of [a, b]) assertKept(statements, turn);
+  for (const turn of [a, b]) if (turn !== PRESENT) assertKept(statements, turn);
   const ids = writtenBetween(statements, number, Math.min(a, b), Math.max(a, b));
   const sides = [sideAt(statements, number, a), sideAt(statements, number, b)] as const;
   for (let start = 0; start < ids.length; start += PAGE) {

@@ -278,12 +278,13 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   /**
-   * What differs between two kept turns of this tree: its actors, and the tables of subsystems. Throws CHECKPOINT_UNKNOWN.
+   * What differs between two kept turns of this tree, or between one and the present: its actors, and the tables of subsystems.
+   * Throws CHECKPOINT_UNKNOWN.
    *
    * @example
    * for await (const difference of durable.compare(earlier, later)) console.log(difference);
    */
-  compare(a: number, b: number): AsyncIterableIterator<TurnDifference> {
+  compare(a: number, b?: number): AsyncIterableIterator<TurnDifference> {
     this.#commits.assertOpen();
     return compareTurns(this.#commits, this.id, a, b);
   }
