@@ -55,9 +55,7 @@ export class Attempts {
   /** After a restore the executor asks about those that were under way: what is left of them runs. */
   readonly attempter = onRestore(
     'run',
-    fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) =>
-      this.#attempt(input, signal, effectOf(self)),
-    ),
+    fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) => this.#attempt(input, signal, effectOf(self))),
   );
   readonly ender = onRestore(
     'run',

@@ -4,6 +4,7 @@ import { PerdureError } from '../errors.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import { forkStore } from '../persistence/fork.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { isSealed } from '../persistence/sealing.ts';
 import { openBeside } from '../persistence/sqlite.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { sealed, toText } from './values.ts';
@@ -55,30 +56,43 @@ export async function forkCheckpoint(source: ForkSource, turn: number, options: 
 function editOf(rows: ForkSource['rows'], turn: number, id: string, value: unknown): Edit {
   const text = sealed(rows, toText(value, `the input of "${id}"`));
   for (const table of ['actions', 'steps'] as const) {
-    const state = stateAt(rows, table, id, turn);
-    if (state === undefined) continue;
+    const found = rowAt(rows, table, id, turn);
+    if (found === undefined) continue;
+    const { state } = found;
+    if (isSealed(found.input) && !isSealed(text)) throw keyless(id);
     if (!BEGUN.has(state)) return { table, id, input: text };
-    throw new PerdureError('ACTION_CONFLICT', `"${id}" is ${state} at turn ${turn}: its input cannot be another any more.`, {
-      facts: { id, turn, state },
-    });
+    throw new PerdureError(
+      'ACTION_CONFLICT',
+      `"${id}" is ${state} at turn ${turn}: its input cannot be another any more.`,
+      {
+        facts: { id, turn, state },
+      },
+    );
   }
   throw new PerdureError('ACTION_NOT_FOUND', `There is no action and no step "${id}" at turn ${turn}.`, {
     facts: { id, turn },
   });
 }
 
-function stateAt(
-  rows: Pick<Rows, 'get'>,
-  table: Edit['table'],
-  id: string,
-  turn: number,
-): string | undefined {
-  const found = rows.get<{ state: string }>(
-    `select state from ${table} where id = ? and from_turn <= ? union all
-     select state from ${table}_past where id = ? and from_turn <= ? and to_turn > ?`,
+interface Found {
+  readonly state: string;
+  readonly input: string;
+}
+
+function rowAt(rows: Pick<Rows, 'get'>, table: Edit['table'], id: string, turn: number): Found | undefined {
+  return rows.get<Found>(
+    `select state, input from ${table} where id = ? and from_turn <= ? union all
+     select state, input from ${table}_past where id = ? and from_turn <= ? and to_turn > ?`,
     ...[id, turn, id, turn, turn],
   );
-  return found?.state;
+}
+
+function keyless(id: string): PerdureError {
+  return new PerdureError(
+    'KEY_UNKNOWN',
+    `The input of "${id}" is encrypted, and another one needs the same keys: fork with \`supervisor.checkpoints.fork\`.`,
+    { facts: { id } },
+  );
 }
 
 /** Nobody owns the new store yet, and its rows begin with these inputs. */

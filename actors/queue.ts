@@ -165,7 +165,8 @@ const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
 const FIRST_NEEDED = `${IN_LANE} and optional = 0 order by rank desc, seq limit 1`;
 
 /** What is said of work that a restored checkpoint holds. */
-const UNDER_WAY = 'it was under way in the checkpoint that was restored, and may have been done since: approved, it begins again';
+const UNDER_WAY =
+  'it was under way in the checkpoint that was restored, and may have been done since: approved, it begins again';
 
 /** Nothing undoes what stands in. */
 function undoneOf({ isUndone }: Reached): string | null {

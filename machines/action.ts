@@ -320,7 +320,10 @@ export const actionMachine = setup({
             'action.restored': {
               target: '#action.settled',
               actions: [
-                { type: 'noteUndoFailure', params: ({ context }) => ({ error: interruptedError({ context }, 'undo') }) },
+                {
+                  type: 'noteUndoFailure',
+                  params: ({ context }) => ({ error: interruptedError({ context }, 'undo') }),
+                },
                 {
                   type: 'announce',
                   params: ({ context }) => undoFailed({ context }, interruptedError({ context }, 'undo')),

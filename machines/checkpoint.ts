@@ -82,7 +82,7 @@ export interface Named {
 }
 
 /** What is known when a tree starts. */
-interface Found {
+export interface Found {
   readonly at: number;
   /** Nothing of this tree ran before in this process. */
   readonly isFirst: boolean;
@@ -163,10 +163,7 @@ function notPerformed(): never {
 
 const counting = { type: 'count', params: ({ event }: { event: { readonly settled: number } }) => event } as const;
 const naming = (reason: string) => [{ type: 'nameTurn', params: { reason } }, 'reset'] as const;
-const requested = [
-  { type: 'nameTurn', params: ({ event }: { event: CheckpointRequest }) => event },
-  'reset',
-] as const;
+const requested = [{ type: 'nameTurn', params: ({ event }: { event: CheckpointRequest }) => event }, 'reset'] as const;
 const restoring = { type: 'ask', params: ({ event }: { event: RestoreRequest }) => event } as const;
 
 /** Decides when a turn is worth a name, and goes back to one that has it. */
@@ -270,7 +267,10 @@ export const checkpointMachine = setup({
         // What went well is told by another tree.
         onDone: {
           target: 'counting',
-          actions: [{ type: 'announce', params: ({ context, event }) => refusal({ context }, event.output) }, 'dropAsked'],
+          actions: [
+            { type: 'announce', params: ({ context, event }) => refusal({ context }, event.output) },
+            'dropAsked',
+          ],
         },
         onError: {
           target: 'counting',

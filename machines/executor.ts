@@ -479,8 +479,7 @@ export const executorMachine = setup({
     'executor.restored': { actions: 'lookBack' },
     'executor.pending': {
       actions: enqueueActions(({ enqueue, event }) => {
-        for (const { slot, policy } of event.pending)
-          enqueue.sendTo(slotId(slot), { type: 'action.restored', policy });
+        for (const { slot, policy } of event.pending) enqueue.sendTo(slotId(slot), { type: 'action.restored', policy });
       }),
     },
     'executor.found': [
