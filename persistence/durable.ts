@@ -18,6 +18,7 @@ import type { Cause, TurnRecord } from './history.ts';
 import type { Commits } from './commits.ts';
 import { compareTurns, type TurnDifference } from './compare-turns.ts';
 import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
+import { fallBack, type FallenBack } from './fallback.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
@@ -168,7 +169,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     };
     const began = this.#monotonic();
     this.#outbox = new Outbox(this);
-    this.#tree = this.#load();
+    this.#tree = this.#loadOrFallBack();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     this.resumed = this.#resumption(began);
   }
@@ -599,8 +600,53 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return clock.monotonic?.() ?? clock.now();
   }
 
-  #load(): LiveTree {
-    const tree = new LiveTree(this.#commits, this.#options, this);
+  #loadOrFallBack(): LiveTree {
+    if (this.store.onDamage !== 'checkpoint') return this.#load();
+    try {
+      return this.#load(true);
+    } catch (error) {
+      if (!isPerdureError(error, 'ROW_CORRUPT')) throw error;
+      return this.#fallBack(error) ?? this.#load();
+    }
+  }
+
+  /** To the newest checkpoint that is whole, in a commit of its own; undefined when there is none. */
+  #fallBack(damage: PerdureError): LiveTree | undefined {
+    const commits = this.#commits;
+    const { statements, payloads, clock } = commits;
+    const tree = storedTree(statements, this.id);
+    const tables = this.#tablesOf({});
+    let fallen: FallenBack<LiveTree> | undefined;
+    let failure: unknown;
+    const options = this.#options;
+    const write = () => {
+      commits.begin();
+      const now = { turn: commits.turn, at: clock.now() };
+      const check = (generation: number) => {
+        this.#options = { ...options, generation, restored: now.turn };
+        return new LiveTree(commits, { ...this.#options, isStrict: true }, this);
+      };
+      try {
+        fallen = fallBack({ statements, payloads, tree, tables, now, reason: damage.message, check });
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+      if (fallen !== undefined) commits.incident(fallen.incident);
+    };
+    commits.flush();
+    // What it throws is known without waiting for it.
+    commits.transact(write).catch(() => {});
+    commits.flush();
+    if (failure !== undefined) throw failure;
+    commits.assertOpen();
+    if (fallen === undefined) this.#options = options;
+    else this.outbox.resume();
+    return fallen?.checked;
+  }
+
+  #load(isStrict = false): LiveTree {
+    const tree = new LiveTree(this.#commits, { ...this.#options, isStrict }, this);
     this.#outbox.resume();
     return tree;
   }

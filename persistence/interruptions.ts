@@ -42,6 +42,7 @@ export class Interruptions {
     if (isRestored) this.#restored.add(ref);
   }
 
+  /** Whether it ran at the turn to which the tree was taken back, and has not begun since. */
   isRestored(ref: AnyRef): boolean {
     return this.#restored.has(ref);
   }
@@ -53,6 +54,7 @@ export class Interruptions {
   /** Its next attempt is in its row. */
   counted(ref: AnyRef): void {
     this.#restarts.delete(ref);
+    this.#restored.delete(ref);
   }
 
   /** Holds back an effect that is not to run again by itself, and says why; undefined when it may start. */

@@ -22,7 +22,7 @@ import { Interruptions } from './interruptions.ts';
 import type { Migrations, Renames } from './migrations.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutboxRow } from './outbox-rows.ts';
-import { quarantine, type DamagedRow } from './quarantine.ts';
+import { damagedRow, quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree } from './restore.ts';
 import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
@@ -59,6 +59,8 @@ export interface TreeOptions {
   readonly actions: ReadonlyMap<string, DurableActionHandler>;
   readonly root: RootOptions;
   readonly migrate: Migrations | undefined;
+  /** Whether a damaged row is refused also where a version of before could take its place. Default: false. */
+  readonly isStrict?: boolean;
 }
 
 /** How an effect came to be interrupted, and what becomes of it. */
@@ -116,7 +118,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     this.#timerRows = new TimerRegister(this, this.#actors);
     this.#wanted = new Wanted(this, this.#actors);
     const logic = durable(options.logic);
-    const damaged = (row: DamagedRow) => void this.#damaged.push(row);
+    const damaged = (row: DamagedRow) => {
+      if (options.isStrict === true) throw damagedRow(row.row);
+      this.#damaged.push(row);
+    };
     const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
     let turn = 0;
     const root = restoreTree(commits.statements, restore, (restored) => {
@@ -235,7 +240,7 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     this.#host.touched();
     const held = this.interruptions.hold(ref, effect);
     if (held === undefined) return this.effects.created(ref, effect);
-    const attempt = this.#actors.recordOf(ref)?.attempt ?? 0;
+    const attempt = Math.abs(this.#actors.recordOf(ref)?.attempt ?? 0);
     const isRestored = this.interruptions.isRestored(ref);
     this.#host.effectInterrupted(pathOf(ref), { attempt, policy: held, isRestored });
   }
