@@ -17,6 +17,7 @@ import { sealedVariables, variablesOf, variablesText, type Variables } from './c
 import { checkObject, refuse } from './action-options.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
 import { checkedId } from './plan-input.ts';
+import { firstWhole, restorableTurns } from './restorable.ts';
 import type { Restored, Restorer } from './restorer.ts';
 import { checkpointOf, type Tree } from './standing.ts';
 
@@ -107,15 +108,18 @@ export class SupervisorCheckpoints {
   /**
    * Puts the tree as it was in the checkpoint in the place of the present one, and goes on from there. What was under way then
    * asks somebody first, or does as `onRestore` of its action says. What was there before is a checkpoint too, so that this can
-   * be undone. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_BUSY while actions are under way, unless `force` interrupts them, and
-   * CHECKPOINT_DAMAGED.
+   * be undone. When the `latest` is damaged, the newest that is whole takes its place, and an incident `checkpoint.refused` tells.
+   * Throws CHECKPOINT_UNKNOWN, CHECKPOINT_BUSY while actions are under way, unless `force` interrupts them, CHECKPOINT_DAMAGED.
    *
    * @example
    * const { before } = await supervisor.checkpoints.restore('before the holidays', { force: true });
    */
   async restore(id: string, { force = false }: { readonly force?: boolean } = {}): Promise<Restored> {
+    return firstWhole(restorableTurns(this.#rows, id), (turn) => this.#restore(turn, force));
+  }
+
+  async #restore(turn: number, force: boolean): Promise<Restored> {
     const { restorer, newId, send } = this.#host;
-    const turn = checkpointTurn(this.#rows, id);
     const request = newId();
     const outcome = restorer.outcome(request);
     try {

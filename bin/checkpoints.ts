@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { checkpointTurn, listCheckpoints, type CheckpointInfo } from '../actors/checkpoint-ledger.ts';
 import { progressNow } from '../actors/checkpoint-progress.ts';
 import { forkCheckpoint } from '../actors/forks.ts';
+import { firstWhole, restorableTurns } from '../actors/restorable.ts';
 import { busyError, REFUSED } from '../actors/restorer.ts';
 import { countUnderWay } from '../actors/restored.ts';
 import { TABLES } from '../actors/spawn.ts';
@@ -142,17 +143,21 @@ export async function restoreCheckpoint(
   { store: named, force = false, json }: RestoreCommandOptions,
 ): Promise<number> {
   const path = storeOf(named);
-  const turn = readStore(path, (rows) => {
+  const turns = readStore(path, (rows) => {
     refuseOld(rows, path);
-    return checkpointTurn(rows, id);
+    return restorableTurns(rows, id);
   });
-  const before = await whenFree(path, (store) => {
-    const own = new Set<string>(TABLES.map(({ name }) => name));
-    const isAlone = (store.rows.get<{ n: number }>('select count(*) as n from trees')?.n ?? 0) < 2;
-    return restoreAsleep(store, TREE, turn, (table) => isAlone || own.has(table));
+  return firstWhole(turns, async (turn) => {
+    const before = await whenFree(path, (store) => restoreAsleep(store, TREE, turn, goesBack(store)));
+    return before === undefined ? askForRestore(path, turn, force, json) : restoredText(turn, before, json);
   });
-  if (before !== undefined) return restoredText(turn, before, json);
-  return askForRestore(path, turn, force, json);
+}
+
+/** In a store of its own everything goes back with the supervisor. */
+function goesBack(store: Store): (table: string) => boolean {
+  const { n } = store.rows.get<{ n: number }>('select count(*) as n from trees') ?? { n: 0 };
+  const own = new Set<string>(TABLES.map(({ name }) => name));
+  return (table) => n < 2 || own.has(table);
 }
 
 function restoredText(turn: number, before: number, json: boolean | undefined): number {

@@ -1,4 +1,5 @@
 /** Checkpoints of a whole supervisor: taken by themselves and on request, looked at, gone back to, and forked. */
+import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
@@ -339,6 +340,87 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   for await (const item of items) found.push(item);
   return found;
 }
+
+/** Writes over the state of actors in rows of the past that only the checkpoint sees, as a disk may. */
+function damage(path: string, turn: string, after: string): void {
+  const db = new Database(path);
+  const { changes } = db
+    .prepare(
+      `update actors_past set snapshot = replace(snapshot, 'a', 'b') where from_turn <= ? and to_turn > ? and from_turn > ?`,
+    )
+    .run(turn, turn, after);
+  db.close();
+  expect(changes).toBeGreaterThan(0);
+}
+
+test('H34: a damaged checkpoint is refused; in the place of the latest the one before is restored, and an incident tells', async () => {
+  const store = tempStore();
+  const clock = new SimulatedClock();
+  const { actions } = world();
+  const checkpoint = { everyActions: 1_000 };
+  const first = await open(clock, { store, actions, checkpoint });
+  await first.execute('double', 1, { id: 'one' });
+  const whole = await first.checkpoints.create();
+  await first.execute('double', 2, { id: 'two' });
+  const torn = await first.checkpoints.create();
+  await first.execute('double', 3, { id: 'three' });
+  crash(first.durable);
+  damage(store, torn, whole);
+  const second = await open(clock, { store, actions, checkpoint });
+  onTestFinished(() => second.close());
+  const ids = () => second.durable.store.rows.all('select id from actions order by seq').length;
+  await expect(second.checkpoints.restore(torn)).rejects.toMatchObject({ code: 'CHECKPOINT_DAMAGED' });
+  expect([ids(), second.durable.getSnapshot().value]).toEqual([3, 'running']);
+  expect(String((await second.checkpoints.restore('latest')).turn)).toBe(whole);
+  expect(ids()).toBe(1);
+  const incidents = second.durable.store.rows.all<{ detail: string }>(
+    `select detail from incidents where kind = 'checkpoint.refused'`,
+  );
+  expect(incidents.map(({ detail }) => detail.includes(`cannot go back to turn ${torn}`))).toEqual([true, true]);
+  expect(await second.execute('double', 2, { id: 'two' })).toMatchObject({ value: 4 });
+});
+
+test('H34: a supervisor whose rows are damaged comes back as of its newest checkpoint, where the host says so', async () => {
+  const store = tempStore();
+  const clock = new SimulatedClock();
+  const { actions, done } = world();
+  const checkpoint = { everyActions: 1_000 };
+  const first = await open(clock, { store, actions, checkpoint });
+  await first.submit('work', 'x', { id: 'x' });
+  await until(() => done.length === 1);
+  const id = await first.checkpoints.create();
+  await first.execute('double', 2, { id: 'lost' });
+  crash(first.durable);
+  const db = new Database(store);
+  db.prepare(`update actors set snapshot = replace(snapshot, 'a', 'b') where key = 'executor'`).run();
+  db.close();
+  const second = await open(clock, { store, actions, checkpoint, onDamage: 'checkpoint' });
+  onTestFinished(() => second.close());
+  const [incident] = second.durable.store.rows.all<{ detail: string }>(
+    `select detail from incidents where kind = 'checkpoint.restored'`,
+  );
+  expect(incident?.detail).toContain(`checkpoint of turn ${id}`);
+  expect(second.durable.store.rows.all('select id, state from actions')).toEqual([{ id: 'x', state: 'asking' }]);
+  expect(done).toEqual(['x began']);
+});
+
+test('S50: a checkpoint that was being written when the process died is not there, and the one before is restored', async () => {
+  const store = tempStore();
+  const clock = new SimulatedClock();
+  const { actions } = world();
+  const first = await open(clock, { store, actions });
+  await first.checkpoints.set({ phase: 1 });
+  const id = await first.checkpoints.create();
+  await first.checkpoints.set({ phase: 2 });
+  const torn = first.durable.send({ type: 'supervisor.checkpoint', reason: 'request', label: 'torn' });
+  crash(first.durable);
+  await expect(torn).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  const second = await open(clock, { store, actions });
+  onTestFinished(() => second.close());
+  expect(second.checkpoints.list().map((one) => one.id)).toEqual([id]);
+  await second.checkpoints.restore('latest');
+  expect(second.checkpoints.variables).toEqual({ phase: 1 });
+});
 
 test('compare says which actors and rows changed', async () => {
   const supervisor = await start();
