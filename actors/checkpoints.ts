@@ -1,7 +1,6 @@
 /** The host's side of checkpoints: taking them, looking at them, going back to one, and going on from one elsewhere. */
 import { PerdureError } from '../errors.ts';
 import { shown, unknownKey } from '../machines/option-keys.ts';
-import { intervalMs, meanLifeMs } from '../machines/checkpoint.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Receipt } from '../persistence/durable.ts';
 import { compareTurns, type TurnDifference } from '../persistence/compare-turns.ts';
@@ -13,13 +12,14 @@ import {
   type CheckpointInfo,
   type CheckpointQuery,
 } from './checkpoint-ledger.ts';
+import { checkpointStats, type CheckpointStats } from './checkpoint-stats.ts';
 import { sealedVariables, variablesOf, variablesText, type Variables } from './checkpoint-tables.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
 import { checkedId } from './plan-input.ts';
 import { firstWhole, restorableTurns } from './restorable.ts';
 import type { Restored, Restorer } from './restorer.ts';
-import { checkpointOf, type Tree } from './standing.ts';
+import type { Tree } from './standing.ts';
 
 /** Options of {@link SupervisorCheckpoints.create}. */
 export interface CheckpointOptions {
@@ -27,19 +27,6 @@ export interface CheckpointOptions {
   readonly label?: string;
   /** Keeps it until it is let go. Default: false. */
   readonly pin?: boolean;
-}
-
-/** What checkpoints cost, and how often they are taken. */
-export interface CheckpointStats {
-  readonly kept: number;
-  readonly pinned: number;
-  /** What one costs, smoothed, with the commit that it is part of, ms; null before the first was measured. */
-  readonly costMs: number | null;
-  /** From a change to the checkpoint that holds it, ms, unless enough settles before. */
-  readonly intervalMs: number;
-  /** Crashes that were seen, and how long it lives between two of them, as far as is known, ms. */
-  readonly crashes: number;
-  readonly meanLifeMs: number;
 }
 
 /** What checkpoints need of the supervisor. */
@@ -178,12 +165,8 @@ export class SupervisorCheckpoints {
 
   /** What checkpoints cost, and how often they are taken. */
   get stats(): CheckpointStats {
-    const counts = this.#rows.get<Pick<CheckpointStats, 'kept' | 'pinned'>>(
-      'select count(*) as kept, coalesce(sum(pinned), 0) as pinned from checkpoints',
-    ) ?? { kept: 0, pinned: 0 };
-    const context = checkpointOf(this.#host.tree());
-    const { costMs, crashes } = context;
-    return { ...counts, costMs, crashes, intervalMs: intervalMs(context), meanLifeMs: meanLifeMs(context) };
+    this.#store.assertOpen();
+    return checkpointStats(this.#host.tree());
   }
 
   async #change(id: string, command: 'pin' | 'unpin' | 'remove'): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * What an earlier version of Perdure stored, as this one knows it: the policies in the rows of actions and steps, and the
- * states of the supervisor, the executor and of actions that were under way, and of the checkpoint. Before version 2 there was no gate, no component,
- * no undoing, one nameless fallback and no error budget.
+ * states of the supervisor, the executor, the checkpoint and of actions that were under way. Before version 2 there was no gate,
+ * no component, no undoing, one nameless fallback and no error budget, and a checkpoint could not be gone back to.
  */
 import type { ActionContext } from '../machines/action-state.ts';
 import type { ActionPolicy, StoredPolicy } from '../machines/action-policy.ts';

@@ -90,8 +90,8 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
     const [counts, ...under] = foundLines(found, changes.removed);
     const turn = supervisor.resumed === undefined ? '' : ` at turn ${supervisor.resumed.turn}`;
     progress.note(`${decision.retry ? 'retrying' : 'resuming'} ${id}${turn}: ${counts}`);
-    for (const line of under) progress.note(line);
     if (supervisor.resumed !== undefined) progress.note(resumptionText(supervisor.resumed));
+    for (const line of under) progress.note(line);
     progress.noteOpen();
     const list = (what: string, ids: readonly string[]) =>
       ids.length > 0 && progress.note(`${what}: ${ids.join(', ')}`);
