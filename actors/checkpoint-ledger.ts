@@ -101,7 +101,9 @@ export function readCheckpoint(rows: Reader, id: string): Checkpoint {
   const variables = rows.get<{ text: string }>(
     `select text from checkpoint_variables where from_turn <= ? union all
      select text from checkpoint_variables_past where from_turn <= ? and to_turn > ?`,
-    ...[turn, turn, turn],
+    turn,
+    turn,
+    turn,
   );
   return {
     ...info,

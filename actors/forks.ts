@@ -83,7 +83,11 @@ function rowAt(rows: Pick<Rows, 'get'>, table: Edit['table'], id: string, turn: 
   return rows.get<Found>(
     `select state, input from ${table} where id = ? and from_turn <= ? union all
      select state, input from ${table}_past where id = ? and from_turn <= ? and to_turn > ?`,
-    ...[id, turn, id, turn, turn],
+    id,
+    turn,
+    id,
+    turn,
+    turn,
   );
 }
 

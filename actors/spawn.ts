@@ -183,9 +183,10 @@ export async function spawnSupervisor<TActions extends Actions>(
     equip(durable, policies, budget);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
-    // What was restored may have been told of an earlier life.
+    // What was restored may be of a life with other actions and options. That it could not be told is told by what it failed of.
     durable.on('checkpoint.restored', () => {
       unpark({ rows, registry, limits, clock });
+      durable.send({ type: 'supervisor.configure', concurrency }).catch(() => {});
       configure(durable, { concurrency, checkpoint }).catch(() => {});
       equip(durable, policies, budget);
       background?.begin(threads);

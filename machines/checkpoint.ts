@@ -294,8 +294,11 @@ export const checkpointMachine = setup({
             params: ({ event: { turn, force, request } }) => ({
               notice: {
                 type: 'checkpoint.refused' as const,
-                ...{ turn, force, request },
-                ...{ code: 'CHECKPOINT_BUSY', message: 'Another checkpoint is being restored: ask when that is done.' },
+                turn,
+                force,
+                request,
+                code: 'CHECKPOINT_BUSY',
+                message: 'Another checkpoint is being restored: ask when that is done.',
               },
             }),
           },

@@ -317,6 +317,50 @@ test('after a restore the supervisor is as this life wants it, whatever the chec
   await until(() => checkpointOf(second.durable).everyActions === 9);
 });
 
+test('onApproval is asked again about what a restore opens again', async () => {
+  const { actions } = world();
+  const asked: string[] = [];
+  const drop = defineAction({ run: () => 'dropped', impact: 'critical', reversible: false });
+  const onApproval = ({ action, state }: { action: string; state: string }) => {
+    asked.push(`${action} ${state}`);
+    return asked.length === 1 ? ('deny' as const) : undefined;
+  };
+  const supervisor = await start({ onApproval }, { ...actions, drop } as never);
+  await supervisor.pause();
+  await supervisor.submit('drop' as 'double', 1, { id: 'drop' });
+  const id = await supervisor.checkpoints.create();
+  await supervisor.resume();
+  expect(await supervisor.execute('drop' as 'double', 1, { id: 'drop' })).toMatchObject({ kind: 'denied' });
+  await supervisor.checkpoints.restore(id);
+  await supervisor.resume();
+  await until(() => asked.length === 2);
+  const again = await supervisor.checkpoints.create();
+  await supervisor.deny('drop');
+  await supervisor.checkpoints.restore(again);
+  await until(() => asked.length === 3);
+  expect(asked).toEqual(['drop open', 'drop open', 'drop open']);
+});
+
+test('actions that were parked in the checkpoint run, when this life knows them', async () => {
+  const store = quickStore();
+  const clock = new SimulatedClock();
+  const { actions } = world();
+  const first = await open(clock, { store, actions });
+  await first.pause();
+  await first.submit('double', 4, { id: 'x' });
+  await first.close();
+  const without = await open(clock, { store, actions: { work: actions.work } });
+  await without.resume();
+  await until(() => without.stats().queue.parked === 1);
+  const id = await without.checkpoints.create();
+  await without.close();
+  const third = await open(clock, { store, actions });
+  onTestFinished(() => third.close());
+  expect(await third.execute('double', 4, { id: 'x' })).toMatchObject({ value: 8 });
+  await third.checkpoints.restore(id);
+  expect(await third.execute('double', 4, { id: 'x' })).toMatchObject({ value: 8 });
+});
+
 test('a restore that was asked for is carried out by the next life, when the process died before it', async () => {
   const store = quickStore();
   const clock = new SimulatedClock();

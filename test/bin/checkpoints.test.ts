@@ -50,9 +50,10 @@ test('while the store is in use a checkpoint is taken, listed, compared, restore
   expect(stdout).toMatch(/^table actions: 1 added: /m);
   expect(stdout).toMatch(/^actor executor\/slot.0: changed$/m);
 
-  const forked = await perdure('fork', 'calm', '--to', 'fork.db');
+  const fork = ['fork', 'calm', '--store', 'work.db', '--to', 'fork.db'];
+  const forked = await perdure(...fork);
   expect(forked).toMatchObject({ code: 0, stdout: expect.stringContaining(`goes on from turn ${id}`) });
-  expect(await perdure('fork', 'calm', '--to', 'fork.db')).toMatchObject({
+  expect(await perdure(...fork)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('[FORK_EXISTS]'),
   });
