@@ -170,6 +170,7 @@ function declareCare(program: Command, exit: (code: number) => void): void {
     .argument('[store]', STORE)
     .option('--json', 'as JSON')
     .option('--repair', 'mend indexes, count trees again, and put orphans into the quarantine; deletes nothing')
+    .option('--restore', 'take trees whose rows are damaged back to their newest checkpoint that is whole')
     .option('--accept-older', 'let an older copy take the place of the store: it begins a new generation')
     .option('--migrate <module>', 'try on a copy what the machines of this module make of every tree')
     .addHelpText(

@@ -8,12 +8,13 @@
  * V3  Row ids and turns go on, and the tree begins a new generation: no key of an effect is given again.
  * V4  Rows of tables that are not rolled back, and accepted message ids, stay.
  */
-import { PerdureError, isPerdureError } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { bindingOf, checksumOf, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import type { Payloads } from './payloads.ts';
 import { changedSince, unchangedSince, type TreeTable } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
+import { isStoreFailure } from './sqlite.ts';
 import { checksumOf as timerChecksum, isSoundTimer, type TimerRow } from './timer-rows.ts';
 import { findTree, restoreTreeRow, type TreeRow } from './tree-rows.ts';
 import { columnsOf } from './versioned-tables.ts';
@@ -26,6 +27,9 @@ export interface Destination {
   /** Tables of subsystems that go back with it. */
   readonly tables: readonly string[];
 }
+
+/** Past every turn. */
+const PRESENT = Number.MAX_SAFE_INTEGER;
 
 /** Whether every row that the turn saw is still there. */
 export function isKeptTurn(statements: Statements, turn: number): boolean {
@@ -88,8 +92,23 @@ export function goBack(
 }
 
 /** V1. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
-export function assertWhole(statements: Statements, { tree, name }: TreeRow, turn: number): void {
+export function assertWhole(statements: Statements, row: TreeRow, turn: number): void {
   assertKept(statements, turn);
+  assertSound(statements, row, turn);
+}
+
+/** What is wrong with the present rows of a tree; undefined where they are whole. */
+export function damageOf(statements: Statements, row: TreeRow): string | undefined {
+  try {
+    assertSound(statements, row, PRESENT);
+    return undefined;
+  } catch (error) {
+    if (isStoreFailure(error)) throw error;
+    return messageOf(error);
+  }
+}
+
+function assertSound(statements: Statements, { tree, name }: TreeRow, turn: number): void {
   const place = { tree, turn };
   const damaged = (what: string) => damagedCheckpoint(name, turn, what);
   let digest = 0;
@@ -137,7 +156,7 @@ function digestAsOf(statements: Statements, tree: number, turn: number): number 
 /** Of the rows that are there. */
 function digestOf(statements: Statements, tree: number): number {
   let digest = 0;
-  const present = { tree, turn: Number.MAX_SAFE_INTEGER };
+  const present = { tree, turn: PRESENT };
   for (const row of unchangedSince<ActorRow>(statements, 'actors', present)) digest ^= seedOf(row);
   for (const { checksum } of unchangedSince<TimerRow>(statements, 'timers', present)) digest ^= checksum;
   return digest;
