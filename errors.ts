@@ -20,6 +20,10 @@ export type PerdureErrorCode =
   | 'SQLITE_TOO_OLD'
   | 'ROW_CORRUPT'
   | 'BACKUP_FAILED'
+  | 'CHECKPOINT_UNKNOWN'
+  | 'CHECKPOINT_DAMAGED'
+  | 'CHECKPOINT_BUSY'
+  | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable
   | 'CODEC_REFUSED'

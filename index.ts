@@ -2,6 +2,19 @@
 export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type SupervisorOptions } from './actors/spawn.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
+export type {
+  Checkpoint,
+  CheckpointInfo,
+  CheckpointPlanProgress,
+  CheckpointQuery,
+} from './actors/checkpoint-ledger.ts';
+export type { CheckpointSettings } from './actors/checkpoint-options.ts';
+export type { CheckpointPlan, CheckpointProgress, CheckpointTask } from './actors/checkpoint-progress.ts';
+export type { CheckpointStats } from './actors/checkpoint-stats.ts';
+export type { Variables } from './actors/checkpoint-tables.ts';
+export type { CheckpointOptions, SupervisorCheckpoints } from './actors/checkpoints.ts';
+export type { ForkOptions as CheckpointForkOptions } from './actors/forks.ts';
+export type { Restored } from './actors/restorer.ts';
 export type { DeadAction } from './actors/dead-letter-rows.ts';
 export type { DeadLetterQuery, DeadLetters } from './actors/dead-letters.ts';
 export type { RetentionOptions } from './actors/retention.ts';
@@ -40,6 +53,8 @@ export type { StopReason, UnfinishedCounts, UnfinishedKind } from './machines/st
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
+export type { IntervalBounds } from './machines/checkpoint.ts';
+export type { OnRestore } from './machines/executor.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
 export type { MemoOptions } from './actors/memos.ts';
 export type { PlanOutcome, StepOutcome } from './actors/ledger.ts';
@@ -48,7 +63,17 @@ export type { ErrorRecord, Outcome, OutcomeKind } from './machines/outcome.ts';
 export type { RetryPolicy } from './machines/retry.ts';
 export type { FailurePolicy } from './machines/tracks.ts';
 export { createDurableActor, type DurableOptions } from './persistence/create.ts';
-export { type DurableActor, type Receipt, type Resumption, type SendOptions } from './persistence/durable.ts';
+export {
+  type DurableActor,
+  type Receipt,
+  type Restoration,
+  type RestoreOptions,
+  type Resumption,
+  type SendOptions,
+} from './persistence/durable.ts';
+export { forkStore, type ForkOptions } from './persistence/fork.ts';
+export type { ActorDifference, ChangedPath, TableDifference, TurnDifference } from './persistence/compare-turns.ts';
+export type { CheckpointLimits } from './persistence/checkpoints.ts';
 export { encryption, type EncryptionOptions, type Sealing } from './persistence/sealing.ts';
 export { commonSecrets, redaction, type RedactionRules, type ValuePath } from './persistence/redaction.ts';
 export { reveal, secret, type ResolveSecret, type SecretRef } from './persistence/secrets.ts';
@@ -71,7 +96,7 @@ export {
   type DurableActionOptions,
   type TreeMessage,
 } from './persistence/durable-action.ts';
-export { onRestart, type RestartPolicy } from './persistence/xstate-port.ts';
+export { onRestart, onRestore, type RestartPolicy, type RestorePolicy } from './persistence/xstate-port.ts';
 export type { OutboxRetry } from './persistence/outbox.ts';
 export type { Rows } from './persistence/rows.ts';
 export type { Clock } from './persistence/clock.ts';

@@ -37,6 +37,7 @@ const DEFINITION: readonly string[] = Object.keys({
   approval: 1,
   classify: 1,
   memo: 1,
+  onRestore: 1,
 } satisfies Record<keyof AnyAction, 1>);
 
 /** Throws OPTIONS_INVALID unless it is an object; `what` names it. */
@@ -128,6 +129,7 @@ function wrongDefinition(definition: unknown): Wrong {
     wrongFunction('cleanUp', definition['cleanUp']) ??
     wrongFunction('summary', definition['summary']) ??
     wrongFunction('classify', definition['classify']) ??
+    wrongWord('onRestore', definition['onRestore'] ?? 'ask', ['run', 'ask', 'fail']) ??
     wrongWithFallbacks(fallback) ??
     wrongWithUndo(undo) ??
     (version === undefined || (typeof version === 'string' && version !== '')

@@ -6,6 +6,7 @@ import { fallbackOrder } from '../machines/quality.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../machines/retry.ts';
 import type { Impact } from '../machines/gate.ts';
 import type { OnSilence } from '../machines/approvals.ts';
+import type { OnRestore } from '../machines/executor.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { Risk } from '../machines/risk.ts';
@@ -80,6 +81,11 @@ export interface ActionTerms<TInput = never, TValue = unknown> {
   summary?(input: TInput): string;
   /** What silence means when somebody is asked. Default: `wait`, for ever. */
   readonly approval?: { readonly silence: OnSilence; readonly afterMs?: number };
+  /**
+   * What becomes of an attempt that was under way in the checkpoint that is restored, and may have been done since: it asks
+   * somebody, runs again, or fails with ATTEMPT_INTERRUPTED. Default: `ask`.
+   */
+  readonly onRestore?: OnRestore;
   /** Says of what class an error is; undefined leaves it to Perdure. */
   readonly classify?: Classifier;
   /** In a plan: whether it is left out when nothing that it is made of has changed. Default: false. */

@@ -3,7 +3,7 @@
  * answer, so whoever was faster counts, and what it does not answer stays open for people, for silence, and for the next life.
  */
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
-import { readApproval, type Approval } from './approval-ledger.ts';
+import { openApprovals, readApproval, type Approval } from './approval-ledger.ts';
 import type { Actions } from './actions.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -27,6 +27,11 @@ export function askCallback<TActions extends Actions>(
   };
   supervisor.on('approval.requested', ({ id }) => ask(readApproval(rows, id)));
   supervisor.on('approval.settled', ({ id }) => asked.delete(id));
+  // A restore opens some that had been settled, and takes others away, whose ids may come again.
+  supervisor.on('checkpoint.restored', () => {
+    for (const id of asked) if (readApproval(rows, id)?.state !== 'open') asked.delete(id);
+    openApprovals(rows, -1).forEach(ask);
+  });
   // Whoever starts a supervisor has it before its callback is called.
   queueMicrotask(() => open.forEach(ask));
 }

@@ -12,6 +12,7 @@ import { PerdureError, saysRetryable } from '../errors.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import { effectOf, type EffectIdentity } from '../persistence/effects.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { onRestore } from '../persistence/xstate-port.ts';
 import type { ActionContext } from './action-context.ts';
 import type { AnyAction, Registry, ThreadActionDefinition } from './actions.ts';
 import { Compensations } from './compensations.ts';
@@ -51,10 +52,15 @@ export class Attempts {
   readonly #running = new Map<string, Promise<unknown>>();
   readonly #interrupted: Interrupted;
   #isHeld = false;
-  readonly attempter = fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) =>
-    this.#attempt(input, signal, effectOf(self)),
+  /** After a restore the executor asks about those that were under way: what is left of them runs. */
+  readonly attempter = onRestore(
+    'run',
+    fromPromise<AttemptResult, AttemptInput>(({ input, signal, self }) => this.#attempt(input, signal, effectOf(self))),
   );
-  readonly ender = fromPromise<number, { id: string }>(({ input }) => this.#end(input.id));
+  readonly ender = onRestore(
+    'run',
+    fromPromise<number, { id: string }>(({ input }) => this.#end(input.id)),
+  );
 
   constructor(world: AttemptWorld) {
     this.#world = world;

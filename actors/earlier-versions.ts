@@ -1,11 +1,12 @@
 /**
  * What an earlier version of Perdure stored, as this one knows it: the policies in the rows of actions and steps, and the
- * states of the supervisor, the executor and of actions that were under way. Before version 2 there was no gate, no component,
- * no undoing, one nameless fallback and no error budget.
+ * states of the supervisor, the executor, the checkpoint and of actions that were under way. Before version 2 there was no gate,
+ * no component, no undoing, one nameless fallback and no error budget, and a checkpoint could not be gone back to.
  */
 import type { ActionContext } from '../machines/action-state.ts';
 import type { ActionPolicy, StoredPolicy } from '../machines/action-policy.ts';
 import { budgetPolicy } from '../machines/budget-policy.ts';
+import type { CheckpointContext } from '../machines/checkpoint.ts';
 import { NO_OUTCOMES } from '../machines/calibration.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
@@ -99,6 +100,14 @@ function toSecondSupervisor(state: StoredState): StoredState {
   return { ...state, context: { ...(state.context as object), budget: budgetPolicy() } };
 }
 
+/** It did not tell whether it was closed in order, nor what a checkpoint cost; and it knew one interval only. */
+function toSecondCheckpoint(state: StoredState): StoredState {
+  const before = state.context as Pick<CheckpointContext, 'everyActions' | 'everyMs' | 'settledSince'>;
+  const unknown = { costMs: null, lastAt: null, isDown: null, asked: null };
+  const context: CheckpointContext = { ...before, upMs: 0, crashes: 0, ...unknown };
+  return { ...state, context };
+}
+
 function toSecond(migrate: MigrationStep['migrate']): readonly MigrationStep[] {
   return [{ from: '1', to: '2', migrate }];
 }
@@ -106,6 +115,7 @@ function toSecond(migrate: MigrationStep['migrate']): readonly MigrationStep[] {
 /** From every version of the supervisor's tree that was released. */
 export const SUPERVISOR_MIGRATIONS: Migrations = {
   action: toSecond(toSecondAction),
+  checkpoint: toSecond(toSecondCheckpoint),
   executor: toSecond(toSecondExecutor),
   supervisor: toSecond(toSecondSupervisor),
 };

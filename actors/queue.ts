@@ -59,6 +59,7 @@ import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import { DATED, type ActionRow } from './queue-tables.ts';
 import { rankByEstimate, rankByEstimates, reprioritise } from './reprioritise.ts';
 import { takeBackStarts } from './untried.ts';
+import { pendingOf } from './restored.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
@@ -111,6 +112,7 @@ export function queueActions(world: QueueWorld) {
       run(args, (queue) => queue.noteComponent(params)),
     defer: (args: Self, params: Parameters<Queue['defer']>[0]) => run(args, (queue) => queue.defer(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
+    lookBack: (args: Self) => run(args, (queue) => queue.lookBack()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
   };
@@ -176,6 +178,10 @@ const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane
 /** What is optional comes last, so that one index serves both. */
 const FIRST_WAITING = `${IN_LANE} order by optional, rank desc, seq limit 1`;
 const FIRST_NEEDED = `${IN_LANE} and optional = 0 order by rank desc, seq limit 1`;
+
+/** What is said of work that a restored checkpoint holds. */
+const UNDER_WAY =
+  'it was under way in the checkpoint that was restored, and may have been done since: approved, it begins again';
 
 /** Nothing undoes what stands in. */
 function undoneOf({ isUndone }: Reached): string | null {
@@ -450,7 +456,12 @@ class Queue {
     this.#answer({ type: 'executor.asked', requests });
   }
 
-  #setAside({ id, decision, shortfall }: Question, at: number): ApprovalRequest {
+  lookBack(): void {
+    const pending = pendingOf(this.#rows, this.#world.registry);
+    if (pending.length > 0) this.#answer({ type: 'executor.pending', pending });
+  }
+
+  #setAside({ id, decision, shortfall, reason: given }: Question, at: number): ApprovalRequest {
     const reached = shortfall?.reached ?? null;
     const isBegun = reached !== null && !isUntried(reached);
     this.#rows.run(
@@ -472,14 +483,16 @@ class Queue {
     leave(this.#step, row, 'running');
     const { name, policy } = row;
     const { risk, hasUndo } = policyOfText(policy);
+    const reason = given ?? (shortfall === null ? 'gate' : 'quality');
+    const why = shortfall?.message ?? (reason === 'restore' ? UNDER_WAY : '');
+    const summary = summaryOf(this.#rows, risk);
     return {
       action: id,
       name: risk.subject ?? name,
-      summary:
-        shortfall === null ? summaryOf(this.#rows, risk) : `${summaryOf(this.#rows, risk)}: ${shortfall.message}`,
+      summary: why === '' ? summary : `${summary}: ${why}`,
       risk: decision,
       undo: isBegun ? undoneOf(reached) : hasUndo ? `what it did is undone when it fails` : null,
-      reason: shortfall === null ? 'gate' : 'quality',
+      reason,
       at,
       expiresAt: risk.silenceMs === null ? null : at + risk.silenceMs,
       onSilence: risk.silence,

@@ -17,7 +17,7 @@ import { componentMachine, type ComponentNotice } from '../machines/component.ts
 import { componentId, degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
-import { checkpointMachine } from '../machines/checkpoint.ts';
+import { checkpointMachine, type CheckpointNotice } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
@@ -25,7 +25,7 @@ import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from 
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
 import { type DurableActor } from '../persistence/durable.ts';
-import type { Rows, TurnName } from '../persistence/rows.ts';
+import type { Rows } from '../persistence/rows.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
@@ -44,6 +44,9 @@ import { checkedConcurrency } from './concurrency.ts';
 import { Attempts } from './attempt.ts';
 import { SUPERVISOR_MIGRATIONS } from './earlier-versions.ts';
 import { checkedInterruptions } from './interrupted.ts';
+import { checkpointSettings, type CheckpointSettings } from './checkpoint-options.ts';
+import { checkpointActions } from './checkpoint-rows.ts';
+import { CHECKPOINT_TABLES } from './checkpoint-tables.ts';
 import { LANE_TABLES } from './lane-tables.ts';
 import { ESTIMATE_TABLES } from './estimates.ts';
 import { MEMO_TABLES } from './memos.ts';
@@ -55,11 +58,12 @@ import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { prepareQueue, queueActions } from './queue.ts';
 import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
+import { Restorer } from './restorer.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
 import { SCHEDULE_TABLES } from './schedule-tables.ts';
 import { StallMonitor } from './stall-monitor.ts';
-import { standingOf } from './standing.ts';
+import { checkpointOf, standingOf } from './standing.ts';
 import { checkCall } from './submission-options.ts';
 import { Supervisor } from './supervisor.ts';
 import { threadSettings, type ThreadOptions, type ThreadSettings } from './thread-options.ts';
@@ -75,8 +79,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly id?: string;
   /** How many actions run at once. Default: the number of processors, at least 2. */
   readonly concurrency?: number;
-  /** A turn is named every so many settled actions (default 10) and every so many ms (default 300,000). */
-  readonly checkpoint?: { readonly everyActions?: number; readonly everyMs?: number };
+  /** How often a turn is named, so that there is one to go back to. */
+  readonly checkpoint?: CheckpointSettings;
   /** The dependencies that actions lean on, by name. One that an action names and that is not here has the defaults. */
   readonly components?: Components;
   /** The queues beside `default`, by name, and how much of each may run. */
@@ -121,6 +125,7 @@ export const TABLES = [
   ...SCHEDULE_TABLES,
   ...ESTIMATE_TABLES,
   ...MEMO_TABLES,
+  ...CHECKPOINT_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -142,6 +147,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
   const retention = retentionPolicy(options.retention);
+  const checkpoint = checkpointSettings(options.checkpoint);
   const newId = options.newId ?? uuidv7;
   const owns = typeof options.store === 'string';
   const stalls = new StallMonitor();
@@ -154,6 +160,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     prepareQueue({ rows, registry, limits, clock });
     const progress = new Progress();
     const random = options.random ?? Math.random;
+    const restorer = new Restorer(TABLES);
     const world = {
       rows,
       registry,
@@ -165,16 +172,26 @@ export async function spawnSupervisor<TActions extends Actions>(
       retention,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
       stalls,
+      restorer,
       ...(pool === undefined ? {} : { pool }),
     };
     const attempts = new Attempts(world);
-    const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
+    const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget, checkpoint });
     refuseStopped(durable);
-    await configure(durable, concurrency);
+    restorer.attach(durable);
+    await configure(durable, { concurrency, checkpoint });
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
+    // What was restored may be of a life with other actions and options. That it could not be told is told by what it failed of.
+    durable.on('checkpoint.restored', () => {
+      unpark({ rows, registry, limits, clock });
+      durable.send({ type: 'supervisor.configure', concurrency }).catch(() => {});
+      configure(durable, { concurrency, checkpoint }).catch(() => {});
+      equip(durable, policies, budget);
+      background?.begin(threads);
+    });
     const parts = {
       durable,
       registry,
@@ -183,6 +200,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       progress,
       attempts,
       stalls,
+      restorer,
       closeStore: owns,
       ...(background === undefined ? {} : { background }),
     };
@@ -230,12 +248,13 @@ export interface SupervisorWorld {
   readonly retention?: RetentionPolicy;
   readonly stalls?: StallMonitor;
   readonly pool?: ThreadPool;
+  /** Goes back to checkpoints. Default: nobody does. */
+  readonly restorer?: Restorer;
 }
 
 /** The supervisor machine with everything that it needs provided. */
 export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)): typeof supervisorMachine {
-  const { rows, clock } = world;
-  const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
+  const { clock, restorer } = world;
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: {
@@ -259,7 +278,13 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
         actions: { ...planActions(world), announce: sendParent((_, { notice }: { notice: TracksNotice }) => notice) },
         actors: { reader: fileReader },
       }),
-      checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
+      checkpoint: checkpointMachine.provide({
+        ...(restorer === undefined ? {} : { actors: { restorer: restorer.logic } }),
+        actions: {
+          ...checkpointActions(world),
+          announce: sendParent((_, { notice }: { notice: CheckpointNotice }) => notice),
+        },
+      }),
       approvals: approvalsMachine.provide({
         actions: {
           ...approvalActions(world),
@@ -292,19 +317,15 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
 type Tree = DurableActor<typeof supervisorMachine>;
 
 function openTree<TActions extends Actions>(
-  { id, checkpoint, inspect, logger }: SupervisorOptions<TActions>,
+  { id, inspect, logger }: SupervisorOptions<TActions>,
   store: Store,
   machine: typeof supervisorMachine,
-  { concurrency, budget }: Pick<SupervisorInput, 'concurrency' | 'budget'>,
+  input: SupervisorInput,
 ): Promise<Tree> {
   return createDurableActor(machine, {
     store,
     ...(id === undefined ? {} : { id }),
-    input: {
-      concurrency,
-      budget,
-      checkpoint: { everyActions: checkpoint?.everyActions ?? 10, everyMs: checkpoint?.everyMs ?? 300_000 },
-    },
+    input,
     migrate: SUPERVISOR_MIGRATIONS,
     ...(inspect === undefined ? {} : { inspect }),
     ...(logger === undefined ? {} : { logger }),
@@ -351,9 +372,16 @@ function equip(durable: Tree, components: Readonly<Record<string, ComponentPolic
   durable.send(event).catch(() => {});
 }
 
-/** A host that starts again may ask for another concurrency than the one that was stored. */
-async function configure(durable: Tree, concurrency: number): Promise<void> {
-  if (durable.getSnapshot().context.concurrency === concurrency) return;
-  const event: SupervisorCommand = { type: 'supervisor.configure', concurrency };
-  await durable.send(event);
+/** A host that starts again may ask for another concurrency than the one that was stored, and for other checkpoints. */
+async function configure(
+  durable: Tree,
+  { concurrency, checkpoint }: Pick<SupervisorInput, 'concurrency' | 'checkpoint'>,
+): Promise<void> {
+  const { everyActions, everyMs } = checkpointOf(durable);
+  const events: SupervisorCommand[] = [];
+  if (!isDeepStrictEqual({ everyActions, everyMs }, checkpoint))
+    events.push({ type: 'supervisor.configureCheckpoints', ...checkpoint });
+  if (durable.getSnapshot().context.concurrency !== concurrency)
+    events.push({ type: 'supervisor.configure', concurrency });
+  await Promise.all(events.map((event) => durable.send(event)));
 }

@@ -1,4 +1,5 @@
 /** How the subsystems of a running supervisor stand: the contexts of its standing actors. */
+import type { CheckpointContext } from '../machines/checkpoint.ts';
 import type { BudgetContext } from '../machines/budget.ts';
 import type { BudgetTier } from '../machines/budget-policy.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
@@ -37,3 +38,9 @@ export function standingOf(durable: Tree): Standing {
 }
 
 type Children = Readonly<Record<string, { getSnapshot(): unknown } | undefined>>;
+
+/** What the checkpoint of a tree knows. */
+export function checkpointOf(durable: Tree): CheckpointContext {
+  const { children } = durable.getSnapshot();
+  return (children.checkpoint as { getSnapshot(): { context: CheckpointContext } }).getSnapshot().context;
+}

@@ -10,6 +10,7 @@ import type { Rows } from '../persistence/rows.ts';
 import { sumOutcomes, type Totals, type Tally } from './action-history.ts';
 import { countOpenApprovals } from './approval-ledger.ts';
 import type { ApprovalState } from './approval-tables.ts';
+import { checkpointStats, type CheckpointStats } from './checkpoint-stats.ts';
 import { budgetReport, type BudgetReport } from './budget-report.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { standingOf, type Tree } from './standing.ts';
@@ -61,6 +62,7 @@ export interface Stats {
   readonly budget: BudgetReport;
   readonly gate: GateStats;
   readonly debts: Readonly<Record<DebtRow['state'], number>>;
+  readonly checkpoints: CheckpointStats;
   /** The threads of this life; all 0 when no action runs in any. */
   readonly background: BackgroundStats;
 }
@@ -93,6 +95,7 @@ export function statsOf(durable: Tree, began: number, background: BackgroundStat
     budget: budgetReport(rows, budget.policy, at),
     gate: gateStats(executor),
     debts: { owed: 0, paying: 0, paid: 0, unpayable: 0, ...grouped(rows, 'debts', 'state') },
+    checkpoints: checkpointStats(durable),
     background,
   };
 }

@@ -11,6 +11,7 @@ import type { Plan } from '../machines/tracks.ts';
 import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '../machines/supervisor.ts';
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
 import { BackPressure } from './back-pressure.ts';
+import { SupervisorCheckpoints } from './checkpoints.ts';
 import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
@@ -24,8 +25,9 @@ import { healthNow } from './health.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
-import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
+import { plannedOf, refuseChanges, type PlanOptions } from './plan-input.ts';
 import { requestOf } from './reprioritise.ts';
+import type { Restorer } from './restorer.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import { planProgress, type PlanProgress } from './plan-progress.ts';
 import type { Progress } from './progress.ts';
@@ -86,6 +88,7 @@ export interface SupervisorParts {
   readonly progress: Progress;
   readonly attempts: Attempts;
   readonly stalls: StallMonitor;
+  readonly restorer: Restorer;
   /** There when actions run in threads. */
   readonly background?: Background;
   readonly closeStore: boolean;
@@ -102,6 +105,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly queues: SupervisorQueues;
   /** Actions that have failed for good. */
   readonly deadLetters: DeadLetters;
+  /** Names of committed turns that the whole can go back to. */
+  readonly checkpoints: SupervisorCheckpoints;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #backPressure = new BackPressure(() => this.#rows);
@@ -119,6 +124,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     };
     this.queues = new SupervisorQueues({ ...host, limits: parts.limits });
     this.deadLetters = new DeadLetters(host);
+    this.checkpoints = new SupervisorCheckpoints({ ...host, ...parts, tree: () => this.durable });
     this.schedules = new Schedules({
       ...host,
       submission: (name, input, options) =>
@@ -130,6 +136,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     durable.on('plan.settled', ({ plan }) => settlements.wake(`plan ${plan as string}`));
     // What a store that failed had committed all the same is in its rows.
     durable.on('reopened', () => settlements.wakeAll());
+    durable.on('checkpoint.restored', () => settlements.lookAgain((key) => this.#isThere(key)));
     for (const type of ROOM_MAKERS) durable.on(type, () => this.#backPressure.look());
     const end = (error: PerdureError) => {
       settlements.end(error);
@@ -435,10 +442,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     await this.#send({ type: 'supervisor.resume' });
   }
 
-  /** Names the present turn. */
-  async checkpoint(label?: string): Promise<void> {
-    if (label !== undefined) checkedId(label, 'checkpoint label');
-    await this.#send({ type: 'supervisor.checkpoint', reason: 'request', ...(label === undefined ? {} : { label }) });
+  /** Names the present turn; gives the id of the checkpoint. See {@link checkpoints}. */
+  checkpoint(label?: string): Promise<string> {
+    return this.checkpoints.create(label === undefined ? {} : { label });
   }
 
   /** Hears what the supervisor says of committed turns; and of stalls of the event loop, which are no turns. */
@@ -460,7 +466,11 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const { durable, attempts, background, closeStore } = this.#parts;
     attempts.hold();
     await background?.drain(graceMs);
-    if (durable.store.isOpen) attempts.closing();
+    if (durable.store.isOpen) {
+      attempts.closing();
+      // What cannot be named is told to nobody: the commit of what matters more fails too, and says so.
+      this.#send({ type: 'supervisor.checkpoint', reason: 'shutdown' }).catch(() => {});
+    }
     await durable.close();
     await attempts.idle(graceMs);
     await background?.close();
@@ -469,6 +479,12 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Whether what somebody waits for exists: what was submitted after a checkpoint does not when that was restored. */
+  #isThere(key: string): boolean {
+    const plan = key.startsWith('plan ') ? readPlan(this.#rows, key.slice('plan '.length)) : undefined;
+    return plan !== undefined || readAction(this.#rows, key) !== undefined;
   }
 
   #noPlan(id: string): PerdureError {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { approve, deny, listApprovals, type DecideOptions } from './approvals.ts';
 import { backup } from './backup.ts';
+import { declareCheckpoints } from './checkpoint-commands.ts';
 import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
@@ -37,6 +38,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not fo
   declareRemote(program, exit);
   declareApprovals(program, exit);
   declareQueueing(program, exit);
+  declareCheckpoints(program, exit);
   declareCare(program, exit);
   return program;
 }
@@ -168,6 +170,7 @@ function declareCare(program: Command, exit: (code: number) => void): void {
     .argument('[store]', STORE)
     .option('--json', 'as JSON')
     .option('--repair', 'mend indexes, count trees again, and put orphans into the quarantine; deletes nothing')
+    .option('--restore', 'take trees whose rows are damaged back to their newest checkpoint that is whole')
     .option('--accept-older', 'let an older copy take the place of the store: it begins a new generation')
     .option('--migrate <module>', 'try on a copy what the machines of this module make of every tree')
     .addHelpText(

@@ -1,7 +1,7 @@
 /** `perdure doctor`: whether a store is sound, what is in it, and what to do about what is wrong. */
 import { systemClock } from '../persistence/clock.ts';
 import { examine, type Health } from '../persistence/health.ts';
-import { acceptOlder, repair, type Repairs } from '../persistence/repair.ts';
+import { acceptOlder, repair, restoreDamaged, type Repairs, type RestoredTree } from '../persistence/repair.ts';
 import { rehearse, type RehearsedActor } from '../persistence/rehearsal.ts';
 import { EXIT } from './failure.ts';
 import { loadMachines } from './machine-module.ts';
@@ -10,6 +10,7 @@ import { storeOf } from './store-reader.ts';
 export interface DoctorOptions {
   readonly json?: boolean;
   readonly repair?: boolean;
+  readonly restore?: boolean;
   readonly acceptOlder?: boolean;
   /** A module that exports `machines` and `migrate`. */
   readonly migrate?: string;
@@ -21,10 +22,16 @@ export async function doctor(named: string | undefined, options: DoctorOptions):
   // Names a store that is not there before anything would create one.
   let health = examine(store);
   if (options.acceptOlder === true) acceptOlder(store, systemClock);
+  const restored = options.restore === true ? restoreDamaged(store, systemClock) : undefined;
   const repairs = options.repair === true ? repair(store, systemClock) : undefined;
-  if (repairs !== undefined || options.acceptOlder === true) health = examine(store);
+  if (restored !== undefined || repairs !== undefined || options.acceptOlder === true) health = examine(store);
   const rehearsed = options.migrate === undefined ? undefined : await rehearsal(store, options.migrate);
-  const report = { ...health, ...(repairs && { repairs }), ...(rehearsed && { rehearsed }) };
+  const report = {
+    ...health,
+    ...(restored && { restored }),
+    ...(repairs && { repairs }),
+    ...(rehearsed && { rehearsed }),
+  };
   const text = options.json === true ? JSON.stringify(report, null, 2) : doctorText(report).join('\n');
   process.stdout.write(`${text}\n`);
   const refused = rehearsed?.some(({ outcome }) => outcome === 'refused') === true;
@@ -37,15 +44,17 @@ async function rehearsal(store: string, module: string): Promise<RehearsedActor[
 }
 
 interface Report extends Health {
+  readonly restored?: readonly RestoredTree[];
   readonly repairs?: Repairs;
   readonly rehearsed?: readonly RehearsedActor[];
 }
 
 function doctorText(report: Report): string[] {
-  const { findings, repairs, rehearsed } = report;
+  const { findings, restored = [], repairs, rehearsed } = report;
   return [
     report.store,
     ...facts(report).map(([name, value]) => `  ${name.padEnd(10)}  ${value}`),
+    ...restored.map(({ turn, detail }) => `${turn === null ? '✖ not restored' : 'restored'}: ${detail}`),
     ...(repairs === undefined ? [] : [repairText(repairs)]),
     ...findings.flatMap(({ code, detail, remedy }) => [`✖ ${code}: ${detail}`, `    ${remedy}`]),
     ...(rehearsed ?? []).map(actorText),

@@ -13,12 +13,14 @@ const USAGE: ReadonlySet<string> = new Set([
   'THREAD_MODULE_EXPORT',
   'THREAD_MODULE_NOT_FOUND',
   'THREAD_MODULE_OUTSIDE',
+  'FORK_EXISTS',
 ]);
 const NOT_FOUND: ReadonlySet<string> = new Set([
   'ACTION_NOT_FOUND',
   'APPROVAL_NOT_FOUND',
   'SCHEDULE_NOT_FOUND',
   'QUEUE_NOT_FOUND',
+  'CHECKPOINT_UNKNOWN',
   'DEAD_LETTER_NOT_FOUND',
 ]);
 

@@ -13,6 +13,7 @@ import { readPlanFile, type PlanFile } from './plan-file.ts';
 import { planReport, type PlanReport } from './plan-report.ts';
 import { planSummary } from './plan-summary.ts';
 import { Progress } from './progress.ts';
+import { resumptionText } from './resumption.ts';
 import { otherRuns, RunSession, slotsOf, type SessionOptions } from './run-session.ts';
 import { shownOutput } from './step-output.ts';
 import { hasTable, readStore } from './store-reader.ts';
@@ -89,6 +90,7 @@ function announce({ decision, supervisor, store, found, changes }: RunSession, p
     const [counts, ...under] = foundLines(found, changes.removed);
     const turn = supervisor.resumed === undefined ? '' : ` at turn ${supervisor.resumed.turn}`;
     progress.note(`${decision.retry ? 'retrying' : 'resuming'} ${id}${turn}: ${counts}`);
+    if (supervisor.resumed !== undefined) progress.note(resumptionText(supervisor.resumed));
     for (const line of under) progress.note(line);
     progress.noteOpen();
     const list = (what: string, ids: readonly string[]) =>

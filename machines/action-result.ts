@@ -112,6 +112,20 @@ export function asks({ context }: Args): Notified {
   return { notice: { type: 'action.asks', id, slot, quality: qualityOf({ context }, least), shortfall } };
 }
 
+/** Asks whether what was under way in the turn that was restored is to be done again. */
+export function asksAgain({ context: { id, slot, score } }: Args): Notified {
+  return { notice: { type: 'action.asksAgain', id, slot, score } };
+}
+
+/** What became of work that was under way in the turn that was restored nobody can tell. */
+export function interruptedError({ context: { id } }: Args, work: AttemptInput['work']): ErrorRecord {
+  const what = { run: 'An attempt', undo: 'The undoing', fallback: 'A fallback' }[work];
+  return ownError(
+    'ATTEMPT_INTERRUPTED',
+    `${what} of the action "${id}" was under way in the turn that was restored, and is not begun again: find out what it did.`,
+  );
+}
+
 /** How an action ends whose shortfall somebody, or silence, does not put up with. */
 export function declined({ message, reached }: Shortfall, said: string): ActionResult {
   const error = ownError('QUALITY_BELOW_FLOOR', message);

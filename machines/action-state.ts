@@ -108,6 +108,8 @@ export type ActionEvent =
   | { readonly type: 'action.slowed' }
   | { readonly type: 'action.hold' }
   | { readonly type: 'action.release' }
+  /** Its tree is of the past: what is under way may have been done since. */
+  | { readonly type: 'action.restored'; readonly policy: 'ask' | 'fail' }
   | { readonly type: 'action.begin'; readonly input: ActionInput };
 
 export type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
@@ -156,6 +158,8 @@ export type ActionNotice =
       readonly quality: number;
       readonly shortfall: Shortfall;
     }
+  /** It was under way in a turn that was restored, and somebody is to say whether it begins again. */
+  | { readonly type: 'action.asksAgain'; readonly id: string; readonly slot: number; readonly score: number }
   /** Its component is out of use: it waits without a slot, and is not tried before `until`, ms since 1970. */
   | { readonly type: 'action.deferred'; readonly id: string; readonly slot: number; readonly until: number }
   | { readonly type: 'action.orphaned'; readonly id: string; readonly slot: number };

@@ -15,6 +15,7 @@
  *                                               └──mustAsk──> settled (asks)  └──> replacing (the next one)
  *   beginning: permitting; or replacing, when it has asked already, and somebody said that less will do
  *   action.cancel: the attempt is ended, what it did is undone, settled (cancelled)
+ *   action.restored: what was under way may have been done since: it asks, or has failed
  *   action.hold: when what waits has waited long enough it is held, and tried after action.release
  *
  * An action that leans on no component needs no permit. The time limit of an attempt is kept by whoever carries it out: it
@@ -28,6 +29,7 @@ import { PerdureError } from '../errors.ts';
 import {
   type ToComponent,
   asks,
+  asksAgain,
   attemptOf,
   attempting,
   backingOff,
@@ -39,6 +41,7 @@ import {
   failureOf,
   fallbackFailed,
   hasReturned,
+  interruptedError,
   isUnregistered,
   refused,
   reportOf,
@@ -219,6 +222,20 @@ export const actionMachine = setup({
       }),
       on: {
         'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } },
+        'action.restored': [
+          {
+            guard: ({ event }) => event.policy === 'ask',
+            target: 'settled',
+            actions: [...releasing, { type: 'announce', params: asksAgain }],
+          },
+          {
+            target: 'undoing',
+            actions: [
+              ...releasing,
+              { type: 'noteBroken', params: ({ context }) => ({ error: interruptedError({ context }, 'run') }) },
+            ],
+          },
+        ],
         'action.slowed': {
           actions: {
             type: 'announce',
@@ -298,7 +315,23 @@ export const actionMachine = setup({
       states: {
         deciding: { always: [{ guard: 'mustUndo', target: 'running' }, { target: '#action.replacing' }] },
         running: {
-          on: { 'action.cancel': { actions: { type: 'noteCancel', params: ({ event }) => event } } },
+          on: {
+            'action.cancel': { actions: { type: 'noteCancel', params: ({ event }) => event } },
+            'action.restored': {
+              target: '#action.settled',
+              actions: [
+                {
+                  type: 'noteUndoFailure',
+                  params: ({ context }) => ({ error: interruptedError({ context }, 'undo') }),
+                },
+                {
+                  type: 'announce',
+                  params: ({ context }) => undoFailed({ context }, interruptedError({ context }, 'undo')),
+                },
+                { type: 'announce', params: ({ context }) => settling({ context }, null, ended({ context })) },
+              ],
+            },
+          },
           invoke: {
             id: 'undoer',
             src: 'attempter',
@@ -354,7 +387,19 @@ export const actionMachine = setup({
       ],
     },
     fallingBack: {
-      on: { 'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } } },
+      on: {
+        'action.cancel': { target: 'ending', actions: { type: 'noteCancel', params: ({ event }) => event } },
+        'action.restored': {
+          target: 'replacing',
+          actions: [
+            {
+              type: 'announce',
+              params: ({ context }) => fallbackFailed({ context }, interruptedError({ context }, 'fallback')),
+            },
+            'countFallback',
+          ],
+        },
+      },
       invoke: {
         id: 'fallback',
         src: 'attempter',

@@ -16,8 +16,11 @@ import { notProvided } from './not-provided.ts';
 /** What it means that nobody answers in time; `wait` is for ever. */
 export type OnSilence = 'wait' | 'approve' | 'deny';
 
-/** Why an action waits: the gate did not let it through, or what it gave is below the quality floor. */
-export type ApprovalReason = 'gate' | 'quality';
+/**
+ * Why an action waits: the gate did not let it through, what it gave is below the quality floor, or it was under way in the turn
+ * that was restored.
+ */
+export type ApprovalReason = 'gate' | 'quality' | 'restore';
 
 /** What is asked of whoever decides. */
 export interface ApprovalRequest {

@@ -10,10 +10,11 @@ import { assign, cancel, enqueueActions, raise, sendTo, setup } from 'xstate';
 import { actionMachine } from './action.ts';
 import type { ActionEvent, ActionInput, ActionNotice, ActionResult, Reached, Shortfall } from './action-state.ts';
 import type { ActionPolicy, StoredPolicy } from './action-policy.ts';
-import type { ApprovalRequest } from './approvals.ts';
+import type { ApprovalReason, ApprovalRequest } from './approvals.ts';
 import { NO_OUTCOMES, adaptThresholds, calibrator, observe, type Bins } from './calibration.ts';
 import { decide, scoreOf, type Decision, type Evidence } from './gate.ts';
 import { notProvided } from './not-provided.ts';
+import { isRisky } from './risk.ts';
 import { isSuccess, type ErrorRecord, type OutcomeKind } from './outcome.ts';
 import type { Urgency } from './urgency.ts';
 import { DEFAULT_THRESHOLDS, type Caution, type Thresholds } from './thresholds.ts';
@@ -73,12 +74,23 @@ export interface Claimed {
   readonly at: number;
 }
 
+/** What becomes of an attempt that was under way in the turn that was restored: it runs again, waits for somebody's word, or fails. */
+export type OnRestore = 'run' | 'ask' | 'fail';
+
+/** An action that was under way in the turn that was restored. */
+export interface Pending {
+  readonly slot: number;
+  readonly policy: Exclude<OnRestore, 'run'>;
+}
+
 /** An action that is not to run, or not to make do with less, before somebody has said so. */
 export interface Question {
   readonly id: string;
   readonly decision: Decision;
-  /** Null when it is the gate that asks. */
+  /** Null when it is not less quality that is asked for. */
   readonly shortfall: Shortfall | null;
+  /** Default: as `shortfall` says. */
+  readonly reason?: ApprovalReason;
 }
 
 /** Why an action was ranked anew: somebody asked, or actions of its name take another time than was thought. */
@@ -193,6 +205,9 @@ export type ExecutorEvent =
   | ({ readonly type: 'executor.workOff' } & WorkOff)
   | { readonly type: 'executor.asked'; readonly requests: readonly ApprovalRequest[] }
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
+  /** The tree is of the past: what was under way there may have been done since. */
+  | { readonly type: 'executor.restored' }
+  | { readonly type: 'executor.pending'; readonly pending: readonly Pending[] }
   /** Something of the queue can change at that time. */
   | { readonly type: 'executor.sleep'; readonly until: number; readonly delayMs: number }
   | { readonly type: 'executor.wake' }
@@ -234,6 +249,8 @@ export type ExecutorNotice =
   | { readonly type: 'executor.withdrawn'; readonly actions: readonly string[]; readonly at: number }
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.idle' }
+  /** What could do harm is about to begin. */
+  | { readonly type: 'executor.risky' }
   | QueueNotice
   | ActionNotice;
 
@@ -277,6 +294,11 @@ function judge({ thresholds, caution, borneOut }: ExecutorContext, claimed: read
     else admitted.push({ ...input, band, score, raw });
   }
   return { admitted, questions };
+}
+
+/** Whether any of them that could do harm runs. */
+function beginsRisk(claimed: readonly Claimed[], questions: readonly Question[]): boolean {
+  return claimed.some(({ id, evidence }) => isRisky(evidence) && questions.every((question) => question.id !== id));
 }
 
 type Scores = NonNullable<Settled['scores']>;
@@ -324,6 +346,14 @@ const asking = {
   type: 'ask',
   params: ({ event: { id, quality, shortfall } }: { event: Extract<ActionNotice, { type: 'action.asks' }> }) => ({
     questions: [{ id, decision: { band: 'ask', score: quality, factors: {} } as const, shortfall }],
+  }),
+} as const;
+const askingAgain = {
+  type: 'ask',
+  params: ({ event: { id, score } }: { event: Extract<ActionNotice, { type: 'action.asksAgain' }> }) => ({
+    questions: [
+      { id, decision: { band: 'ask', score, factors: {} } as const, shortfall: null, reason: 'restore' as const },
+    ],
   }),
 } as const;
 
@@ -391,6 +421,8 @@ export const executorMachine = setup({
     reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
     /** Looks whether what is due will be late, or is, where it is time to; answers `executor.told`. */
     review: notProvided('executor', 'review') as (_: unknown, p: Room) => void,
+    /** Looks for what was under way in the turn that was restored; answers `executor.pending`. */
+    lookBack: notProvided('executor', 'lookBack') as (_: unknown) => void,
     noteWakeAt: assign({ wakeAt: (_, { until }: { until: number | null }) => until }),
     /** There is one alarm: the earliest. */
     setAlarm: raise({ type: 'executor.wake' } as const, {
@@ -476,6 +508,12 @@ export const executorMachine = setup({
     'executor.workOff': { actions: { type: 'workOff', params: ({ event }) => event } },
     'executor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'executor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
+    'executor.restored': { actions: 'lookBack' },
+    'executor.pending': {
+      actions: enqueueActions(({ enqueue, event }) => {
+        for (const { slot, policy } of event.pending) enqueue.sendTo(slotId(slot), { type: 'action.restored', policy });
+      }),
+    },
     'executor.found': [
       {
         guard: ({ context, event }) => context.busy.includes(event.slot),
@@ -491,6 +529,8 @@ export const executorMachine = setup({
           if (context.idle.includes(input.slot)) enqueue.sendTo(slotId(input.slot), { type: 'action.begin', input });
         if (admitted.length > 0) enqueue({ type: 'admit', params: { admitted } });
         if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
+        if (beginsRisk(event.claimed, questions))
+          enqueue({ type: 'announce', params: { notice: { type: 'executor.risky' } } });
       }),
     },
     'executor.settled': [{ guard: teaches, actions: [learning, telling] }, { actions: telling }],
@@ -561,6 +601,7 @@ export const executorMachine = setup({
         'executor.claim': { actions: claiming },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
+        'action.asksAgain': { actions: [askingAgain, ...leaving] },
         'action.deferred': { actions: [deferring, ...leaving, claiming] },
       },
     },
@@ -571,6 +612,7 @@ export const executorMachine = setup({
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },
+        'action.asksAgain': { target: '.emptying', actions: [askingAgain, ...leaving] },
         'action.deferred': { target: '.emptying', actions: [deferring, ...leaving] },
       },
       states: {

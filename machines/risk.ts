@@ -21,3 +21,8 @@ export interface Risk {
   /** When silence is an answer, ms after the question; null for never. */
   readonly silenceMs: number | null;
 }
+
+/** Whether a checkpoint is taken before it begins. */
+export function isRisky({ impact }: Pick<Risk, 'impact'>): boolean {
+  return impact === 'high' || impact === 'critical';
+}

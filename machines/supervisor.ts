@@ -9,6 +9,7 @@
  *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
  *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
+ *   executor ──executor.risky──> checkpoint, before what could do harm
  *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
@@ -18,7 +19,14 @@ import { backgroundMachine, type BackgroundCommand, type BackgroundNotice } from
 import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
-import { checkpointMachine } from './checkpoint.ts';
+import {
+  checkpointMachine,
+  type CheckpointChange,
+  type CheckpointInput,
+  type CheckpointNotice,
+  type CheckpointRequest,
+  type RestoreRequest,
+} from './checkpoint.ts';
 import type { ComponentCommand, ComponentNotice } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';
@@ -40,7 +48,7 @@ import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tr
 export interface SupervisorInput {
   /** How many actions run at once. */
   readonly concurrency: number;
-  readonly checkpoint: { readonly everyActions: number; readonly everyMs: number };
+  readonly checkpoint: CheckpointInput;
   readonly budget: BudgetPolicy;
 }
 
@@ -84,7 +92,13 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.reset'; readonly components: readonly string[]; readonly at: number }
   | { readonly type: 'supervisor.pause' }
   | { readonly type: 'supervisor.resume' }
-  | { readonly type: 'supervisor.checkpoint'; readonly reason: string; readonly label?: string };
+  | ({ readonly type: 'supervisor.checkpoint' } & CheckpointRequest)
+  | ({ readonly type: 'supervisor.changeCheckpoint' } & CheckpointChange)
+  | ({ readonly type: 'supervisor.configureCheckpoints' } & CheckpointInput)
+  /** What the host wants to find again in every checkpoint: JSON. */
+  | { readonly type: 'supervisor.setVariables'; readonly variables: string }
+  /** Goes back to a checkpoint. */
+  | ({ readonly type: 'supervisor.restore' } & RestoreRequest);
 
 export type SupervisorEvent =
   | SupervisorCommand
@@ -95,7 +109,14 @@ export type SupervisorEvent =
   | BudgetNotice
   | BackgroundNotice
   | DegradationNotice
-  | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
+  | CheckpointNotice
+  | {
+      readonly type: 'runtime.resumed';
+      readonly at: number;
+      readonly turn: number;
+      /** It is as it was in a turn of the past. */
+      readonly restored?: true;
+    };
 
 /** What the supervisor tells the world, of committed turns. */
 export type SupervisorEmitted =
@@ -114,6 +135,9 @@ export type SupervisorEmitted =
   | BudgetNotice
   | BackgroundNotice
   | DegradationNotice
+  | CheckpointNotice
+  /** The tree is as it was in a turn of the past: a checkpoint was restored, or a fork was opened. */
+  | { readonly type: 'checkpoint.restored'; readonly at: number }
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
   | { readonly type: 'supervisor.resumed' };
@@ -130,6 +154,16 @@ const passingOn = {
   type: 'passOn',
   params: ({ event }: { event: Extract<ExecutorNotice, { type: 'executor.settled' }> }) => event,
 } as const;
+
+const restarting = [
+  'spawnMissing',
+  { type: 'tellCheckpoint', params: ({ event }: { event: { readonly restored?: true } }) => event },
+] as const;
+/** What was under way then comes before what begins now. */
+const restored = [
+  'askAgain',
+  { type: 'announceRestored', params: ({ event }: { event: { readonly at: number } }) => event },
+] as const;
 
 /** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget, the components and the threads. */
 export const supervisorMachine = setup({
@@ -211,10 +245,41 @@ export const supervisorMachine = setup({
       enqueue.sendTo('checkpoint', { type: 'checkpoint.count', settled: settled.length });
       for (const one of settled) enqueue.emit({ type: 'action.settled', ...one });
     }),
-    nameTurn: sendTo('checkpoint', (_, params: { reason: string; label?: string }) => ({
+    nameTurn: sendTo('checkpoint', (_, params: CheckpointRequest) => ({
       ...params,
       type: 'checkpoint.request' as const,
     })),
+    changeCheckpoint: sendTo('checkpoint', (_, { turn, command }: CheckpointChange) => ({
+      type: 'checkpoint.change' as const,
+      turn,
+      command,
+    })),
+    configureCheckpoints: sendTo('checkpoint', (_, { everyActions, everyMs }: CheckpointInput) => ({
+      type: 'checkpoint.configure' as const,
+      everyActions,
+      everyMs,
+    })),
+    setVariables: sendTo('checkpoint', (_, { variables }: { variables: string }) => ({
+      type: 'checkpoint.set' as const,
+      variables,
+    })),
+    restore: sendTo('checkpoint', (_, { turn, force, request }: RestoreRequest) => ({
+      type: 'checkpoint.restore' as const,
+      turn,
+      force,
+      request,
+    })),
+    /** There is something that the newest checkpoint does not hold. Most often it knows. */
+    noteChange: enqueueActions(({ enqueue, self }) => {
+      const state: unknown = self.getSnapshot().children['checkpoint']?.getSnapshot().value;
+      if (state === 'clean') enqueue.sendTo('checkpoint', { type: 'checkpoint.note' });
+    }),
+    tellCheckpoint: sendTo('checkpoint', (_, { restored: isRestored = false }: { restored?: boolean }) => ({
+      type: 'checkpoint.resumed' as const,
+      isRestored,
+    })),
+    askAgain: sendTo('executor', { type: 'executor.restored' }),
+    announceRestored: emit((_, { at }: { at: number }) => ({ type: 'checkpoint.restored' as const, at })),
     askFor: sendTo('approvals', (_, { requests }: { requests: readonly ApprovalRequest[] }) => ({
       type: 'approvals.request' as const,
       requests,
@@ -334,18 +399,28 @@ export const supervisorMachine = setup({
   ],
   initial: 'running',
   on: {
-    'runtime.resumed': { actions: ['spawnMissing', 'lookAround'] },
-    'supervisor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
+    'runtime.resumed': [
+      { guard: ({ event }) => event.restored === true, actions: [...restarting, ...restored, 'lookAround'] },
+      { actions: [...restarting, 'lookAround'] },
+    ],
+    'supervisor.submit': { actions: [{ type: 'submit', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.queue': { actions: { type: 'commandQueue', params: ({ event }) => event } },
     'supervisor.requeue': { actions: { type: 'requeue', params: ({ event }) => event } },
     'supervisor.discard': { actions: { type: 'discard', params: ({ event }) => event } },
     'supervisor.reprioritise': { actions: { type: 'reprioritise', params: ({ event }) => event } },
-    'supervisor.plan': { actions: { type: 'submitPlan', params: ({ event }) => event } },
+    'supervisor.plan': { actions: [{ type: 'submitPlan', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.amendPlan': { actions: { type: 'amendPlan', params: ({ event }) => event } },
     'supervisor.retryPlan': { actions: { type: 'retryPlan', params: ({ event }) => event } },
     'supervisor.cancelPlan': { actions: { type: 'cancelPlan', params: ({ event }) => event } },
     'supervisor.checkpoint': { actions: { type: 'nameTurn', params: ({ event }) => event } },
+    'supervisor.changeCheckpoint': { actions: { type: 'changeCheckpoint', params: ({ event }) => event } },
+    'supervisor.configureCheckpoints': { actions: { type: 'configureCheckpoints', params: ({ event }) => event } },
+    'supervisor.setVariables': { actions: { type: 'setVariables', params: ({ event }) => event } },
+    'supervisor.restore': { actions: { type: 'restore', params: ({ event }) => event } },
+    'checkpoint.named': { actions: 'announce' },
+    'checkpoint.refused': { actions: 'announce' },
+    'executor.risky': { actions: { type: 'nameTurn', params: { reason: 'risk' } } },
     'supervisor.configure': {
       actions: [
         { type: 'setConcurrency', params: ({ event }) => event },
@@ -397,7 +472,7 @@ export const supervisorMachine = setup({
       { guard: ({ event }) => event.status === 'probing', actions: 'announce' },
       { actions: ['announce', { type: 'tellOfComponent', params: ({ event }) => event }] },
     ],
-    'action.attempting': { actions: 'announce' },
+    'action.attempting': { actions: ['announce', 'noteChange'] },
     'action.backingOff': { actions: 'announce' },
     'action.slow': { actions: 'announce' },
     'action.undoFailed': { actions: 'announce' },
@@ -409,7 +484,13 @@ export const supervisorMachine = setup({
       on: {
         'supervisor.pause': 'pausing',
         // Handlers may have been registered meanwhile, and slots may have become free in a life that did not tell.
-        'runtime.resumed': { actions: ['spawnMissing', 'resumeExecutor', 'lookAround'] },
+        'runtime.resumed': [
+          {
+            guard: ({ event }) => event.restored === true,
+            actions: [...restarting, ...restored, 'resumeExecutor', 'lookAround'],
+          },
+          { actions: [...restarting, 'resumeExecutor', 'lookAround'] },
+        ],
       },
     },
     pausing: {

@@ -45,6 +45,8 @@ export interface ActorHost {
   readonly effects: Effects;
   readonly interruptions: Interruptions;
   readonly digest: TreeDigest;
+  /** The turn of its last restore; 0 when there was none. */
+  readonly restoredAt: number;
   /** Notes what went wrong, with the next commit. */
   incident(kind: string, detail: string): void;
 }
@@ -221,9 +223,9 @@ export class ActorRegister implements Refs {
     const { commits, effects, interruptions, id: tree } = this.#tree;
     const snapshot = ref.getSnapshot() as AnySnapshot;
     if (effects.isWaiting(ref)) {
-      record.attempt += 1;
+      record.attempt = Math.abs(record.attempt) + 1;
       interruptions.counted(ref);
-    }
+    } else if (interruptions.isRestored(ref)) record.attempt = -Math.abs(record.attempt);
     // Only an effect that runs has an attempt: it is what wakes a tree.
     if (snapshot.status !== 'active') record.attempt = 0;
     const identity = () => this.#identity(ref, record.id, record.parent, this.#keyOf(ref));
@@ -270,14 +272,15 @@ export class ActorRegister implements Refs {
   // Restoring.
 
   /** Takes an actor that came back from its row. */
-  adopt({ ref, id, parent, attempt, seed, storedSeed, isStale }: Restored): void {
+  adopt({ ref, id, parent, attempt, turn, seed, storedSeed, isStale }: Restored): void {
     const snapshot = ref.getSnapshot() as AnySnapshot;
     const children = childrenOf(snapshot);
     const stored = isStale ? undefined : snapshot;
     this.#records.set(ref, { id, parent, seed, attempt, isStored: true, isStale, snapshot: stored, children });
     this.#tree.digest.read(storedSeed, seed);
     if (isStale) this.#dirty.add(ref);
-    if (snapshot.status === 'active' && attempt > 0) this.#tree.interruptions.found(ref);
+    if (snapshot.status !== 'active' || attempt === 0) return;
+    this.#tree.interruptions.found(ref, attempt < 0 || turn <= this.#tree.restoredAt);
   }
 
   /** All have come back: none of them is new. */

@@ -16,7 +16,10 @@ export interface ActorRow {
   readonly system_id: string | null;
   readonly synced: number | null;
   readonly machine: string | null;
-  /** Of an effect that runs: how often it began. 0 for an effect that has ended, and for other actors. */
+  /**
+   * Of an effect that runs: how often it began. 0 for an effect that has ended, and for other actors. Below 0 for one of a turn
+   * to which the tree was taken back, which has not begun since, and whose row was written since all the same.
+   */
   readonly attempt: number;
   readonly snapshot: string;
   readonly checksum: number;

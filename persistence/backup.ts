@@ -10,7 +10,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import { markCopy } from './copies.ts';
-import { openBeside, sqliteError } from './sqlite.ts';
+import { openBeside, sqliteError, type Db } from './sqlite.ts';
 
 /** Options of {@link Store.backup}. */
 export interface BackupOptions {
@@ -32,12 +32,21 @@ export interface BackupSource {
   backup(target: string, pages: number, progress: (report: CopyProgress) => void): Promise<unknown>;
 }
 
+/** Makes something else of a copy that is nobody's yet, before it gets its name. */
+export type ChangeCopy = (db: Db) => Promise<void>;
+
 let copies = 0;
 /** Pages written between two waits for the disk: few, so that a wait is short. */
 const SYNC_EVERY = 512;
 
 /** Copies the store to `target`. Throws BACKUP_FAILED; ABORTED when the signal says so. The target then is as it was. */
-export async function backUp(source: BackupSource, path: string, options: BackupOptions, now: number): Promise<void> {
+export async function backUp(
+  source: BackupSource,
+  path: string,
+  options: BackupOptions,
+  now: number,
+  change?: ChangeCopy,
+): Promise<void> {
   const target = resolve(path);
   const { progress, signal, pages = 64 } = options;
   if (!Number.isSafeInteger(pages) || pages < 1) {
@@ -58,7 +67,8 @@ export async function backUp(source: BackupSource, path: string, options: Backup
       reached(report.totalPages - report.remainingPages);
     });
     signal?.throwIfAborted();
-    mark(partial, now);
+    await finish(partial, now, change);
+    signal?.throwIfAborted();
     await writing.end();
     // Unlike a rename, a link never replaces a file that came in between.
     linkSync(partial, target);
@@ -80,7 +90,13 @@ export async function backUp(source: BackupSource, path: string, options: Backup
  * Copies a store from beside its owner, whose commits go on: one transaction reads it all, so the copy is the commit at
  * which it began. Throws what {@link backUp} throws, and what is wrong with the store.
  */
-export async function backUpBeside(store: string, target: string, options: BackupOptions, now: number): Promise<void> {
+export async function backUpBeside(
+  store: string,
+  target: string,
+  options: BackupOptions,
+  now: number,
+  change?: ChangeCopy,
+): Promise<void> {
   const db = openBeside(store, true);
   try {
     db.exec('begin');
@@ -89,7 +105,7 @@ export async function backUpBeside(store: string, target: string, options: Backu
     const source: BackupSource = {
       backup: (file, pages, progress) => db.backup(file, { progress: (report) => (progress(report), pages) }),
     };
-    await backUp(source, target, options, now);
+    await backUp(source, target, options, now, change);
   } catch (error) {
     throw sqliteError(error, store);
   } finally {
@@ -112,13 +128,14 @@ function failed(target: string, why: string, cause?: unknown): PerdureError {
 }
 
 /** The copy is nobody's yet, so it may be opened and closed. One file is all of it: no log beside it. */
-function mark(partial: string, now: number): void {
+async function finish(partial: string, now: number, change?: ChangeCopy): Promise<void> {
   const db = new Database(partial);
   try {
     // What it writes is waited for with the rest.
     db.pragma('synchronous = OFF');
     db.pragma('journal_mode = DELETE');
     markCopy(db, now);
+    await change?.(db);
   } finally {
     db.close();
   }

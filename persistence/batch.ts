@@ -73,7 +73,7 @@ export const NOBODY: Participant = {
 export class Batch {
   stimuli: Stimulus[] = [];
   readonly participants = new Set<Participant>();
-  afterCommit: { readonly tree: number | undefined; readonly fn: () => void }[] = [];
+  afterCommit: { readonly tree: number | undefined; readonly fn: (commit?: CommitReport) => void }[] = [];
   /** Rows of the outbox that go with the turn of the tree that takes them. */
   readonly alongside = new Map<Participant, (() => void)[]>();
   readonly names: { readonly tree: number | undefined; readonly name: TurnName }[] = [];

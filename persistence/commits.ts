@@ -24,6 +24,7 @@ import { isStoreFailure, sqliteError } from './sqlite.ts';
 import type { StoreFile } from './store-file.ts';
 import { Transaction, type TransactionOptions } from './transaction.ts';
 import { isRefusal, verdictOn } from './verdict.ts';
+import type { Versions } from './versions.ts';
 
 /** Turns in one commit; a larger batch is committed at once, so that its age and its size stay bounded. */
 const BATCH_LIMIT = 2_048;
@@ -43,6 +44,7 @@ export class Commits implements Batching {
   readonly payloads: Payloads;
   readonly rows: TurnRows;
   readonly history: History | undefined;
+  readonly versions: Versions;
   readonly #options: CommitOptions;
   readonly #participants = new Map<string, Participant>();
   readonly #transaction: Transaction;
@@ -56,6 +58,7 @@ export class Commits implements Batching {
     this.clock = options.clock;
     this.payloads = options.payloads;
     this.history = options.history;
+    this.versions = options.versions;
     this.#options = options;
     this.rows = new TurnRows(file.statements, this, options.payloads);
     this.#transaction = new Transaction(file, options);
@@ -199,13 +202,17 @@ export class Commits implements Batching {
     this.#schedule();
   }
 
-  afterCommit(fn: () => void, tree: number | undefined): void {
+  afterCommit(fn: (commit?: CommitReport) => void, tree: number | undefined): void {
     this.#batch.afterCommit.push({ tree, fn });
   }
 
   nameTurn(name: TurnName, tree: number | undefined): void {
     if (tree !== undefined) this.#batch.writers.add(tree);
     this.#batch.names.push({ tree, name });
+  }
+
+  unnamed(turn: number): void {
+    this.versions.unnamed(turn, this.turn);
   }
 
   /** Writes with the rows of the tree, in the turn that runs: what is undone if the tree cannot be stored, and with no other. */
@@ -333,7 +340,7 @@ export class Commits implements Batching {
     const turn = this.turn - 1;
     if (batch.report !== undefined) tell(this.#options.onCommit, batch.report);
     for (const stimulus of batch.stimuli) stimulus.resolve(turn);
-    for (const { fn } of batch.afterCommit) tell(fn, undefined);
+    for (const { fn } of batch.afterCommit) tell(fn, batch.report);
     for (const participant of batch.participants) {
       this.#isolation.stored(participant);
       participant.committed(turn);

@@ -22,6 +22,7 @@ export interface DurableActionContext {
 export interface DurableActionHandler {
   readonly run: (params: never, context: DurableActionContext) => unknown;
   readonly retry: OutboxRetry;
+  readonly onRestore: 'ask' | 'run';
 }
 
 /** Options of {@link durableAction}. */
@@ -35,6 +36,11 @@ export interface DurableActionOptions<TParams> {
   readonly run: (params: TParams, context: DurableActionContext) => unknown;
   /** Default: 8 attempts, 200 ms doubled up to 60 s. */
   readonly retry?: Partial<OutboxRetry>;
+  /**
+   * What becomes of one that waited at a turn to which its tree is taken back, and may have been done since: it is a dead
+   * letter, which {@link Store.retry} runs, or it runs again by itself, under another key. Default: `ask`.
+   */
+  readonly onRestore?: 'ask' | 'run';
 }
 
 interface ActionArgs {
@@ -55,11 +61,12 @@ const HANDLER = Symbol('perdure.durableAction');
  *   .createMachine({ on: { ordered: { actions: { type: 'mail', params: { to: 'a@example.org' } } } } });
  */
 export function durableAction<TParams = undefined>(options: DurableActionOptions<TParams>): TurnAction<TParams> {
-  const { name, run, retry } = options;
+  const { name, run, retry, onRestore = 'ask' } = options;
   const action = ({ self }: ActionArgs, params: TParams) => treeOf(self).enqueue(self, 'action', name, params);
   const handler: DurableActionHandler = {
     run: run as DurableActionHandler['run'],
     retry: { ...DEFAULT_RETRY, ...retry },
+    onRestore,
   };
   return Object.assign(action, { [HANDLER]: { name, handler } });
 }

@@ -16,15 +16,20 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { Participant, Stimulus } from './batch.ts';
 import type { Cause, TurnRecord } from './history.ts';
 import type { Commits } from './commits.ts';
+import { compareTurns, type TurnDifference } from './compare-turns.ts';
 import { durableActionsOf, type DurableActionHandler } from './durable-action.ts';
+import { fallBack, type FallenBack } from './fallback.ts';
 import { Listeners } from './listeners.ts';
 import type { Migrations } from './migrations.ts';
 import { Outbox, type OutboxHost } from './outbox.ts';
 import { isWaiting, takeRow, type OutboxRow } from './outbox-rows.ts';
 import type { Store } from './store.ts';
 import { refuseUnstorable } from './codec.ts';
+import { isStoreFailure } from './sqlite.ts';
 import { findTree } from './tree-rows.ts';
-import { LiveTree, type TreeHost, type TreeOptions } from './tree.ts';
+import { asDamage, goBack, storedTree } from './time-travel.ts';
+import { LiveTree, type Interruption, type TreeHost, type TreeOptions } from './tree.ts';
+import { rolledBackTables } from './versioned-tables.ts';
 import type { Timer } from './timers.ts';
 import {
   failureInsteadOf,
@@ -90,6 +95,33 @@ export interface Resumption {
   readonly ms: number;
 }
 
+/** Options of {@link DurableActor.restore}. */
+export interface RestoreOptions {
+  /**
+   * The tables of subsystems that go back with the tree. Default: all but those that are declared with `rolledBack: false`, which
+   * is refused while the store has other trees, because the tables may be theirs.
+   */
+  readonly tables?: readonly string[];
+}
+
+/** What became of a tree that was taken back to a kept turn. */
+export interface Restoration {
+  /** The turn that it was taken back to. */
+  readonly from: number;
+  /** The turn in which it was. */
+  readonly turn: number;
+  /** The turn before, which is named now: restoring it undoes this. */
+  readonly before: number;
+  readonly actors: number;
+  /** Timers that are due. */
+  readonly timersDue: number;
+  /** Effects of that turn that run again. */
+  readonly effects: number;
+  /** Effects of that turn that wait for {@link DurableActor.decide}: those of logic without {@link onRestore}. */
+  readonly asked: number;
+  readonly ms: number;
+}
+
 /** A tree of actors that survives. Made by `createDurableActor` or `store.open`. */
 export class DurableActor<TLogic extends Logic> implements Participant, TreeHost, OutboxHost, AsyncDisposable {
   readonly id: string;
@@ -98,12 +130,13 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   readonly resumed: Resumption | undefined;
   readonly #commits: Commits;
   readonly #ownership: TreeOwnership;
-  readonly #options: TreeOptions;
+  #options: TreeOptions;
   readonly #listeners = new Listeners<SnapshotFrom<TLogic>>();
   readonly #refusals = new Map<number, number>();
-  /** It outlives the live tree: what runs outside goes on when a turn is refused. */
-  readonly outbox: Outbox;
+  #outbox: Outbox;
   #tree: LiveTree;
+  /** What the last restore found. */
+  #found = { actors: 0, timersDue: 0, effects: 0 };
   /** The root's state as of the last committed turn, and as of the last written one. */
   #snapshot: AnySnapshot;
   #written: AnySnapshot;
@@ -135,8 +168,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       migrate: settings.migrate,
     };
     const began = this.#monotonic();
-    this.outbox = new Outbox(this);
-    this.#tree = this.#load();
+    this.#outbox = new Outbox(this);
+    this.#tree = this.#loadOrFallBack();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     this.resumed = this.#resumption(began);
   }
@@ -246,6 +279,18 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   }
 
   /**
+   * What differs between two kept turns of this tree, or between one and the present: its actors, and the tables of subsystems.
+   * Throws CHECKPOINT_UNKNOWN.
+   *
+   * @example
+   * for await (const difference of durable.compare(earlier, later)) console.log(difference);
+   */
+  compare(a: number, b?: number): AsyncIterableIterator<TurnDifference> {
+    this.#commits.assertOpen();
+    return compareTurns(this.#commits, this.id, a, b);
+  }
+
+  /**
    * The paths of the actors whose effects a restart interrupted, and which wait for {@link decide}. Each is an incident of the
    * kind `effect.interrupted` too, for hosts that look later.
    */
@@ -272,6 +317,41 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
   }
 
+  /**
+   * Takes the tree back to a kept turn, a checkpoint or one of the history: in one commit every row that it owns becomes what it
+   * was, with other keys of effects, and then the live tree is read back, as `reopened` tells. What was committed after stays in
+   * the history, and the turn before is named, so that restoring that one undoes this. Accepted message ids stay accepted. What
+   * runs outside now is aborted; what ran outside then follows {@link onRestore}.
+   * Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, OPTIONS_INVALID, MACHINE_CHANGED and their like: nothing was changed. After
+   * STORE_FAILED it may have been or not.
+   *
+   * @example
+   * const { before } = await durable.restore(turn);
+   * await durable.restore(before); // as if nothing had been
+   */
+  async restore(turn: number, options: RestoreOptions = {}): Promise<Restoration> {
+    const began = this.#monotonic();
+    // Out of whatever is being committed: this is a commit of its own, between two turns.
+    await Promise.resolve();
+    if (this.#commits.isOpen) this.#commits.flush();
+    const now = await new Promise<number>((resolve, reject) => {
+      const deliver = () => {
+        if (!this.#started) throw this.#unstarted ?? this.#closedError();
+        this.#goBack(turn, options);
+      };
+      const event = { type: 'perdure.tree.restored', turn };
+      const done = (at: number) => void this.#startAgain().then(() => resolve(at), reject);
+      this.#run({ participant: this, cause: { kind: 'restore', event }, deliver, resolve: done, reject });
+      if (this.#commits.isOpen) this.#commits.flush();
+    });
+    this.#listeners.emit({ type: 'reopened' });
+    this.#listeners.snapshot(this.#snapshot as SnapshotFrom<TLogic>);
+    const asked = this.interrupted.length;
+    const { actors, timersDue, effects } = this.#found;
+    const ms = this.#monotonic() - began;
+    return { from: turn, turn: now, before: now - 1, actors, timersDue, effects: effects - asked, asked, ms };
+  }
+
   /** Commits what is pending, aborts effects, and lets go of the store. The tree goes on when it is opened again. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -296,7 +376,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   discard(): void {
     this.#closed = true;
     this.#tree.drop();
-    this.outbox.close();
+    this.#outbox.close();
     const reason = this.#closedError();
     this.#commits.leave(this, reason);
     this.#listeners.end(reason);
@@ -326,6 +406,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return this.#tree.timers.nextDue;
   }
 
+  /** It outlives the live tree: what runs outside goes on when a turn is refused. */
+  get outbox(): Outbox {
+    return this.#outbox;
+  }
+
   write(turn: number): void {
     this.#tree.write(turn);
     this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
@@ -343,6 +428,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   reload(): void {
     this.#tree.drop();
     this.#started = false;
+    // Whether a restore was committed is only known now.
+    if (findTree(this.#commits.statements, this.id) !== undefined)
+      this.#options = { ...this.#options, ...this.#identity() };
     this.#tree = this.#load();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     if (this.#tree.restoredTurn === undefined) return;
@@ -406,9 +494,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#commits.touch(this);
   }
 
-  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void {
+  effectInterrupted(actor: string, { attempt, policy, isRestored }: Interruption): void {
     const what = policy === 'ask' ? 'waits for a decision' : 'fails';
-    const detail = `The effect of "${actor}" in the tree "${this.id}" was interrupted in its attempt ${attempt}, and ${what}.`;
+    const how = isRestored ? 'ran at the turn to which it was taken back' : `was interrupted in its attempt ${attempt}`;
+    const detail = `The effect of "${actor}" in the tree "${this.id}" ${how}, and ${what}.`;
     this.#commits.incident({ kind: 'effect.interrupted', detail, tree: this.number, actor, once: true });
     this.#commits.afterCommit(() => this.#listeners.emit({ type: 'interrupted', actor, policy }), this.number);
   }
@@ -417,6 +506,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   get commits(): Commits {
     return this.#commits;
+  }
+
+  get restoredAt(): number {
+    return this.#options.restored ?? 0;
   }
 
   keyOf(row: number): string {
@@ -445,12 +538,14 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const tell = (event: unknown) => this.#listeners.emit(event as AnyEventObject);
     root.on('*', (event) => this.#commits.afterCommit(() => tell(event), this.number));
     this.#tree.start();
+    this.#outbox.putAside();
     if (
       restoredTurn !== undefined &&
       root.getSnapshot().status === 'active' &&
       listensTo(this.#options.logic, 'runtime.resumed')
     ) {
-      root.send({ type: 'runtime.resumed', at: this.#commits.clock.now(), turn: restoredTurn });
+      const restored = this.#tree.isAsRestored ? { restored: true } : {};
+      root.send({ type: 'runtime.resumed', at: this.#commits.clock.now(), turn: restoredTurn, ...restored });
     }
     this.#tree.timers.start();
   }
@@ -505,34 +600,143 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return clock.monotonic?.() ?? clock.now();
   }
 
-  #load(): LiveTree {
-    const tree = new LiveTree(this.#commits, this.#options, this);
-    this.outbox.resume();
+  #loadOrFallBack(): LiveTree {
+    if (this.store.onDamage !== 'checkpoint') return this.#load();
+    try {
+      return this.#load(true);
+    } catch (error) {
+      if (!isPerdureError(error, 'ROW_CORRUPT')) throw error;
+      return this.#fallBack(error) ?? this.#load();
+    }
+  }
+
+  /** To the newest checkpoint that is whole, in a commit of its own; undefined when there is none. */
+  #fallBack(damage: PerdureError): LiveTree | undefined {
+    const commits = this.#commits;
+    const { statements, payloads, clock } = commits;
+    const tree = storedTree(statements, this.id);
+    const tables = this.#tablesOf({});
+    let fallen: FallenBack<LiveTree> | undefined;
+    let failure: unknown;
+    const options = this.#options;
+    const write = () => {
+      commits.begin();
+      const now = { turn: commits.turn, at: clock.now() };
+      const check = (generation: number) => {
+        this.#options = { ...options, generation, restored: now.turn };
+        return new LiveTree(commits, { ...this.#options, isStrict: true }, this);
+      };
+      try {
+        fallen = fallBack({ statements, payloads, tree, tables, now, reason: damage.message, check });
+      } catch (error) {
+        failure = error;
+        throw error;
+      }
+      if (fallen !== undefined) commits.incident(fallen.incident);
+    };
+    commits.flush();
+    // What it throws is known without waiting for it.
+    commits.transact(write).catch(() => {});
+    commits.flush();
+    if (failure !== undefined) throw failure;
+    commits.assertOpen();
+    if (fallen === undefined) this.#options = options;
+    else this.outbox.resume();
+    return fallen?.checked;
+  }
+
+  #load(isStrict = false): LiveTree {
+    const tree = new LiveTree(this.#commits, { ...this.#options, isStrict }, this);
+    this.#outbox.resume();
     return tree;
   }
 
+  /** Everything is proved on the rows as they will be, before anything of the present is stopped. */
+  #goBack(turn: number, options: RestoreOptions): void {
+    const { statements, payloads, versions, clock } = this.#commits;
+    const before = this.#options;
+    this.#commits.begin();
+    this.#commits.wrote(this.number, '', []);
+    statements.of('savepoint restore').run();
+    let fresh: LiveTree;
+    try {
+      const tree = storedTree(statements, this.id);
+      const tables = this.#tablesOf(options);
+      const now = { turn: this.#commits.turn, at: clock.now() };
+      const detail = JSON.stringify({ to: turn });
+      versions.name(now.turn - 1, [{ at: now.at, reason: 'restore', detail }], now.at);
+      const generation = goBack(statements, payloads, { tree, turn, tables }, now);
+      this.#options = { ...before, generation, restored: now.turn };
+      fresh = new LiveTree(this.#commits, this.#options, this);
+    } catch (error) {
+      this.#options = before;
+      if (isStoreFailure(error)) throw error;
+      versions.rollback();
+      statements.of('rollback to restore').run();
+      statements.of('release restore').run();
+      throw asDamage(error, this.id, turn);
+    }
+    statements.of('release restore').run();
+    this.#tree.drop();
+    this.#outbox.close();
+    this.#started = false;
+    this.#tree = fresh;
+    this.#outbox = new Outbox(this);
+    this.#outbox.resume();
+    this.#commits.history?.changed(this.id, this.#options.root.id);
+    this.#found = this.#foundIn(fresh);
+  }
+
+  #tablesOf({ tables }: RestoreOptions): readonly string[] {
+    const { statements } = this.#commits;
+    const all = rolledBackTables(statements);
+    const unknown = tables?.find((table) => !all.includes(table));
+    if (unknown !== undefined) {
+      throw new PerdureError(
+        'OPTIONS_INVALID',
+        `"${unknown}" is no table that a restore takes back; there are: ${all.join(', ') || 'none'}.`,
+        { facts: { table: unknown } },
+      );
+    }
+    const { n } = statements.of('select count(*) as n from (select 1 from trees limit 2)').get() as { n: number };
+    if (tables !== undefined || all.length === 0 || n < 2) return tables ?? all;
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `The store has other trees than "${this.id}", and the tables ${all.join(', ')} may be theirs: say which of them go back, as ` +
+        '`restore(turn, { tables })`.',
+      { facts: { tree: this.id } },
+    );
+  }
+
+  #startAgain(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deliver = () => {
+        if (!this.#started) this.#start();
+      };
+      this.#run({ participant: this, cause: { kind: 'resume' }, deliver, resolve: () => resolve(), reject });
+    });
+  }
+
   /** The number of the tree; a new one for a tree that does not exist yet, of which the first write tells. */
-  #identity(): { tree: number; generation: number } {
+  #identity(): Pick<TreeOptions, 'tree' | 'generation' | 'restored'> {
     const { file } = this.#commits;
     const found = findTree(file.statements, this.id);
-    if (found !== undefined) return { tree: found.tree, generation: found.generation };
+    if (found !== undefined) return { tree: found.tree, generation: found.generation, restored: found.restored };
     file.verifyTrees();
-    return { tree: file.nextId(), generation: file.generation };
+    return { tree: file.nextId(), generation: file.generation, restored: null };
   }
 
   #resumption(began: number): Resumption | undefined {
-    const { restoredTurn: turn, size } = this.#tree;
+    const { restoredTurn: turn } = this.#tree;
     if (turn === undefined) return undefined;
+    return { turn, ...this.#foundIn(this.#tree), ms: this.#monotonic() - began };
+  }
+
+  #foundIn({ size, interruptions }: LiveTree): Pick<Resumption, 'actors' | 'timersDue' | 'effects'> {
     const { statements, clock } = this.#commits;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
-    return {
-      turn,
-      actors: size,
-      timersDue: n,
-      effects: this.#tree.interruptions.restartCount,
-      ms: this.#monotonic() - began,
-    };
+    return { actors: size, timersDue: n, effects: interruptions.restartCount };
   }
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */

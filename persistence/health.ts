@@ -58,7 +58,8 @@ const TOLD = 20;
 
 const RESTORE = 'restore the store from a backup';
 const REOPEN =
-  'open the tree: the newest sound version that is kept takes its place, or it is refused; then restore a backup';
+  'open the tree: the newest sound version that is kept takes its place, or it is refused; or run `perdure doctor --restore`, ' +
+  'which takes the tree back to its newest whole checkpoint; then restore a backup';
 const REPAIR = 'run `perdure doctor --repair`, which puts it into the quarantine';
 
 /** Examines a store. Throws what is wrong with the file as a whole: STORE_UNOPENABLE, STORE_NOT_A_DATABASE, STORE_NEWER, STORE_FOREIGN. */

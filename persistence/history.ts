@@ -16,7 +16,7 @@ import type { AnyEventObject } from './xstate-port.ts';
 
 /** What began a turn, as far as it is known when it begins. */
 export interface Cause {
-  readonly kind: 'start' | 'resume' | 'send' | 'timer' | 'result' | 'outbox';
+  readonly kind: 'start' | 'resume' | 'restore' | 'send' | 'timer' | 'result' | 'outbox';
   /** Where the event went: a systemId, a path, or nothing for the root. */
   readonly to?: string | undefined;
   readonly event?: AnyEventObject;

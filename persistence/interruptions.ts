@@ -1,6 +1,6 @@
 /**
- * The effects of a restored tree that were running when it was last written: a restart interrupted them. Each runs again,
- * fails, or waits until somebody decides, as its logic says.
+ * The effects of a tree that was read back which were running when it was last written: a restart interrupted them, or they
+ * belong to the turn that the tree was taken back to. Each runs again, fails, or waits until somebody decides, as its logic says.
  */
 import { PerdureError } from '../errors.ts';
 import type { Effects } from './effects.ts';
@@ -19,6 +19,8 @@ export class Interruptions {
   /** Those that wait for a decision, by the path of their actor. */
   readonly #asked = new Map<string, Asked>();
   readonly #failing: AnyRef[] = [];
+  /** Those that ran at the turn to which the tree was taken back, and not since. */
+  readonly #restored = new Set<AnyRef>();
 
   constructor(effects: Effects) {
     this.#effects = effects;
@@ -34,9 +36,15 @@ export class Interruptions {
     return [...this.#asked.keys()];
   }
 
-  /** The effect of this actor was running. */
-  found(ref: AnyRef): void {
+  /** The effect of this actor was running, when the process ended, or at the turn to which the tree was taken back. */
+  found(ref: AnyRef, isRestored: boolean): void {
     this.#restarts.add(ref);
+    if (isRestored) this.#restored.add(ref);
+  }
+
+  /** Whether it ran at the turn to which the tree was taken back, and has not begun since. */
+  isRestored(ref: AnyRef): boolean {
+    return this.#restored.has(ref);
   }
 
   isUncounted(ref: AnyRef): boolean {
@@ -46,15 +54,16 @@ export class Interruptions {
   /** Its next attempt is in its row. */
   counted(ref: AnyRef): void {
     this.#restarts.delete(ref);
+    this.#restored.delete(ref);
   }
 
   /** Holds back an effect that is not to run again by itself, and says why; undefined when it may start. */
   hold(ref: AnyRef, effect: Effect): 'fail' | 'ask' | undefined {
-    const { onRestart } = effect;
-    if (onRestart === 'rerun' || !this.#restarts.has(ref)) return undefined;
-    if (onRestart === 'fail') this.#failing.push(ref);
+    const policy = this.#restored.has(ref) ? effect.onRestore : effect.onRestart;
+    if (policy === 'rerun' || policy === 'run' || !this.#restarts.has(ref)) return undefined;
+    if (policy === 'fail') this.#failing.push(ref);
     else this.#asked.set(pathOf(ref), { ref, effect });
-    return onRestart;
+    return policy;
   }
 
   /** Decides about an effect that waits. In a turn. False when none waits there. */

@@ -24,6 +24,7 @@ export interface OutboxRow {
 /** With its checksum. */
 export interface StoredRow extends OutboxRow {
   readonly checksum: number;
+  readonly from_turn: number;
 }
 
 /** What a sealed payload is bound to. */
@@ -103,7 +104,7 @@ export function reviveRow(rows: Rows, id: number, now: number): boolean {
 }
 
 /** What is to be done for a tree, in its order. Throws ROW_CORRUPT. */
-export function readOutbox(statements: Statements, tree: number): OutboxRow[] {
+export function readOutbox(statements: Statements, tree: number): StoredRow[] {
   // From itself, or SQLite would take `tree` from the index, where a row that was damaged is still right.
   const rows = statements
     .of(
@@ -119,7 +120,7 @@ export function readOutbox(statements: Statements, tree: number): OutboxRow[] {
       { facts: { id: row.id, name: row.name } },
     );
   }
-  return rows as OutboxRow[];
+  return rows as StoredRow[];
 }
 
 const DEAD = 'select outbox.*, trees.name as tree from outbox join trees using (tree) where dead_at is not null';

@@ -17,7 +17,16 @@
 import { PerdureError, messageOf, saysRetryable } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { DurableActionContext, DurableActionHandler } from './durable-action.ts';
-import { buryRow, insertRow, postponeRow, readOutbox, removeRow, startRow, type OutboxRow } from './outbox-rows.ts';
+import {
+  buryRow,
+  insertRow,
+  postponeRow,
+  readOutbox,
+  removeRow,
+  startRow,
+  type OutboxRow,
+  type StoredRow,
+} from './outbox-rows.ts';
 
 /** What the outbox needs of its tree. */
 export interface OutboxHost {
@@ -25,6 +34,8 @@ export interface OutboxHost {
   /** The number of the tree. */
   readonly number: number;
   readonly id: string;
+  /** The turn at which the tree was last taken back to another; 0 when it never was. */
+  readonly restoredAt: number;
   /** The stable key of a row. */
   keyOf(row: number): string;
   handlerOf(name: string): DurableActionHandler | undefined;
@@ -85,6 +96,8 @@ export class Outbox {
   /** Whether rows were found on disk that wait for the next commit. */
   #isResumed = false;
   #closed = false;
+  /** Of the turn to which the tree was taken back: they may have been done since, so they are not done by themselves. */
+  #restored: OutboxRow[] = [];
 
   constructor(host: OutboxHost) {
     this.#host = host;
@@ -103,10 +116,31 @@ export class Outbox {
       queue.waiting = [];
       if (queue.current !== undefined) underway.add(queue.current.row.id);
     }
+    this.#restored = [];
     for (const row of readOutbox(this.#host.commits.statements, this.#host.number)) {
-      if (!underway.has(row.id)) this.#enqueue(entryOf(row, this.#patienceOf(row)));
+      if (this.#mustAsk(row)) this.#restored.push(row);
+      else if (!underway.has(row.id)) this.#enqueue(entryOf(row, this.#patienceOf(row)));
     }
     this.#isResumed = this.#queues.size > 0;
+  }
+
+  /** Puts aside what waited at the turn to which the tree was taken back: as dead letters, which somebody may try again. */
+  putAside(): void {
+    const { commits, id, number } = this.#host;
+    const { rows, clock, payloads } = commits;
+    for (const { id: row, attempt, kind, name } of this.#restored.splice(0)) {
+      const what = kind === 'action' ? `The durable action "${name}"` : `The event for the tree "${name}"`;
+      const why = 'it waited at the turn to which the tree was taken back, and may have been done since';
+      const error = payloads.seal(why, () => `outbox ${row} error`);
+      buryRow(rows, row, { attempt, at: clock.now(), error });
+      const detail = `${what} of "${id}" is not done by itself: ${why}.`;
+      commits.incident({ kind: 'outbox.deadLettered', detail, tree: number, isOfTurn: true });
+    }
+  }
+
+  #mustAsk(row: StoredRow): boolean {
+    if (row.from_turn > this.#host.restoredAt) return false;
+    return row.kind === 'event' || this.#host.handlerOf(row.name)?.onRestore !== 'run';
   }
 
   /** Writes what the turn wants done. */

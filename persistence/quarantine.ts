@@ -5,6 +5,7 @@
 import { PerdureError } from '../errors.ts';
 import { verify, type ActorRow } from './actor-rows.ts';
 import type { Commits } from './commits.ts';
+import { unchangedSince } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
 
 /** A damaged row, and the turn of the version that took its place. */
@@ -18,12 +19,24 @@ export function lastSoundVersion(statements: Statements, damaged: ActorRow): Act
   const versions = statements.of('select * from actors_past where id = ? order by to_turn desc').all(damaged.id);
   const sound = (versions as ActorRow[]).find((version) => verify(version) !== undefined);
   if (sound !== undefined) return sound;
-  throw new PerdureError(
+  throw damagedRow(damaged, ', and no earlier version was kept');
+}
+
+export function damagedRow({ key, id }: ActorRow, and = ''): PerdureError {
+  return new PerdureError(
     'ROW_CORRUPT',
-    `The row of the actor "${damaged.key}" (id ${damaged.id}) does not match its checksum: the file was damaged, and no ` +
-      'earlier version was kept. Nothing was changed; run `perdure doctor`, or restore the store from a backup.',
-    { facts: { actor: damaged.key, id: damaged.id } },
+    `The row of the actor "${key}" (id ${id}) does not match its checksum: the file was damaged${and}. Nothing was changed; ` +
+      'run `perdure doctor`, or restore the store from a backup.',
+    { facts: { actor: key, id } },
   );
+}
+
+/** Puts the damaged actors of a tree aside, before another state takes their place. In a transaction of the caller's. */
+export function putAsideDamaged(statements: Statements, tree: number, at: number): void {
+  const keep = statements.of('insert into quarantine(at, tree, actor, reason, cells) values (?, ?, ?, ?, ?)');
+  for (const row of unchangedSince<ActorRow>(statements, 'actors', { tree, turn: Number.MAX_SAFE_INTEGER })) {
+    if (verify(row) === undefined) keep.run(at, tree, row.key, 'checksum', JSON.stringify(row));
+  }
 }
 
 /** Puts damaged rows aside, in the turn that runs. */

@@ -62,8 +62,8 @@ function judge(
   }
   const root = { id: name };
   try {
-    const { tree: number, generation } = findTree(store.commits.statements, name) as TreeRow;
-    const options = { tree: number, generation, name, machine, logic, actions: new Map(), root, migrate };
+    const { tree: number, generation, restored } = findTree(store.commits.statements, name) as TreeRow;
+    const options = { tree: number, generation, restored, name, machine, logic, actions: new Map(), root, migrate };
     const tree = new LiveTree(store.commits, options, NOBODY);
     const found = outcomes(store, tree, number, name);
     tree.drop();

@@ -5,10 +5,16 @@
 import { verify, type ActorRow } from './actor-rows.ts';
 import type { Clock } from './clock.ts';
 import { markCopy } from './copies.ts';
+import { fallBack } from './fallback.ts';
 import { acquireLock } from './lock.ts';
+import { Payloads } from './payloads.ts';
+import { Statements } from './rows.ts';
 import { refuseOlder } from './schema.ts';
 import { openDatabase, sqliteError, type Db } from './sqlite.ts';
+import { damageOf } from './time-travel.ts';
 import { isSoundTimer, type TimerRow } from './timer-rows.ts';
+import type { TreeRow } from './tree-rows.ts';
+import { rolledBackTables } from './versioned-tables.ts';
 
 /** What {@link repair} did. */
 export interface Repairs {
@@ -31,6 +37,51 @@ export function repair(path: string, clock: Clock): Repairs {
       })
       .immediate();
   });
+}
+
+/** A damaged tree, and the turn of the checkpoint that it went back to; null where no checkpoint is whole. */
+export interface RestoredTree {
+  readonly tree: string;
+  readonly turn: number | null;
+  /** What happened, or what was wrong. */
+  readonly detail: string;
+}
+
+/**
+ * Takes every tree whose rows are damaged back to its newest checkpoint that is whole. Throws STORE_OWNED, KEY_UNKNOWN for a
+ * store that is encrypted (open it with `onDamage: 'checkpoint'`), and what is wrong with the file.
+ */
+export function restoreDamaged(path: string, clock: Clock): RestoredTree[] {
+  return owning(path, (db) =>
+    db
+      .transaction(() => {
+        const statements = new Statements(db);
+        const rows = statements.of('select * from trees order by tree').all() as TreeRow[];
+        return rows.flatMap((tree) => restoreIfDamaged(db, tree, clock.now()) ?? []);
+      })
+      .immediate(),
+  );
+}
+
+function restoreIfDamaged(db: Db, tree: TreeRow, at: number): RestoredTree | undefined {
+  const statements = new Statements(db);
+  const damage = damageOf(statements, tree);
+  if (damage === undefined) return undefined;
+  const tables = rolledBackTables(statements);
+  const { n } = statements.of('select count(*) as n from trees').get() as { n: number };
+  if (tables.length > 0 && n > 1) {
+    const detail = `${damage} The store has other trees, and tables that may be theirs: restore it from its host.`;
+    return { tree: tree.name, turn: null, detail };
+  }
+  const turn = nextTurn(db);
+  db.function('perdure_turn', () => turn);
+  const [payloads, now, check] = [new Payloads({}), { turn, at }, () => undefined];
+  const fallen = fallBack({ statements, payloads, tree, tables, now, reason: damage, check });
+  if (fallen === undefined) return { tree: tree.name, turn: null, detail: damage };
+  const { kind, detail } = fallen.incident;
+  const note = 'insert into incidents(at, tree, actor, kind, detail) values (?, ?, null, ?, ?)';
+  statements.of(note).run(at, tree.tree, kind, detail);
+  return { tree: tree.name, turn: fallen.turn, detail };
 }
 
 /** Lets an older copy of a store take its place: its next owner begins a new generation. Throws STORE_OWNED. */

@@ -9,6 +9,7 @@
  * R4  What is written belongs to the tree whose transition, or else whose turn, is running: what is undone with that tree
  *     undoes no other.
  */
+import type { CommitReport } from './batch.ts';
 import { createTable, type TableSpec } from './schema.ts';
 import Database from 'better-sqlite3';
 import { PerdureError } from '../errors.ts';
@@ -29,10 +30,14 @@ export interface Rows {
   /** Seals a text as the store's option `sealing` says, bound to what it is of; `unseal` with the same binding gives it back. */
   seal(text: string, binding: string): string;
   unseal(text: string, binding: string): string;
-  /** Runs `fn` when the turn is committed; never if it is not. */
-  afterCommit(fn: () => void): void;
+  /** Runs `fn` when the turn is committed; never if it is not. It is told what the commit was, where there is one. */
+  afterCommit(fn: (commit?: CommitReport) => void): void;
   /** Names the turn that is being built as a checkpoint, when it is committed. Throws OPTIONS_INVALID. */
   nameTurn(name: TurnName): void;
+  /** Takes the name of a turn away: it is not kept for it any more. False when it had none. */
+  unnameTurn(turn: number): boolean;
+  /** Keeps a named turn for ever, or, with false, as long as others. False when it has no name. */
+  pinTurn(turn: number, isPinned: boolean): boolean;
 }
 
 /** Why a committed turn is kept. */
@@ -43,6 +48,8 @@ export interface TurnName {
   readonly label?: string;
   /** JSON. */
   readonly detail?: string;
+  /** Whether it is kept for ever. Default: false. */
+  readonly pinned?: boolean;
 }
 
 /** Prepared statements, by their text. */
@@ -73,8 +80,10 @@ export interface Batching {
   begin(): void;
   /** A statement of this tree, or of nobody, has written. */
   wrote(tree: number | undefined, sql: string, cells: readonly Cell[]): void;
-  afterCommit(fn: () => void, tree: number | undefined): void;
+  afterCommit(fn: (commit?: CommitReport) => void, tree: number | undefined): void;
   nameTurn(name: TurnName, tree: number | undefined): void;
+  /** The name of a turn was taken away. */
+  unnamed(turn: number): void;
   /** A statement threw. Gives what whoever ran it is told. */
   statementThrew(error: unknown): unknown;
   /** The turn of this tree must not be committed. */
@@ -155,13 +164,23 @@ export class TurnRows implements Rows {
     return told;
   }
 
-  afterCommit(fn: () => void): void {
+  afterCommit(fn: (commit?: CommitReport) => void): void {
     this.#batch.afterCommit(fn, this.#owner);
   }
 
   nameTurn(name: TurnName): void {
     assertName(name);
     this.#batch.nameTurn(name, this.#owner);
+  }
+
+  unnameTurn(turn: number): boolean {
+    const isGone = this.run('delete from checkpoints where turn = ?', turn) > 0;
+    if (isGone) this.#batch.unnamed(turn);
+    return isGone;
+  }
+
+  pinTurn(turn: number, isPinned: boolean): boolean {
+    return this.run('update checkpoints set pinned = ? where turn = ?', isPinned ? 1 : 0, turn) > 0;
   }
 
   /** R4. */
@@ -213,14 +232,16 @@ export function memoryRows(tables: readonly TableSpec[]): Rows {
   const db = new Database(':memory:');
   db.function('perdure_turn', () => 1);
   db.exec('create table kept(turn integer not null)');
+  db.exec('create table checkpoints(turn integer primary key, pinned integer not null default 0)');
   for (const table of tables) createTable(db, table);
   const nothing = () => {};
   const batch: Batching = {
     turn: 1,
     begin: nothing,
     wrote: nothing,
-    afterCommit: queueMicrotask,
+    afterCommit: (fn) => queueMicrotask(() => fn()),
     nameTurn: nothing,
+    unnamed: nothing,
     statementThrew: (error) => error,
     condemn: nothing,
   };

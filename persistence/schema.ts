@@ -11,7 +11,7 @@ import type { Db } from './sqlite.ts';
 
 /** "PERD": tells our databases from others. */
 export const APPLICATION_ID = 0x50455244;
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** A table of a subsystem, declared by whoever owns it. `from_turn` is added; the columns of the key come first. */
 export interface TableSpec {
@@ -21,6 +21,11 @@ export interface TableSpec {
   readonly key: string;
   /** Further statements, for indexes. They must be repeatable (`if not exists`). */
   readonly indexes?: readonly string[];
+  /**
+   * False where a restore leaves the rows as they are: what was learned, measured and audited. Default: true, they become what
+   * they were.
+   */
+  readonly rolledBack?: boolean;
 }
 
 /** The message ids of clients that count, as the ranges that were taken without a gap. */
@@ -40,6 +45,9 @@ create table turns(
 /** Whether the same was noted before is asked by the tree. */
 export const INCIDENTS_INDEX = 'create index incidents_tree on incidents(tree, kind);';
 
+/** Those that are forgotten in time. */
+export const CHECKPOINTS_INDEX = 'create index checkpoints_unpinned on checkpoints(turn) where pinned = 0;';
+
 /** Rows that were found damaged, as they were found. */
 export const QUARANTINE = `
 create table quarantine(
@@ -51,10 +59,6 @@ const CORE = `
 create table meta(key text primary key, value any) strict, without rowid;
 create table kept(turn integer not null) strict;
 insert into kept values (0);
-create table trees(
-  tree integer primary key, name text not null unique, generation integer not null, created_at integer not null,
-  machine text, digest integer, checksum integer not null default 0
-) strict;
 create table accepted(
   id text not null, tree integer not null, turn integer not null, at integer not null, primary key(id, tree)
 ) strict, without rowid;
@@ -65,8 +69,10 @@ create table commands(
 ) strict;
 create index commands_open on commands(at) where answered_at is null;
 create table checkpoints(
-  turn integer primary key, at integer not null, reason text not null, label text, detail text
+  turn integer primary key, at integer not null, reason text not null, label text, detail text,
+  pinned integer not null default 0
 ) strict;
+${CHECKPOINTS_INDEX}
 create table incidents(
   id integer primary key, at integer not null, tree integer, actor text, kind text not null, detail text not null
 ) strict;
@@ -74,6 +80,22 @@ ${INCIDENTS_INDEX}
 ${TURNS}
 ${QUARANTINE}
 `;
+
+/** The trees themselves: versioned too, because the digest says whether the rows of a kept turn are all there. */
+export const TREES: TableSpec = {
+  name: 'trees',
+  key: 'tree',
+  columns: [
+    'tree integer primary key',
+    'name text not null unique',
+    'generation integer not null',
+    'created_at integer not null',
+    'machine text',
+    'digest integer',
+    'checksum integer not null default 0',
+    'restored integer',
+  ],
+};
 
 export const TREE_TABLES: readonly TableSpec[] = [
   {
@@ -172,7 +194,7 @@ function isEmpty(db: Db, version: number): boolean {
 /** Creates the tables in a file that is empty. In a transaction of the caller's. */
 export function createSchema(db: Db): void {
   db.exec(CORE);
-  for (const table of TREE_TABLES) createTable(db, table);
+  for (const table of [TREES, ...TREE_TABLES]) createTable(db, table);
   db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 

@@ -21,6 +21,7 @@ import { createTable, type TableSpec } from './schema.ts';
 import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
 import { renewTrees, verifyTrees } from './tree-rows.ts';
 import { upgrade } from './upgrades.ts';
+import { noteStaying } from './versioned-tables.ts';
 
 const TURN_BLOCK = 1_024;
 const ID_BLOCK = 65_536;
@@ -121,6 +122,7 @@ export class StoreFile {
         .transaction(() => {
           this.assertOwner();
           tables.forEach((table) => createTable(this.#db, table));
+          noteStaying(this.#db, tables);
         })
         .immediate();
     } catch (error) {

@@ -12,6 +12,7 @@ import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
 import { assertIncident, type CommitReport, type Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
+import type { CheckpointLimits } from './checkpoints.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
 import type { DurableActor, InputOf, Receipt, SendOptions } from './durable.ts';
@@ -42,6 +43,13 @@ export interface StoreOptions extends PayloadOptions {
   readonly dedupeForMs?: number;
   /** Keeps what happened, and the rows as they were, back to these limits. Default: false. `true` means the defaults. */
   readonly history?: RetentionLimits | boolean;
+  /** How long named turns are kept. Default: all for an hour, one an hour for a day, one a day for 30 days. */
+  readonly checkpoints?: CheckpointLimits;
+  /**
+   * What takes the place of damaged rows when a tree is opened: of each the newest version that is kept, or the tree as of the
+   * newest checkpoint that is whole. Default: `row`. Where nothing can, the tree is refused with ROW_CORRUPT.
+   */
+  readonly onDamage?: 'row' | 'checkpoint';
 }
 
 /** Options of a store that opens trees by itself. */
@@ -73,6 +81,7 @@ export interface DeadLetter {
 export class Store<TMachines extends Machines = any> implements AsyncDisposable {
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
+  readonly onDamage: 'row' | 'checkpoint';
   readonly #file: StoreFile;
   readonly #versions: Versions;
   readonly #trees: Trees;
@@ -101,8 +110,9 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   private constructor(file: StoreFile, clock: Clock, options: StoreWithTreesOptions<TMachines>) {
     this.#file = file;
     const { statements, damage } = file;
+    this.onDamage = checkedOnDamage(options.onDamage ?? 'row');
     const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-    const versions = (this.#versions = new Versions(statements, limits));
+    const versions = (this.#versions = new Versions(statements, limits, options.checkpoints));
     const payloads = new Payloads(options);
     this.commits = new Commits(file, {
       clock,
@@ -300,4 +310,11 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.#trees.resume();
     this.#commands.look();
   }
+}
+
+function checkedOnDamage(value: unknown): 'row' | 'checkpoint' {
+  if (value === 'row' || value === 'checkpoint') return value;
+  throw new PerdureError('OPTIONS_INVALID', `onDamage is "row" or "checkpoint"; got ${JSON.stringify(value)}.`, {
+    facts: { option: 'onDamage' },
+  });
 }

@@ -94,6 +94,7 @@ export class Transaction {
     versions.name(
       this.#file.turn,
       batch.names.map(({ name }) => name),
+      this.#options.clock.now(),
     );
     const refused = new Set(Array.from(batch.refused?.keys() ?? [], ({ number }) => number));
     for (const incident of batch.incidents) if (!isUndone(incident, refused)) this.#writeIncident(incident);

@@ -39,9 +39,9 @@ export class TreeDigest {
     return digest === null || digest === this.#found;
   }
 
-  write(): void {
+  write(turn: number): void {
     if (this.#now === this.#written) return;
-    this.#statements.of('update trees set digest = ? where tree = ?').run(this.#now, this.#tree);
+    this.#statements.of('update trees set digest = ?, from_turn = ? where tree = ?').run(this.#now, turn, this.#tree);
     this.#written = this.#now;
   }
 }

@@ -15,14 +15,18 @@ export interface TreeRow {
   readonly machine: string | null;
   readonly created_at: number;
   readonly digest: number | null;
+  /** The last turn at which it was restored from a kept one; null for a tree that never was. What is older did not begin here. */
+  readonly restored: number | null;
   readonly checksum: number;
 }
 
 /** The cells that the checksum covers. */
-export type TreeIdentity = Pick<TreeRow, 'tree' | 'name' | 'generation' | 'machine' | 'created_at'>;
+export type TreeIdentity = Pick<TreeRow, 'tree' | 'name' | 'generation' | 'machine' | 'created_at'> &
+  Partial<Pick<TreeRow, 'restored'>>;
 
-export function checksumOf({ tree, name, generation, machine, created_at }: TreeIdentity): number {
-  return crc32(JSON.stringify([tree, name, generation, machine, created_at]));
+export function checksumOf({ tree, name, generation, machine, created_at, restored }: TreeIdentity): number {
+  const cells = [tree, name, generation, machine, created_at];
+  return crc32(JSON.stringify(restored === null || restored === undefined ? cells : [...cells, restored]));
 }
 
 /** The tree of this name. Throws ROW_CORRUPT. */
@@ -32,14 +36,25 @@ export function findTree(statements: Statements, name: string): TreeRow | undefi
   return row;
 }
 
-export function insertTree(statements: Statements, row: TreeIdentity): void {
+export function insertTree(statements: Statements, row: TreeIdentity, turn: number): void {
   const { tree, name, generation, machine, created_at } = row;
   statements
     .of(
-      `insert into trees(tree, name, generation, created_at, machine, checksum) values (?, ?, ?, ?, ?, ?)
+      `insert into trees(tree, name, generation, created_at, machine, checksum, from_turn) values (?, ?, ?, ?, ?, ?, ?)
        on conflict do nothing`,
     )
-    .run(tree, name, generation, created_at, machine, checksumOf(row));
+    .run(tree, name, generation, created_at, machine, checksumOf(row), turn);
+}
+
+/** The tree goes on from a state of before: with other keys of effects, and with a digest of other rows. */
+export function restoreTreeRow(
+  statements: Statements,
+  row: TreeRow,
+  { generation, restored, digest }: Pick<TreeRow, 'generation' | 'restored' | 'digest'>,
+): void {
+  statements
+    .of('update trees set generation = ?, restored = ?, digest = ?, checksum = ?, from_turn = ? where tree = ?')
+    .run(generation, restored, digest, checksumOf({ ...row, generation, restored }), restored, row.tree);
 }
 
 /** Begins a new generation for every tree: part of the keys of their effects. */

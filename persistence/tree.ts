@@ -22,7 +22,7 @@ import { Interruptions } from './interruptions.ts';
 import type { Migrations, Renames } from './migrations.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutboxRow } from './outbox-rows.ts';
-import { quarantine, type DamagedRow } from './quarantine.ts';
+import { damagedRow, quarantine, type DamagedRow } from './quarantine.ts';
 import { restoreTree } from './restore.ts';
 import type { Rows } from './rows.ts';
 import { Timers, type Timer, type TimerHost } from './timers.ts';
@@ -51,12 +51,24 @@ export interface TreeOptions {
   readonly tree: number;
   readonly name: string;
   readonly generation: number;
+  /** The turn at which it was last taken back to another; null when it never was. */
+  readonly restored: number | null;
   /** The name under which a store that opens its trees by itself knows the logic. */
   readonly machine: string | null;
   readonly logic: Logic;
   readonly actions: ReadonlyMap<string, DurableActionHandler>;
   readonly root: RootOptions;
   readonly migrate: Migrations | undefined;
+  /** Whether a damaged row is refused also where a version of before could take its place. Default: false. */
+  readonly isStrict?: boolean;
+}
+
+/** How an effect came to be interrupted, and what becomes of it. */
+export interface Interruption {
+  readonly attempt: number;
+  readonly policy: 'fail' | 'ask';
+  /** Whether it ran at the turn to which the tree was taken back. */
+  readonly isRestored: boolean;
 }
 
 /** What the owner of a tree does with what begins a turn in it. */
@@ -69,8 +81,8 @@ export interface TreeHost {
   touched(): void;
   /** Takes what a turn wants done after its commit; it outlives the live tree. */
   readonly outbox: Outbox;
-  /** A restart interrupted an effect that is not to run again by itself. */
-  effectInterrupted(actor: string, attempt: number, policy: 'fail' | 'ask'): void;
+  /** An effect was interrupted that is not to run again by itself. */
+  effectInterrupted(actor: string, interruption: Interruption): void;
 }
 
 export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerRegisterHost, WantedHost {
@@ -106,7 +118,10 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     this.#timerRows = new TimerRegister(this, this.#actors);
     this.#wanted = new Wanted(this, this.#actors);
     const logic = durable(options.logic);
-    const damaged = (row: DamagedRow) => void this.#damaged.push(row);
+    const damaged = (row: DamagedRow) => {
+      if (options.isStrict === true) throw damagedRow(row.row);
+      this.#damaged.push(row);
+    };
     const restore = { ...options, logic, hooks: this, scheduler: this.timers, payloads: commits.payloads, damaged };
     let turn = 0;
     const root = restoreTree(commits.statements, restore, (restored) => {
@@ -143,6 +158,15 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
 
   get outbox(): Outbox {
     return this.#host.outbox;
+  }
+
+  get restoredAt(): number {
+    return this.#options.restored ?? 0;
+  }
+
+  /** Nothing was written since it was taken back to a turn. */
+  get isAsRestored(): boolean {
+    return this.restoredTurn !== undefined && this.restoredTurn <= this.restoredAt;
   }
 
   get rootKey(): string {
@@ -216,7 +240,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
     this.#host.touched();
     const held = this.interruptions.hold(ref, effect);
     if (held === undefined) return this.effects.created(ref, effect);
-    this.#host.effectInterrupted(pathOf(ref), this.#actors.recordOf(ref)?.attempt ?? 0, held);
+    const attempt = Math.abs(this.#actors.recordOf(ref)?.attempt ?? 0);
+    const isRestored = this.interruptions.isRestored(ref);
+    this.#host.effectInterrupted(pathOf(ref), { attempt, policy: held, isRestored });
   }
 
   effectEnded(ref: AnyRef): void {
@@ -299,11 +325,11 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
   write(turn: number): void {
     if (this.#refusal !== undefined) throw this.#refusal;
     const changed = this.#actors.collect();
-    if (!this.digest.isWritten && this.restoredTurn === undefined) this.#register();
+    if (!this.digest.isWritten && this.restoredTurn === undefined) this.#register(turn);
     this.#actors.write(changed, turn);
     this.#timerRows.write(turn);
     this.#wanted.write(turn);
-    this.digest.write();
+    this.digest.write(turn);
     this.#forgetWritten();
   }
 
@@ -313,9 +339,9 @@ export class LiveTree implements TreeHooks, Refs, TimerHost, ActorHost, TimerReg
   }
 
   /** A new tree's own row. */
-  #register(): void {
+  #register(turn: number): void {
     const { tree, name, generation, machine } = this.#options;
-    insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() });
+    insertTree(this.commits.statements, { tree, name, generation, machine, created_at: this.clock.now() }, turn);
   }
 
   /**

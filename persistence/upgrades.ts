@@ -6,10 +6,12 @@ import { crc32 } from 'node:zlib';
 import { checksumOf, seedOf, type ActorRow } from './actor-rows.ts';
 import {
   APPLICATION_ID,
+  CHECKPOINTS_INDEX,
   CLIENTS,
   INCIDENTS_INDEX,
   QUARANTINE,
   SCHEMA_VERSION,
+  TREES,
   TREE_TABLES,
   TURNS,
   createSchema,
@@ -31,7 +33,7 @@ export function upgrade(db: Db): void {
 }
 
 /** Each brings a store from the version of its place, counted from 1, to the next. */
-const STEPS: readonly ((db: Db) => void)[] = [toSchema2];
+const STEPS: readonly ((db: Db) => void)[] = [toSchema2, toSchema3];
 
 /**
  * Schema 2: many trees wake by themselves, actors' checksums cover their attempt and turn, versions of rows are kept in the
@@ -51,6 +53,26 @@ function toSchema2(db: Db): void {
   sealAttempts(db);
   sealTimers(db);
   sealTrees(db);
+}
+
+/** Schema 3: trees are versioned and know since when they are a restored state, and checkpoints can be pinned. */
+function toSchema3(db: Db): void {
+  db.exec(`
+    alter table checkpoints add column pinned integer not null default 0;
+    ${CHECKPOINTS_INDEX}
+    alter table trees rename to trees_2;
+  `);
+  createTable(db, TREES);
+  const next = (db.prepare(`select value from meta where key = 'turn_limit'`).pluck().get() as number | undefined) ?? 1;
+  const cells = 'tree, name, generation, created_at, machine';
+  db.prepare(
+    `insert into trees(${cells}, digest, checksum, from_turn) select ${cells}, digest, checksum, ? from trees_2`,
+  ).run(next);
+  // What the digests were is not known.
+  db.prepare(
+    `insert into trees_past(${cells}, checksum, from_turn, to_turn) select ${cells}, checksum, 0, ? from trees_2`,
+  ).run(next);
+  db.exec('drop table trees_2');
 }
 
 /** A host may have called a table of its own so; those of trees have triggers. */

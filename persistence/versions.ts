@@ -10,7 +10,9 @@
  * V4  The history has no gap: switched off, it is forgotten at once, because from then on rows change unseen.
  */
 import { PerdureError } from '../errors.ts';
+import { Checkpoints, type CheckpointLimits, type Forgotten } from './checkpoints.ts';
 import type { Statements, TurnName } from './rows.ts';
+import { versionedTables } from './versioned-tables.ts';
 
 /** How far back history goes: whatever is exceeded first. The newest turn is always kept. */
 export interface RetentionLimits {
@@ -23,10 +25,9 @@ export interface RetentionLimits {
 }
 
 const DEFAULTS: Required<RetentionLimits> = { maxAgeMs: 7 * 86_400_000, maxTurns: 100_000, maxBytes: 256 * 2 ** 20 };
-/** Checkpoints kept; older ones are forgotten. */
-const KEPT_CHECKPOINTS = 10;
-/** Versions are looked at with every so many commits: so many for each, and twice as many as they wrote. */
+/** Versions are looked at with every so many commits: so many for each, and twice as many as they wrote. Checkpoints, too. */
 const EVERY = 16;
+const CHECKPOINTS = 32;
 const STEP = 32;
 /** Past every turn. */
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -56,14 +57,16 @@ interface Kept {
 export class Versions {
   readonly #statements: Statements;
   readonly #limits: Required<RetentionLimits> | undefined;
+  readonly #checkpoints: Checkpoints;
   #tables: readonly string[] | undefined;
   #kept: Kept | undefined;
   #commits = 0;
   #budget = 0;
 
   /** `limits` is undefined where no history is kept. Throws OPTIONS_INVALID. */
-  constructor(statements: Statements, limits: RetentionLimits | undefined) {
+  constructor(statements: Statements, limits: RetentionLimits | undefined, checkpoints?: CheckpointLimits) {
     this.#statements = statements;
+    this.#checkpoints = new Checkpoints(statements, checkpoints);
     this.#limits = limits && withDefaults(limits);
   }
 
@@ -105,21 +108,25 @@ export class Versions {
     this.#kept = undefined;
   }
 
-  /** Names the turn that is being committed. Its rows must all be written: what changes later is kept for it. */
-  name(turn: number, names: readonly TurnName[]): void {
+  /** Names a turn whose rows are all written: what changes later is kept for it. `now` is the time. */
+  name(turn: number, names: readonly TurnName[], now: number): void {
     if (names.length === 0) return;
-    const put = this.#statements.of('insert into checkpoints values (?, ?, ?, ?, ?) on conflict(turn) do nothing');
-    for (const { at, reason, label, detail } of names) put.run(turn, at, reason, label ?? null, detail ?? null);
-    const named = this.#statements
-      .of('select turn from checkpoints order by turn desc limit ?')
-      .all(KEPT_CHECKPOINTS + 1) as { turn: number }[];
-    const [oldest, next] = [named[KEPT_CHECKPOINTS], named[KEPT_CHECKPOINTS - 1]];
-    if (oldest !== undefined && next !== undefined) {
-      this.#statements.of('delete from checkpoints where turn <= ?').run(oldest.turn);
-      // What the history still sees is looked at when it has left it behind.
-      this.#lookAt(oldest.turn, Math.min(next.turn, this.#floor(turn)));
+    for (const name of names) this.#checkpoints.name(turn, name);
+    for (const gone of [...this.#checkpoints.forgetSurplus(now), ...this.#checkpoints.forgetOld(now)]) {
+      this.#lookAtForgotten(gone, turn);
     }
     if (this.#limits === undefined) this.#sayKept();
+  }
+
+  /** A name was taken away, in the turn `present`. */
+  unnamed(turn: number, present: number): void {
+    this.#lookAtForgotten({ turn, next: this.#checkpoints.after(turn)?.turn }, present);
+    if (this.#limits === undefined) this.#sayKept();
+  }
+
+  /** V2. What the history still sees is looked at when it has left it behind. */
+  #lookAtForgotten({ turn, next }: Forgotten, present: number): void {
+    this.#lookAt(turn, Math.min(next ?? present, this.#floor(present)));
   }
 
   /** Forgets a little of what is kept no longer. `written` is how many rows the commit writes. */
@@ -128,6 +135,8 @@ export class Versions {
     this.#forgetTurns(kept, now, STEP + written);
     this.#budget += STEP + 2 * written;
     if (++this.#commits < EVERY) return;
+    const forgotten = this.#checkpoints.forgetOld(now, CHECKPOINTS);
+    for (const gone of forgotten) this.#lookAtForgotten(gone, gone.next ?? gone.turn);
     let budget = this.#budget;
     this.#commits = this.#budget = 0;
     while (budget > 0 && kept.ranges[0] !== undefined) budget = this.#forgetIn(kept.ranges, kept.ranges[0], budget);
@@ -140,8 +149,7 @@ export class Versions {
   /** Rows that a turn up to this one sees are copied before they change. */
   #keptUpTo(): number {
     if (this.#limits !== undefined) return ALL;
-    const newest = this.#statements.of('select coalesce(max(turn), 0) as turn from checkpoints').get();
-    return (newest as { turn: number }).turn;
+    return this.#checkpoints.newest;
   }
 
   #read(): Kept {
@@ -211,13 +219,8 @@ export class Versions {
     return budget - deleted - STEP;
   }
 
-  /** The tables whose past the triggers fill: a host's own table may be called so too. */
   #versioned(): readonly string[] {
-    if (this.#tables === undefined) {
-      const kept = `select tbl_name as name from sqlite_schema where type = 'trigger' and name = tbl_name || '_keep_changed'`;
-      this.#tables = (this.#statements.of(kept).all() as { name: string }[]).map(({ name }) => name);
-    }
-    return this.#tables;
+    return (this.#tables ??= versionedTables(this.#statements));
   }
 }
 

@@ -86,6 +86,8 @@ export interface Delayed {
 export interface Effect {
   /** What a restart of the process does to it. */
   readonly onRestart: RestartPolicy;
+  /** What becomes of it in a state of before that its tree was taken back to. */
+  readonly onRestore: RestorePolicy;
   start(): void;
   stop(): void;
 }
@@ -95,6 +97,12 @@ export interface Effect {
  * waits until somebody decides.
  */
 export type RestartPolicy = 'rerun' | 'fail' | 'ask';
+
+/**
+ * What becomes of an effect that was running at the turn that a tree was taken back to, or from which a copy goes on: it waits
+ * until somebody decides, it runs again under another key, or it fails with EFFECT_INTERRUPTED.
+ */
+export type RestorePolicy = 'ask' | 'run' | 'fail';
 
 const hooksOf = new WeakMap<AnyActorSystem, TreeHooks>();
 let opening: TreeHooks | undefined;
@@ -118,7 +126,12 @@ export function treeOf(ref: AnyRef): TreeHooks {
   );
 }
 
-const policies = new WeakMap<Logic, RestartPolicy>();
+const policies = new WeakMap<Logic, Policies>();
+
+interface Policies {
+  readonly onRestart?: RestartPolicy;
+  readonly onRestore?: RestorePolicy;
+}
 
 /**
  * The same logic with another policy for restarts of the process than `rerun`. For logic that works outside: promises,
@@ -128,16 +141,35 @@ const policies = new WeakMap<Logic, RestartPolicy>();
  * setup({ actors: { charge: onRestart('ask', fromPromise(charge)) } })
  */
 export function onRestart<TLogic extends Logic>(policy: RestartPolicy, logic: TLogic): TLogic {
+  return withPolicy('onRestart', policy, logic);
+}
+
+/**
+ * The same logic with another policy than `ask` for the restore of a kept turn. For logic that works outside: promises,
+ * callbacks, observables. Throws OPTIONS_INVALID for a machine.
+ *
+ * @example
+ * setup({ actors: { watch: onRestore('run', fromCallback(watch)) } })
+ */
+export function onRestore<TLogic extends Logic>(policy: RestorePolicy, logic: TLogic): TLogic {
+  return withPolicy('onRestore', policy, logic);
+}
+
+function withPolicy<TLogic extends Logic>(
+  kind: keyof Policies,
+  policy: RestartPolicy | RestorePolicy,
+  logic: TLogic,
+): TLogic {
   if (isMachine(logic)) {
     throw new PerdureError(
       'OPTIONS_INVALID',
-      `onRestart is for logic that works outside (a promise, a callback, an observable); got the machine "${logic.id}", which ` +
+      `${kind} is for logic that works outside (a promise, a callback, an observable); got the machine "${logic.id}", which ` +
         'goes on where it was: give the policy to the actors that it invokes.',
       { facts: { machine: logic.id } },
     );
   }
   const copy = { ...logic };
-  policies.set(copy, policy);
+  policies.set(copy, { ...policies.get(logic), [kind]: policy });
   return copy;
 }
 
@@ -367,7 +399,8 @@ function gateEffect(copy: Logic, logic: Logic): void {
     const hooks = hooksFor(scope);
     if (hooks === undefined) return logic.start?.(snapshot, scope);
     hooks.effectCreated(self, {
-      onRestart: policies.get(logic) ?? 'rerun',
+      onRestart: policies.get(logic)?.onRestart ?? 'rerun',
+      onRestore: policies.get(logic)?.onRestore ?? 'ask',
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
       stop: () => orReport(() => logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope)),

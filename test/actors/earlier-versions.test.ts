@@ -6,6 +6,7 @@ import { policyOfText, SUPERVISOR_MIGRATIONS } from '../../actors/earlier-versio
 import { Registry, defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { actionMachine } from '../../machines/action.ts';
+import { checkpointMachine, type CheckpointContext } from '../../machines/checkpoint.ts';
 import type { ActionContext, ActionNotice, AttemptInput } from '../../machines/action-state.ts';
 import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
 import { crash } from '../../persistence/crash.ts';
@@ -42,6 +43,20 @@ function endOf(value: string, event: object): unknown {
 }
 
 const done = (id: string, output: unknown) => ({ type: `xstate.done.actor.${id}`, output, actorId: id });
+
+test('a checkpoint of version 1 goes on counting, and does not know whether it was closed in order', () => {
+  const [step] = SUPERVISOR_MIGRATIONS['checkpoint'] ?? [];
+  const before = { everyActions: 3, everyMs: 1_000, settledSince: 2 };
+  const state = step?.migrate({ status: 'active', value: 'counting', context: before }, { actor: 'checkpoint' });
+  const counting = checkpointMachine.resolveState({
+    value: 'counting',
+    context: (state as StoredState).context as CheckpointContext,
+  });
+  const resumed = transition(checkpointMachine, counting, { type: 'checkpoint.found', at: 5, isFirst: true })[0];
+  expect(resumed.context).toMatchObject({ crashes: 0, lastAt: 5, isDown: false });
+  const [next, actions] = transition(checkpointMachine, resumed, { type: 'checkpoint.count', settled: 1 });
+  expect([next.value, actions.some(({ type }) => type === 'nameTurn')]).toEqual(['clean', true]);
+});
 
 describe('an action of version 1', () => {
   test('that was tried goes on, with the attempts that were made and the error of before', () => {

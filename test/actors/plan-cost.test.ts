@@ -25,6 +25,8 @@ function watchedRows() {
     unseal: (text) => text,
     afterCommit: (fn) => rows.afterCommit(fn),
     nameTurn: (name) => rows.nameTurn(name),
+    unnameTurn: (turn) => rows.unnameTurn(turn),
+    pinTurn: (turn, isPinned) => rows.pinTurn(turn, isPinned),
   };
   return { rows: watched, asked };
 }

@@ -236,6 +236,7 @@ describe('perdure run', () => {
     go();
     const { code, stderr, stdout } = await perdure('run', 'plan.json', '--json');
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('resuming nightly:1 at turn') });
+    expect(stderr).toMatch(/found turn \d+: \d+ actors, \d+ timers? due, \d+ effects? to run again, in \d+ ms/);
     expect(JSON.parse(stdout)).toMatchObject({ plan: 'nightly:1', resumed: true });
     expect(stderr).toContain('1 done, 1 running again, 1 waiting');
     expect(logged().filter((line) => line === 'one')).toHaveLength(1);

@@ -70,7 +70,7 @@ class Stepped {
   /** What came of it: outcomes, questions, deferrals and givings up. */
   get ends(): ActionNotice[] {
     return this.notices.filter(({ type }) =>
-      ['action.ended', 'action.asks', 'action.deferred', 'action.orphaned'].includes(type),
+      ['action.ended', 'action.asks', 'action.asksAgain', 'action.deferred', 'action.orphaned'].includes(type),
     );
   }
 
@@ -655,6 +655,43 @@ describe('cancelling', () => {
   });
 });
 
+describe('An action that was under way in the turn that was restored', () => {
+  const restored = (policy: 'ask' | 'fail') => ({ type: 'action.restored', policy });
+
+  test('asks whether it begins again, and gives its permit back', () => {
+    const action = new Stepped({ component: 'api' }).permitted().send(restored('ask'));
+    expect(action.ends).toEqual([{ type: 'action.asksAgain', id: 'a', slot: 0, score: 0.95 }]);
+    expect([action.value, action.said]).toMatchObject(['settled', [{ type: 'component.released' }]]);
+  });
+
+  test('that is to fail has failed: it is undone, and a fallback stands in', () => {
+    expect(new Stepped().send(restored('fail')).outcome).toMatchObject({
+      kind: 'failed',
+      error: { code: 'ATTEMPT_INTERRUPTED' },
+    });
+    const undone = new Stepped({ hasUndo: true, fallbacks: [FALLBACK] }).send(restored('fail'));
+    expect(undone.send(done('undoer', returned)).value).toBe('fallingBack');
+  });
+
+  test('does not undo again what was being undone, and says that it may be half done', () => {
+    const action = new Stepped({ hasUndo: true }).attempted(threw({ retryable: false })).send(restored('ask'));
+    expect(action.outcome).toMatchObject({ kind: 'failed', undo: { code: 'ATTEMPT_INTERRUPTED' } });
+    expect(action.notices).toContainEqual(expect.objectContaining({ type: 'action.undoFailed' }));
+  });
+
+  test('takes the next fallback instead of the one that was under way', () => {
+    const action = new Stepped({ fallbacks: [FALLBACK, WORSE] }).attempted(threw({ retryable: false }));
+    const next = action.send(restored('ask'));
+    expect([next.value, next.state.context.replaced]).toEqual(['fallingBack', 1]);
+    expect(next.notices).toContainEqual(expect.objectContaining({ type: 'action.fallbackFailed', fallback: 'cache' }));
+  });
+
+  test('goes on waiting when it only waits', () => {
+    const action = new Stepped().attempted(threw());
+    expect([action.value, action.send(restored('ask')).value]).toEqual(['backingOff', 'backingOff']);
+  });
+});
+
 const anyResult = fc.oneof(
   fc.constant(returned),
   fc
@@ -673,6 +710,7 @@ const anyEvent: fc.Arbitrary<AnyEventObject> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(AFTER.backOff, AFTER.reopening) },
   { weight: 1, arbitrary: fc.constant({ type: 'action.cancel', at: 1 }) },
   { weight: 1, arbitrary: fc.constant({ type: 'action.slowed' }) },
+  { weight: 1, arbitrary: fc.constantFrom('ask', 'fail').map((policy) => ({ type: 'action.restored', policy })) },
   { weight: 2, arbitrary: fc.constantFrom(null, 'fix').map((fix) => ({ type: 'action.recalled', fix })) },
   { weight: 4, arbitrary: fc.boolean().map((probe) => ({ type: 'action.permitted', probe, generation: 1 })) },
   {

@@ -167,6 +167,27 @@ describe('the executor', () => {
     expect(executor.claimLater().claims).toHaveLength(1);
   });
 
+  test('says so before what could do harm begins, and not of what only asks', () => {
+    const surely = { impact: 'critical', confidence: 0.99, reversible: true } as const;
+    const risky = (executor: Stepped) => executor.notices.filter(({ type }) => type === 'executor.risky').length;
+    expect(risky(new Stepped().claimed(claim(0), claim(1, surely)))).toBe(1);
+    expect(risky(new Stepped().claimed(claim(0, { impact: 'medium' })))).toBe(0);
+    expect(risky(new Stepped().claimed(claim(0, { ...surely, confidence: 0.1 })))).toBe(0);
+  });
+
+  test('passes on what becomes of those that were under way in the turn that was restored', () => {
+    const executor = new Stepped().claimed(claim(0), claim(1)).send({ type: 'executor.restored' });
+    expect(executor.of('lookBack')).toHaveLength(1);
+    executor.send({ type: 'executor.pending', pending: [{ slot: 1, policy: 'ask' }] });
+    const slots = executor.effects.map(({ params }) => params).filter((params) => params !== undefined);
+    expect(slots).toContainEqual(expect.objectContaining({ event: { type: 'action.restored', policy: 'ask' } }));
+    executor.send({ type: 'action.asksAgain', id: 'a1', slot: 1, score: 0.9 });
+    expect([executor.questions, executor.busy]).toMatchObject([
+      [{ id: 'a1', shortfall: null, reason: 'restore', decision: { band: 'ask' } }],
+      [0],
+    ]);
+  });
+
   test('puts aside what has no handler, and gives the slot on', () => {
     const executor = new Stepped().claimed(claim(0));
     executor.send({ type: 'action.orphaned', id: 'a0', slot: 0 });

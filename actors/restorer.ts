@@ -1,0 +1,101 @@
+/**
+ * Goes back to a checkpoint when the machine says so, and tells whoever asked how that ended: the tree that was asked is gone
+ * when it went well.
+ */
+import { fromPromise } from 'xstate';
+import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
+import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint.ts';
+import type { RestoreOptions } from '../persistence/durable.ts';
+import type { TableSpec } from '../persistence/schema.ts';
+import { onRestore } from '../persistence/xstate-port.ts';
+import { countUnderWay } from './restored.ts';
+import type { Tree } from './standing.ts';
+
+/** What {@link SupervisorCheckpoints.restore} gives. */
+export interface Restored {
+  /** The turn that the tree is as of. */
+  readonly turn: number;
+  /** The checkpoint of what was there before: restoring it undoes the restore. */
+  readonly before: string;
+}
+
+interface Waiting {
+  resolve(restored: Restored): void;
+  reject(error: unknown): void;
+}
+
+/** Why a checkpoint was not restored: an incident of this kind, with the request as its actor. */
+export const REFUSED = 'checkpoint.refused';
+
+export class Restorer {
+  readonly #tree: Promise<Tree>;
+  readonly #tables: readonly string[];
+  readonly #waiting = new Map<string, Waiting>();
+  #attach: (tree: Tree) => void = () => {};
+  /** In the tree as it was in the turn before a restore it is under way, and is ended before it could begin again. */
+  readonly logic = onRestore(
+    'run',
+    fromPromise<RestoreFailure, RestoreRequest>(({ input }) => this.#restore(input)),
+  );
+
+  /** @param tables those of the supervisor: a store may hold others. */
+  constructor(tables: readonly TableSpec[]) {
+    this.#tables = tables.filter(({ rolledBack }) => rolledBack !== false).map(({ name }) => name);
+    this.#tree = new Promise((resolve) => (this.#attach = resolve));
+  }
+
+  /** The tree is there. */
+  attach(tree: Tree): void {
+    this.#attach(tree);
+  }
+
+  /** How the restore of this request ends. */
+  outcome(request: string): Promise<Restored> {
+    return new Promise((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
+  }
+
+  /** Nobody waits for it any more: it was not sent. */
+  forget(request: string): void {
+    this.#waiting.delete(request);
+  }
+
+  /** In a store of its own everything goes back with it, also what its host declared. */
+  #destination({ store }: Tree): RestoreOptions {
+    const { n } = store.rows.get<{ n: number }>('select count(*) as n from trees') ?? { n: 0 };
+    return n > 1 ? { tables: this.#tables } : {};
+  }
+
+  async #restore({ turn, force, request }: RestoreRequest): Promise<RestoreFailure> {
+    const tree = await this.#tree;
+    const waiting = this.#waiting.get(request);
+    this.#waiting.delete(request);
+    try {
+      if (!force) refuseBusy(tree, turn);
+      const { before } = await tree.restore(turn, this.#destination(tree));
+      waiting?.resolve({ turn, before: String(before) });
+      // There is nobody left who would hear it.
+      return { code: 'RESTORED', message: '' };
+    } catch (error) {
+      waiting?.reject(error);
+      const code = isPerdureError(error) ? error.code : 'STORE_FAILED';
+      const message = messageOf(error);
+      if (tree.store.isOpen)
+        tree.store.incident({ kind: REFUSED, detail: `${message} [${code}]`, tree: tree.number, actor: request });
+      return { code, message };
+    }
+  }
+}
+
+function refuseBusy({ store }: Tree, turn: number): void {
+  const running = countUnderWay(store.rows);
+  if (running > 0) throw busyError(turn, running);
+}
+
+export function busyError(turn: number, running: number): PerdureError {
+  return new PerdureError(
+    'CHECKPOINT_BUSY',
+    `Turn ${turn} was not restored, for ${running} ${running === 1 ? 'action is' : 'actions are'} under way: wait, ` +
+      'or pause and wait, or let it interrupt them with `force`.',
+    { facts: { turn, running }, retryable: true },
+  );
+}

@@ -1,0 +1,141 @@
+/** Checkpoints from a second terminal: while a process owns the store, and while none does. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { defineAction } from '../../actors/actions.ts';
+import { spawnSupervisor } from '../../actors/spawn.ts';
+import { crash } from '../../persistence/crash.ts';
+import { createDurableActor } from '../../persistence/create.ts';
+import { Cli, type CliResult } from '../support/cli.ts';
+import { tempFolder } from '../support/temp.ts';
+import { until } from '../support/turns.ts';
+import { setup } from 'xstate';
+
+let cli: Cli;
+let folder: string;
+beforeAll(() => {
+  cli = Cli.compile();
+}, 60_000);
+beforeEach(() => {
+  folder = tempFolder();
+});
+
+const perdure = (...args: string[]): Promise<CliResult> => cli.run(args, { cwd: folder });
+const json = async (...args: string[]): Promise<unknown> => JSON.parse((await perdure(...args, '--json')).stdout);
+
+const double = defineAction({ run: (n: number) => n * 2 });
+const hang = defineAction({
+  run: (_: null, { signal }) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
+});
+
+async function open() {
+  const checkpoint = { everyActions: 1_000, everyMs: 2_000_000 };
+  const supervisor = await spawnSupervisor({ store: join(folder, 'work.db'), actions: { double, hang }, checkpoint });
+  onTestFinished(() => supervisor.close());
+  return supervisor;
+}
+
+test('while the store is in use a checkpoint is taken, listed, compared, restored and forked', async () => {
+  const supervisor = await open();
+  await supervisor.execute('double', 1, { id: 'first' });
+  const taken = await perdure('checkpoint', '--label', 'calm', '--pin');
+  expect(taken).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkpoint \d+\n$/) });
+  const id = taken.stdout.trim().split(' ')[1] as string;
+  expect(supervisor.checkpoints.show('calm')).toMatchObject({ id, isPinned: true, reason: 'request' });
+  await supervisor.execute('double', 2, { id: 'second' });
+  await perdure('checkpoint');
+  expect((await perdure('checkpoints')).stdout).toMatch(new RegExp(`${id} +\\S+Z +request +calm +pinned`));
+  expect(await json('checkpoints', '--limit', '1')).toMatchObject([{ label: null, isPinned: false }]);
+  const { stdout } = await perdure('compare', 'calm', 'latest');
+  expect(stdout).toMatch(/^table actions: 1 added: /m);
+  expect(stdout).toMatch(/^actor executor\/slot.0: changed$/m);
+
+  const fork = ['fork', 'calm', '--store', 'work.db', '--to', 'fork.db'];
+  const forked = await perdure(...fork);
+  expect(forked).toMatchObject({ code: 0, stdout: expect.stringContaining(`goes on from turn ${id}`) });
+  expect(await perdure(...fork)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('[FORK_EXISTS]'),
+  });
+
+  const restored = await perdure('restore', 'calm', '--store', 'work.db');
+  expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining(`as it was in turn ${id};`) });
+  expect(supervisor.durable.store.rows.all('select id from actions')).toEqual([{ id: 'first' }]);
+  const [, before] = /perdure restore (\d+)/.exec(restored.stdout) as unknown as [string, string];
+  expect(await json('restore', before, '--store', 'work.db')).toMatchObject({ turn: Number(before) });
+  expect(supervisor.durable.store.rows.all('select id from actions')).toHaveLength(2);
+});
+
+test('a restore is refused while an action is under way, unless it is forced', async () => {
+  const supervisor = await open();
+  const id = await supervisor.checkpoints.create();
+  await supervisor.submit('hang', null, { id: 'x' });
+  await until(() => supervisor.stats().queue.running === 1);
+  expect(await perdure('restore', id)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('[CHECKPOINT_BUSY]'),
+  });
+  expect(supervisor.stats().queue.running).toBe(1);
+  expect(await perdure('restore', id, '--force')).toMatchObject({ code: 0 });
+  expect(supervisor.stats().queue.running).toBe(0);
+});
+
+test('after a crash a checkpoint is restored by opening the store, and what was under way in it asks at the next start', async () => {
+  const first = await open();
+  await first.execute('double', 1, { id: 'done' });
+  await first.submit('hang', null, { id: 'x' });
+  await until(() => first.stats().queue.running === 1);
+  const id = await first.checkpoints.create();
+  await first.execute('double', 2, { id: 'later' });
+  crash(first.durable);
+  const { stdout, code } = await perdure('restore', 'latest', '--json');
+  expect({ code, restored: JSON.parse(stdout) as unknown }).toMatchObject({ code: 0, restored: { turn: Number(id) } });
+  const second = await open();
+  expect(second.durable.store.rows.all('select id, state from actions order by seq')).toEqual([
+    { id: 'done', state: 'settled' },
+    { id: 'x', state: 'asking' },
+  ]);
+  expect(second.approvals()).toMatchObject([{ action: 'x', reason: 'restore' }]);
+  crash(second.durable);
+  const taken = await perdure('checkpoint', '--label', 'offline');
+  expect(taken).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkpoint \d+\n$/) });
+  const third = await open();
+  expect(third.checkpoints.show('offline').reason).toBe('request');
+  expect(third.approvals()).toHaveLength(1);
+});
+
+test('a fork is given other inputs', async () => {
+  const supervisor = await open();
+  await supervisor.pause();
+  await supervisor.submit('double', 1, { id: 'waits' });
+  await supervisor.checkpoints.create();
+  const input = ['--input', 'waits=21'];
+  expect(await perdure('fork', 'latest', '--store', 'work.db', '--to', 'what-if.db', ...input)).toMatchObject({
+    code: 0,
+  });
+  await using fork = await spawnSupervisor({ store: join(folder, 'what-if.db'), actions: { double, hang } });
+  await fork.resume();
+  expect(await fork.execute('double', 21, { id: 'waits' })).toMatchObject({ value: 42 });
+  const bad = await perdure('fork', 'latest', '--store', 'work.db', '--to', 'bad.db', '--input', 'waits');
+  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining('[OPTIONS_INVALID]') });
+  expect(existsSync(join(folder, 'bad.db'))).toBe(false);
+});
+
+test('what is not there is said, with the exit code of what is not found or not meant', async () => {
+  await open();
+  for (const args of [
+    ['restore', '77'],
+    ['compare', '1', 'latest'],
+    ['fork', 'never', '--to', 'x.db'],
+  ])
+    expect(await perdure(...args)).toMatchObject({ code: 3, stderr: expect.stringContaining('[CHECKPOINT_UNKNOWN]') });
+  expect(await perdure('checkpoints', 'nowhere.db')).toMatchObject({ code: 3 });
+  expect((await perdure('checkpoints')).stdout).toMatch(/^no checkpoints in .*work\.db\n$/);
+  expect(await perdure('fork', 'latest')).toMatchObject({ code: 2 });
+  const other = await createDurableActor(setup({}).createMachine({ id: 'm' }), { store: join(folder, 'other.db') });
+  await other.close();
+  expect(await perdure('checkpoints', 'other.db')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('supervisor'),
+  });
+});
