@@ -71,7 +71,7 @@ test('a group without a limit has nothing that could be exhausted', () => {
 test('what is unreadable, or not understood, is absent and named, and nothing throws', () => {
   const group = new Cgroup(rootWith({}));
   expect([group.memory(), group.cpus()]).toEqual([undefined, undefined]);
-  if (process.platform === 'linux') expect(group.problems).toEqual([expect.stringContaining('proc/self/cgroup')]);
+  if (process.platform === 'linux') expect(group.problems[0]).toContain('proc/self/cgroup cannot be read');
 
   const strange = new Cgroup(
     rootWith({
