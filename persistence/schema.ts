@@ -21,6 +21,8 @@ export interface TableSpec {
   readonly key: string;
   /** Further statements, for indexes. They must be repeatable (`if not exists`). */
   readonly indexes?: readonly string[];
+  /** Whether its rows become again what they were when a kept turn is restored. Default: true. Telemetry and audit do not. */
+  readonly rolledBack?: boolean;
 }
 
 /** The message ids of clients that count, as the ranges that were taken without a gap. */

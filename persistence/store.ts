@@ -245,6 +245,15 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.#trees.wake(letter.tree).outbox.revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
   }
 
+  /**
+   * Writes telemetry: rows of tables with `rolledBack: false`, which are no turn of any tree. They go with the batch that gathers,
+   * or alone, and resolves when that is committed; what another's refusal undoes is written again, so `write` must bear to be
+   * called twice. Rejects with what the store fails of: nothing else is told of what was lost.
+   */
+  async telemetry(write: (rows: Rows) => void): Promise<void> {
+    await this.commits.transact(() => write(this.rows));
+  }
+
   /** Notes what went wrong and was not told to anybody, with the next commit. Throws OPTIONS_INVALID. */
   incident(incident: Incident): void {
     assertIncident(incident);
