@@ -10,7 +10,7 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
-import { assertIncident, type CommitReport, type Incident } from './batch.ts';
+import { TELEMETRY, assertIncident, type CommitReport, type Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import { Commands } from './commands.ts';
 import { Commits } from './commits.ts';
@@ -251,7 +251,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
    * called twice. Rejects with what the store fails of: nothing else is told of what was lost.
    */
   async telemetry(write: (rows: Rows) => void): Promise<void> {
-    await this.commits.transact(() => write(this.rows));
+    await this.commits.transact(() => write(this.rows), TELEMETRY);
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. Throws OPTIONS_INVALID. */
