@@ -1,0 +1,179 @@
+/**
+ * When a stock that runs full will be full: from its last samples, by their real times.
+ *
+ * A leak seldom begins when the samples do, so that the trend is looked for in windows that all end now: the whole, its half,
+ * its quarter, its eighth. A shorter one is believed only if it has left behind what was there before it: what rose as far
+ * before and came back is no leak. Of those that are believed the longest counts that the shorter ones agree with (A.
+ * Goldenshluger and A. Nemirovski, "On spatially adaptive estimation of nonparametric regression", 1997: the intersection of
+ * confidence intervals).
+ *
+ * F1  Without a significant rise there is no forecast: windows that are looked at together share one allowance for chance.
+ * F2  The work is bounded: of more than {@link MOST_SAMPLES} samples the older are thinned.
+ * F3  What lies further away than twice the horizon is no forecast: nothing would be done about it, and a trend is not
+ *     trusted for much longer than it was seen.
+ */
+import { median, monotoneTrend, score, type Sample } from './monotone-trend.ts';
+
+export type { Sample };
+
+export interface ForecastOptions {
+  /** How far ahead one looks, ms. Default: 300,000. What lies beyond twice that is not told. */
+  readonly horizonMs?: number;
+  /** Of the interval. Default: 0.95. */
+  readonly confidence?: number;
+}
+
+/** When the limit is reached, from the last sample on. */
+export interface Forecast {
+  /** ms; 0 when it is reached already, and it goes on rising. */
+  readonly etaMs: number;
+  /** The interval of `etaMs`. */
+  readonly earliestMs: number;
+  /** Null: it may as well never be. */
+  readonly latestMs: number | null;
+  readonly slopePerMs: number;
+  /** How likely so clear a rise is by chance. */
+  readonly p: number;
+}
+
+export const DEFAULT_HORIZON_MS = 300_000;
+export const DEFAULT_CONFIDENCE = 0.95;
+/** So many samples are looked at, and kept. */
+export const MOST_SAMPLES = 120;
+/** In horizons: what lies further away is not told. */
+const FARTHEST = 2;
+/** Fewer samples than this are no window. */
+const LEAST_SAMPLES = 12;
+/** How likely chance may be in all windows together. */
+const CHANCE = 1e-4;
+/** A rise by less of the limit than this, in its whole window, is no effect. */
+const LEAST_RISE = 0.01;
+/** By so much of what was seen before, a shorter window must have left it behind. */
+const LEFT_BEHIND = 0.5;
+/** Deviations from the line, in units of their own median, beyond which a sample is an outlier: 3.5 sigma of a normal one. */
+const OUTLYING = 3.5 * 1.4826;
+
+interface Line extends Pick<Forecast, 'p'> {
+  readonly samples: readonly Sample[];
+  readonly slope: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Says when the limit is reached; null when nothing rises, or not clearly, or not soon. Samples are in the order of their
+ * times; those that are no finite numbers are left out.
+ *
+ * @example
+ * ```ts
+ * const samples = Array.from({ length: 30 }, (_, i) => ({ at: i * 5_000, value: 0.5 + i * 0.01 }));
+ * forecast(samples, 1)?.etaMs; // 105,000
+ * ```
+ */
+export function forecast(
+  samples: readonly Sample[],
+  limit: number,
+  { horizonMs = DEFAULT_HORIZON_MS, confidence = DEFAULT_CONFIDENCE }: ForecastOptions = {},
+): Forecast | null {
+  const clean = thinned(ordered(samples));
+  const line = chosen(lines(clean, limit, confidence));
+  if (line === undefined) return null;
+  const last = clean[clean.length - 1] as Sample;
+  const reach = (slope: number) => Math.max(0, (limit - levelAt(line.samples, last.at, slope)) / slope);
+  const etaMs = reach(line.slope);
+  if (!(etaMs <= FARTHEST * horizonMs)) return null;
+  return {
+    etaMs,
+    earliestMs: Math.min(etaMs, reach(line.high)),
+    latestMs: line.low > 0 ? Math.max(etaMs, reach(line.low)) : null,
+    slopePerMs: line.slope,
+    p: line.p,
+  };
+}
+
+/** The samples with one more. The older ones are thinned, so that they never are more than {@link MOST_SAMPLES}. */
+export function withSample(samples: readonly Sample[], sample: Sample, keptMs: number): readonly Sample[] {
+  const young = samples.filter(({ at }) => at > sample.at - keptMs && at < sample.at);
+  return thinned([...young, sample]);
+}
+
+/** F2. Of the older half every second goes, until there is room. */
+export function thinned(samples: readonly Sample[]): readonly Sample[] {
+  let kept = samples;
+  while (kept.length > MOST_SAMPLES) {
+    const recent = kept.length - MOST_SAMPLES / 2;
+    kept = kept.filter((_, i) => i >= recent || i % 2 === 0);
+  }
+  return kept;
+}
+
+function ordered(samples: readonly Sample[]): readonly Sample[] {
+  const clean = samples.filter(({ at, value }) => Number.isFinite(at) && Number.isFinite(value));
+  return clean.filter(({ at }, i) => i === 0 || at > (clean[i - 1] as Sample).at);
+}
+
+/** The windows that are believed, the shortest first. */
+function lines(samples: readonly Sample[], limit: number, confidence: number): Line[] {
+  const sizes = [8, 4, 2, 1].map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_SAMPLES);
+  return sizes.flatMap((size) => {
+    const line = lineOf(samples.slice(-size), confidence, CHANCE / sizes.length);
+    if (line === undefined || !isEffect(line, limit)) return [];
+    return leavesBehind(line, samples.slice(0, -size)) ? [line] : [];
+  });
+}
+
+/** F1. */
+function lineOf(window: readonly Sample[], confidence: number, chance: number): Line | undefined {
+  // Most often nothing rises, and then nothing need be sorted.
+  if (score(window) <= 0) return undefined;
+  const first = monotoneTrend(window, confidence);
+  if (first.slope <= 0) return undefined;
+  const samples = withoutOutliers(window, first.slope);
+  if (samples.length < LEAST_SAMPLES * 0.75) return undefined;
+  const { slope, low, high, p } = samples.length === window.length ? first : monotoneTrend(samples, confidence);
+  return slope > 0 && p < chance ? { samples, slope, low, high, p } : undefined;
+}
+
+function withoutOutliers(window: readonly Sample[], slope: number): readonly Sample[] {
+  const { at: end } = window[window.length - 1] as Sample;
+  const rests = window.map(({ at, value }) => value - slope * (at - end));
+  const level = median(rests);
+  const far = OUTLYING * median(rests.map((rest) => Math.abs(rest - level)));
+  return window.filter((_, i) => Math.abs((rests[i] as number) - level) <= far + 1e-9 * Math.abs(level));
+}
+
+/** Where the line is at a time: the median, so that no outlier moves it. */
+function levelAt(samples: readonly Sample[], at: number, slope: number): number {
+  return median(samples.map((sample) => sample.value + slope * (at - sample.at)));
+}
+
+function isEffect({ samples, slope }: Line, limit: number): boolean {
+  const spanMs = (samples[samples.length - 1] as Sample).at - (samples[0] as Sample).at;
+  return slope * spanMs >= LEAST_RISE * limit;
+}
+
+/** Whether a window ends above all that was seen before it, clearly. */
+function leavesBehind({ samples, slope }: Line, before: readonly Sample[]): boolean {
+  if (before.length === 0) return true;
+  const values = Float64Array.from(before, ({ value }) => value).sort();
+  // Outliers of before do not count.
+  const [low, high] = [0.1, 0.9].map((part) => values[Math.floor(part * (values.length - 1))] as number) as [
+    number,
+    number,
+  ];
+  const now = levelAt(samples, (samples[samples.length - 1] as Sample).at, slope);
+  return now > high + LEFT_BEHIND * (high - low);
+}
+
+/** The longest that all shorter ones agree with. */
+function chosen(all: readonly Line[]): Line | undefined {
+  let best: Line | undefined;
+  let [low, high] = [-Infinity, Infinity];
+  for (const line of all) {
+    low = Math.max(low, line.low);
+    high = Math.min(high, line.high);
+    if (low > high) return best;
+    best = line;
+  }
+  return best;
+}
