@@ -89,6 +89,20 @@ export class FigureReader {
     return found;
   }
 
+  /** What is in use now of what is measured in bytes. */
+  async bytes(): Promise<Readonly<Partial<Record<ResourceName, number>>>> {
+    const now = performance.now();
+    await Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
+    const { rss, heapUsed } = process.memoryUsage();
+    const [disk, wal] = [this.#disk.value(performance.now())?.value, this.#wal.value(performance.now())];
+    return {
+      memory: this.#cgroup.memory()?.value ?? rss,
+      heap: heapUsed,
+      ...(disk === undefined ? {} : { disk }),
+      ...(wal === undefined ? {} : { wal }),
+    };
+  }
+
   close(): void {
     this.#use.close();
   }

@@ -13,16 +13,10 @@ import { hasChanged, standingOf, watched, type Watch } from '../machines/pressur
 import type { Standings } from '../machines/resources.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Figures } from './resource-figures.ts';
+import type { Sample } from './resource-tables.ts';
 
 /** While something is not as it should be, that is said so often, ms. */
 const REMIND_MS = 30_000;
-
-/** One reading of all figures. */
-export interface Sample {
-  /** Wall-clock ms since 1970. */
-  readonly at: number;
-  readonly figures: Figures;
-}
 
 /** What sampling costs. */
 export interface SamplingCost {
