@@ -19,6 +19,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { resourcesMachine, type ResourcesNotice } from '../machines/resources.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
@@ -275,6 +276,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       retention: retentionMachine.provide({
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
+      }),
+      resources: resourcesMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: ResourcesNotice }) => notice) },
       }),
       budget: budgetMachine.provide({
         actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },

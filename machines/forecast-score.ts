@@ -8,7 +8,7 @@
  *
  * O1  A score is bounded: at most one forecast of each resource is open, all else is counted.
  */
-import type { Watch } from './pressure.ts';
+import { presentValue, type Watch } from './pressure.ts';
 
 /** A forecast that is not judged yet. */
 export interface OpenForecast {
@@ -69,7 +69,7 @@ const GRACE = 2;
 export function tallied(tally: ForecastTally, before: Watch | undefined, now: Watch): ForecastTally {
   const sample = now.samples.at(-1);
   if (sample === undefined) return tally;
-  const judged = judge(tally, sample.at, sample.value);
+  const judged = judge(tally, sample.at, presentValue(now));
   return opened(noteLevel(judged, before, now), before, now);
 }
 
@@ -130,12 +130,10 @@ function noteLevel(tally: ForecastTally, before: Watch | undefined, now: Watch):
 function opened(tally: ForecastTally, before: Watch | undefined, now: Watch): ForecastTally {
   const sample = now.samples.at(-1);
   const begins = now.outlook === 'imminent' && before?.outlook !== 'imminent';
-  if (!begins || now.forecast === null || sample === undefined || tally.open !== null) return tally;
-  const { at, value } = sample;
+  if (!begins || now.forecast === null || sample === undefined) return tally;
+  if (tally.open !== null) return { ...tally, warned: true };
+  const { at } = sample;
+  const value = presentValue(now);
   const mark = value + (now.limit - value) / 2;
-  return {
-    ...tally,
-    warned: true,
-    open: { at, mark, markAt: at + now.forecast.etaMs / 2, acted: false },
-  };
+  return { ...tally, warned: true, open: { at, mark, markAt: at + now.forecast.etaMs / 2, acted: false } };
 }

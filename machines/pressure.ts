@@ -107,6 +107,11 @@ export function standingOf({ samples, limit, level, outlook, forecast: found }: 
   };
 }
 
+/** Where it is, whatever one sample says that is astray: the median of the last three. */
+export function presentValue({ samples }: Pick<Watch, 'samples'>): number {
+  return median(samples.slice(-FOR_LEVEL).map(({ value }) => value));
+}
+
 /** Whether the machine is to hear of it. */
 export function hasChanged(before: Watch | undefined, now: Watch): boolean {
   return before === undefined
@@ -125,7 +130,7 @@ const NOTHING: Omit<Watch, 'limit'> = {
 };
 
 function levelAfter(known: Omit<Watch, 'limit'>, samples: readonly Sample[], reading: Reading, policy: PressurePolicy) {
-  const part = median(samples.slice(-FOR_LEVEL).map(({ value }) => value)) / reading.limit;
+  const part = presentValue({ samples }) / reading.limit;
   const entered = levelOf(part, policy, 0);
   const isWorse = LEVELS.indexOf(entered) > LEVELS.indexOf(known.level);
   // Better is what it is even by the lines that are to be left.
