@@ -7,7 +7,7 @@
 import { PerdureError, messageOf } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { PressureLevel, Outlook } from '../machines/pressure.ts';
-import type { ResourceName } from '../machines/resource-policy.ts';
+import { RESOURCES, type ResourceName, type Rung } from '../machines/resource-policy.ts';
 import type { Relief, ReliefInput, Standings } from '../machines/resources.ts';
 
 /** A resource that is short, or is going to be. */
@@ -79,7 +79,7 @@ export class Reliever {
 
   /** Climbs a rung of the ladder. */
   async relieve({ rung, standings }: ReliefInput): Promise<Relief> {
-    const pressure = pressureOf(standings);
+    const pressure = pressureOf(standings, rung);
     const before = await this.#store.bytes();
     const { did, said } = await this.#climb(rung, pressure);
     const freedBytes = said > 0 ? said : freed(before, await this.#store.bytes(), pressure);
@@ -108,11 +108,14 @@ export class Reliever {
   }
 }
 
-/** Those that are short, the one that is exhausted first coming first. */
-function pressureOf(standings: Standings): Pressure {
+/** Those that are short and that it helps, the one that is exhausted first coming first. */
+function pressureOf(standings: Standings, rung: Rung): Pressure {
   const all = Object.entries(standings) as unknown as [ResourceName, Standings[ResourceName] & object][];
   const resources = all
-    .filter(([, { level, forecast }]) => level === 'critical' || forecast === 'imminent')
+    .filter(
+      ([name, { level, forecast }]) =>
+        (level === 'critical' || forecast === 'imminent') && RESOURCES[name].rungs.includes(rung),
+    )
     .map(([name, { value, limit, level, forecast, etaMs }]) => ({ name, value, limit, level, forecast, etaMs }));
   const left = ({ etaMs, level }: ShortResource) => (level === 'critical' ? 0 : (etaMs ?? Infinity));
   return { resources: resources.toSorted((a, b) => left(a) - left(b)) };

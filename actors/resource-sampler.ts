@@ -9,6 +9,7 @@
  * W4  A figure that cannot be had is told once, and nothing else comes of it.
  */
 import { RESOURCES, type PressurePolicy, type ResourceName } from '../machines/resource-policy.ts';
+import { NO_FORECASTS, noteActed, tallied, type ForecastTally } from '../machines/forecast-score.ts';
 import { hasChanged, standingOf, watched, type Watch } from '../machines/pressure.ts';
 import type { Standings } from '../machines/resources.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
@@ -46,6 +47,8 @@ interface SamplerOptions {
   readonly clock?: Clock;
   /** Wall-clock ms. */
   readonly now: () => number;
+  /** What forecasts came to in earlier lives. */
+  readonly tallies?: Iterable<readonly [ResourceName, ForecastTally]>;
 }
 
 /** Who hears of it. */
@@ -61,6 +64,7 @@ export class ResourceSampler {
   readonly #options: SamplerOptions;
   readonly #clock: Clock;
   readonly #watches = new Map<ResourceName, Watch>();
+  readonly #tallies: Map<ResourceName, ForecastTally>;
   readonly #told = new Set<string>();
   #host: SamplerHost | undefined;
   #timer: unknown;
@@ -74,6 +78,7 @@ export class ResourceSampler {
   constructor(options: SamplerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#tallies = new Map(options.tallies);
     this.#began = this.#monotonic();
   }
 
@@ -93,6 +98,19 @@ export class ResourceSampler {
   /** Where each resource stands, as last sampled. */
   get standings(): Standings {
     return Object.fromEntries(Array.from(this.#watches, ([name, watch]) => [name, standingOf(watch)]));
+  }
+
+  /** What forecasts came to, by resource. */
+  get tallies(): ReadonlyMap<ResourceName, ForecastTally> {
+    return this.#tallies;
+  }
+
+  /** Something was done about these: if they are not exhausted as forecast, that may be why. */
+  noteActed(names: readonly ResourceName[]): void {
+    for (const name of names) {
+      const tally = this.#tallies.get(name);
+      if (tally !== undefined) this.#tallies.set(name, noteActed(tally));
+    }
   }
 
   /** W3. */
@@ -146,6 +164,9 @@ export class ResourceSampler {
       const watch = watched(before, { at, ...figure }, policy, RESOURCES[name].isStock);
       isNews ||= hasChanged(before, watch);
       this.#watches.set(name, watch);
+      // What is critical from the start could not be seen coming.
+      if (before === undefined || !RESOURCES[name].isStock) continue;
+      this.#tallies.set(name, tallied(this.#tallies.get(name) ?? NO_FORECASTS, before, watch));
     }
     return isNews;
   }

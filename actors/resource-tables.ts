@@ -38,20 +38,15 @@ export const RESOURCE_TABLES: readonly TableSpec[] = [
 type Reader = Pick<Rows, 'all' | 'get'>;
 type Tallies = ReadonlyMap<ResourceName, ForecastTally>;
 
-/** Writes samples into a ring, so that nothing need be removed. Gives the slot of the next. */
-export function putSamples(rows: Pick<Rows, 'run'>, samples: readonly Sample[], slot: number): number {
+/** Writes samples into a ring, so that nothing need be removed. */
+export function putSamples(rows: Pick<Rows, 'get' | 'run'>, samples: readonly Sample[]): void {
+  const last = rows.get<{ slot: number }>('select slot from resource_samples order by at desc, slot desc limit 1');
+  const slot = last === undefined ? 0 : last.slot + 1;
   const put = `insert into resource_samples(slot, at, figures, from_turn) values (?, ?, ?, ?)
     on conflict(slot) do update set at = excluded.at, figures = excluded.figures`;
   samples.forEach(({ at, figures }, i) =>
     rows.run(put, (slot + i) % KEPT_SAMPLES, at, JSON.stringify(figures), NO_TURN),
   );
-  return (slot + samples.length) % KEPT_SAMPLES;
-}
-
-/** The slot after that of the latest sample. */
-export function nextSlot(rows: Reader): number {
-  const last = rows.get<{ slot: number }>('select slot from resource_samples order by at desc, slot desc limit 1');
-  return last === undefined ? 0 : (last.slot + 1) % KEPT_SAMPLES;
 }
 
 /** What is kept, the oldest first. */

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { sendParent, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import { fromPromise, sendParent, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine } from '../machines/action.ts';
@@ -19,7 +19,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
-import { resourcesMachine, type ResourcesNotice } from '../machines/resources.ts';
+import { resourcesMachine, type Relief, type ReliefInput, type ResourcesNotice } from '../machines/resources.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
@@ -54,6 +54,9 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { queueActions, unpark } from './queue.ts';
+import { resourceSettings, type ResourceOptions } from './resource-options.ts';
+import { RESOURCE_TABLES } from './resource-tables.ts';
+import { ResourceWatch, unwatched } from './resource-watch.ts';
 import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
 import { RUN_TABLES } from './run-tables.ts';
 import { scheduleActions } from './schedule-rows.ts';
@@ -101,6 +104,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly maxInterruptions?: number;
   /** The threads in which actions with `thread` run. */
   readonly threads?: ThreadOptions;
+  /** What is watched of the process and its machine, and what is done when it runs short; false for nothing. Default: all. */
+  readonly resources?: ResourceOptions | false;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -121,6 +126,7 @@ export const TABLES = [
   ...SCHEDULE_TABLES,
   ...ESTIMATE_TABLES,
   ...MEMO_TABLES,
+  ...RESOURCE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -138,6 +144,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   });
   const maxInterruptions = checkedInterruptions(options.maxInterruptions);
   const threads = threadSettings(options.threads);
+  const watching = resourceSettings(options.resources);
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
@@ -147,6 +154,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const stalls = new StallMonitor();
   const pool = await poolOf(registry, threads, stalls);
   let store: Store | undefined;
+  let watch: ResourceWatch | undefined;
   try {
     store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
@@ -154,6 +162,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     unpark({ rows, registry, limits, clock });
     const progress = new Progress();
     const random = options.random ?? Math.random;
+    const watched = (watch = watching && new ResourceWatch(store, watching));
     const world = {
       rows,
       registry,
@@ -166,6 +175,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
       stalls,
       ...(pool === undefined ? {} : { pool }),
+      ...(watched === undefined ? {} : { relieve: (input: ReliefInput) => watched.relieve(input) }),
     };
     const attempts = new Attempts(world);
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget });
@@ -175,6 +185,8 @@ export async function spawnSupervisor<TActions extends Actions>(
     equip(durable, policies, budget);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
+    if (watch === undefined) unwatched(durable);
+    else watch.begin(durable);
     const parts = {
       durable,
       registry,
@@ -184,12 +196,14 @@ export async function spawnSupervisor<TActions extends Actions>(
       attempts,
       stalls,
       closeStore: owns,
+      ...(watch === undefined ? {} : { watch }),
       ...(background === undefined ? {} : { background }),
     };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
   } catch (error) {
+    watch?.sampler.close();
     if (owns) store?.drop(error as PerdureError);
     await pool?.close();
     throw error;
@@ -230,11 +244,13 @@ export interface SupervisorWorld {
   readonly retention?: RetentionPolicy;
   readonly stalls?: StallMonitor;
   readonly pool?: ThreadPool;
+  /** Makes room where something is short. Default: nobody does. */
+  readonly relieve?: (input: ReliefInput) => Promise<Relief>;
 }
 
 /** The supervisor machine with everything that it needs provided. */
 export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)): typeof supervisorMachine {
-  const { rows, clock } = world;
+  const { rows, clock, relieve = nobodyRelieves } = world;
   const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
@@ -278,6 +294,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
       }),
       resources: resourcesMachine.provide({
+        actors: { reliever: fromPromise<Relief, ReliefInput>(({ input }) => relieve(input)) },
         actions: { announce: sendParent((_, { notice }: { notice: ResourcesNotice }) => notice) },
       }),
       budget: budgetMachine.provide({
@@ -289,6 +306,11 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
     },
   });
+}
+
+/** Where nothing is watched, what an earlier life found short is not helped. */
+function nobodyRelieves(): Promise<Relief> {
+  return Promise.resolve({ did: [], freedBytes: null });
 }
 
 type Tree = DurableActor<typeof supervisorMachine>;

@@ -246,6 +246,16 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   }
 
   /**
+   * Moves what the write-ahead log holds into the database, and gives its room on the disk back; gives how many bytes that were.
+   * While somebody reads from it some of it stays. It holds the event loop up for as long as that takes. Throws STORE_FAILED.
+   */
+  truncateLog(): number {
+    this.commits.flush();
+    this.assertOpen();
+    return this.#file.truncateLog();
+  }
+
+  /**
    * Writes telemetry: rows of tables with `rolledBack: false`, which are no turn of any tree. They go with the batch that gathers,
    * or alone, and resolves when that is committed; what another's refusal undoes is written again, so `write` must bear to be
    * called twice. Rejects with what the store fails of: nothing else is told of what was lost.
