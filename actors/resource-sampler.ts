@@ -7,10 +7,12 @@
  * W2  What is kept in memory is bounded: a watch for each resource, and the samples that have no row yet.
  * W3  It tells what it costs: the time for which it kept the event loop.
  * W4  A figure that cannot be had is told once, and nothing else comes of it.
+ * W5  When room was made, and a resource fell, it begins anew: what rises again from there would else pass for a swing that
+ *     comes and goes by itself, until it is higher than ever.
  */
 import { RESOURCES, type PressurePolicy, type ResourceName } from '../machines/resource-policy.ts';
 import { NO_FORECASTS, noteActed, tallied, type ForecastTally } from '../machines/forecast-score.ts';
-import { hasChanged, standingOf, watched, type Watch } from '../machines/pressure.ts';
+import { hasChanged, presentValue, standingOf, watched, type Watch } from '../machines/pressure.ts';
 import type { Standings } from '../machines/resources.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Figures } from './resource-figures.ts';
@@ -18,6 +20,8 @@ import type { Sample } from './resource-tables.ts';
 
 /** While something is not as it should be, that is said so often, ms. */
 const REMIND_MS = 30_000;
+/** Room was made when so much of what was used is left. */
+const FALLEN = 0.8;
 
 /** What sampling costs. */
 export interface SamplingCost {
@@ -65,6 +69,8 @@ export class ResourceSampler {
   readonly #clock: Clock;
   readonly #watches = new Map<ResourceName, Watch>();
   readonly #tallies: Map<ResourceName, ForecastTally>;
+  /** What was used of each when something was done about it. */
+  readonly #relieved = new Map<ResourceName, number>();
   readonly #told = new Set<string>();
   #host: SamplerHost | undefined;
   #timer: unknown;
@@ -110,6 +116,8 @@ export class ResourceSampler {
     for (const name of names) {
       const tally = this.#tallies.get(name);
       if (tally !== undefined) this.#tallies.set(name, noteActed(tally));
+      const watch = this.#watches.get(name);
+      if (watch !== undefined) this.#relieved.set(name, presentValue(watch));
     }
   }
 
@@ -160,7 +168,7 @@ export class ResourceSampler {
         this.#watches.delete(name);
       }
     for (const [name, figure] of Object.entries(figures) as [ResourceName, Figures[ResourceName] & object][]) {
-      const before = this.#watches.get(name);
+      const before = this.#begunAnew(name, figure.value);
       const watch = watched(before, { at, ...figure }, policy, RESOURCES[name].isStock);
       isNews ||= hasChanged(before, watch);
       this.#watches.set(name, watch);
@@ -169,6 +177,15 @@ export class ResourceSampler {
       this.#tallies.set(name, tallied(this.#tallies.get(name) ?? NO_FORECASTS, before, watch));
     }
     return isNews;
+  }
+
+  /** W5. */
+  #begunAnew(name: ResourceName, value: number): Watch | undefined {
+    const watch = this.#watches.get(name);
+    const before = this.#relieved.get(name);
+    if (watch === undefined || before === undefined || value > before * FALLEN) return watch;
+    this.#relieved.delete(name);
+    return { ...watch, samples: [] };
   }
 
   #tell(standings: Standings, at: number): void {
