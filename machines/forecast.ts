@@ -1,8 +1,8 @@
 /**
  * When a stock that runs full will be full: from its last samples, by their real times.
  *
- * A leak seldom begins when the samples do, so that the trend is looked for in windows that all end now: the whole, its half,
- * its quarter, its eighth. A shorter one is believed only if it has left behind what was there before it: what rose as far
+ * A leak seldom begins when the samples do, so that the trend is looked for in windows that all end now, from an eighth of the
+ * samples to all of them. A shorter one is believed only if it has left behind what was there before it: what rose as far
  * before and came back is no leak. Of those that are believed the longest counts that the shorter ones agree with (A.
  * Goldenshluger and A. Nemirovski, "On spatially adaptive estimation of nonparametric regression", 1997: the intersection of
  * confidence intervals).
@@ -42,14 +42,26 @@ export const DEFAULT_CONFIDENCE = 0.95;
 export const MOST_SAMPLES = 120;
 /** In horizons: what lies further away is not told. */
 const FARTHEST = 2;
-/** Fewer samples than this are no window. */
+/** What part of all samples a window is: one by this. */
+const WINDOWS = [8, 6, 4, 3, 2, 1.5, 1] as const;
+/** Fewer samples than this are no window; and so many are needed where nothing was seen before them. */
 const LEAST_SAMPLES = 12;
-/** How likely chance may be in all windows together. */
+const LEAST_ALONE = 30;
+/** Less than so many deviations are not looked at more closely: outliers hide no more than that. */
+const WORTH_A_LOOK = 2;
+/** How likely chance may be in all windows together; and in the whole, which nothing before it speaks for. */
 const CHANCE = 1e-4;
+const CHANCE_ALONE = 1e-9;
 /** A rise by less of the limit than this, in its whole window, is no effect. */
 const LEAST_RISE = 0.01;
-/** By so much of what was seen before, a shorter window must have left it behind. */
-const LEFT_BEHIND = 0.5;
+/**
+ * By so many times the range of what was seen before, a window must have left it behind, and the whole its own first half; and
+ * what that range is.
+ */
+const LEFT_BEHIND = { before: 2, half: 0.5 } as const;
+const RANGE = [0.15, 0.85] as const;
+/** So many samples say where it is now. */
+const OF_NOW = 5;
 /** Deviations from the line, in units of their own median, beyond which a sample is an outlier: 3.5 sigma of a normal one. */
 const OUTLYING = 3.5 * 1.4826;
 
@@ -97,14 +109,20 @@ export function withSample(samples: readonly Sample[], sample: Sample, keptMs: n
   return thinned([...young, sample]);
 }
 
-/** F2. Of the older half every second goes, until there is room. */
+/** F2. Of the older half those go that are nearest to their neighbours, so that it reaches far back. */
 export function thinned(samples: readonly Sample[]): readonly Sample[] {
-  let kept = samples;
-  while (kept.length > MOST_SAMPLES) {
-    const recent = kept.length - MOST_SAMPLES / 2;
-    kept = kept.filter((_, i) => i >= recent || i % 2 === 0);
-  }
-  return kept;
+  const old = samples.slice(0, Math.max(0, samples.length - MOST_SAMPLES / 2));
+  while (old.length > MOST_SAMPLES / 2) old.splice(crowded(old), 1);
+  return samples.length > MOST_SAMPLES ? [...old, ...samples.slice(-MOST_SAMPLES / 2)] : samples;
+}
+
+/** The one with the least time between its neighbours. */
+function crowded(samples: readonly Sample[]): number {
+  const at = (i: number) => (samples[i] as Sample).at;
+  let least = 1;
+  for (let i = 2; i < samples.length - 1; i += 1)
+    if (at(i + 1) - at(i - 1) < at(least + 1) - at(least - 1)) least = i;
+  return least;
 }
 
 function ordered(samples: readonly Sample[]): readonly Sample[] {
@@ -114,18 +132,20 @@ function ordered(samples: readonly Sample[]): readonly Sample[] {
 
 /** The windows that are believed, the shortest first. */
 function lines(samples: readonly Sample[], limit: number, confidence: number): Line[] {
-  const sizes = [8, 4, 2, 1].map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_SAMPLES);
+  const sizes = WINDOWS.map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_SAMPLES);
   return sizes.flatMap((size) => {
-    const line = lineOf(samples.slice(-size), confidence, CHANCE / sizes.length);
-    if (line === undefined || !isEffect(line, limit)) return [];
-    return leavesBehind(line, samples.slice(0, -size)) ? [line] : [];
+    // Most often nothing rises, and then nothing need be reckoned.
+    if (!leavesBehind(samples, size)) return [];
+    const chance = size === samples.length ? CHANCE_ALONE : CHANCE / sizes.length;
+    const line = lineOf(samples.slice(-size), confidence, chance);
+    return line !== undefined && isEffect(line, limit) ? [line] : [];
   });
 }
 
 /** F1. */
 function lineOf(window: readonly Sample[], confidence: number, chance: number): Line | undefined {
-  // Most often nothing rises, and then nothing need be sorted.
-  if (score(window) <= 0) return undefined;
+  const n = window.length;
+  if (score(window) < WORTH_A_LOOK * Math.sqrt((n * (n - 1) * (2 * n + 5)) / 18)) return undefined;
   const first = monotoneTrend(window, confidence);
   if (first.slope <= 0) return undefined;
   const samples = withoutOutliers(window, first.slope);
@@ -147,22 +167,27 @@ function levelAt(samples: readonly Sample[], at: number, slope: number): number 
   return median(samples.map((sample) => sample.value + slope * (at - sample.at)));
 }
 
+/** Of the time, not of the samples: the older are thinned. */
+function earlierHalf(samples: readonly Sample[]): readonly Sample[] {
+  const [first, last] = [samples[0] as Sample, samples[samples.length - 1] as Sample];
+  return samples.filter(({ at }) => at <= (first.at + last.at) / 2);
+}
+
 function isEffect({ samples, slope }: Line, limit: number): boolean {
   const spanMs = (samples[samples.length - 1] as Sample).at - (samples[0] as Sample).at;
   return slope * spanMs >= LEAST_RISE * limit;
 }
 
-/** Whether a window ends above all that was seen before it, clearly. */
-function leavesBehind({ samples, slope }: Line, before: readonly Sample[]): boolean {
-  if (before.length === 0) return true;
+/** Whether a window, the last so many, ends above all that was seen before it, clearly. */
+function leavesBehind(samples: readonly Sample[], size: number): boolean {
+  const isWhole = size === samples.length;
+  if (isWhole && size < LEAST_ALONE) return false;
+  const before = isWhole ? earlierHalf(samples) : samples.slice(0, -size);
   const values = Float64Array.from(before, ({ value }) => value).sort();
   // Outliers of before do not count.
-  const [low, high] = [0.1, 0.9].map((part) => values[Math.floor(part * (values.length - 1))] as number) as [
-    number,
-    number,
-  ];
-  const now = levelAt(samples, (samples[samples.length - 1] as Sample).at, slope);
-  return now > high + LEFT_BEHIND * (high - low);
+  const [low, high] = RANGE.map((part) => values[Math.floor(part * (values.length - 1))] as number) as [number, number];
+  const now = median(samples.slice(-OF_NOW).map(({ value }) => value));
+  return now > high + (isWhole ? LEFT_BEHIND.half : LEFT_BEHIND.before) * (high - low);
 }
 
 /** The longest that all shorter ones agree with. */

@@ -2,7 +2,7 @@
  * What the samples of one resource say: its level, and whether it runs out. A pure fold: whoever samples keeps a
  * {@link Watch} for each resource, and tells the machine (resources.ts) only of what changed.
  *
- *   normal ──> elevated ──> critical      at once, by the median of the last three samples
+ *   normal ──> elevated ──> critical      at once, by the median of the last five samples
  *      ^───────────┴───────────┘          `margin` below where it was entered, for `dwellMs`
  *   none ──> watch ──> imminent           when three forecasts in a row say so
  *      ^────────┴──────────┘              when none has said so for `dwellMs`
@@ -66,8 +66,9 @@ interface Easing<T> {
   readonly to: T;
 }
 
-/** So many samples say what the level is, so that one that is astray says nothing. */
-const FOR_LEVEL = 3;
+/** So many samples say what the level is, and fewer than so many nothing: one that is astray is none. */
+const FOR_LEVEL = 5;
+const LEAST_FOR_LEVEL = 3;
 /** So many forecasts in a row are believed. */
 const FOR_OUTLOOK = 3;
 /** In horizons. What is older says nothing of what comes. */
@@ -107,7 +108,7 @@ export function standingOf({ samples, limit, level, outlook, forecast: found }: 
   };
 }
 
-/** Where it is, whatever one sample says that is astray: the median of the last three. */
+/** Where it is, whatever one sample says that is astray: the median of the last five. */
 export function presentValue({ samples }: Pick<Watch, 'samples'>): number {
   return median(samples.slice(-FOR_LEVEL).map(({ value }) => value));
 }
@@ -130,7 +131,7 @@ const NOTHING: Omit<Watch, 'limit'> = {
 };
 
 function levelAfter(known: Omit<Watch, 'limit'>, samples: readonly Sample[], reading: Reading, policy: PressurePolicy) {
-  const part = presentValue({ samples }) / reading.limit;
+  const part = samples.length < LEAST_FOR_LEVEL ? 0 : presentValue({ samples }) / reading.limit;
   const entered = levelOf(part, policy, 0);
   const isWorse = LEVELS.indexOf(entered) > LEVELS.indexOf(known.level);
   // Better is what it is even by the lines that are to be left.
