@@ -89,7 +89,7 @@ test('a leak is seen coming, throttled and cleaned up, and a run ends well that 
   const load = (): Load => ({
     kind: 'heap',
     folder: tempFolder(),
-    actions: 1_500,
+    actions: 1_300,
     bytes: 60_000,
     nodeOptions: ['--max-old-space-size=96'],
   });
@@ -101,7 +101,7 @@ test('a leak is seen coming, throttled and cleaned up, and a run ends well that 
 test.skipIf(!canMount)(
   `a disk that fills is seen coming, and a run ends well that fails without the watcher${without('mount', canMount)}`,
   async () => {
-    const load = (): Load => ({ kind: 'disk', folder: disk(), actions: 1_500, bytes: 24_576 });
+    const load = (): Load => ({ kind: 'disk', folder: disk(), actions: 1_300, bytes: 24_576 });
     const [watched, unwatched] = await Promise.all([run('yes', load()), run('no', load())]);
     expect(unwatched.code).toBe(1);
     expect(unwatched.stderr).toMatch(/ENOSPC|STORE_FAILED/);
