@@ -90,7 +90,7 @@ test('a leak is seen coming, throttled and cleaned up, and a run ends well that 
     kind: 'heap',
     folder: tempFolder(),
     actions: 1_300,
-    bytes: 60_000,
+    bytes: 48_000,
     nodeOptions: ['--max-old-space-size=96'],
   });
   const [watched, unwatched] = await Promise.all([run('yes', load()), run('no', load())]);
