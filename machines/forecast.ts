@@ -44,9 +44,10 @@ export const MOST_SAMPLES = 120;
 const FARTHEST = 2;
 /** What part of all samples a window is: one by this. */
 const WINDOWS = [8, 6, 4, 3, 2, 1.5, 1] as const;
-/** Fewer samples than this are no window; and so many are needed where nothing was seen before them. */
-const LEAST_SAMPLES = 12;
-const LEAST_ALONE = 30;
+/** Fewer samples than this say nothing: what has just begun gets warm. */
+const LEAST_SAMPLES = 20;
+/** Fewer than this are no window. */
+const LEAST_OF_WINDOW = 12;
 /** Less than so many deviations are not looked at more closely: outliers hide no more than that. */
 const WORTH_A_LOOK = 2;
 /** How likely chance may be in all windows together; and in the whole, which nothing before it speaks for. */
@@ -61,9 +62,15 @@ const LEAST_RISE = 0.01;
 const LEFT_BEHIND = { before: 2, half: 0.5 } as const;
 const RANGE = [0.15, 0.85] as const;
 /** So many samples say where it is now. */
-const OF_NOW = 5;
+const OF_NOW = 7;
 /** Deviations from the line, in units of their own median, beyond which a sample is an outlier: 3.5 sigma of a normal one. */
 const OUTLYING = 3.5 * 1.4826;
+
+interface Sought {
+  readonly limit: number;
+  readonly confidence: number;
+  readonly withinMs: number;
+}
 
 interface Line extends Pick<Forecast, 'p'> {
   readonly samples: readonly Sample[];
@@ -88,7 +95,8 @@ export function forecast(
   { horizonMs = DEFAULT_HORIZON_MS, confidence = DEFAULT_CONFIDENCE }: ForecastOptions = {},
 ): Forecast | null {
   const clean = thinned(ordered(samples));
-  const line = chosen(lines(clean, limit, confidence));
+  if (clean.length < LEAST_SAMPLES) return null;
+  const line = chosen(lines(clean, { limit, confidence, withinMs: FARTHEST * horizonMs }));
   if (line === undefined) return null;
   const last = clean[clean.length - 1] as Sample;
   const reach = (slope: number) => Math.max(0, (limit - levelAt(line.samples, last.at, slope)) / slope);
@@ -120,8 +128,7 @@ export function thinned(samples: readonly Sample[]): readonly Sample[] {
 function crowded(samples: readonly Sample[]): number {
   const at = (i: number) => (samples[i] as Sample).at;
   let least = 1;
-  for (let i = 2; i < samples.length - 1; i += 1)
-    if (at(i + 1) - at(i - 1) < at(least + 1) - at(least - 1)) least = i;
+  for (let i = 2; i < samples.length - 1; i += 1) if (at(i + 1) - at(i - 1) < at(least + 1) - at(least - 1)) least = i;
   return least;
 }
 
@@ -131,11 +138,11 @@ function ordered(samples: readonly Sample[]): readonly Sample[] {
 }
 
 /** The windows that are believed, the shortest first. */
-function lines(samples: readonly Sample[], limit: number, confidence: number): Line[] {
-  const sizes = WINDOWS.map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_SAMPLES);
+function lines(samples: readonly Sample[], { limit, confidence, withinMs }: Sought): Line[] {
+  const sizes = WINDOWS.map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_OF_WINDOW);
   return sizes.flatMap((size) => {
     // Most often nothing rises, and then nothing need be reckoned.
-    if (!leavesBehind(samples, size)) return [];
+    if (!isNear(samples.slice(-size), limit, withinMs) || !leavesBehind(samples, size)) return [];
     const chance = size === samples.length ? CHANCE_ALONE : CHANCE / sizes.length;
     const line = lineOf(samples.slice(-size), confidence, chance);
     return line !== undefined && isEffect(line, limit) ? [line] : [];
@@ -149,7 +156,7 @@ function lineOf(window: readonly Sample[], confidence: number, chance: number): 
   const first = monotoneTrend(window, confidence);
   if (first.slope <= 0) return undefined;
   const samples = withoutOutliers(window, first.slope);
-  if (samples.length < LEAST_SAMPLES * 0.75) return undefined;
+  if (samples.length < LEAST_OF_WINDOW * 0.75) return undefined;
   const { slope, low, high, p } = samples.length === window.length ? first : monotoneTrend(samples, confidence);
   return slope > 0 && p < chance ? { samples, slope, low, high, p } : undefined;
 }
@@ -178,10 +185,19 @@ function isEffect({ samples, slope }: Line, limit: number): boolean {
   return slope * spanMs >= LEAST_RISE * limit;
 }
 
+/** Whether a window could reach the limit so soon: by its first third and its last, and doubled, because that is a guess. */
+function isNear(window: readonly Sample[], limit: number, withinMs: number): boolean {
+  const third = Math.ceil(window.length / 3);
+  const [first, last] = [window.slice(0, third), window.slice(-third)].map((part) => ({
+    at: median(part.map(({ at }) => at)),
+    value: median(part.map(({ value }) => value)),
+  })) as [Sample, Sample];
+  return limit - last.value <= 2 * ((last.value - first.value) / (last.at - first.at)) * withinMs;
+}
+
 /** Whether a window, the last so many, ends above all that was seen before it, clearly. */
 function leavesBehind(samples: readonly Sample[], size: number): boolean {
   const isWhole = size === samples.length;
-  if (isWhole && size < LEAST_ALONE) return false;
   const before = isWhole ? earlierHalf(samples) : samples.slice(0, -size);
   const values = Float64Array.from(before, ({ value }) => value).sort();
   // Outliers of before do not count.
