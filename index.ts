@@ -23,6 +23,19 @@ export type { ScheduleInfo, Schedules } from './actors/schedules.ts';
 export type { UniqueOptions } from './actors/unique.ts';
 export type { KeyOptions, LimitOptions, OnFull, QueueOptions, Queues, Rate } from './actors/queue-options.ts';
 export type { QueueCounts, QueueInfo, SupervisorQueues } from './actors/queues.ts';
+export type { Cleanup, OnPressure, Pressure, ShortResource } from './actors/relief.ts';
+export type { Figure, Limits } from './actors/resource-figures.ts';
+export type { ResourceOptions } from './actors/resource-options.ts';
+export type { SamplingCost } from './actors/resource-sampler.ts';
+export type {
+  ResourceForecast,
+  ResourceOptimization,
+  ResourceReport,
+  Resources,
+  ResourceSample,
+  ResourceScore,
+} from './actors/resources.ts';
+export type { ResourceName } from './machines/resource-policy.ts';
 export type { QueueingOptions } from './actors/submissions.ts';
 export type { Priority, UrgencyOptions } from './machines/urgency.ts';
 export type { ActionStepOptions, ForEachOptions, GroupOptions, PlanOptions, StepOptions } from './actors/plan-input.ts';

@@ -166,7 +166,7 @@ export function wrongShape(what: string, value: unknown, known: readonly string[
   return wrong && `${what} ${wrong}`;
 }
 
-function wrongFunction(what: string, value: unknown): Wrong {
+export function wrongFunction(what: string, value: unknown): Wrong {
   return value === undefined || typeof value === 'function'
     ? undefined
     : `${what} must be a function, got ${shown(value)}`;

@@ -52,7 +52,7 @@ import {
   type Placed,
 } from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
-import { countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
+import { PLAIN_LANE, countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
 import { noteComponent, noteRefused } from './components-out.ts';
 import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
@@ -113,6 +113,7 @@ export function queueActions(world: QueueWorld) {
     defer: (args: Self, params: Parameters<Queue['defer']>[0]) => run(args, (queue) => queue.defer(params)),
     wake: (args: Self) => run(args, (queue) => queue.wake()),
     lookBack: (args: Self) => run(args, (queue) => queue.lookBack()),
+    shed: (args: Self) => run(args, (queue) => queue.shed()),
     cancelQueued: (args: Self, params: Parameters<Queue['cancelQueued']>[0]) =>
       run(args, (queue) => queue.cancelQueued(params)),
   };
@@ -164,6 +165,24 @@ function policyFrom(text: string): StoredPolicy {
   if (lastPolicy?.text !== text) lastPolicy = { text, policy: policyOfText(text) };
   return lastPolicy.policy;
 }
+
+/** Why what is optional was left out. */
+const LOAD_SHED: ErrorRecord = {
+  name: 'PerdureError',
+  code: 'LOAD_SHED',
+  message:
+    'The action is optional, and was left out because a resource had nearly run out: see `supervisor.resources`.',
+  class: 'permanent',
+  fingerprint: fingerprintOf({ name: 'PerdureError', code: 'LOAD_SHED', message: 'LOAD_SHED' }),
+};
+const SHED_AT_ONCE = 1_000;
+/** What pays a debt was promised, and what others depend on is needed by them. */
+const SHEDDABLE = `
+  select id from actions a
+  where state = 'waiting' and lane in (select ${PLAIN_LANE} union all select id from lanes where waiting > 0)
+    and optional = 1 and pays is null and (plan is null or not exists
+      (select 1 from steps s join edges e on e.plan = s.plan and e.step = s.step where s.action = a.id))
+  limit ${SHED_AT_ONCE + 1}`;
 
 /** So much that was delayed, or parked, and so many keys, get their turn in one turn. */
 const WOKEN_AT_ONCE = 1_000;
@@ -375,6 +394,18 @@ class Queue {
     else if (key !== null && !mayStart(this.#step, key)) balance(this.#step, key);
     else return false;
     return true;
+  }
+
+  /** At most so many in a turn; what is over is shed in the next. */
+  shed(): void {
+    const at = this.#world.clock.now();
+    const optional = this.#rows.all<{ id: string }>(SHEDDABLE);
+    const settled = optional
+      .slice(0, SHED_AT_ONCE)
+      .map(({ id }) => this.#settle(id, at, { ...NEVER_RAN, kind: 'skipped', error: LOAD_SHED }, 'waiting'))
+      .filter((one) => one !== undefined);
+    if (optional.length > SHED_AT_ONCE) this.#step.wakeBy(at);
+    if (settled.length > 0) this.#answer({ type: 'executor.settled', settled });
   }
 
   #freeSlots(limit: number): number[] {

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { sendParent, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
+import { fromPromise, sendParent, type AnyActorRef, type InspectionEvent, type Observer } from 'xstate';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError, messageOf } from '../errors.ts';
 import { actionMachine } from '../machines/action.ts';
@@ -19,6 +19,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine, type CheckpointNotice } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { resourcesMachine, type Relief, type ReliefInput, type ResourcesNotice } from '../machines/resources.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
@@ -57,6 +58,9 @@ import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
 import { prepareQueue, queueActions } from './queue.ts';
+import { resourceSettings, type ResourceOptions } from './resource-options.ts';
+import { RESOURCE_TABLES } from './resource-tables.ts';
+import { ResourceWatch, unwatched } from './resource-watch.ts';
 import { retentionActions, retentionPolicy, type RetentionOptions, type RetentionPolicy } from './retention.ts';
 import { Restorer } from './restorer.ts';
 import { RUN_TABLES } from './run-tables.ts';
@@ -105,6 +109,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly maxInterruptions?: number;
   /** The threads in which actions with `thread` run. */
   readonly threads?: ThreadOptions;
+  /** What is watched of the process and its machine, and what is done when it runs short; false for nothing. Default: all. */
+  readonly resources?: ResourceOptions | false;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -126,6 +132,7 @@ export const TABLES = [
   ...ESTIMATE_TABLES,
   ...MEMO_TABLES,
   ...CHECKPOINT_TABLES,
+  ...RESOURCE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -143,6 +150,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   });
   const maxInterruptions = checkedInterruptions(options.maxInterruptions);
   const threads = threadSettings(options.threads);
+  const watching = resourceSettings(options.resources);
   const policies = registry.components;
   const limits = queueing(options);
   const budget = budgetPolicy(options.budget);
@@ -153,6 +161,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const stalls = new StallMonitor();
   const pool = await poolOf(registry, threads, stalls);
   let store: Store | undefined;
+  let watch: ResourceWatch | undefined;
   try {
     store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
@@ -161,6 +170,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     const progress = new Progress();
     const random = options.random ?? Math.random;
     const restorer = new Restorer(TABLES);
+    const watched = (watch = watching && new ResourceWatch(store, watching));
     const world = {
       rows,
       registry,
@@ -174,6 +184,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       stalls,
       restorer,
       ...(pool === undefined ? {} : { pool }),
+      ...(watched === undefined ? {} : { relieve: (input: ReliefInput) => watched.relieve(input) }),
     };
     const attempts = new Attempts(world);
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget, checkpoint });
@@ -184,9 +195,11 @@ export async function spawnSupervisor<TActions extends Actions>(
     equip(durable, policies, budget);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
+    if (watch === undefined) unwatched(durable);
+    else watch.begin(durable);
     // What was restored may be of a life with other actions and options. That it could not be told is told by what it failed of.
     durable.on('checkpoint.restored', () => {
-      unpark({ rows, registry, limits, clock });
+      prepareQueue({ rows, registry, limits, clock });
       durable.send({ type: 'supervisor.configure', concurrency }).catch(() => {});
       configure(durable, { concurrency, checkpoint }).catch(() => {});
       equip(durable, policies, budget);
@@ -202,12 +215,14 @@ export async function spawnSupervisor<TActions extends Actions>(
       stalls,
       restorer,
       closeStore: owns,
+      ...(watch === undefined ? {} : { watch }),
       ...(background === undefined ? {} : { background }),
     };
     const supervisor = new Supervisor<TActions>(parts, options.signal);
     if (options.onApproval !== undefined) askCallback(supervisor, options.onApproval, open);
     return supervisor;
   } catch (error) {
+    watch?.sampler.close();
     if (owns) store?.drop(error as PerdureError);
     await pool?.close();
     throw error;
@@ -250,11 +265,13 @@ export interface SupervisorWorld {
   readonly pool?: ThreadPool;
   /** Goes back to checkpoints. Default: nobody does. */
   readonly restorer?: Restorer;
+  /** Makes room where something is short. Default: nobody does. */
+  readonly relieve?: (input: ReliefInput) => Promise<Relief>;
 }
 
 /** The supervisor machine with everything that it needs provided. */
 export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)): typeof supervisorMachine {
-  const { clock, restorer } = world;
+  const { clock, restorer, relieve = nobodyRelieves } = world;
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: {
@@ -303,6 +320,10 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       retention: retentionMachine.provide({
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
       }),
+      resources: resourcesMachine.provide({
+        actors: { reliever: fromPromise<Relief, ReliefInput>(({ input }) => relieve(input)) },
+        actions: { announce: sendParent((_, { notice }: { notice: ResourcesNotice }) => notice) },
+      }),
       budget: budgetMachine.provide({
         actions: { ...budgetActions(world), announce: sendParent((_, { notice }: { notice: BudgetNotice }) => notice) },
       }),
@@ -312,6 +333,11 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
     },
   });
+}
+
+/** Where nothing is watched, what an earlier life found short is not helped. */
+function nobodyRelieves(): Promise<Relief> {
+  return Promise.resolve({ did: [], freedBytes: null });
 }
 
 type Tree = DurableActor<typeof supervisorMachine>;

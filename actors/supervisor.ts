@@ -33,6 +33,8 @@ import { planProgress, type PlanProgress } from './plan-progress.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { SupervisorQueues } from './queues.ts';
+import { Resources } from './resources.ts';
+import type { ResourceWatch } from './resource-watch.ts';
 import { Settlements } from './settlements.ts';
 import type { Stall, StallMonitor } from './stall-monitor.ts';
 import { standingOf } from './standing.ts';
@@ -91,6 +93,8 @@ export interface SupervisorParts {
   readonly restorer: Restorer;
   /** There when actions run in threads. */
   readonly background?: Background;
+  /** There when resources are watched. */
+  readonly watch?: ResourceWatch;
   readonly closeStore: boolean;
 }
 
@@ -107,6 +111,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly deadLetters: DeadLetters;
   /** Names of committed turns that the whole can go back to. */
   readonly checkpoints: SupervisorCheckpoints;
+  /** What the process runs on, and what is done when it runs short. */
+  readonly resources: Resources;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #backPressure = new BackPressure(() => this.#rows);
@@ -125,6 +131,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.queues = new SupervisorQueues({ ...host, limits: parts.limits });
     this.deadLetters = new DeadLetters(host);
     this.checkpoints = new SupervisorCheckpoints({ ...host, ...parts, tree: () => this.durable });
+    this.resources = new Resources(durable, parts.watch);
     this.schedules = new Schedules({
       ...host,
       submission: (name, input, options) =>
@@ -463,9 +470,10 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, background, closeStore } = this.#parts;
+    const { durable, attempts, background, watch, closeStore } = this.#parts;
     attempts.hold();
     await background?.drain(graceMs);
+    await watch?.close();
     if (durable.store.isOpen) {
       attempts.closing();
       // What cannot be named is told to nobody: the commit of what matters more fails too, and says so.

@@ -9,6 +9,7 @@ import { parseDuration } from './duration.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
 import { declareQueueing } from './queueing-commands.ts';
+import { listResources } from './resources.ts';
 import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
 import { STORE } from './store-reader.ts';
 import { runPlan, type RunOptions } from './run.ts';
@@ -35,6 +36,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not fo
     );
   declareRun(program, exit);
   declareReading(program, exit);
+  declareResources(program, exit);
   declareRemote(program, exit);
   declareApprovals(program, exit);
   declareQueueing(program, exit);
@@ -90,6 +92,16 @@ function declareReading(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExamples:\n  perdure show nightly:1\n  perdure show nightly:1/test --store work.db')
     .action((id: string, options: ShowOptions) => exit(show(id, options)));
+}
+
+function declareResources(program: Command, exit: (code: number) => void): void {
+  program
+    .command('resources')
+    .description('list what memory, disk and the like are left, what is forecast, and how good forecasts were')
+    .argument('[store]', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExamples:\n  perdure resources\n  perdure resources work.db --json')
+    .action((store: string | undefined, options: { json?: boolean }) => exit(listResources(store, options)));
 }
 
 function declareRemote(program: Command, exit: (code: number) => void): void {

@@ -35,7 +35,8 @@ export function standingOf(rows: StoreReader): Standing {
   };
 }
 
-function snapshotsOf(rows: StoreReader, systemId: string): Snapshot[] {
+/** The states of actors of the supervisor that `perdure run` starts; none where only the owner can read them. */
+export function snapshotsOf(rows: StoreReader, systemId: string): Snapshot[] {
   return rows
     .all<{ snapshot: string }>(
       `select snapshot from actors join trees using (tree) where trees.name = 'main' and system_id like ?`,

@@ -171,11 +171,21 @@ export interface ExecutorContext {
   /** The part of the limit that may be used. */
   readonly share: number;
   readonly freezesOptional: boolean;
+  /** What a shortage of resources leaves of it; absent before there was ever one. */
+  readonly admission?: Admission;
   readonly thresholds: Thresholds;
   /** How actions that could do harm ended, by the score that they were let through with. */
   readonly outcomes: Bins;
   /** The same, by the score before it was calibrated. */
   readonly borneOut: Bins;
+}
+
+/** What may run while resources are short. */
+export interface Admission {
+  /** How many at once, from 1; null: as many as there may. */
+  readonly limit: number | null;
+  /** What waits and is optional is left out for good. */
+  readonly shed: boolean;
 }
 
 /** How the error budget tightens the work. */
@@ -197,6 +207,7 @@ export type ExecutorEvent =
   | { readonly type: 'executor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'executor.reprioritise' } & Reprioritisation)
   | ({ readonly type: 'executor.tighten' } & Measures)
+  | ({ readonly type: 'executor.admit' } & Admission)
   /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
   | { readonly type: 'executor.adapt' }
   /** Forgets what was learned for the gate. */
@@ -263,8 +274,9 @@ type Args = { readonly context: ExecutorContext };
 type Room = { readonly limit: number; readonly freezesOptional: boolean };
 
 /** How many may run now, and what may. One always may: a limit of none would never end. */
-function room({ context: { limit, share, freezesOptional } }: Args): Room {
-  return { limit: Math.max(1, Math.floor(limit * share)), freezesOptional };
+function room({ context: { limit, share, freezesOptional, admission } }: Args): Room {
+  const most = Math.min(Math.floor(limit * share), admission?.limit ?? Infinity);
+  return { limit: Math.max(1, most), freezesOptional: freezesOptional || (admission?.shed ?? false) };
 }
 
 interface Judged {
@@ -313,6 +325,20 @@ function learned(bins: Bins, settled: readonly Settled[], of: (scores: Scores) =
 /** What an action leaves behind that has given its slot back. */
 const leaving = [{ type: 'freeSlot', params: ({ event }: { event: { readonly slot: number } }) => event }] as const;
 const claiming = { type: 'claim', params: room } as const;
+/** Before the claim, and not each time that one has ended: what waits by then is frozen. */
+const shedding = enqueueActions<
+  ExecutorContext,
+  ExecutorEvent,
+  undefined,
+  ExecutorEvent,
+  never,
+  { type: 'shed'; params: undefined },
+  never,
+  never,
+  never
+>(({ context, enqueue }) => {
+  if (context.admission?.shed === true) enqueue('shed');
+});
 /** After the claim: what has begun is not waited for. */
 const reviewing = { type: 'review', params: room } as const;
 const reprioritising = {
@@ -375,6 +401,8 @@ export const executorMachine = setup({
     putQueued: notProvided('executor', 'putQueued') as (_: unknown, p: { submissions: readonly Submission[] }) => void,
     /** Gives the first `limit - running` waiting rows the free slots, and answers `executor.claimed`. */
     claim: notProvided('executor', 'claim') as (_: unknown, p: Room) => void,
+    /** Settles as skipped what waits, is optional, and is needed by nothing else; answers `executor.settled`. */
+    shed: notProvided('executor', 'shed') as (_: unknown) => void,
     /** Writes the outcome, charges the error budget, and answers `executor.settled`, with none if it had one already. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
@@ -444,6 +472,7 @@ export const executorMachine = setup({
       share,
       freezesOptional: freezeOptional,
     })),
+    admitOnly: assign((_, { limit, shed }: Admission) => ({ admission: { limit, shed } })),
     adapt: assign({ thresholds: ({ context }) => adaptThresholds(context.thresholds, context.outcomes) }),
     unlearn: assign({ thresholds: DEFAULT_THRESHOLDS, outcomes: NO_OUTCOMES, borneOut: NO_OUTCOMES }),
     learn: assign(({ context }, { settled }: { settled: readonly Settled[] }) => ({
@@ -502,6 +531,7 @@ export const executorMachine = setup({
     'executor.cancelLater': { actions: { type: 'cancelLater', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
+    'executor.admit': { actions: { type: 'admitOnly', params: ({ event }) => event } },
     'executor.adapt': { actions: 'adapt' },
     'executor.reset': { actions: 'unlearn' },
     'executor.answered': { actions: { type: 'answer', params: ({ event }) => event } },
@@ -577,9 +607,10 @@ export const executorMachine = setup({
     admitting: {
       entry: claiming,
       on: {
-        'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, claiming] },
+        'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, shedding, claiming] },
         'executor.configure': { actions: [{ type: 'setLimit', params: ({ event }) => event }, claiming] },
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
+        'executor.admit': { actions: [{ type: 'admitOnly', params: ({ event }) => event }, shedding, claiming] },
         'executor.answered': { actions: [{ type: 'answer', params: ({ event }) => event }, claiming] },
         'executor.workOff': { actions: [{ type: 'workOff', params: ({ event }) => event }, claiming] },
         'executor.requeue': { actions: [{ type: 'requeue', params: ({ event }) => event }, claiming] },
@@ -590,7 +621,9 @@ export const executorMachine = setup({
         'executor.queue': { actions: [{ type: 'commandQueue', params: ({ event }) => event }, claiming] },
         'executor.component': { actions: [{ type: 'noteComponent', params: ({ event }) => event }, claiming] },
         'executor.pause': { target: 'holding', actions: 'holdSlots' },
-        'executor.wake': { actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', claiming, reviewing] },
+        'executor.wake': {
+          actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', shedding, claiming, reviewing],
+        },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
         'action.ended': { actions: [settling, ...leaving] },

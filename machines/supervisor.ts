@@ -10,6 +10,7 @@
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
  *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
  *   executor ──executor.risky──> checkpoint, before what could do harm
+ *   resources ─executor.admit─> executor; and out (`pressure.*`). Last of all ──supervisor.checkpoint, and supervisor.restartAdvised out
  *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
@@ -41,6 +42,7 @@ import {
   type Submission,
   type WorkOff,
 } from './executor.ts';
+import { resourcesMachine, type ResourcesCommand, type ResourcesNotice } from './resources.ts';
 import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
@@ -86,6 +88,8 @@ export type SupervisorCommand =
   | ({ readonly type: 'supervisor.workOff' } & WorkOff)
   /** What becomes of the pool of threads. */
   | { readonly type: 'supervisor.background'; readonly event: BackgroundCommand }
+  /** Where the resources stand, and what becomes of them. */
+  | { readonly type: 'supervisor.resources'; readonly event: ResourcesCommand }
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -110,6 +114,7 @@ export type SupervisorEvent =
   | BackgroundNotice
   | DegradationNotice
   | CheckpointNotice
+  | ResourcesNotice
   | {
       readonly type: 'runtime.resumed';
       readonly at: number;
@@ -138,6 +143,10 @@ export type SupervisorEmitted =
   | CheckpointNotice
   /** The tree is as it was in a turn of the past: a checkpoint was restored, or a fork was opened. */
   | { readonly type: 'checkpoint.restored'; readonly at: number }
+  | Extract<
+      ResourcesNotice,
+      { type: 'pressure.changed' | 'pressure.forecast' | 'pressure.acted' | 'supervisor.restartAdvised' }
+    >
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
   | { readonly type: 'supervisor.resumed' };
@@ -165,7 +174,7 @@ const restored = [
   { type: 'announceRestored', params: ({ event }: { event: { readonly at: number } }) => event },
 ] as const;
 
-/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget, the components and the threads. */
+/** Supervises the executor, the tracks, the checkpoint, the approvals, the error budget, the components, the resources and the threads. */
 export const supervisorMachine = setup({
   types: {} as {
     input: SupervisorInput;
@@ -180,6 +189,7 @@ export const supervisorMachine = setup({
     approvals: approvalsMachine,
     schedules: schedulesMachine,
     retention: retentionMachine,
+    resources: resourcesMachine,
     background: backgroundMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
@@ -313,6 +323,16 @@ export const supervisorMachine = setup({
       command,
       at,
     })),
+    tellResources: sendTo('resources', (_, { event }: { event: ResourcesCommand }) => event),
+    configureResources: sendTo('resources', (_, { concurrency }: { concurrency: number }) => ({
+      type: 'resources.configure' as const,
+      concurrency,
+    })),
+    admit: sendTo('executor', (_, { limit, shed }: Extract<ResourcesNotice, { type: 'executor.admit' }>) => ({
+      type: 'executor.admit' as const,
+      limit,
+      shed,
+    })),
     /** What time has done while nobody was there. */
     lookAround: enqueueActions(({ enqueue }) => {
       enqueue.sendTo('schedules', { type: 'schedules.review', after: '' });
@@ -376,6 +396,9 @@ export const supervisorMachine = setup({
         enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
       if (children['degradation'] === undefined)
         enqueue.spawnChild('degradation', { id: 'degradation', systemId: 'degradation', input: {} });
+      const { concurrency } = context;
+      if (children['resources'] === undefined)
+        enqueue.spawnChild('resources', { id: 'resources', systemId: 'resources', input: { concurrency } });
     }),
     pauseExecutor: sendTo('executor', { type: 'executor.pause' }),
     resumeExecutor: sendTo('executor', { type: 'executor.resume' }),
@@ -396,6 +419,12 @@ export const supervisorMachine = setup({
     { id: 'retention', src: 'retention', systemId: 'retention' },
     { id: 'budget', src: 'budget', systemId: 'budget', input: ({ context }) => ({ policy: context.budget }) },
     { id: 'degradation', src: 'degradation', systemId: 'degradation', input: {} },
+    {
+      id: 'resources',
+      src: 'resources',
+      systemId: 'resources',
+      input: ({ context: { concurrency } }) => ({ concurrency }),
+    },
   ],
   initial: 'running',
   on: {
@@ -425,6 +454,7 @@ export const supervisorMachine = setup({
       actions: [
         { type: 'setConcurrency', params: ({ event }) => event },
         { type: 'configureExecutor', params: ({ event }) => event },
+        { type: 'configureResources', params: ({ event }) => event },
       ],
     },
     'executor.submit': { actions: { type: 'submit', params: ({ event }) => event } },
@@ -459,6 +489,12 @@ export const supervisorMachine = setup({
     'approvals.decided': { actions: { type: 'answer', params: ({ event }) => event } },
     'budget.changed': { actions: [{ type: 'tighten', params: ({ event }) => event }, 'announce'] },
     'degradation.changed': { actions: 'announce' },
+    'supervisor.resources': { actions: { type: 'tellResources', params: ({ event }) => event } },
+    'executor.admit': { actions: { type: 'admit', params: ({ event }) => event } },
+    'pressure.changed': { actions: 'announce' },
+    'pressure.forecast': { actions: 'announce' },
+    'pressure.acted': { actions: 'announce' },
+    'supervisor.restartAdvised': { actions: 'announce' },
     'component.changed': [
       {
         guard: ({ event }) => event.status === 'operational',

@@ -70,6 +70,9 @@ export const NOBODY: Participant = {
   failed: nothing,
 };
 
+/** Who measures: what it writes is no turn that history tells. */
+export const TELEMETRY: Participant = { ...NOBODY };
+
 export class Batch {
   stimuli: Stimulus[] = [];
   readonly participants = new Set<Participant>();
@@ -89,6 +92,11 @@ export class Batch {
   report: CommitReport | undefined;
   /** Trees whose turns could not be stored, and why. */
   refused: Map<Participant, PerdureError> | undefined;
+
+  /** Nothing but what was measured. */
+  get isTelemetry(): boolean {
+    return this.loose.length === 0 && this.participants.size === 1 && this.participants.has(TELEMETRY);
+  }
 
   /** Whether the turn that it began could not be stored. */
   isRefused({ participant }: Stimulus): boolean {

@@ -114,9 +114,9 @@ export class Commits implements Batching {
   }
 
   /** Writes rows of nobody's tree; resolves when they are committed. */
-  transact(write: () => void): Promise<number> {
+  transact(write: () => void, participant: Participant = NOBODY): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#run({ participant: NOBODY, cause: { kind: 'send' }, deliver: write, resolve, reject });
+      this.#run({ participant, cause: { kind: 'send' }, deliver: write, resolve, reject });
     });
   }
 

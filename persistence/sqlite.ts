@@ -16,7 +16,8 @@ export type Statement = Database.Statement<unknown[], unknown>;
 export type Durability = 'power-loss' | 'process-crash';
 
 const OLDEST_SQLITE = '3.51.3';
-const BUSY_TIMEOUT_MS = 5_000;
+/** How long a statement waits for a lock, ms. */
+export const BUSY_TIMEOUT_MS = 5_000;
 const SMALLEST_PAGE = 512;
 const CACHE_KIB = 64 * 1024;
 const REWRITE_BYTES = 1 << 20;

@@ -18,7 +18,7 @@ import { acquireLock, realPath, type Lock } from './lock.ts';
 import { inspectLog, type LogDamage } from './log-check.ts';
 import { Statements } from './rows.ts';
 import { createTable, type TableSpec } from './schema.ts';
-import { openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
+import { BUSY_TIMEOUT_MS, openDatabase, sqliteError, type Db, type Durability } from './sqlite.ts';
 import { renewTrees, verifyTrees } from './tree-rows.ts';
 import { upgrade } from './upgrades.ts';
 import { noteStaying } from './versioned-tables.ts';
@@ -163,6 +163,22 @@ export class StoreFile {
     this.statements.of('commit').run();
     this.#limitsChanged = false;
     this.turn += 1;
+  }
+
+  /** Moves the log into the database. Gives by how many bytes the log's file became shorter. No transaction may be open. */
+  truncateLog(): number {
+    const size = () => statSync(`${this.#realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    const before = size();
+    try {
+      // Nobody waits for who reads from it.
+      this.#db.pragma('busy_timeout = 0');
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+      return Math.max(0, before - size());
+    } catch (error) {
+      throw sqliteError(error, this.path);
+    } finally {
+      this.#db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
   }
 
   /** Gives back the turns and ids that were reserved and not used. */

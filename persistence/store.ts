@@ -10,7 +10,7 @@
 import type { EventFromLogic, InspectionEvent, Observer } from 'xstate';
 import { PerdureError } from '../errors.ts';
 import { backUp, type BackupOptions } from './backup.ts';
-import { assertIncident, type CommitReport, type Incident } from './batch.ts';
+import { TELEMETRY, assertIncident, type CommitReport, type Incident } from './batch.ts';
 import { inWholeMs, systemClock, type Clock } from './clock.ts';
 import type { CheckpointLimits } from './checkpoints.ts';
 import { Commands } from './commands.ts';
@@ -253,6 +253,25 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     }
     if (!this.#trees.canReach(letter.tree)) return;
     this.#trees.wake(letter.tree).outbox.revive({ ...letter, attempt: 0, due: clock.now(), dead_at: null });
+  }
+
+  /**
+   * Moves what the write-ahead log holds into the database, and gives its room on the disk back; gives how many bytes that were.
+   * While somebody reads from it some of it stays. It holds the event loop up for as long as that takes. Throws STORE_FAILED.
+   */
+  truncateLog(): number {
+    this.commits.flush();
+    this.assertOpen();
+    return this.#file.truncateLog();
+  }
+
+  /**
+   * Writes telemetry: rows of tables with `rolledBack: false`, which are no turn of any tree. They go with the batch that gathers,
+   * or alone, and resolves when that is committed; what another's refusal undoes is written again, so `write` must bear to be
+   * called twice. Rejects with what the store fails of: nothing else is told of what was lost.
+   */
+  async telemetry(write: (rows: Rows) => void): Promise<void> {
+    await this.commits.transact(() => write(this.rows), TELEMETRY);
   }
 
   /** Notes what went wrong and was not told to anybody, with the next commit. Throws OPTIONS_INVALID. */

@@ -87,7 +87,7 @@ export class Transaction {
     const { history, versions } = this.#options;
     this.#writeTrees(batch);
     this.ids.write();
-    if (history !== undefined) {
+    if (history !== undefined && !batch.isTelemetry) {
       const caused = batch.stimuli.filter((one) => one.participant !== NOBODY && !batch.isRefused(one));
       history.write(this.#file.turn, caused, this.#written.bytes);
     }

@@ -43,6 +43,7 @@ test('the public names are these, and a change of them is meant', () => {
       'componentMachine',
       'degradationMachine',
       'executorMachine',
+      'resourcesMachine',
       'retentionMachine',
       'schedulesMachine',
       'supervisorMachine',

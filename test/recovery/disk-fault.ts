@@ -218,9 +218,9 @@ export const heldLock: Fault = {
   },
 };
 
-/** Mounts a small file system at the folder, gives its end. `blockSize` is ext4's. */
-export function mountSmall(kind: 'tmpfs' | 'ext4', folder: string, blockSize: number): () => void {
-  if (kind === 'tmpfs') execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', folder]);
+/** Mounts a small file system at the folder, gives its end. `blockSize` is ext4's, `size` that of a tmpfs. */
+export function mountSmall(kind: 'tmpfs' | 'ext4', folder: string, blockSize: number, size = '6m'): () => void {
+  if (kind === 'tmpfs') execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
   else {
     const image = `${folder}-image`;
     writeFileSync(image, Buffer.alloc(8 << 20));

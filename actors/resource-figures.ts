@@ -1,0 +1,206 @@
+/**
+ * What the process, and what it runs on, use of what there is: one reading a sample. What comes of memory, whoever holds it, is
+ * read at once; what may wait for a disk, or is dear, is fetched meanwhile, so that a reading never holds the event loop up.
+ *
+ * F1  A figure that cannot be had is absent, and `problems` says why. Nothing throws, and nothing is made up.
+ * F2  Only SQLite may open the files of the store: of those only names and sizes are asked.
+ */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
+import { messageOf } from '../errors.ts';
+import type { ResourceName } from '../machines/resource-policy.ts';
+import { Cgroup } from './cgroup.ts';
+import { Fetched } from './fetched.ts';
+import { ProcessUse } from './process-use.ts';
+
+/** How much is used, and the most that can be. */
+export interface Figure {
+  readonly value: number;
+  readonly limit: number;
+}
+
+export type Figures = Readonly<Partial<Record<ResourceName, Figure>>>;
+
+/** Limits of the host's own: the least of these and what is found counts. */
+export type Limits = Readonly<Partial<Record<ResourceName, number>>>;
+
+const DEFAULT_WAL_LIMIT = 256 * 2 ** 20;
+const DEFAULT_LOOP_DELAY_LIMIT_MS = 500;
+/** A reading waits so long for the disk, ms. */
+const PATIENCE_MS = 1_000;
+/** What only systeminformation knows is asked so often, and older figures than that are not given, ms. */
+const SLOW_EVERY_MS = 10_000;
+const SLOW_STALE_MS = 60_000;
+
+interface FigureOptions {
+  /** The path of the store. */
+  readonly store: string;
+  readonly limits?: Limits;
+  /** Where `/proc` is. Default: `/`. */
+  readonly root?: string;
+}
+
+export class FigureReader {
+  readonly #limits: Limits;
+  readonly #root: string;
+  readonly #cgroup: Cgroup;
+  readonly #cpus: number;
+  readonly #problems = new Set<string>();
+  readonly #disk: Fetched<Figure>;
+  readonly #wal: Fetched<number>;
+  readonly #host: Fetched<{ memory: Figure; load: number }>;
+  readonly #use = new ProcessUse();
+  #blockedMs = 0;
+
+  constructor({ store, limits = {}, root = '/' }: FigureOptions) {
+    this.#limits = limits;
+    this.#root = root;
+    this.#cgroup = new Cgroup(root);
+    this.#cpus = Math.min(this.#cgroup.cpus() ?? Infinity, availableParallelism());
+    const failed = (what: string) => (error: unknown) => this.#note(what, error);
+    this.#disk = new Fetched(() => diskOf(dirname(store)), { failed: failed('The disk of the store') });
+    this.#wal = new Fetched(() => sizeOf(`${store}-wal`), { failed: failed('The write-ahead log') });
+    const rarely = { everyMs: SLOW_EVERY_MS, staleMs: SLOW_STALE_MS };
+    this.#host = new Fetched(hostFigures, { failed: failed('The machine'), ...rarely });
+  }
+
+  /** Why figures are absent, as sentences. */
+  get problems(): readonly string[] {
+    return [...this.#cgroup.problems, ...this.#problems];
+  }
+
+  /** How long the last reading kept the event loop, ms. */
+  get blockedMs(): number {
+    return this.#blockedMs;
+  }
+
+  async read(): Promise<Figures> {
+    const now = performance.now();
+    this.#host.fetch(now);
+    const disk = this.#disk.fetch(now);
+    await Promise.race([Promise.all([disk, this.#wal.fetch(now)]), patience()]);
+    if (this.#disk.isPending) this.#note('The disk of the store', `no answer within ${PATIENCE_MS} ms`);
+    const began = performance.now();
+    const found = this.#gather(began);
+    this.#blockedMs = performance.now() - began;
+    return found;
+  }
+
+  /** What is in use now of what is measured in bytes. */
+  async bytes(): Promise<Readonly<Partial<Record<ResourceName, number>>>> {
+    const now = performance.now();
+    await Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
+    const { rss, heapUsed } = process.memoryUsage();
+    const [disk, wal] = [this.#disk.value(performance.now())?.value, this.#wal.value(performance.now())];
+    return {
+      memory: this.#cgroup.memory()?.value ?? rss,
+      heap: heapUsed,
+      ...(disk === undefined ? {} : { disk }),
+      ...(wal === undefined ? {} : { wal }),
+    };
+  }
+
+  close(): void {
+    this.#use.close();
+  }
+
+  #gather(now: number): Figures {
+    const { rss } = process.memoryUsage();
+    const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
+    const group = this.#cgroup.memory();
+    const host = this.#host.value(now);
+    const handles = this.#handles();
+    return {
+      // What its group holds counts where that is bounded: what it runs as processes of their own is in there, too.
+      ...this.#known('memory', group ?? { value: rss, limit: Math.min(constrainedBytes(), totalmem()) }),
+      ...this.#figure('heap', heap, liveLimit(heapLimit)),
+      ...this.#known('hostMemory', host?.memory),
+      ...this.#known('disk', this.#disk.value(now)),
+      ...this.#figure('wal', this.#wal.value(now), DEFAULT_WAL_LIMIT),
+      ...this.#known('handles', handles),
+      ...this.#figure('cpu', this.#use.cpus(), this.#cpus),
+      ...this.#figure('hostCpu', host?.load, 1),
+      ...this.#figure('loopDelay', this.#use.loopDelayMs(), DEFAULT_LOOP_DELAY_LIMIT_MS),
+      ...this.#figure('loopUtilization', this.#use.loopShare(), 1),
+    };
+  }
+
+  #known(name: ResourceName, figure: Figure | undefined): Figures {
+    return figure === undefined ? {} : this.#figure(name, figure.value, figure.limit);
+  }
+
+  #figure(name: ResourceName, value: number | undefined, found: number): Figures {
+    const own = this.#limits[name];
+    const limit = GUESSED.has(name) ? (own ?? found) : Math.min(own ?? Infinity, found);
+    if (value === undefined || !Number.isFinite(value) || !(limit > 0)) return {};
+    return { [name]: { value: Math.max(0, value), limit } };
+  }
+
+  /** Only Linux says how many there are. */
+  #handles(): Figure | undefined {
+    if (process.platform !== 'linux') return undefined;
+    try {
+      const limits = readFileSync(join(this.#root, 'proc/self/limits'), 'utf8');
+      const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+      const folder = join(this.#root, 'proc/self/fd');
+      // Newer kernels say how many there are without naming each.
+      const value = statSync(folder).size || readdirSync(folder).length;
+      return Number.isFinite(limit) ? { value, limit } : undefined;
+    } catch (error) {
+      this.#note('The open files', error);
+      return undefined;
+    }
+  }
+
+  #note(what: string, error: unknown): void {
+    this.#problems.add(`${what} cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** Their limits are guesses of ours, which a host may raise, too. */
+const GUESSED: ReadonlySet<ResourceName> = new Set(['wal', 'loopDelay']);
+
+function patience(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, PATIENCE_MS).unref());
+}
+
+/** As `df` reckons: what only the administrator may use is in nobody's reach. */
+async function diskOf(folder: string): Promise<Figure> {
+  const { blocks, bfree, bavail, bsize } = await statfs(folder);
+  const value = (blocks - bfree) * bsize;
+  return { value, limit: value + bavail * bsize };
+}
+
+/** 0 for a file that is not there. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+/** Loaded when it is first asked: most runs are over before. */
+async function hostFigures(): Promise<{ memory: Figure; load: number }> {
+  const { default: system } = await import('systeminformation');
+  const [{ total, available }, { currentLoad }] = await Promise.all([system.mem(), system.currentLoad()]);
+  return { memory: { value: total - available, limit: total }, load: currentLoad / 100 };
+}
+
+/**
+ * What may live in V8's heap. Its limit counts the young generation, three times a semi-space of 16 MiB; and from four fifths of
+ * the rest on V8 gives up when collecting garbage takes it too long.
+ */
+function liveLimit(heapLimit: number): number {
+  return 0.9 * Math.max(heapLimit / 2, heapLimit - 3 * 16 * 2 ** 20);
+}
+
+/** What the kernel, or whoever started the process, lets it have; without a limit that is 0, or more than there is. */
+function constrainedBytes(): number {
+  const bytes = process.constrainedMemory();
+  return bytes > 0 ? bytes : Infinity;
+}

@@ -1,0 +1,76 @@
+/**
+ * The rows of what was sampled, and of what forecasts came to. They are telemetry: written every few seconds outside of any turn,
+ * a crash loses what came since, and a restore leaves them as they are.
+ */
+import type { ForecastTally } from '../machines/forecast-score.ts';
+import type { ResourceName } from '../machines/resource-policy.ts';
+import type { Rows } from '../persistence/rows.ts';
+import type { TableSpec } from '../persistence/schema.ts';
+import type { Figures } from './resource-figures.ts';
+
+/** One reading of all figures. */
+export interface Sample {
+  /** Wall-clock ms since 1970. */
+  readonly at: number;
+  readonly figures: Figures;
+}
+
+/** Samples that are kept, the latest: an hour of them, at one in 5 s. */
+export const KEPT_SAMPLES = 720;
+/** What no kept turn sees, no version is kept of. */
+const NO_TURN = Number.MAX_SAFE_INTEGER;
+
+export const RESOURCE_TABLES: readonly TableSpec[] = [
+  {
+    name: 'resource_samples',
+    key: 'slot',
+    columns: ['slot integer primary key', 'at real not null', 'figures text not null'],
+    rolledBack: false,
+  },
+  {
+    name: 'resource_tallies',
+    key: 'resource',
+    columns: ['resource text primary key', 'tally text not null'],
+    rolledBack: false,
+  },
+];
+
+type Reader = Pick<Rows, 'all' | 'get'>;
+type Tallies = ReadonlyMap<ResourceName, ForecastTally>;
+
+/** Writes samples into a ring, so that nothing need be removed. */
+export function putSamples(rows: Pick<Rows, 'get' | 'run'>, samples: readonly Sample[]): void {
+  const last = rows.get<{ slot: number }>('select slot from resource_samples order by at desc, slot desc limit 1');
+  const slot = last === undefined ? 0 : last.slot + 1;
+  const put = `insert into resource_samples(slot, at, figures, from_turn) values (?, ?, ?, ?)
+    on conflict(slot) do update set at = excluded.at, figures = excluded.figures`;
+  samples.forEach(({ at, figures }, i) =>
+    rows.run(put, (slot + i) % KEPT_SAMPLES, at, JSON.stringify(figures), NO_TURN),
+  );
+}
+
+/** What is kept, the oldest first. */
+export function readSamples(rows: Reader): Sample[] {
+  return rows
+    .all<{ at: number; figures: string }>('select at, figures from resource_samples order by at, slot')
+    .map(({ at, figures }) => ({ at, figures: JSON.parse(figures) as Figures }));
+}
+
+export function putTallies(rows: Pick<Rows, 'run'>, tallies: Tallies): void {
+  for (const [resource, tally] of tallies)
+    rows.run(
+      `insert into resource_tallies(resource, tally, from_turn) values (?, ?, ?)
+       on conflict(resource) do update set tally = excluded.tally`,
+      resource,
+      JSON.stringify(tally),
+      NO_TURN,
+    );
+}
+
+/** What forecasts came to so far. Of one that was open in another life nobody can say how it would have come out. */
+export function readTallies(rows: Reader): Map<ResourceName, ForecastTally> {
+  const found = rows.all<{ resource: ResourceName; tally: string }>('select resource, tally from resource_tallies');
+  return new Map(
+    found.map(({ resource, tally }) => [resource, { ...(JSON.parse(tally) as ForecastTally), open: null }]),
+  );
+}

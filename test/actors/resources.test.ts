@@ -1,0 +1,194 @@
+/** What a process runs on, as a supervisor watches it: the real figures of this very process. */
+import Database from 'better-sqlite3';
+import { afterEach, expect, test } from 'vitest';
+import { defineAction } from '../../actors/actions.ts';
+import type { ResourceOptions } from '../../actors/resource-options.ts';
+import { spawnSupervisor } from '../../actors/spawn.ts';
+import type { SupervisorEmitted } from '../../machines/supervisor.ts';
+import { tempStore } from '../support/temp.ts';
+
+const opened: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close();
+});
+
+const actions = { note: defineAction({ run: (n: number) => n }) };
+
+async function open(resources?: ResourceOptions | false, store = tempStore(), concurrency = 8) {
+  const supervisor = await spawnSupervisor({
+    store,
+    actions,
+    concurrency,
+    durability: 'process-crash',
+    ...(resources === undefined ? {} : { resources }),
+  });
+  opened.push(supervisor);
+  return supervisor;
+}
+
+/** One sample that is astray says nothing, so that a level needs three. */
+async function sampleTwice({ resources }: Awaited<ReturnType<typeof open>>): Promise<void> {
+  await resources.now();
+  await resources.now();
+}
+
+test('nothing has been sampled at the start, and one sample says what there is and what it cost', async () => {
+  const supervisor = await open();
+  expect(supervisor.resources.history('memory')).toEqual([]);
+  const { resources, admission, limit, cost } = await supervisor.resources.now();
+  for (const { value, limit: most } of Object.values(resources)) {
+    expect(value).toBeGreaterThanOrEqual(0);
+    expect(most).toBeGreaterThan(0);
+  }
+  expect(Object.keys(resources)).toEqual(
+    expect.arrayContaining(['memory', 'heap', 'disk', 'wal', 'cpu', 'loopUtilization']),
+  );
+  expect(resources.heap).toMatchObject({ level: 'normal', forecast: 'none', etaMs: null });
+  expect({ admission, limit, samples: cost.samples }).toEqual({ admission: 'open', limit: null, samples: 1 });
+  expect(cost.meanMs).toBeLessThan(50);
+  expect(supervisor.resources.history('memory')).toHaveLength(1);
+  expect(supervisor.resources.forecasts()).toEqual([]);
+  expect(supervisor.resources.score()).toMatchObject({ precision: null, recall: null });
+});
+
+test('a sample is taken by itself, is no turn, and is there in the next life', async () => {
+  const store = tempStore();
+  const supervisor = await open({ sampleMs: 100 }, store);
+  const { turn } = await supervisor.durable.send({ type: 'supervisor.resume' });
+  while (supervisor.resources.history('heap').length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+  const { turn: after } = await supervisor.durable.send({ type: 'supervisor.resume' });
+  expect(after - turn).toBe(1);
+  const before = supervisor.resources.history('heap');
+  await supervisor.close();
+  const again = await open({}, store);
+  expect(again.resources.history('heap').slice(0, before.length)).toEqual(before);
+});
+
+test('when nothing is short nothing is done', async () => {
+  const supervisor = await open();
+  expect(await supervisor.resources.optimize()).toEqual({ actions: [], freedBytes: 0, limit: null });
+});
+
+test('what is short is told, throttles, and has room made for it: asked first, then by cleanups', async () => {
+  let hoard: Buffer[] = [];
+  const asked: string[] = [];
+  const supervisor = await open({
+    sampleMs: 60_000,
+    coolDownMs: 1,
+    intervalMs: 60_000,
+    limits: { heap: 1_000_000 },
+    cleanups: {
+      hoard: () => {
+        const freed = hoard.reduce((sum, { length }) => sum + length, 0);
+        hoard = [];
+        return freed;
+      },
+      broken: () => {
+        throw new Error('no room here');
+      },
+    },
+  });
+  hoard.push(Buffer.alloc(1 << 20));
+  supervisor.resources.onPressure(({ resources }) => void asked.push(...resources.map(({ name }) => name)));
+  const heard: SupervisorEmitted[] = [];
+  supervisor.durable.on('*', (event) => void heard.push(event as unknown as SupervisorEmitted));
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+
+  await sampleTwice(supervisor);
+  const first = await supervisor.resources.optimize();
+  expect(first).toMatchObject({ actions: ['throttle', 'cleanUp'], limit: 4 });
+  expect(asked).toEqual(['heap']);
+  const climbed = (action: string) => heard.some((event) => event.type === 'pressure.acted' && event.action === action);
+  while (!climbed('runCleanups')) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(await warned).toMatchObject({ name: 'PerdureWarning', code: 'CLEANUP_FAILED' });
+  expect(heard).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'pressure.changed', resource: 'heap', level: 'critical' }),
+      expect.objectContaining({ type: 'pressure.acted', action: 'prune', error: null }),
+      expect.objectContaining({
+        type: 'pressure.acted',
+        action: 'runCleanups',
+        relief: { did: ['hoard', 'broken failed: no room here'], freedBytes: 1 << 20 },
+      }),
+    ]),
+  );
+  expect(hoard).toEqual([]);
+  expect(await supervisor.resources.now()).toMatchObject({ limit: 4, resources: { heap: { level: 'critical' } } });
+  expect((await supervisor.execute('note', 1)).kind).toBe('ok');
+});
+
+test('a handler and a cleanup that were taken back are not called any more, and a name can be used once', async () => {
+  const supervisor = await open({ sampleMs: 60_000, limits: { heap: 1 }, restMs: 60_000 });
+  let calls = 0;
+  const count = () => void (calls += 1);
+  supervisor.resources.onPressure(count).unsubscribe();
+  const registered = supervisor.resources.registerCleanup('cache', count);
+  expect(() => supervisor.resources.registerCleanup('cache', count)).toThrow(
+    expect.objectContaining({ code: 'OPTIONS_INVALID' }),
+  );
+  registered.unsubscribe();
+  supervisor.resources.registerCleanup('cache', () => {}).unsubscribe();
+  await sampleTwice(supervisor);
+  expect((await supervisor.resources.optimize()).actions).toContain('cleanUp');
+  expect(calls).toBe(0);
+});
+
+test('a life that finds nothing short, or that watches nothing, is held back by nothing of before', async () => {
+  const store = tempStore();
+  const pressed = await open({ sampleMs: 60_000, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
+  await sampleTwice(pressed);
+  expect((await pressed.resources.now()).limit).not.toBeNull();
+  await pressed.close();
+
+  const unwatched = await open(false, store);
+  expect(() => unwatched.resources.history('heap')).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }));
+  await expect(unwatched.resources.now()).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  await unwatched.execute('note', 1);
+  await unwatched.close();
+
+  const calm = await open({ sampleMs: 60_000 }, store);
+  expect(await calm.resources.now()).toMatchObject({ limit: null, admission: 'open' });
+});
+
+test('the log of the store is moved into it, and gives its disk back', async () => {
+  const path = tempStore();
+  const supervisor = await open({}, path);
+  for (let n = 0; n < 200; n++) await supervisor.execute('note', n);
+  const { store } = supervisor.durable;
+  expect(store.truncateLog()).toBeGreaterThan(100_000);
+  // While somebody reads from it, it stays, and nobody waits.
+  const reader = new Database(path, { readonly: true });
+  reader.exec('begin');
+  reader.prepare('select count(*) from actions').get();
+  await supervisor.execute('note', 200);
+  const began = performance.now();
+  expect(store.truncateLog()).toBe(0);
+  expect(performance.now() - began).toBeLessThan(1_000);
+  reader.close();
+  await supervisor.execute('note', 201);
+  expect(store.truncateLog()).toBeGreaterThan(0);
+});
+
+test.each([
+  [{ sampleMs: 5 }, 'sampleMs'],
+  [{ limits: { heap: 0 } }, 'limits.heap'],
+  [{ limits: { hep: 1 } }, 'did you mean "heap"'],
+  [{ limits: { disk: Infinity } }, 'limits.disk'],
+  [{ horizon: 1 }, 'did you mean "horizonMs"'],
+  [{ elevated: 0.9, critical: 0.8 }, 'elevated'],
+  [{ margin: 0.9 }, 'margin'],
+  [{ sampleMs: 100_000 }, 'silenceMs'],
+  [{ onPressure: 'clean' }, 'onPressure'],
+  [{ cleanups: { cache: 1 } }, 'cleanups.cache'],
+  ['all', 'must be an object'],
+])('options %j are refused, and nothing is made', async (resources, what) => {
+  await expect(open(resources as never)).rejects.toMatchObject({
+    code: 'OPTIONS_INVALID',
+    message: expect.stringContaining(what) as string,
+  });
+});
+
+test('a resource that there is not is refused by its name', async () => {
+  const supervisor = await open();
+  expect(() => supervisor.resources.history('memry' as never)).toThrow('did you mean "memory"');
+});
