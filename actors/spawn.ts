@@ -19,6 +19,7 @@ import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
+import { profilerMachine, type ProfilerMode, type ProfilerNotice } from '../machines/profiler.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
@@ -49,6 +50,9 @@ import { ESTIMATE_TABLES } from './estimates.ts';
 import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
+import { PROFILE_TABLES } from './profile-tables.ts';
+import { checkedMode } from './profiler.ts';
+import { Profiling } from './profiling.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
@@ -100,6 +104,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly maxInterruptions?: number;
   /** The threads in which actions with `thread` run. */
   readonly threads?: ThreadOptions;
+  /** How much is measured of where time goes. Default: as it was before, and `sampling` at first. */
+  readonly profiler?: ProfilerMode;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -120,6 +126,7 @@ export const TABLES = [
   ...SCHEDULE_TABLES,
   ...ESTIMATE_TABLES,
   ...MEMO_TABLES,
+  ...PROFILE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -128,6 +135,7 @@ export async function spawnSupervisor<TActions extends Actions>(
 ): Promise<Supervisor<TActions>> {
   checkCall('the supervisor', options);
   checkFunction('onApproval', options.onApproval);
+  const mode = options.profiler === undefined ? undefined : checkedMode(options.profiler);
   options.signal?.throwIfAborted();
   const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
   const { components, classify } = options;
@@ -151,6 +159,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     store.declare(TABLES);
     const { clock, rows } = store;
     unpark({ rows, registry, limits, clock });
+    const profiling = new Profiling(store);
     const progress = new Progress();
     const random = options.random ?? Math.random;
     const world = {
@@ -164,6 +173,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       retention,
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
       stalls,
+      profiling,
+      spans: profiling.actions,
       ...(pool === undefined ? {} : { pool }),
     };
     const attempts = new Attempts(world);
@@ -172,6 +183,8 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
+    profiling.begin(durable);
+    if (mode !== undefined && mode !== profiling.mode) await setMode(durable, mode);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
     const parts = {
@@ -182,6 +195,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       progress,
       attempts,
       stalls,
+      profiling,
       closeStore: owns,
       ...(background === undefined ? {} : { background }),
     };
@@ -229,12 +243,16 @@ export interface SupervisorWorld {
   readonly retention?: RetentionPolicy;
   readonly stalls?: StallMonitor;
   readonly pool?: ThreadPool;
+  readonly profiling?: Profiling;
 }
 
 /** The supervisor machine with everything that it needs provided. */
 export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)): typeof supervisorMachine {
   const { rows, clock } = world;
-  const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => rows.nameTurn({ ...name, at: clock.now() });
+  const nameTurn = (_: unknown, name: Omit<TurnName, 'at'>) => {
+    rows.nameTurn({ ...name, at: clock.now() });
+    rows.afterCommit(() => world.profiling?.checkpointed());
+  };
   const action = actionMachine.provide({
     actors: { attempter: attempts.attempter, ender: attempts.ender },
     actions: {
@@ -272,6 +290,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       background: backgroundMachine.provide({
         actions: { announce: sendParent((_, { notice }: { notice: BackgroundNotice }) => notice) },
+      }),
+      profiler: profilerMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: ProfilerNotice }) => notice) },
       }),
       retention: retentionMachine.provide({
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
@@ -348,4 +369,10 @@ async function configure(durable: Tree, concurrency: number): Promise<void> {
   if (durable.getSnapshot().context.concurrency === concurrency) return;
   const event: SupervisorCommand = { type: 'supervisor.configure', concurrency };
   await durable.send(event);
+}
+
+/** The mode is kept with the tree, unless the host says another. */
+async function setMode(durable: Tree, mode: ProfilerMode): Promise<void> {
+  const at = durable.store.clock.now();
+  await durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } });
 }

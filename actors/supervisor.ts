@@ -28,6 +28,8 @@ import { checkedId, plannedOf, refuseChanges, type PlanOptions } from './plan-in
 import { requestOf } from './reprioritise.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import { planProgress, type PlanProgress } from './plan-progress.ts';
+import { SupervisorProfiler } from './profiler.ts';
+import type { Profiling } from './profiling.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { SupervisorQueues } from './queues.ts';
@@ -86,6 +88,7 @@ export interface SupervisorParts {
   readonly progress: Progress;
   readonly attempts: Attempts;
   readonly stalls: StallMonitor;
+  readonly profiling: Profiling;
   /** There when actions run in threads. */
   readonly background?: Background;
   readonly closeStore: boolean;
@@ -102,6 +105,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly queues: SupervisorQueues;
   /** Actions that have failed for good. */
   readonly deadLetters: DeadLetters;
+  /** Where time goes. */
+  readonly profiler: SupervisorProfiler;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #backPressure = new BackPressure(() => this.#rows);
@@ -119,6 +124,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     };
     this.queues = new SupervisorQueues({ ...host, limits: parts.limits });
     this.deadLetters = new DeadLetters(host);
+    this.profiler = new SupervisorProfiler({ ...host, profiling: parts.profiling, path: durable.store.path });
     this.schedules = new Schedules({
       ...host,
       submission: (name, input, options) =>
@@ -450,9 +456,10 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, background, closeStore } = this.#parts;
+    const { durable, attempts, background, profiling, closeStore } = this.#parts;
     attempts.hold();
     await background?.drain(graceMs);
+    await profiling.close();
     if (durable.store.isOpen) attempts.closing();
     await durable.close();
     await attempts.idle(graceMs);

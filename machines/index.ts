@@ -7,6 +7,7 @@ export { backgroundMachine } from './background.ts';
 export { budgetMachine } from './budget.ts';
 export { componentMachine } from './component.ts';
 export { degradationMachine } from './degradation.ts';
+export { profilerMachine } from './profiler.ts';
 export { retentionMachine } from './retention.ts';
 export { schedulesMachine } from './schedules.ts';
 export { tracksMachine } from './tracks.ts';

@@ -104,11 +104,14 @@ export interface TraceEvent {
   readonly args: { readonly failed: boolean };
 }
 
-/** Spans as Chrome's trace, for chrome://tracing, Perfetto and speedscope. */
-export function chromeTraceOf(spans: readonly TracedSpan[]): {
+/** Chrome's trace format. */
+export interface ChromeTrace {
   readonly traceEvents: readonly TraceEvent[];
   readonly displayTimeUnit: 'ms';
-} {
+}
+
+/** Spans as Chrome's trace, for chrome://tracing, Perfetto and speedscope. */
+export function chromeTraceOf(spans: readonly TracedSpan[]): ChromeTrace {
   const ordered = [...spans].sort((a, b) => a.at - b.at || b.ms - a.ms);
   const lanes = new Lanes();
   const traceEvents = ordered.map((span) => ({

@@ -188,6 +188,11 @@ export class Profile {
     return removed;
   }
 
+  /** Those were not removed after all where they are kept. */
+  putRemoved(paths: readonly (readonly string[])[]): void {
+    this.#removed.push(...paths.map((path) => [...path]));
+  }
+
   /** F1. A caller is worth no less than what it calls, so that whoever stays keeps its callers. */
   #fold(): void {
     const values = this.values();

@@ -17,6 +17,7 @@ const LEAST_RATIO = 1.1;
 const LEAST_DEVIATION = 0.02;
 /** Medians below it are noise of clocks, ms. */
 const LEAST_MS = 0.05;
+const TOLD = 10;
 
 /** An operation that has become slower. */
 export interface Regression {
@@ -43,6 +44,11 @@ export function regressionsOf(run: Profile, earlier: readonly Profile[]): Regres
   return holm(candidates)
     .filter(({ p, ratio, medianMs }) => p < SIGNIFICANT && ratio >= LEAST_RATIO && medianMs >= LEAST_MS)
     .sort((a, b) => b.ratio - a.ratio);
+}
+
+/** The worst of them, for whoever is told. */
+export function regressionsTold(found: readonly Regression[]): Pick<Regression, 'path' | 'ratio'>[] {
+  return found.slice(0, TOLD).map(({ path, ratio }) => ({ path, ratio }));
 }
 
 interface Median {

@@ -9,6 +9,7 @@
  *   schedules ─executor.submit─> executor
  *   budget ───budget.changed──> executor, which gets stricter or lets go; and out
  *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
+ *   profiler ──profiler.*──> out; what it measures never comes here
  *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
@@ -33,6 +34,7 @@ import {
   type Submission,
   type WorkOff,
 } from './executor.ts';
+import { profilerMachine, type ProfilerCommand, type ProfilerNotice } from './profiler.ts';
 import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
@@ -78,6 +80,8 @@ export type SupervisorCommand =
   | ({ readonly type: 'supervisor.workOff' } & WorkOff)
   /** What becomes of the pool of threads. */
   | { readonly type: 'supervisor.background'; readonly event: BackgroundCommand }
+  /** How much is measured, and what was found. */
+  | { readonly type: 'supervisor.profiler'; readonly event: ProfilerCommand }
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -94,6 +98,7 @@ export type SupervisorEvent =
   | ScheduleNotice
   | BudgetNotice
   | BackgroundNotice
+  | ProfilerNotice
   | DegradationNotice
   | { readonly type: 'runtime.resumed'; readonly at: number; readonly turn: number };
 
@@ -113,6 +118,7 @@ export type SupervisorEmitted =
   | QueueNotice
   | BudgetNotice
   | BackgroundNotice
+  | ProfilerNotice
   | DegradationNotice
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind }
   | { readonly type: 'supervisor.paused' }
@@ -147,6 +153,7 @@ export const supervisorMachine = setup({
     schedules: schedulesMachine,
     retention: retentionMachine,
     background: backgroundMachine,
+    profiler: profilerMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -298,6 +305,7 @@ export const supervisorMachine = setup({
       else if (event.type === 'background.configure')
         enqueue.spawnChild('background', { id: 'background', systemId: 'background', input: event });
     }),
+    tellProfiler: sendTo('profiler', (_, { event }: { event: ProfilerCommand }) => event),
     /** A tree of before there were these. */
     spawnMissing: enqueueActions(({ enqueue, context, self }) => {
       const { children } = self.getSnapshot();
@@ -309,6 +317,7 @@ export const supervisorMachine = setup({
         enqueue.spawnChild('retention', { id: 'retention', systemId: 'retention' });
       if (children['budget'] === undefined)
         enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
+      if (children['profiler'] === undefined) enqueue.spawnChild('profiler', { id: 'profiler', systemId: 'profiler' });
       if (children['degradation'] === undefined)
         enqueue.spawnChild('degradation', { id: 'degradation', systemId: 'degradation', input: {} });
     }),
@@ -331,6 +340,7 @@ export const supervisorMachine = setup({
     { id: 'retention', src: 'retention', systemId: 'retention' },
     { id: 'budget', src: 'budget', systemId: 'budget', input: ({ context }) => ({ policy: context.budget }) },
     { id: 'degradation', src: 'degradation', systemId: 'degradation', input: {} },
+    { id: 'profiler', src: 'profiler', systemId: 'profiler' },
   ],
   initial: 'running',
   on: {
@@ -356,6 +366,9 @@ export const supervisorMachine = setup({
     'executor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
     'supervisor.background': { actions: { type: 'tellBackground', params: ({ event }) => event } },
+    'supervisor.profiler': { actions: { type: 'tellProfiler', params: ({ event }) => event } },
+    'profiler.changed': { actions: 'announce' },
+    'profiler.regressed': { actions: 'announce' },
     'background.changed': { actions: 'announce' },
     'background.quarantined': { actions: 'announce' },
     'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },

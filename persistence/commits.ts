@@ -43,6 +43,8 @@ export class Commits implements Batching {
   readonly payloads: Payloads;
   readonly rows: TurnRows;
   readonly history: History | undefined;
+  /** Told of every commit, after the host: telemetry. */
+  readonly reports = new Set<(report: CommitReport) => void>();
   readonly #options: CommitOptions;
   readonly #participants = new Map<string, Participant>();
   readonly #transaction: Transaction;
@@ -331,7 +333,8 @@ export class Commits implements Batching {
 
   #release(batch: Batch): void {
     const turn = this.turn - 1;
-    if (batch.report !== undefined) tell(this.#options.onCommit, batch.report);
+    const { report } = batch;
+    if (report !== undefined) for (const hear of [this.#options.onCommit, ...this.reports]) tell(hear, report);
     for (const stimulus of batch.stimuli) stimulus.resolve(turn);
     for (const { fn } of batch.afterCommit) tell(fn, undefined);
     for (const participant of batch.participants) {

@@ -41,6 +41,7 @@ test('the public names are these, and a change of them is meant', () => {
       'componentMachine',
       'degradationMachine',
       'executorMachine',
+      'profilerMachine',
       'retentionMachine',
       'schedulesMachine',
       'supervisorMachine',
