@@ -6,7 +6,8 @@ import type { Profile } from '../machines/profile.ts';
 import { FEWEST_RUNS, regressionsOf, type Regression } from '../machines/regressions.ts';
 import { summaryOf, type Summary } from '../machines/summary.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { measuredSteps, readAction, readPlan } from './ledger.ts';
+import { measuredSteps, readPlan } from './ledger.ts';
+import type { ActionRow } from './queue-tables.ts';
 import { ALL, earlierRuns, readProfile, type ProfileRun } from './profile-tables.ts';
 
 /** What the profiler says of all work, or of a run of a plan. */
@@ -56,10 +57,13 @@ export function reportOn(rows: Reader, { run, profile }: Profiled): ProfileRepor
   };
 }
 
+type Times = Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'>;
+const TIMES = 'select started_at, settled_at, work_ms from actions where id = ?';
+
 function planProfile(rows: Reader, run: ProfileRun, profile: Profile): PlanProfile {
   const plan = readPlan(rows, run.id);
   const summary = summaryOf(
-    measuredSteps(rows, run.id, (action) => readAction(rows, action)),
+    measuredSteps(rows, run.id, (action) => rows.get<Times>(TIMES, action)),
     plan?.slots ?? 0,
   );
   const earlier = earlierRuns(rows, run);

@@ -128,10 +128,12 @@ export class Profiling {
     const slower = slowerIn(this.#store.rows, this.#writer.asRow(run), run.profile);
     this.recorder.charge(performance.now() - began);
     if (slower.length === 0) return;
-    const { id: plan, plan: name } = run;
     const event: ProfilerCommand = {
-      ...{ type: 'profiler.found', plan, name, at: this.#store.clock.now() },
+      type: 'profiler.found',
+      plan: run.id,
+      name: run.plan,
       operations: regressionsTold(slower),
+      at: this.#store.clock.now(),
     };
     // That it could not be committed is told as any failure of the store is.
     this.#durable?.send({ type: 'supervisor.profiler', event }).catch(() => {});

@@ -8,7 +8,7 @@
  *    (its weight); what lies in a span is measured as that is. While there are few, all are.
  * R3 What it costs is measured with it: of one call in {@link TIMED_EVERY} exactly.
  */
-import { Profile, type ProfileNode, type SpanKind } from '../machines/profile.ts';
+import type { Profile, ProfileNode, SpanKind } from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
 import type { ProfilerMode } from '../machines/profiler.ts';
 import { OpenSpan } from '../machines/spans.ts';
@@ -230,11 +230,8 @@ export function openOf(span: ActiveSpan | undefined): ActiveSpan | undefined {
 }
 
 function unmeasured(name: string, kind: SpanKind, outer: ActiveSpan | undefined): ActiveSpan {
-  return {
-    ...{ name, kind, weight: 0, outer, open: undefined, node: undefined, run: undefined, runNode: undefined },
-    id: 0,
-    isOver: false,
-  };
+  const nowhere = { open: undefined, node: undefined, run: undefined, runNode: undefined };
+  return { ...nowhere, name, kind, weight: 0, outer, id: 0, isOver: false };
 }
 
 /** R2. Chance, and no fixed step, so that what comes in turns is not missed in turns. */

@@ -69,12 +69,14 @@ export interface Recommendation {
 
 /** What a profile says. */
 export interface Findings {
-  /** Calls that have ended. */
+  /** Calls that have ended, of work and waits. */
   readonly spans: number;
   /** The work of all, each moment counted once for everybody who worked in it, ms. */
   readonly workMs: number;
-  /** The operations, by the time of their own. */
+  /** What was worked and waited for, by the time of its own. */
   readonly operations: readonly OperationReport[];
+  /** What Perdure itself did: commits, and in full mode turns and the actors in them. */
+  readonly runtime: readonly OperationReport[];
   /** The fewest operations that make up 80 % of all work. */
   readonly bottlenecks: readonly string[];
   readonly hotPaths: readonly HotPath[];
@@ -90,14 +92,16 @@ export interface Findings {
  */
 export function findingsOf(profile: Profile, watchedMs: number, summary?: Summary): Findings {
   const nodes = [...profile.nodes()];
-  const operations = operationsOf(nodes, watchedMs);
+  const all = operationsOf(nodes, watchedMs);
+  const operations = all.filter(({ kind }) => kind !== 'runtime');
   const work = operations.filter(({ kind }) => kind === 'work');
   const workMs = work.reduce((sum, { selfMs }) => sum + selfMs, 0);
   const bottlenecks = bottlenecksOf(work, workMs);
   return {
-    spans: nodes.reduce((sum, { count }) => sum + count, 0),
+    spans: operations.reduce((sum, { count }) => sum + count, 0),
     workMs,
     operations,
+    runtime: all.filter(({ kind }) => kind === 'runtime'),
     bottlenecks: bottlenecks.map(({ name }) => name),
     hotPaths: hotPathsOf(nodes, workMs),
     recommendations: [...ofPlan(summary), ...ofWork(bottlenecks), ...ofFailures(work), ...ofWaits(operations, workMs)],
@@ -116,7 +120,7 @@ function operationsOf(nodes: readonly ProfileNode[], watchedMs: number): Operati
   }
   return [...groups.values()]
     .map((group) => operationOf(group, sums, watchedMs))
-    .sort((a, b) => b.selfMs - a.selfMs || b.count - a.count);
+    .sort((a, b) => b.selfMs - a.selfMs || b.totalMs - a.totalMs || b.count - a.count);
 }
 
 function operationOf(

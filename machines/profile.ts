@@ -63,9 +63,9 @@ export class ProfileNode {
   }
 
   get path(): string[] {
-    const path: string[] = [];
-    for (let node: ProfileNode = this; node.parent !== undefined; node = node.parent) path.unshift(node.name);
-    return path;
+    const path = [this.name];
+    for (let { parent } = this; parent?.parent !== undefined; { parent } = parent) path.push(parent.name);
+    return path.reverse();
   }
 
   toJSON(): StoredNode {

@@ -40,8 +40,8 @@ function fraction(x: number, a: number, b: number): number {
 /** Lanczos' approximation. */
 function logGamma(x: number): number {
   const coefficients = [
-    76.18009172947146, -86.50532032941677, 24.01409824083091, -1.231739572450155, 0.1208650973866179e-2,
-    -0.5395239384953e-5,
+    76.18009172947146, -86.50532032941678, 24.01409824083091, -1.231739572450155, 0.001208650973866179,
+    -0.000005395239384953,
   ];
   const base = x + 5.5;
   const series = coefficients.reduce((sum, coefficient, at) => sum + coefficient / (x + 1 + at), 1.000000000190015);
