@@ -9,9 +9,11 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AttemptInput } from '../machines/action-state.ts';
+import type { ActionPhase } from '../machines/profile-report.ts';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { policyOfText } from './earlier-versions.ts';
 import { readProfile, readRun } from './profile-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
 import type { ActiveSpan, MeasuredRun, SpanRecorder } from './span-recorder.ts';
@@ -19,10 +21,10 @@ import type { ActiveSpan, MeasuredRun, SpanRecorder } from './span-recorder.ts';
 /** Actions that are followed at a time. */
 const MOST_ACTIONS = 10_000;
 
-const PHASES = { run: 'attempt', undo: 'undo', fallback: 'fallback' } as const;
+const PHASES = { run: 'attempt', undo: 'undo', fallback: 'fallback' } as const satisfies Record<string, ActionPhase>;
 
 /** What is to be known of an action whose attempt begins. */
-export type AttemptedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'submitted_at' | 'not_before' | 'round'>;
+export type AttemptedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'submitted_at' | 'not_before' | 'round'>;
 
 interface Followed {
   readonly span: ActiveSpan;
@@ -89,7 +91,7 @@ export class ActionSpans {
   }
 
   /** What lay between the end of the last attempt and now. */
-  #rest({ span, endedAt }: Followed, name: string): void {
+  #rest({ span, endedAt }: Followed, name: ActionPhase): void {
     const { recorder } = this.#world;
     if (span.weight === 0) return;
     const rest = recorder.begin(name, 0, { kind: 'wait', within: span, at: endedAt });
@@ -105,7 +107,7 @@ export class ActionSpans {
     const since = Math.max(row.submitted_at, row.not_before ?? 0);
     const queuedMs = isFirst ? Math.max(0, clock.now() - since) : 0;
     const run = weight === 0 || row.plan === null ? undefined : this.#runOf(row.plan, row.id);
-    const span = recorder.begin(row.name, weight, { at: now - queuedMs, run });
+    const span = recorder.begin(weight === 0 ? row.name : subjectOf(row), weight, { at: now - queuedMs, run });
     if (weight > 0 && isFirst) {
       const queued = recorder.begin('queued', 0, { kind: 'wait', within: span, at: now - queuedMs });
       recorder.end(queued, false, now);
@@ -137,4 +139,9 @@ export class ActionSpans {
     const found = readRun(rows, id);
     return { plan, profile: readProfile(rows, id), beganAt: found?.beganAt ?? clock.now() };
   }
+}
+
+/** What its history is kept under: all commands are one action, and each does something else. */
+function subjectOf({ name, policy }: AttemptedRow): string {
+  return policyOfText(policy).risk.subject ?? name;
 }

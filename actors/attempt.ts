@@ -201,7 +201,7 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
 }
 
 /** What there is to do. Every attempt reads it: no more of the row than that. */
-type WorkRow = Pick<ActionRow, 'version' | 'input' | 'policy' | 'pays'> & AttemptedRow;
+type WorkRow = Pick<ActionRow, 'version' | 'input' | 'pays'> & AttemptedRow;
 
 const WORK_ROW =
   'select id, name, version, input, plan, policy, pays, submitted_at, not_before, round from actions where id = ?';

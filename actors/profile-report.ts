@@ -15,7 +15,7 @@ export interface ProfileReport extends Findings {
   /** Since when, wall-clock ms since 1970, and for how long it was measured, ms. */
   readonly since: number;
   readonly watchedMs: number;
-  /** What measuring itself took, of all work: ms, and as a part of the time. Reckoned from every 64th call. */
+  /** What measuring itself took, of all work: ms, and as a part of the time. Reckoned from some of the calls. */
   readonly overhead: { readonly ms: number; readonly share: number };
   /** Spans that were begun and of which nobody heard how they ended. */
   readonly dropped: number;

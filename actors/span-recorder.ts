@@ -21,7 +21,10 @@ export const PAGE = 250;
 /** While it samples: outermost spans that are measured in a window, of each kind that is told apart, and its length in ms. */
 const SAMPLES = 20;
 const WINDOW_MS = 100;
-const TIMED_EVERY = 64;
+/** No multiple of what comes in turns: as many begin as end. */
+const TIMED_EVERY = 61;
+/** A call that took longer was interrupted: it stands for itself alone. ms */
+const INTERRUPTED_MS = 0.05;
 
 /** A run of a plan that is measured. */
 export interface MeasuredRun {
@@ -107,6 +110,11 @@ export class SpanRecorder {
     return this.#clock.monotonic?.() ?? this.#clock.now();
   }
 
+  /** R3. */
+  #timed(ms: number): void {
+    this.#ownMs += ms < INTERRUPTED_MS ? ms * TIMED_EVERY : ms;
+  }
+
   /** Counts time that was spent on measuring, ms. */
   charge(ms: number): void {
     this.#ownMs += ms;
@@ -146,7 +154,7 @@ export class SpanRecorder {
   begin(name: string, weight: number, { kind = 'work', within, at, run: place }: SpanPlace = {}): ActiveSpan {
     const began = this.#calls++ % TIMED_EVERY === 0 ? performance.now() : undefined;
     const span = this.#span(name, weight, kind, within, at, place);
-    if (began !== undefined) this.#ownMs += (performance.now() - began) * TIMED_EVERY;
+    if (began !== undefined) this.#timed(performance.now() - began);
     return span;
   }
 
@@ -180,7 +188,7 @@ export class SpanRecorder {
     if (span.open === undefined) return;
     const began = this.#calls++ % TIMED_EVERY === 0 ? performance.now() : undefined;
     this.#record(span, failed, at ?? this.now());
-    if (began !== undefined) this.#ownMs += (performance.now() - began) * TIMED_EVERY;
+    if (began !== undefined) this.#timed(performance.now() - began);
   }
 
   #record({ open, node, run, runNode, weight, outer, id, name, kind }: ActiveSpan, failed: boolean, at: number): void {

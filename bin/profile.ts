@@ -72,7 +72,7 @@ function save(file: string, content: unknown): void {
   } catch (cause) {
     throw new PerdureError('OPTIONS_INVALID', `${file} cannot be written: ${(cause as Error).message}`, {
       cause,
-      facts: { file },
+      facts: { target: file },
     });
   }
 }

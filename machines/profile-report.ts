@@ -10,6 +10,14 @@ import type { Profile, ProfileNode, SpanKind } from './profile.ts';
 import { Sketch } from './sketch.ts';
 import type { Summary } from './summary.ts';
 
+const PHASES: ReadonlySet<string> = new Set<ActionPhase>([
+  'queued',
+  'attempt',
+  'undo',
+  'fallback',
+  'back-off',
+  'commit',
+]);
 /** The part of all work whose operations are the bottlenecks. */
 const MOST_OF_IT = 0.8;
 /** A way is hot when it ends in so much of all work. */
@@ -22,7 +30,10 @@ const FAILING = 0.2;
 const FEW = 10;
 const LONG_TAIL = 10;
 
-/** An operation, wherever it was called from. */
+/** A part of an action's time. */
+export type ActionPhase = 'queued' | 'attempt' | 'undo' | 'fallback' | 'back-off' | 'commit';
+
+/** An operation, wherever it was called from; a phase of an action as `mail: attempt`. */
 export interface OperationReport {
   readonly name: string;
   readonly kind: SpanKind;
@@ -104,7 +115,11 @@ export function findingsOf(profile: Profile, watchedMs: number, summary?: Summar
     runtime: all.filter(({ kind }) => kind === 'runtime'),
     bottlenecks: bottlenecks.map(({ name }) => name),
     hotPaths: hotPathsOf(nodes, workMs),
-    recommendations: [...ofPlan(summary), ...ofWork(bottlenecks), ...ofFailures(work), ...ofWaits(operations, workMs)],
+    recommendations: [
+      ...(summary === undefined ? ofWork(bottlenecks) : ofPlan(summary)),
+      ...ofFailures(work),
+      ...ofWaits(operations, workMs),
+    ],
   };
 }
 
@@ -112,10 +127,11 @@ function operationsOf(nodes: readonly ProfileNode[], watchedMs: number): Operati
   const groups = new Map<string, ProfileNode[]>();
   const sums = new Map<SpanKind, number>();
   for (const node of nodes) {
-    const { kind, name, selfMs } = node;
+    const { kind, selfMs } = node;
     sums.set(kind, (sums.get(kind) ?? 0) + selfMs);
-    const group = groups.get(`${kind} ${name}`);
-    if (group === undefined) groups.set(`${kind} ${name}`, [node]);
+    const key = `${kind} ${operationName(node)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [node]);
     else group.push(node);
   }
   return [...groups.values()]
@@ -123,18 +139,24 @@ function operationsOf(nodes: readonly ProfileNode[], watchedMs: number): Operati
     .sort((a, b) => b.selfMs - a.selfMs || b.totalMs - a.totalMs || b.count - a.count);
 }
 
+/** What all actions have in common, their phases, says something only with the action. */
+function operationName({ name, parent }: ProfileNode): string {
+  const isPhase = PHASES.has(name) && parent?.parent !== undefined && parent.parent.parent === undefined;
+  return isPhase ? `${parent.name}: ${name}` : name;
+}
+
 function operationOf(
   group: readonly ProfileNode[],
   sums: ReadonlyMap<SpanKind, number>,
   watchedMs: number,
 ): OperationReport {
-  const { name, kind } = group[0] as ProfileNode;
+  const { kind } = group[0] as ProfileNode;
   const sum = (of: (node: ProfileNode) => number) => group.reduce((total, node) => total + of(node), 0);
   const [count, failures, selfMs] = [sum((n) => n.count), sum((n) => n.failures), sum((n) => n.selfMs)];
   const sketch = new Sketch();
   for (const node of group) sketch.merge(node.sketch);
   return {
-    name,
+    name: operationName(group[0] as ProfileNode),
     kind,
     count,
     failures,
@@ -184,8 +206,8 @@ const percent = (share: number) => `${Math.round(share * 100)} %`;
 const ms = (value: number) => `${value >= 10 ? Math.round(value) : Number(value.toPrecision(2))} ms`;
 
 /** Only what lies on the critical path makes a plan faster. */
-function ofPlan(summary: Summary | undefined): Recommendation[] {
-  if (summary === undefined || summary.makespanMs === 0) return [];
+function ofPlan(summary: Summary): Recommendation[] {
+  if (summary.makespanMs === 0) return [];
   return summary.criticalPath
     .map(({ step, ranMs }) => ({ step, ranMs, share: ranMs / summary.makespanMs }))
     .filter(({ share }) => share >= HOT)
@@ -233,16 +255,18 @@ function ofFailures(work: readonly OperationReport[]): Recommendation[] {
 }
 
 function ofWaits(operations: readonly OperationReport[], workMs: number): Recommendation[] {
-  const queued = operations.find(({ name, kind }) => kind === 'wait' && name === 'queued');
-  if (queued === undefined || queued.selfMs <= workMs) return [];
-  const share = part(queued.selfMs, queued.selfMs + workMs);
+  const queued = operations.filter(({ name, kind }) => kind === 'wait' && name.endsWith(': queued'));
+  const queuedMs = queued.reduce((sum, { selfMs }) => sum + selfMs, 0);
+  const [longest] = queued;
+  if (longest === undefined || queuedMs <= workMs) return [];
+  const share = part(queuedMs, queuedMs + workMs);
   return [
     {
-      operation: queued.name,
+      operation: longest.name,
       of: 'work',
       share,
       mostSpeedUp: mostSpeedUp(share),
-      reason: `actions wait longer for a slot (${ms(queued.meanMs)} each) than they work: more at once, if the machine bears it`,
+      reason: `actions wait longer for a slot (${ms(longest.meanMs)} each of these) than they work: more at once, if the machine bears it`,
     },
   ];
 }

@@ -156,10 +156,11 @@ test('an action has its phases, and what its work measures lies in its attempt',
   const second = supervisor.submit('own', 60);
   await inTime(clock, Promise.all([first, second].map(async (handle) => (await handle).outcome)), 5);
   const { hotPaths, operations } = supervisor.profiler.report();
-  expect(found(operations, 'attempt')).toMatchObject({ count: 3, failures: 1, kind: 'work' });
+  expect(found(operations, 'timed: attempt')).toMatchObject({ count: 2, failures: 1, kind: 'work', selfMs: 400 });
+  expect(found(operations, 'own: attempt')).toMatchObject({ count: 1, failures: 0, totalMs: 100, selfMs: 60 });
   expect(found(operations, 'timed')).toMatchObject({ count: 1, failures: 0 });
-  expect(found(operations, 'queued')).toMatchObject({ count: 2, kind: 'wait' });
-  const slept = found(operations, 'back-off');
+  expect(found(operations, 'own: queued')).toMatchObject({ count: 1, kind: 'wait' });
+  const slept = found(operations, 'timed: back-off');
   expect(slept).toMatchObject({ count: 1, kind: 'wait' });
   expect(slept?.totalMs).toBeGreaterThan(100);
   expect(hotPaths.map(({ path, selfMs }) => ({ path, selfMs }))).toEqual([

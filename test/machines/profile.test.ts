@@ -205,3 +205,29 @@ test('in a trace what overlaps has a lane of its own, and what lies in another i
   expect(tid('s3')).not.toBe(tid('s1'));
   expect(tid('s6')).toBe(1);
 });
+
+test('when actions wait longer for a slot than they work, more at once is worth most', () => {
+  const profile = new Profile();
+  const mail = profile.at(undefined, 'mail');
+  for (const [name, kind, ms] of [
+    ['queued', 'wait', 900],
+    ['attempt', 'work', 100],
+  ] as const) {
+    const phase = profile.at(mail, name, kind);
+    profile.begin(phase);
+    profile.end(phase, { inclusiveMs: ms, selfMs: ms }, false, 1);
+  }
+  const { workMs, operations, recommendations } = findingsOf(profile, 1_000);
+  expect(workMs).toBe(100);
+  expect(operations.map(({ name, share }) => [name, share])).toEqual([
+    ['mail: queued', 1],
+    ['mail: attempt', 1],
+    ['mail', 0],
+  ]);
+  expect(recommendations.at(-1)).toMatchObject({
+    operation: 'mail: queued',
+    share: 0.9,
+    mostSpeedUp: expect.closeTo(10),
+    reason: expect.stringContaining('900 ms each'),
+  });
+});
