@@ -10,11 +10,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AttemptInput } from '../machines/action-state.ts';
 import type { ActionPhase } from '../machines/profile-report.ts';
+import type { Profile } from '../machines/profile.ts';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
-import { readProfile, readRun } from './profile-tables.ts';
+import { readRun } from './profile-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
 import type { ActiveSpan, MeasuredRun, SpanRecorder } from './span-recorder.ts';
 
@@ -37,6 +38,8 @@ export interface ActionSpansWorld {
   readonly rows: Pick<Rows, 'get' | 'all'>;
   readonly clock: Clock;
   readonly recorder: SpanRecorder;
+  /** What was measured of a run before. */
+  readonly read: (run: string) => Profile;
 }
 
 export class ActionSpans {
@@ -119,10 +122,16 @@ export class ActionSpans {
   }
 
   #forgetOldest(): void {
-    for (const [id] of this.#followed) {
+    for (const [id, { span }] of this.#followed) {
       this.#followed.delete(id);
-      return this.#world.recorder.drop();
+      return this.#world.recorder.abandon(span);
     }
+  }
+
+  /** What runs begins anew, or is there no more: the tree was read back. */
+  reopened(): void {
+    for (const { span } of this.#followed.values()) this.#world.recorder.abandon(span);
+    this.#followed.clear();
   }
 
   /** The run that an action is a step of, and the name of the step; the members of a fan-out are of one kind. */
@@ -137,7 +146,7 @@ export class ActionSpans {
     const { rows, clock } = this.#world;
     const plan = rows.get<{ name: string }>('select name from plans where id = ?', id)?.name ?? id;
     const found = readRun(rows, id);
-    return { plan, profile: readProfile(rows, id), beganAt: found?.beganAt ?? clock.now() };
+    return { plan, profile: this.#world.read(id), beganAt: found?.beganAt ?? clock.now() };
   }
 }
 

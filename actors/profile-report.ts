@@ -82,7 +82,7 @@ export function slowerIn(rows: Pick<Rows, 'get' | 'all'>, run: ProfileRun, profi
   if (earlier.length < FEWEST_RUNS) return [];
   return regressionsOf(
     profile,
-    earlier.map(({ id }) => readProfile(rows, id)),
+    earlier.map(({ id }) => readProfile(rows, id).profile),
   );
 }
 

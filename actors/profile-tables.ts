@@ -5,6 +5,7 @@
  */
 import { MOST_OPERATIONS, Profile, type ProfileNode, type SpanKind, type StoredNode } from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
+import { Sketch } from '../machines/sketch.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 
@@ -108,25 +109,27 @@ interface OperationRow {
   readonly sketch: string;
 }
 
-/** What was measured of a run. Throws ROW_CORRUPT for what nobody wrote. */
-export function readProfile(rows: Reader, run: string): Profile {
+/** What was measured of a run, and how many rows of it cannot be read. */
+export function readProfile(rows: Reader, run: string): { readonly profile: Profile; readonly damaged: number } {
   const found = rows.all<OperationRow>(
     'select path, kind, count, failures, total_ms, self_ms, sketch from profile_operations where run = ?',
     run,
   );
   const profile = new Profile(run === ALL ? MOST_OPERATIONS : OPERATIONS_OF_RUN);
-  profile.restore(
-    found.map(({ path, kind, count, failures, total_ms: totalMs, self_ms: selfMs, sketch }) => ({
-      path: JSON.parse(path) as string[],
-      kind,
-      count,
-      failures,
-      totalMs,
-      selfMs,
-      sketch: JSON.parse(sketch) as StoredNode['sketch'],
-    })),
-  );
-  return profile;
+  const sound = found.flatMap((row) => nodeOf(row) ?? []);
+  profile.restore(sound);
+  return { profile, damaged: found.length - sound.length };
+}
+
+function nodeOf(row: OperationRow): StoredNode | undefined {
+  const { kind, count, failures, total_ms: totalMs, self_ms: selfMs } = row;
+  try {
+    const path = JSON.parse(row.path) as string[];
+    const sketch = Sketch.from(JSON.parse(row.sketch)).toJSON();
+    return { path, kind, count, failures, totalMs, selfMs, sketch };
+  } catch {
+    return undefined;
+  }
 }
 
 const keyOf = (run: string, path: string) => `${run}\n${path}`;
@@ -213,5 +216,13 @@ export function lastPage(rows: Reader): number {
 export function readTrace(rows: Reader): TracedSpan[] {
   return rows
     .all<{ spans: string }>('select spans from profile_traces order by at')
-    .flatMap(({ spans }) => JSON.parse(spans) as TracedSpan[]);
+    .flatMap(({ spans }) => spansOf(spans));
+}
+
+function spansOf(text: string): TracedSpan[] {
+  try {
+    return JSON.parse(text) as TracedSpan[];
+  } catch {
+    return [];
+  }
 }

@@ -187,6 +187,6 @@ function write(rows: Rows, { runs, operations, removed, traced }: Changes, page:
     if (run.id !== ALL) forgetRuns(rows, run.plan);
   }
   for (const { run, paths } of removed) removeOperations(rows, run, paths);
-  for (const { run, node } of operations) if (!node.isFolded) writeOperation(rows, run, node);
+  for (const { run, node } of operations) if (node.gone === undefined) writeOperation(rows, run, node);
   if (traced.length > 0) writeTrace(rows, page + 1, at, traced);
 }

@@ -2,7 +2,7 @@
  * The profiler at work: it listens to what the supervisor and its store tell, has it recorded, and has that written. What runs is
  * not wrapped for it, but for attempts while they are measured.
  */
-import { MOST_OPERATIONS, Profile } from '../machines/profile.ts';
+import type { Profile } from '../machines/profile.ts';
 import { regressionsTold } from '../machines/regressions.ts';
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { ProfilerCommand, ProfilerMode } from '../machines/profiler.ts';
@@ -28,8 +28,9 @@ export class Profiling {
 
   constructor(store: Store) {
     this.#store = store;
-    this.recorder = new SpanRecorder(store.clock, readProfile(store.rows, ALL));
-    this.actions = new ActionSpans({ rows: store.rows, clock: store.clock, recorder: this.recorder });
+    const read = (run: string) => this.#read(run);
+    this.recorder = new SpanRecorder(store.clock, read(ALL));
+    this.actions = new ActionSpans({ rows: store.rows, clock: store.clock, recorder: this.recorder, read });
     this.#actors = new ActorSpans(this.recorder);
     this.#writer = new ProfileWriter(store, this.recorder, () => void this.#compareEnded());
   }
@@ -39,7 +40,10 @@ export class Profiling {
     this.#durable = durable;
     durable.on('profiler.changed', () => this.#follow());
     // Its actors are others now.
-    durable.on('reopened', () => this.#follow());
+    durable.on('reopened', () => {
+      this.actions.reopened();
+      this.#follow();
+    });
     durable.on('action.settled', ({ id, kind }) => this.actions.settled(id as string, kind as OutcomeKind));
     durable.on('plan.settled', ({ plan }) => this.#planSettled(plan as string));
     this.#store.commits.reports.add(this.#committed);
@@ -61,7 +65,7 @@ export class Profiling {
     const measured = this.recorder.runs.get(plan);
     if (measured !== undefined) return { run: this.#writer.asRow(measured), profile: measured.profile };
     const run = readRun(this.#store.rows, plan);
-    return run && { run, profile: readProfile(this.#store.rows, plan) };
+    return run && { run, profile: this.#read(plan) };
   }
 
   /** Writes what is new. */
@@ -71,7 +75,7 @@ export class Profiling {
 
   /** Forgets all that was measured. */
   async clear(): Promise<void> {
-    this.recorder.clear(new Profile(MOST_OPERATIONS));
+    this.recorder.clear();
     await this.#writer.clear();
   }
 
@@ -83,12 +87,20 @@ export class Profiling {
     await this.#writer.close();
   }
 
+  /** What cannot be read is left out: telemetry must keep nobody from starting. */
+  #read(run: string): Profile {
+    const { profile, damaged } = readProfile(this.#store.rows, run);
+    if (damaged > 0) {
+      const detail = `${damaged} rows of what was measured of ${run === ALL ? 'all work' : `"${run}"`} cannot be read, and are left out.`;
+      this.#store.incident({ kind: 'profile.damaged', detail, once: true });
+    }
+    return profile;
+  }
+
   /** The mode is the actor's. */
   #follow(): void {
     const durable = this.#durable as Tree;
-    const { children } = durable.getSnapshot();
-    const actor = (children as Readonly<Record<string, { getSnapshot(): unknown } | undefined>>)['profiler'];
-    const mode = (actor?.getSnapshot() as { readonly value: ProfilerMode } | undefined)?.value ?? 'off';
+    const mode = modeOf(durable);
     this.recorder.mode = mode;
     if (mode === 'full') this.#actors.attach(durable.actor);
     else this.#actors.detach();
@@ -138,4 +150,11 @@ export class Profiling {
     // That it could not be committed is told as any failure of the store is.
     this.#durable?.send({ type: 'supervisor.profiler', event }).catch(() => {});
   }
+}
+
+/** The mode of a supervisor's profiler. */
+export function modeOf(durable: Tree): ProfilerMode {
+  const { children } = durable.getSnapshot();
+  const actor = (children as Readonly<Record<string, { getSnapshot(): unknown } | undefined>>)['profiler'];
+  return (actor?.getSnapshot() as { readonly value: ProfilerMode } | undefined)?.value ?? 'off';
 }

@@ -69,7 +69,7 @@ export class SpanRecorder {
   readonly #clock: Clock;
   readonly #samplers: Readonly<Record<Sampled, Sampler>> = { actions: new Sampler(1), spans: new Sampler(7) };
   readonly #runs = new Map<string, MeasuredRun>();
-  #all: Profile;
+  readonly #all: Profile;
   #traced: TracedSpan[] = [];
   #nextId: number;
   #calls = 0;
@@ -120,7 +120,18 @@ export class SpanRecorder {
     this.#ownMs += ms;
   }
 
-  drop(): void {
+  /** Nobody will hear how it ended. */
+  abandon(span: ActiveSpan): void {
+    if (span.isOver) return;
+    span.isOver = true;
+    const { open, node, run, runNode } = span;
+    if (open === undefined || node === undefined) return;
+    open.end(this.now());
+    this.#all.abandon(node);
+    if (run !== undefined && runNode !== undefined) {
+      run.profile.abandon(runNode);
+      run.open -= 1;
+    }
     this.#dropped += 1;
   }
 
@@ -144,8 +155,9 @@ export class SpanRecorder {
   }
 
   /** Forgets all that was measured. */
-  clear(all: Profile): void {
-    this.#all = all;
+  clear(): void {
+    this.#all.clear();
+    for (const { profile } of this.#runs.values()) profile.clear();
     this.#runs.clear();
     this.#traced = [];
     this.#ownMs = this.#dropped = 0;

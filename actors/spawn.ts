@@ -52,7 +52,7 @@ import { PLAN_TABLES } from './plan-tables.ts';
 import { planActions } from './plans.ts';
 import { PROFILE_TABLES } from './profile-tables.ts';
 import { checkedMode } from './profiler.ts';
-import { Profiling } from './profiling.ts';
+import { Profiling, modeOf } from './profiling.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
@@ -183,8 +183,8 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
+    if (mode !== undefined && mode !== modeOf(durable)) await setMode(durable, mode);
     profiling.begin(durable);
-    if (mode !== undefined && mode !== profiling.mode) await setMode(durable, mode);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
     const parts = {

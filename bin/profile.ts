@@ -58,7 +58,7 @@ function find(rows: StoreReader, store: string, plan: string | undefined): Profi
   const id = plan === undefined ? ALL : planIn(rows, plan);
   const run = readRun(rows, id);
   if (run === undefined) throw noProfile(plan ?? 'all work', store);
-  return { run, profile: readProfile(rows, id) };
+  return { run, profile: readProfile(rows, id).profile };
 }
 
 function planIn(rows: StoreReader, named: string): string {

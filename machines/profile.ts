@@ -50,8 +50,8 @@ export class ProfileNode {
   sketch = new Sketch();
   /** It changed since it was stored. */
   isDirty = false;
-  /** It went into `other`. */
-  isFolded = false;
+  /** It went into `other`, or was forgotten: it is no part of the tree any more. */
+  gone: 'folded' | 'forgotten' | undefined;
   /** Something of its name is around it. */
   readonly isNested: boolean;
 
@@ -99,12 +99,12 @@ export class Profile {
   at(parent: ProfileNode | undefined, given: string, kind: SpanKind = 'work'): ProfileNode {
     const name = given.length > LONGEST_NAME ? given.slice(0, LONGEST_NAME) : given;
     if (parent?.name === name && parent !== this.root) return parent;
-    const around = parent === undefined || parent.isFolded ? this.root : parent;
+    const around = parent === undefined || parent.gone !== undefined ? this.root : parent;
     const known = around.children.get(name);
     if (known !== undefined) return known;
     if (this.#size >= 2 * this.#limit) {
       this.#fold();
-      if (around.isFolded) return this.#other();
+      if (around.gone !== undefined) return this.#other();
     }
     return this.#made(around, name, kind);
   }
@@ -125,6 +125,19 @@ export class Profile {
     node.inFlight += 1;
   }
 
+  /** Nobody will hear how a call ended. */
+  abandon(node: ProfileNode): void {
+    node.inFlight -= 1;
+  }
+
+  /** Forgets everything. What is under way counts no more. */
+  clear(): void {
+    for (const node of this.nodes()) node.gone = 'forgotten';
+    this.root.children.clear();
+    this.#size = 0;
+    this.#removed = [];
+  }
+
   /** A call has ended (F2). One of several that stand for it has a greater `weight`. */
   end(
     node: ProfileNode,
@@ -134,7 +147,8 @@ export class Profile {
     within?: ProfileNode,
   ): void {
     node.inFlight -= 1;
-    const kept = node.isFolded ? this.#other() : node;
+    if (node.gone === 'forgotten') return;
+    const kept = node.gone === 'folded' ? this.#other() : node;
     kept.count += weight;
     if (failed) kept.failures += weight;
     kept.selfMs += selfMs * weight;
@@ -217,7 +231,7 @@ export class Profile {
     other.selfMs += node.selfMs;
     other.sketch.merge(node.sketch);
     other.isDirty = true;
-    node.isFolded = true;
+    node.gone = 'folded';
     node.sketch = new Sketch();
     (node.parent as ProfileNode).children.delete(node.name);
     this.#size -= 1;

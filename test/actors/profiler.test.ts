@@ -4,6 +4,7 @@ import { PROFILE_TABLES, RUNS_OF_PLAN } from '../../actors/profile-tables.ts';
 import type { OperationReport } from '../../machines/profile-report.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { failStore } from '../../testing.ts';
 import { START, failure, heard, inTime, open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
@@ -354,4 +355,44 @@ test('the exports hold what was measured', async () => {
     expect.arrayContaining(['(root)', 'timed', 'attempt']),
   );
   expect(endTime).toBeGreaterThanOrEqual(250_000);
+});
+
+test('rows that cannot be read are left out, with an incident, and keep nobody from starting', async () => {
+  const clock = new SimulatedClock(START);
+  const options = { actions: { timed: timed(clock) }, store: quickStore() };
+  const first = await open(clock, options);
+  await inTime(clock, first.execute('timed', { ms: 100 }), 10);
+  await first.profiler.chromeTrace();
+  first.durable.store.rows.run(`update profile_operations set sketch = '{' where path like '%attempt%'`);
+  first.durable.store.rows.run(`update profile_traces set spans = '['`);
+  await first.close();
+  await using second = await open(clock, options);
+  const { operations } = second.profiler.report();
+  expect(operations.map(({ name }) => name)).toContain('timed');
+  expect(operations.map(({ name }) => name)).not.toContain('timed: attempt');
+  expect((await second.profiler.chromeTrace()).traceEvents).toEqual([]);
+  second.durable.store.flush();
+  expect(second.durable.store.rows.all('select kind from incidents')).toEqual([{ kind: 'profile.damaged' }]);
+});
+
+test('when a store fails and is opened again, what was under way is told as lost, and measured anew', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions: { timed: timed(clock) }, profiler: 'full' });
+  const { store } = supervisor.durable;
+  const handle = await supervisor.submit('timed', { ms: 20_000 });
+  await settle();
+  expect(found(supervisor.profiler.report().operations, 'timed')).toMatchObject({ inFlight: 1 });
+  const failing = failStore(store, 'full', { times: 1 });
+  await expect(supervisor.submit('timed', { ms: 1 })).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  failing.clear();
+  await clock.advance(1_000);
+  await until(() => store.isOpen);
+  await inTime(clock, handle.outcome, 500);
+  const { operations, dropped, runtime } = supervisor.profiler.report();
+  expect(dropped).toBe(1);
+  expect(found(operations, 'timed')).toMatchObject({ inFlight: 0, count: 1 });
+  expect(found(runtime, 'turn')?.inFlight).toBe(0);
+  await supervisor.profiler.mode('off');
+  await supervisor.profiler.clear();
+  expect(supervisor.profiler.report()).toMatchObject({ spans: 0, dropped: 0 });
 });

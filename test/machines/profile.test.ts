@@ -116,7 +116,7 @@ test('a span that is open while its operation goes into the others ends there, a
     profile.begin(node);
     profile.end(node, { inclusiveMs: 2, selfMs: 2 }, false, 1);
   }
-  expect(first.isFolded).toBe(true);
+  expect(first.gone).toBe('folded');
   profile.end(first, { inclusiveMs: 1, selfMs: 1 }, true, 1);
   const { workMs, spans } = findingsOf(profile, 1);
   expect([workMs, spans]).toEqual([101, 51]);
