@@ -14,6 +14,7 @@ import { effectOf, type EffectIdentity } from '../persistence/effects.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { onRestore } from '../persistence/xstate-port.ts';
 import type { ActionContext } from './action-context.ts';
+import type { ActionSpans, AttemptedRow } from './action-spans.ts';
 import type { AnyAction, Registry, ThreadActionDefinition } from './actions.ts';
 import { Compensations } from './compensations.ts';
 import { resultsFor } from './dependencies.ts';
@@ -44,6 +45,8 @@ export interface AttemptWorld {
   readonly stalls?: StallMonitor;
   /** Where the work of thread actions is done. */
   readonly pool?: ThreadPool;
+  /** Measures how long they take. Default: nobody does. */
+  readonly spans?: ActionSpans;
 }
 
 /** The attempts of one supervisor: the logic of its `attempter` and its `ender`. */
@@ -179,13 +182,14 @@ async function perform(
   signal: AbortSignal,
   begun = () => {},
 ): Promise<AttemptResult> {
-  const { rows, registry, clock } = world;
+  const { rows, registry, clock, spans } = world;
   const startedAt = clock.now();
   const row = readWork(rows, input.id);
   const definition = row === undefined ? undefined : registry.find(row.name, row.version);
   if (row === undefined || definition === undefined) return { kind: 'unregistered', at: startedAt };
   try {
-    const value = await carryOut(world, definition, row, input, signal, begun);
+    const work = () => carryOut(world, definition, row, input, signal, begun);
+    const value = await (spans === undefined ? work() : spans.attempt(row, input, work));
     const text = toText(value, `the value of the action "${input.id}"`);
     const at = clock.now();
     return { kind: 'returned', value: sealed(rows, text), at, ms: at - startedAt };
@@ -203,10 +207,13 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
 }
 
 /** What there is to do. Every attempt reads it: no more of the row than that. */
-type WorkRow = Pick<ActionRow, 'id' | 'name' | 'version' | 'input' | 'plan' | 'policy' | 'pays'>;
+type WorkRow = Pick<ActionRow, 'version' | 'input' | 'pays'> & AttemptedRow;
+
+const WORK_ROW =
+  'select id, name, version, input, plan, policy, pays, submitted_at, not_before, round from actions where id = ?';
 
 function readWork(rows: Pick<Rows, 'get' | 'unseal'>, id: string): WorkRow | undefined {
-  const row = rows.get<WorkRow>('select id, name, version, input, plan, policy, pays from actions where id = ?', id);
+  const row = rows.get<WorkRow>(WORK_ROW, id);
   return row && unsealed(rows, row);
 }
 

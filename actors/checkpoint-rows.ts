@@ -12,6 +12,8 @@ import { putVariables } from './checkpoint-tables.ts';
 export interface CheckpointWorld {
   readonly rows: Rows;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  /** A turn was named, and is committed. */
+  readonly onNamed?: () => void;
 }
 
 /** What the actions of a machine are called with. */
@@ -32,7 +34,10 @@ export function checkpointActions(world: CheckpointWorld) {
       const detail = JSON.stringify(progressNow(rows));
       rows.nameTurn({ at, reason, detail, pinned: pin, ...(label === undefined ? {} : { label }) });
       const ownMs = cost.now() - began;
-      rows.afterCommit((commit) => cost.note(ownMs + (commit?.ms ?? 0)));
+      rows.afterCommit((commit) => {
+        cost.note(ownMs + (commit?.ms ?? 0));
+        world.onNamed?.();
+      });
       self.send({
         type: 'checkpoint.written',
         turn: rows.turn,

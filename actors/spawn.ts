@@ -20,6 +20,7 @@ import type { Classifier } from '../machines/error-class.ts';
 import { checkpointMachine, type CheckpointNotice } from '../machines/checkpoint.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
 import { resourcesMachine, type Relief, type ReliefInput, type ResourcesNotice } from '../machines/resources.ts';
+import { profilerMachine, type ProfilerMode, type ProfilerNotice } from '../machines/profiler.ts';
 import { retentionMachine } from '../machines/retention.ts';
 import { schedulesMachine, type SchedulesNotice } from '../machines/schedules.ts';
 import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from '../machines/supervisor.ts';
@@ -54,6 +55,9 @@ import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
 import { fileReader } from './memo-files.ts';
 import { planActions } from './plans.ts';
+import { PROFILE_TABLES } from './profile-tables.ts';
+import { checkedMode } from './profiler.ts';
+import { Profiling, modeOf } from './profiling.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
@@ -111,6 +115,8 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly threads?: ThreadOptions;
   /** What is watched of the process and its machine, and what is done when it runs short; false for nothing. Default: all. */
   readonly resources?: ResourceOptions | false;
+  /** How much is measured of where time goes. Default: as it was before, and `sampling` at first. */
+  readonly profiler?: ProfilerMode;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
@@ -133,6 +139,7 @@ export const TABLES = [
   ...MEMO_TABLES,
   ...CHECKPOINT_TABLES,
   ...RESOURCE_TABLES,
+  ...PROFILE_TABLES,
 ] as const;
 
 /** Starts a supervisor, or brings it back with everything it was doing. Throws OPTIONS_INVALID, and what {@link createDurableActor} throws. */
@@ -141,6 +148,7 @@ export async function spawnSupervisor<TActions extends Actions>(
 ): Promise<Supervisor<TActions>> {
   checkCall('the supervisor', options);
   checkFunction('onApproval', options.onApproval);
+  const mode = options.profiler === undefined ? undefined : checkedMode(options.profiler);
   options.signal?.throwIfAborted();
   const concurrency = checkedConcurrency(options.concurrency ?? Math.max(2, availableParallelism()));
   const { components, classify } = options;
@@ -167,6 +175,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     store.declare(TABLES);
     const { clock, rows } = store;
     prepareQueue({ rows, registry, limits, clock });
+    const profiling = new Profiling(store);
     const progress = new Progress();
     const random = options.random ?? Math.random;
     const restorer = new Restorer(TABLES);
@@ -183,6 +192,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       onProgress: (id: string, value: unknown) => progress.tell(id, value),
       stalls,
       restorer,
+      profiling,
+      spans: profiling.actions,
       ...(pool === undefined ? {} : { pool }),
       ...(watched === undefined ? {} : { relieve: (input: ReliefInput) => watched.relieve(input) }),
     };
@@ -193,6 +204,8 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, { concurrency, checkpoint });
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
+    if (mode !== undefined && mode !== modeOf(durable)) await setMode(durable, mode);
+    profiling.begin(durable);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
     if (watch === undefined) unwatched(durable);
@@ -214,6 +227,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       attempts,
       stalls,
       restorer,
+      profiling,
       closeStore: owns,
       ...(watch === undefined ? {} : { watch }),
       ...(background === undefined ? {} : { background }),
@@ -267,6 +281,7 @@ export interface SupervisorWorld {
   readonly restorer?: Restorer;
   /** Makes room where something is short. Default: nobody does. */
   readonly relieve?: (input: ReliefInput) => Promise<Relief>;
+  readonly profiling?: Profiling;
 }
 
 /** The supervisor machine with everything that it needs provided. */
@@ -298,7 +313,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       checkpoint: checkpointMachine.provide({
         ...(restorer === undefined ? {} : { actors: { restorer: restorer.logic } }),
         actions: {
-          ...checkpointActions(world),
+          ...checkpointActions({ ...world, onNamed: () => world.profiling?.checkpointed() }),
           announce: sendParent((_, { notice }: { notice: CheckpointNotice }) => notice),
         },
       }),
@@ -316,6 +331,9 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       background: backgroundMachine.provide({
         actions: { announce: sendParent((_, { notice }: { notice: BackgroundNotice }) => notice) },
+      }),
+      profiler: profilerMachine.provide({
+        actions: { announce: sendParent((_, { notice }: { notice: ProfilerNotice }) => notice) },
       }),
       retention: retentionMachine.provide({
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
@@ -410,4 +428,10 @@ async function configure(
   if (durable.getSnapshot().context.concurrency !== concurrency)
     events.push({ type: 'supervisor.configure', concurrency });
   await Promise.all(events.map((event) => durable.send(event)));
+}
+
+/** The mode is kept with the tree, unless the host says another. */
+async function setMode(durable: Tree, mode: ProfilerMode): Promise<void> {
+  const at = durable.store.clock.now();
+  await durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } });
 }

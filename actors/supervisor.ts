@@ -30,6 +30,8 @@ import { requestOf } from './reprioritise.ts';
 import type { Restorer } from './restorer.ts';
 import { optimize, type Adjustment } from './optimization.ts';
 import { planProgress, type PlanProgress } from './plan-progress.ts';
+import { SupervisorProfiler } from './profiler.ts';
+import type { Profiling } from './profiling.ts';
 import type { Progress } from './progress.ts';
 import { Schedules } from './schedules.ts';
 import { SupervisorQueues } from './queues.ts';
@@ -91,6 +93,7 @@ export interface SupervisorParts {
   readonly attempts: Attempts;
   readonly stalls: StallMonitor;
   readonly restorer: Restorer;
+  readonly profiling: Profiling;
   /** There when actions run in threads. */
   readonly background?: Background;
   /** There when resources are watched. */
@@ -113,6 +116,8 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   readonly checkpoints: SupervisorCheckpoints;
   /** What the process runs on, and what is done when it runs short. */
   readonly resources: Resources;
+  /** Where time goes. */
+  readonly profiler: SupervisorProfiler;
   readonly #parts: SupervisorParts;
   readonly #settlements = new Settlements();
   readonly #backPressure = new BackPressure(() => this.#rows);
@@ -132,6 +137,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     this.deadLetters = new DeadLetters(host);
     this.checkpoints = new SupervisorCheckpoints({ ...host, ...parts, tree: () => this.durable });
     this.resources = new Resources(durable, parts.watch);
+    this.profiler = new SupervisorProfiler({ ...host, profiling: parts.profiling, path: durable.store.path });
     this.schedules = new Schedules({
       ...host,
       submission: (name, input, options) =>
@@ -470,10 +476,11 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, background, watch, closeStore } = this.#parts;
+    const { durable, attempts, background, watch, profiling, closeStore } = this.#parts;
     attempts.hold();
     await background?.drain(graceMs);
     await watch?.close();
+    await profiling.close();
     if (durable.store.isOpen) {
       attempts.closing();
       // What cannot be named is told to nobody: the commit of what matters more fails too, and says so.

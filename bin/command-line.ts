@@ -1,6 +1,7 @@
 /** The commands and options of `perdure`, and what each calls. Its functions give exit codes and throw errors. */
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { PROFILER_MODES, type ProfilerMode } from '../machines/profiler.ts';
 import { approve, deny, listApprovals, type DecideOptions } from './approvals.ts';
 import { backup } from './backup.ts';
 import { declareCheckpoints } from './checkpoint-commands.ts';
@@ -8,6 +9,7 @@ import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
+import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts';
 import { declareQueueing } from './queueing-commands.ts';
 import { listResources } from './resources.ts';
 import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
@@ -41,6 +43,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not fo
   declareApprovals(program, exit);
   declareQueueing(program, exit);
   declareCheckpoints(program, exit);
+  declareProfile(program, exit);
   declareCare(program, exit);
   return program;
 }
@@ -148,6 +151,30 @@ function declareApprovals(program: Command, exit: (code: number) => void): void 
       .action(async (id: string, options: DecideOptions) => exit(await decide(id, options)));
   deciding('approve', 'let an action run that asks', approve);
   deciding('deny', 'do not let it run: its outcome is then denied', deny);
+}
+
+function declareProfile(program: Command, exit: (code: number) => void): void {
+  program
+    .command('profile')
+    .description('say where time went, also while the store is in use')
+    .argument('[store]', STORE)
+    .option('--plan <id>', 'only this run, or the newest run of a plan of this name')
+    .option('--cpuprofile <file>', 'write it in the format of V8, for the developer tools of browsers and editors')
+    .option('--trace <file>', 'write single spans of late in the format of Chrome, also for Perfetto and speedscope')
+    .option('--flame <file>', 'write it as a flame graph: { name, value, self, children }')
+    .option('--json', 'as JSON')
+    .addOption(new Option('--mode <mode>', 'let more or less be measured').choices([...PROFILER_MODES]))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  perdure profile work.db\n  perdure profile --plan nightly\n  perdure profile --cpuprofile work.cpuprofile',
+    )
+    .action(async (store: string | undefined, { mode, ...options }: ProfileOptions & { mode?: ProfilerMode }) =>
+      exit(
+        mode === undefined
+          ? printProfile(store, options)
+          : await commandProfiler(mode, store === undefined ? {} : { store }),
+      ),
+    );
 }
 
 function declareCare(program: Command, exit: (code: number) => void): void {

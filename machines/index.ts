@@ -8,6 +8,7 @@ export { budgetMachine } from './budget.ts';
 export { componentMachine } from './component.ts';
 export { degradationMachine } from './degradation.ts';
 export { resourcesMachine } from './resources.ts';
+export { profilerMachine } from './profiler.ts';
 export { retentionMachine } from './retention.ts';
 export { schedulesMachine } from './schedules.ts';
 export { tracksMachine } from './tracks.ts';

@@ -11,6 +11,7 @@
  *   pool ─supervisor.background─> background, which is there once an action runs in threads; background.* out
  *   executor ──executor.risky──> checkpoint, before what could do harm
  *   resources ─executor.admit─> executor; and out (`pressure.*`). Last of all ──supervisor.checkpoint, and supervisor.restartAdvised out
+ *   profiler ──profiler.*──> out; what it measures never comes here
  *   degradation ──component.changed──> out, and executor, where what waits for it rests; when it is back, what is owed is worked off
  */
 import { assign, emit, enqueueActions, sendTo, setup } from 'xstate';
@@ -43,6 +44,7 @@ import {
   type WorkOff,
 } from './executor.ts';
 import { resourcesMachine, type ResourcesCommand, type ResourcesNotice } from './resources.ts';
+import { profilerMachine, type ProfilerCommand, type ProfilerNotice } from './profiler.ts';
 import { retentionMachine } from './retention.ts';
 import { schedulesMachine, type Schedule, type ScheduleNotice, type ScheduleRequest } from './schedules.ts';
 import { tracksMachine, type Plan, type PlanKind, type TracksNotice } from './tracks.ts';
@@ -90,6 +92,8 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.background'; readonly event: BackgroundCommand }
   /** Where the resources stand, and what becomes of them. */
   | { readonly type: 'supervisor.resources'; readonly event: ResourcesCommand }
+  /** How much is measured, and what was found. */
+  | { readonly type: 'supervisor.profiler'; readonly event: ProfilerCommand }
   /** Moves the gate to where the outcomes say. */
   | { readonly type: 'supervisor.optimize' }
   /** Forgets what was charged and learned, and closes every breaker. */
@@ -112,6 +116,7 @@ export type SupervisorEvent =
   | ScheduleNotice
   | BudgetNotice
   | BackgroundNotice
+  | ProfilerNotice
   | DegradationNotice
   | CheckpointNotice
   | ResourcesNotice
@@ -139,6 +144,7 @@ export type SupervisorEmitted =
   | QueueNotice
   | BudgetNotice
   | BackgroundNotice
+  | ProfilerNotice
   | DegradationNotice
   | CheckpointNotice
   /** The tree is as it was in a turn of the past: a checkpoint was restored, or a fork was opened. */
@@ -191,6 +197,7 @@ export const supervisorMachine = setup({
     retention: retentionMachine,
     resources: resourcesMachine,
     background: backgroundMachine,
+    profiler: profilerMachine,
     budget: budgetMachine,
     degradation: degradationMachine,
   },
@@ -383,6 +390,7 @@ export const supervisorMachine = setup({
       else if (event.type === 'background.configure')
         enqueue.spawnChild('background', { id: 'background', systemId: 'background', input: event });
     }),
+    tellProfiler: sendTo('profiler', (_, { event }: { event: ProfilerCommand }) => event),
     /** A tree of before there were these. */
     spawnMissing: enqueueActions(({ enqueue, context, self }) => {
       const { children } = self.getSnapshot();
@@ -394,6 +402,7 @@ export const supervisorMachine = setup({
         enqueue.spawnChild('retention', { id: 'retention', systemId: 'retention' });
       if (children['budget'] === undefined)
         enqueue.spawnChild('budget', { id: 'budget', systemId: 'budget', input: { policy: context.budget } });
+      if (children['profiler'] === undefined) enqueue.spawnChild('profiler', { id: 'profiler', systemId: 'profiler' });
       if (children['degradation'] === undefined)
         enqueue.spawnChild('degradation', { id: 'degradation', systemId: 'degradation', input: {} });
       const { concurrency } = context;
@@ -425,6 +434,7 @@ export const supervisorMachine = setup({
       systemId: 'resources',
       input: ({ context: { concurrency } }) => ({ concurrency }),
     },
+    { id: 'profiler', src: 'profiler', systemId: 'profiler' },
   ],
   initial: 'running',
   on: {
@@ -461,6 +471,9 @@ export const supervisorMachine = setup({
     'executor.cancel': { actions: { type: 'cancel', params: ({ event }) => event } },
     'supervisor.equip': { actions: { type: 'equip', params: ({ event }) => event } },
     'supervisor.background': { actions: { type: 'tellBackground', params: ({ event }) => event } },
+    'supervisor.profiler': { actions: { type: 'tellProfiler', params: ({ event }) => event } },
+    'profiler.changed': { actions: 'announce' },
+    'profiler.regressed': { actions: 'announce' },
     'background.changed': { actions: 'announce' },
     'background.quarantined': { actions: 'announce' },
     'supervisor.decide': { actions: { type: 'decide', params: ({ event }) => event } },

@@ -45,6 +45,8 @@ export class Commits implements Batching {
   readonly rows: TurnRows;
   readonly history: History | undefined;
   readonly versions: Versions;
+  /** Told of every commit, after the host: telemetry. */
+  readonly reports = new Set<(report: CommitReport) => void>();
   readonly #options: CommitOptions;
   readonly #participants = new Map<string, Participant>();
   readonly #transaction: Transaction;
@@ -338,7 +340,8 @@ export class Commits implements Batching {
 
   #release(batch: Batch): void {
     const turn = this.turn - 1;
-    if (batch.report !== undefined) tell(this.#options.onCommit, batch.report);
+    const { report } = batch;
+    if (report !== undefined) for (const hear of [this.#options.onCommit, ...this.reports]) tell(hear, report);
     for (const stimulus of batch.stimuli) stimulus.resolve(turn);
     for (const { fn } of batch.afterCommit) tell(fn, batch.report);
     for (const participant of batch.participants) {

@@ -44,6 +44,7 @@ test('the public names are these, and a change of them is meant', () => {
       'degradationMachine',
       'executorMachine',
       'resourcesMachine',
+      'profilerMachine',
       'retentionMachine',
       'schedulesMachine',
       'supervisorMachine',

@@ -169,7 +169,7 @@ test('a rerun after a crash joins what was begun, does nothing twice, and tallie
 test.each(['signal', 'stop'] as const)('ends at once when told by %s, and leaves nothing behind', async (by) => {
   const clock = new CountingClock();
   const { hold, began, releaseAll } = gated();
-  const supervisor = await spawn({ hold }, { clock, concurrency: 2 });
+  const supervisor = await spawn({ hold }, { clock, concurrency: 2, profiler: 'off' });
   const armed = clock.armed.size;
   let closed = 0;
   function* work() {

@@ -1,0 +1,214 @@
+/** The host's side of the profiler: `supervisor.profiler`. The mode is a turn; what is measured is telemetry. */
+import type { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  chromeTraceOf,
+  cpuProfileOf,
+  flameOf,
+  type ChromeTrace,
+  type CpuProfile,
+  type Flame,
+} from '../machines/profile-exports.ts';
+import { shown } from '../machines/option-keys.ts';
+import { PROFILER_MODES, type ProfilerMode } from '../machines/profiler.ts';
+import type { SupervisorCommand } from '../machines/supervisor.ts';
+import type { Rows } from '../persistence/rows.ts';
+import { checkFunction, refuse } from './action-options.ts';
+import { noProfile, reportOn, type Profiled, type ProfileReport } from './profile-report.ts';
+import { readTrace } from './profile-tables.ts';
+import type { Profiling } from './profiling.ts';
+import { openOf, type ActiveSpan } from './span-recorder.ts';
+
+/** A span of the host's own: see {@link SupervisorProfiler.span}. */
+export interface Span extends Disposable {
+  /** Ends it, as gone well unless it says otherwise. Only the first end counts. */
+  end(outcome?: { readonly failed?: boolean }): void;
+}
+
+/** Of what is asked. */
+export interface ProfileQuery {
+  /** A run of a plan. Default: all work. */
+  readonly plan?: string;
+}
+
+const NOTHING: Span = { end: () => {}, [Symbol.dispose]: () => {} };
+
+/** Throws OPTIONS_INVALID unless it is a mode. */
+export function checkedMode(mode: unknown): ProfilerMode {
+  const isMode = (PROFILER_MODES as readonly unknown[]).includes(mode);
+  refuse('profiler', isMode ? undefined : `must be one of ${PROFILER_MODES.join(', ')}, got ${shown(mode)}`, {
+    option: 'profiler',
+  });
+  return mode as ProfilerMode;
+}
+
+/** What the profiler needs of the supervisor. */
+export interface ProfilerHost {
+  rows(): Rows;
+  now(): number;
+  send(event: SupervisorCommand): Promise<unknown>;
+  readonly profiling: Profiling;
+  readonly path: string;
+}
+
+/** Where time goes: measures it, and tells. */
+export class SupervisorProfiler {
+  readonly #host: ProfilerHost;
+
+  constructor(host: ProfilerHost) {
+    this.#host = host;
+  }
+
+  /** How much is measured. */
+  get currentMode(): ProfilerMode {
+    return this.#host.profiling.mode;
+  }
+
+  /**
+   * Measures nothing (`off`), as much as costs little (`sampling`), or everything, with the turns and actors of the supervisor
+   * itself (`full`). Stays after a restart; resolves when it is durable. Throws OPTIONS_INVALID.
+   */
+  async mode(mode: ProfilerMode): Promise<void> {
+    const { now, send } = this.#host;
+    await send({
+      type: 'supervisor.profiler',
+      event: { type: 'profiler.configure', mode: checkedMode(mode), at: now() },
+    });
+  }
+
+  /**
+   * Begins a span of your own, within the one that this code runs in: an attempt of an action, or another span. Code that runs
+   * beside other code needs {@link wrap}, or all of it would lie in whatever span was begun last. Throws OPTIONS_INVALID.
+   *
+   * @example
+   * {
+   *   using span = supervisor.profiler.span('parse');
+   *   parse(text);
+   * }
+   */
+  span(name: string): Span {
+    checkName(name);
+    const { recorder } = this.#host.profiling;
+    if (recorder.mode === 'off') return NOTHING;
+    const context = this.#context;
+    const outer = openOf(context.getStore());
+    const span = this.#begin(name, outer);
+    context.enterWith(span);
+    const end = ({ failed = false }: { readonly failed?: boolean } = {}) => {
+      if (span.isOver) return;
+      recorder.end(span, failed);
+      if (context.getStore() === span) context.enterWith(openOf(outer));
+    };
+    return { end, [Symbol.dispose]: () => end() };
+  }
+
+  /**
+   * The function, measured: each call is a span, up to its return, or until the promise that it returns is settled. What it throws
+   * is thrown, and counted. Throws OPTIONS_INVALID.
+   *
+   * @param name what it is called in reports; default: the function's own name.
+   * @example
+   * const load = supervisor.profiler.wrap('load', async (id) => fetchRow(id));
+   */
+  wrap<TThis, TArgs extends unknown[], TResult>(fn: Measurable<TThis, TArgs, TResult>): typeof fn;
+  wrap<TThis, TArgs extends unknown[], TResult>(name: string, fn: Measurable<TThis, TArgs, TResult>): typeof fn;
+  wrap<TThis, TArgs extends unknown[], TResult>(
+    ...given: [Measurable<TThis, TArgs, TResult>] | [string, Measurable<TThis, TArgs, TResult>]
+  ): Measurable<TThis, TArgs, TResult> {
+    const fn = given.at(-1) as Measurable<TThis, TArgs, TResult>;
+    checkFunction('the function of profiler.wrap()', fn);
+    const name = given.length === 2 ? given[0] : fn.name || 'anonymous';
+    checkName(name);
+    const { recorder } = this.#host.profiling;
+    const context = this.#context;
+    const begin = () => this.#begin(name, openOf(context.getStore()));
+    return function measured(this: TThis, ...args: TArgs): TResult {
+      if (recorder.mode === 'off') return fn.apply(this, args);
+      const span = begin();
+      const end = (failed: boolean) => recorder.end(span, failed);
+      return ended(() => context.run(span, () => fn.apply(this, args)), end);
+    };
+  }
+
+  /**
+   * Where time went: operations by the time of their own, bottlenecks, hot paths, what a cure would be worth; of a run also its
+   * critical path, and what has become slower. Throws ACTION_NOT_FOUND for a run of which nothing was measured.
+   *
+   * @example
+   * const { bottlenecks, recommendations } = supervisor.profiler.report();
+   */
+  report({ plan }: ProfileQuery = {}): ProfileReport {
+    return reportOn(this.#host.rows(), this.#profiled(plan));
+  }
+
+  /** The same as a flame graph. */
+  flame({ plan }: ProfileQuery = {}): Flame {
+    return flameOf(this.#profiled(plan).profile);
+  }
+
+  /** The same in V8's format, to be kept as a `.cpuprofile`. */
+  cpuProfile({ plan }: ProfileQuery = {}): CpuProfile {
+    return cpuProfileOf(this.#profiled(plan).profile);
+  }
+
+  /** Single spans of late, up to 250 of every 5 seconds, in Chrome's trace format. Resolves when the latest are among them. */
+  async chromeTrace(): Promise<ChromeTrace> {
+    await this.#host.profiling.flush();
+    return chromeTraceOf(readTrace(this.#host.rows()));
+  }
+
+  /** Forgets all that was measured, earlier runs of plans included. */
+  clear(): Promise<void> {
+    return this.#host.profiling.clear();
+  }
+
+  get #context(): AsyncLocalStorage<ActiveSpan | undefined> {
+    return this.#host.profiling.actions.context;
+  }
+
+  #begin(name: string, outer: ActiveSpan | undefined): ActiveSpan {
+    const { recorder } = this.#host.profiling;
+    return recorder.begin(name, outer === undefined ? recorder.weightOf('spans') : 0, { within: outer });
+  }
+
+  #profiled(plan: string | undefined): Profiled {
+    // Throws when the store is closed.
+    this.#host.rows();
+    const found = this.#host.profiling.profiled(plan);
+    if (found === undefined) throw noProfile(plan ?? '', this.#host.path);
+    return found;
+  }
+}
+
+/** A function that can be measured. */
+export type Measurable<TThis, TArgs extends unknown[], TResult> = (this: TThis, ...args: TArgs) => TResult;
+
+/** Calls it, and tells when it has ended: at once, or when its promise is settled. */
+function ended<TResult>(call: () => TResult, end: (failed: boolean) => void): TResult {
+  let result: TResult;
+  try {
+    result = call();
+  } catch (error) {
+    end(true);
+    throw error;
+  }
+  // Other thenables may do their work only when somebody waits for them.
+  if (!(result instanceof Promise)) {
+    end(false);
+    return result;
+  }
+  return result.then(
+    (value: unknown) => {
+      end(false);
+      return value;
+    },
+    (error: unknown) => {
+      end(true);
+      throw error;
+    },
+  ) as TResult;
+}
+
+function checkName(name: unknown): asserts name is string {
+  const isName = typeof name === 'string' && name !== '';
+  refuse('A span', isName ? undefined : `has a name, a text that is not empty; got ${shown(name)}`, { name });
+}
