@@ -12,8 +12,10 @@ export type ResourceName =
   | 'handles'
   /** What is in use of the host's memory, by whomever. Bytes. */
   | 'hostMemory'
-  /** Of the processors. */
+  /** The processors that the process kept busy, of those that it may use. */
   | 'cpu'
+  /** The part of the host's processors that was busy, with whatever. */
+  | 'hostCpu'
   /** How late the event loop is, ms. */
   | 'loopDelay'
   /** The part of its time that the event loop is busy. */
@@ -57,6 +59,7 @@ export const RESOURCES: Readonly<Record<ResourceName, Traits>> = {
   hostMemory: { isStock: true, throttles: false, rungs: [] },
   // A processor that is used is what one has it for.
   cpu: { isStock: false, throttles: false, rungs: [] },
+  hostCpu: { isStock: false, throttles: false, rungs: [] },
   loopUtilization: { isStock: false, throttles: false, rungs: [] },
   loopDelay: { isStock: false, throttles: true, rungs: [] },
   wal: { isStock: false, throttles: false, rungs: ['prune'] },

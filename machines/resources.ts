@@ -419,9 +419,12 @@ export const resourcesMachine = setup({
           after: { coolDown: 'choosing' },
           on: { 'resources.optimize': 'choosing' },
         },
-        // What has become critical meanwhile may be worth another.
+        // What has become critical meanwhile may be worth another; what is short again later is another shortage.
         spent: {
-          always: { guard: 'hasNext', target: 'choosing' },
+          always: [
+            { guard: not('isStrained'), target: 'resting' },
+            { guard: 'hasNext', target: 'choosing' },
+          ],
           after: { rest: 'resting' },
           on: { 'resources.optimize': 'resting' },
         },
