@@ -72,6 +72,7 @@ export {
   type SendOptions,
 } from './persistence/durable.ts';
 export { forkStore, type ForkOptions } from './persistence/fork.ts';
+export { forkTree } from './persistence/fork-tree.ts';
 export type { ActorDifference, ChangedPath, TableDifference, TurnDifference } from './persistence/compare-turns.ts';
 export type { CheckpointLimits } from './persistence/checkpoints.ts';
 export { encryption, type EncryptionOptions, type Sealing } from './persistence/sealing.ts';

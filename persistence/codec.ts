@@ -62,6 +62,16 @@ export function decode(text: string, refs: Refs): unknown {
   }
 }
 
+/** A text written by {@link encode}, in which every reference has the id that `idOf` gives for its own. */
+export function renumbered(text: string, idOf: (id: number) => number): string {
+  if (!text.includes(TAG_IN_TEXT)) return text;
+  // No value of the host's has the tag itself: it would have been written as the entries of a record.
+  return JSON.stringify(JSON.parse(text), (_, value: unknown) => {
+    const isReference = typeof value === 'object' && value !== null && (value as { [TAG]?: unknown })[TAG] === 'actor';
+    return isReference ? tag('actor', idOf((value as { value: number }).value)) : value;
+  });
+}
+
 function nameOf(where: string | (() => string)): string {
   return typeof where === 'string' ? where : where();
 }

@@ -65,6 +65,16 @@ export function* changedSince<TRow extends { readonly id: number }>(
   }
 }
 
+/** All of them, in no order. */
+export function* rowsOf<TRow extends { readonly id: number }>(
+  statements: Statements,
+  table: TreeTable,
+  place: { readonly tree: number; readonly turn: number },
+): IterableIterator<TRow> {
+  yield* unchangedSince<TRow>(statements, table, place);
+  yield* changedSince<TRow>(statements, table, place);
+}
+
 function columnsOf(statements: Statements, table: string): string {
   const found = statements.of('select name from pragma_table_info(?)').all(table) as { name: string }[];
   return found.map(({ name }) => name).join(', ');

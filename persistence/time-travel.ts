@@ -12,7 +12,7 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { bindingOf, checksumOf, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import type { Payloads } from './payloads.ts';
-import { changedSince, unchangedSince, type TreeTable } from './rows-as-of.ts';
+import { changedSince, rowsOf, unchangedSince, type TreeTable } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
 import { isStoreFailure } from './sqlite.ts';
 import { checksumOf as timerChecksum, isSoundTimer, type TimerRow } from './timer-rows.ts';
@@ -137,15 +137,6 @@ function assertSound(statements: Statements, { tree, name }: TreeRow, turn: numb
   if (known !== null && known !== digest) throw damaged('its rows do not add up: some are missing or strange');
 }
 
-function* rowsOf<TRow extends { readonly id: number }>(
-  statements: Statements,
-  table: TreeTable,
-  place: { readonly tree: number; readonly turn: number },
-): IterableIterator<TRow> {
-  yield* unchangedSince<TRow>(statements, table, place);
-  yield* changedSince<TRow>(statements, table, place);
-}
-
 /** Null where it is not known: of turns that an earlier build committed. */
 function digestAsOf(statements: Statements, tree: number, turn: number): number | null {
   const sql = `select digest from trees where tree = :tree and from_turn <= :turn union all
@@ -176,7 +167,8 @@ function resealed(
   );
 }
 
-function putBack(
+/** Writes a row as it is given, in whoever's place. */
+export function putBack(
   statements: Statements,
   table: TreeTable,
   row: Readonly<Record<string, unknown>> & { readonly id: number },

@@ -21,6 +21,7 @@ test('the public names are these, and a change of them is meant', () => {
       'effectOf',
       'encryption',
       'forkStore',
+      'forkTree',
       'isPerdureError',
       'onRestart',
       'onRestore',

@@ -9,6 +9,7 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { forkStore } from '../../persistence/fork.ts';
+import { forkTree } from '../../persistence/fork-tree.ts';
 import { examine } from '../../persistence/health.ts';
 import type { TableSpec } from '../../persistence/schema.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -171,6 +172,66 @@ test(
           reader.current?.close();
           await durable?.close();
         }
+      }),
+      { numRuns: 60 },
+    ),
+);
+
+const plainSteps = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom<((typeof richEvents)[number] | number | 'crash')[]>(...richEvents) },
+    { weight: 3, arbitrary: fc.integer({ min: 1, max: 60 }) },
+    { weight: 1, arbitrary: fc.constant('crash' as const) },
+  ),
+  { minLength: 1, maxLength: 40, size: 'max' },
+);
+
+test(
+  'property: from every kept turn another tree of the store goes on as this one was then, beside it',
+  { timeout: 300_000 },
+  () =>
+    fc.assert(
+      fc.asyncProperty(plainSteps, async (walk) => {
+        const path = quickStore();
+        const clock = new SimulatedClock(1_000_000);
+        const open = () =>
+          createDurableActor(richMachine, {
+            store: path,
+            clock,
+            history: true,
+            durability: 'process-crash',
+            onCommit: ({ turn }) => {
+              if (durable !== undefined) known.set(turn, { tree: describeTree(durable.actor), timers: timersOf(1) });
+            },
+          });
+        const known = new Map<number, { tree: unknown; timers: unknown }>();
+        let durable: Awaited<ReturnType<typeof open>> | undefined = undefined as never;
+        const timersOf = (tree: number) =>
+          durable?.store.rows.all('select due, delay from timers where tree = ? order by due, delay', tree);
+        durable = await open();
+        const { number: tree } = durable;
+        expect(tree).toBe(1);
+        for (const step of walk) {
+          if (step === 'crash') {
+            crash(durable);
+            durable = undefined;
+            durable = await open();
+          } else if (typeof step === 'number') await clock.advance(step);
+          else await durable.send(step);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        durable.store.flush();
+        const present = describeTree(durable.actor);
+        for (const [turn, was] of [...known]) {
+          const id = `fork ${turn}`;
+          await forkTree(durable.store, 'main', turn, id);
+          const fork = await createDurableActor(richMachine, { store: durable.store, id });
+          expect(describeTree(fork.actor), `a fork of turn ${turn}`).toEqual(was.tree);
+          expect(timersOf(fork.number)).toEqual(was.timers);
+        }
+        expect(describeTree(durable.actor)).toEqual(present);
+        await durable.close();
+        expect(examine(path).findings).toEqual([]);
       }),
       { numRuns: 60 },
     ),
