@@ -3,7 +3,7 @@
  * when it went well.
  */
 import { fromPromise } from 'xstate';
-import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
+import { isPerdureError, messageOf, PerdureError, type PerdureErrorCode } from '../errors.ts';
 import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint.ts';
 import type { RestoreOptions } from '../persistence/durable.ts';
 import type { TableSpec } from '../persistence/schema.ts';
@@ -47,6 +47,16 @@ export class Restorer {
   /** The tree is there. */
   attach(tree: Tree): void {
     this.#attach(tree);
+    tree.on('checkpoint.refused', ({ request, code, message }) => {
+      const detail = `${message as string} [${code as string}]`;
+      // Whoever asked from another process finds it there.
+      if (tree.store.isOpen)
+        tree.store.incident({ kind: REFUSED, detail, tree: tree.number, actor: request as string });
+      this.#reject(request as string, new PerdureError(code as PerdureErrorCode, message as string));
+    });
+    void tree.ended.then((error) => {
+      for (const request of this.#waiting.keys()) this.#reject(request, error);
+    });
   }
 
   /** How the restore of this request ends. */
@@ -65,23 +75,23 @@ export class Restorer {
     return n > 1 ? { tables: this.#tables } : {};
   }
 
+  #reject(request: string, error: unknown): void {
+    this.#waiting.get(request)?.reject(error);
+    this.#waiting.delete(request);
+  }
+
   async #restore({ turn, force, request }: RestoreRequest): Promise<RestoreFailure> {
     const tree = await this.#tree;
-    const waiting = this.#waiting.get(request);
-    this.#waiting.delete(request);
     try {
       if (!force) refuseBusy(tree, turn);
       const { before } = await tree.restore(turn, this.#destination(tree));
-      waiting?.resolve({ turn, before: String(before) });
+      this.#waiting.get(request)?.resolve({ turn, before: String(before) });
+      this.#waiting.delete(request);
       // There is nobody left who would hear it.
       return { code: 'RESTORED', message: '' };
     } catch (error) {
-      waiting?.reject(error);
-      const code = isPerdureError(error) ? error.code : 'STORE_FAILED';
-      const message = messageOf(error);
-      if (tree.store.isOpen)
-        tree.store.incident({ kind: REFUSED, detail: `${message} [${code}]`, tree: tree.number, actor: request });
-      return { code, message };
+      this.#reject(request, error);
+      return { code: isPerdureError(error) ? error.code : 'STORE_FAILED', message: messageOf(error) };
     }
   }
 }

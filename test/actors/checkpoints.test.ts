@@ -251,8 +251,8 @@ test('a restore is refused while an action is under way, unless it is forced; an
   const handle = await supervisor.submit('work', 'later', { id: 'later' });
   await until(() => done.includes('later began'));
   await expect(checkpoints.restore(id)).rejects.toMatchObject({ code: 'CHECKPOINT_BUSY', retryable: true });
-  const incidents = supervisor.durable.store.rows.all('select kind from incidents');
-  await until(() => supervisor.durable.store.rows.all('select kind from incidents').length > incidents.length);
+  const told = `select 1 from incidents where kind = 'checkpoint.refused' and detail like '%CHECKPOINT_BUSY%'`;
+  await until(() => supervisor.durable.store.rows.all(told).length === 1);
   expect(done).toEqual(['later began']);
 
   const lost = expect(handle.outcome).rejects.toMatchObject({ code: 'ACTION_NOT_FOUND' });
@@ -264,6 +264,16 @@ test('a restore is refused while an action is under way, unless it is forced; an
   await release('later');
   expect(await again.outcome).toMatchObject({ kind: 'ok' });
   expect(done).toEqual(['later began', 'later began', 'later ended']);
+});
+
+test('one checkpoint is restored at a time, and who waits for one is told when the supervisor is closed', async () => {
+  const supervisor = await start();
+  const id = await supervisor.checkpoints.create();
+  const both = await Promise.allSettled([supervisor.checkpoints.restore(id), supervisor.checkpoints.restore(id)]);
+  expect(both).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'CHECKPOINT_BUSY' } }]);
+  const last = expect(supervisor.checkpoints.restore(id)).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  crash(supervisor.durable);
+  await last;
 });
 
 test('what was under way in the checkpoint asks somebody before it begins again, runs, or fails, as its action says', async () => {
