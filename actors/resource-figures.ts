@@ -79,7 +79,7 @@ export class FigureReader {
 
   async read(): Promise<Figures> {
     const now = performance.now();
-    this.#host.fetch(now);
+    void this.#host.fetch(now);
     const disk = this.#disk.fetch(now);
     await Promise.race([Promise.all([disk, this.#wal.fetch(now)]), patience()]);
     if (this.#disk.isPending) this.#note('The disk of the store', `no answer within ${PATIENCE_MS} ms`);
@@ -93,11 +93,11 @@ export class FigureReader {
   async bytes(): Promise<Readonly<Partial<Record<ResourceName, number>>>> {
     const now = performance.now();
     await Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
-    const { rss, heapUsed } = process.memoryUsage();
+    const memory = this.#memory()?.value;
     const [disk, wal] = [this.#disk.value(performance.now())?.value, this.#wal.value(performance.now())];
     return {
-      memory: this.#cgroup.memory()?.value ?? rss,
-      heap: heapUsed,
+      heap: getHeapStatistics().used_heap_size,
+      ...(memory === undefined ? {} : { memory }),
       ...(disk === undefined ? {} : { disk }),
       ...(wal === undefined ? {} : { wal }),
     };
@@ -108,19 +108,15 @@ export class FigureReader {
   }
 
   #gather(now: number): Figures {
-    const { rss } = process.memoryUsage();
     const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
-    const group = this.#cgroup.memory();
     const host = this.#host.value(now);
-    const handles = this.#handles();
     return {
-      // What its group holds counts where that is bounded: what it runs as processes of their own is in there, too.
-      ...this.#known('memory', group ?? { value: rss, limit: Math.min(constrainedBytes(), totalmem()) }),
+      ...this.#known('memory', this.#memory()),
       ...this.#figure('heap', heap, liveLimit(heapLimit)),
       ...this.#known('hostMemory', host?.memory),
       ...this.#known('disk', this.#disk.value(now)),
       ...this.#figure('wal', this.#wal.value(now), DEFAULT_WAL_LIMIT),
-      ...this.#known('handles', handles),
+      ...this.#known('handles', this.#handles()),
       ...this.#figure('cpu', this.#use.cpus(), this.#cpus),
       ...this.#figure('hostCpu', host?.load, 1),
       ...this.#figure('loopDelay', this.#use.loopDelayMs(), DEFAULT_LOOP_DELAY_LIMIT_MS),
@@ -139,18 +135,34 @@ export class FigureReader {
     return { [name]: { value: Math.max(0, value), limit } };
   }
 
+  /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */
+  #memory(): Figure | undefined {
+    const group = this.#cgroup.memory();
+    if (group !== undefined) return group;
+    return this.#tried('The memory of the process', () => ({
+      value: process.memoryUsage.rss(),
+      limit: Math.min(constrainedBytes(), totalmem()),
+    }));
+  }
+
   /** Only Linux says how many there are. */
   #handles(): Figure | undefined {
     if (process.platform !== 'linux') return undefined;
-    try {
+    return this.#tried('The open files', () => {
       const limits = readFileSync(join(this.#root, 'proc/self/limits'), 'utf8');
       const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
       const folder = join(this.#root, 'proc/self/fd');
       // Newer kernels say how many there are without naming each.
       const value = statSync(folder).size || readdirSync(folder).length;
       return Number.isFinite(limit) ? { value, limit } : undefined;
+    });
+  }
+
+  #tried<T>(what: string, read: () => T): T | undefined {
+    try {
+      return read();
     } catch (error) {
-      this.#note('The open files', error);
+      this.#note(what, error);
       return undefined;
     }
   }

@@ -10,6 +10,7 @@
  * W5  When room was made, and a resource fell, it begins anew: what rises again from there would else pass for a swing that
  *     comes and goes by itself, until it is higher than ever.
  */
+import { messageOf } from '../errors.ts';
 import { RESOURCES, type PressurePolicy, type ResourceName } from '../machines/resource-policy.ts';
 import { NO_FORECASTS, noteActed, tallied, type ForecastTally } from '../machines/forecast-score.ts';
 import { hasChanged, presentValue, standingOf, watched, type Watch } from '../machines/pressure.ts';
@@ -137,7 +138,7 @@ export class ResourceSampler {
 
   #arm(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      void this.sample().finally(() => {
+      void this.sample().then(() => {
         if (this.#host !== undefined) this.#arm();
       });
     }, this.#options.sampleMs);
@@ -146,7 +147,7 @@ export class ResourceSampler {
 
   async #sample(): Promise<Standings> {
     const { source, now } = this.#options;
-    const figures = await source.read();
+    const figures = await source.read().catch((error: unknown) => this.#unread(error));
     const began = performance.now();
     const at = this.#monotonic();
     const isNews = this.#fold(figures, at);
@@ -195,11 +196,18 @@ export class ResourceSampler {
   }
 
   #tellProblems(): void {
-    for (const problem of this.#options.source.problems) {
-      if (this.#told.has(problem)) continue;
-      this.#told.add(problem);
-      this.#host?.unreadable(problem);
-    }
+    for (const problem of this.#options.source.problems) this.#tellProblem(problem);
+  }
+
+  #tellProblem(problem: string): void {
+    if (this.#told.has(problem)) return;
+    this.#told.add(problem);
+    this.#host?.unreadable(problem);
+  }
+
+  #unread(error: unknown): Figures {
+    this.#tellProblem(`The resources cannot be read: ${messageOf(error)}`);
+    return {};
   }
 
   #count(ms: number): void {

@@ -15,7 +15,7 @@ function sampling(figuresAt: (ms: number) => Figures, problems: string[] = []) {
   const told: { at: number; standings: Standings }[] = [];
   const [samples, unreadable] = [[] as number[], [] as string[]];
   const source: FigureSource = {
-    read: () => Promise.resolve(figuresAt(clock.now())),
+    read: async () => figuresAt(clock.now()),
     blockedMs: 1,
     problems,
     close: () => {},
@@ -101,6 +101,17 @@ test('a figure that is gone is known no more, and why is told once', async () =>
   expect(unreadable).toEqual(['The heap cannot be read.']);
   expect(told.at(-1)?.standings).toEqual({});
   expect(sampler.standings).toEqual({});
+});
+
+test('a source that fails is told once, and sampling goes on', async () => {
+  const { samples, unreadable, sampler, pass } = sampling((ms) => {
+    if (ms < MINUTE) throw new Error('no way');
+    return heap(500);
+  });
+  await pass(2 * MINUTE);
+  expect(unreadable).toEqual(['The resources cannot be read: no way']);
+  expect(samples).toHaveLength(24);
+  expect(sampler.standings.heap?.value).toBe(500);
 });
 
 test('nothing is sampled after the end', async () => {

@@ -4,11 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { tempFolder } from '../support/temp.ts';
 import { mountSmall } from './disk-fault.ts';
 import { compiled } from './life.ts';
-import { canMount, without } from './tools.ts';
+import { canHideProc, canMount, without } from './tools.ts';
 
 const HORIZON_MS = 24_000;
 const EARLIEST_MS = 2 * HORIZON_MS;
@@ -34,11 +35,14 @@ interface Load {
   readonly actions: number;
   readonly bytes: number;
   readonly nodeOptions?: readonly string[];
+  /** Runs it under another program. */
+  readonly under?: readonly string[];
 }
 
 /** Lets it work until it is done, or dead. */
-function run(watch: 'yes' | 'no', { kind, folder, actions, bytes, nodeOptions = [] }: Load): Promise<Run> {
-  const child = spawn(process.execPath, [...nodeOptions, compiled('exhaustion-worker')], {
+function run(watch: 'yes' | 'no', { kind, folder, actions, bytes, nodeOptions = [], under = [] }: Load): Promise<Run> {
+  const [program, ...args] = [...under, process.execPath, ...nodeOptions, compiled('exhaustion-worker')];
+  const child = spawn(program as string, args, {
     env: {
       ...process.env,
       NODE_OPTIONS: '',
@@ -106,6 +110,28 @@ test.skipIf(!canMount)(
     expect(unwatched.code).toBe(1);
     expect(unwatched.stderr).toMatch(/ENOSPC|STORE_FAILED/);
     expectSeenComing('disk', watched, unwatched);
+  },
+);
+
+test.skipIf(!canHideProc)(
+  `without /proc the figures that need it are absent, that is said once, and the work goes on${without('unshare', canHideProc)}`,
+  async () => {
+    const folder = tempFolder();
+    const under = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
+    const load: Load = { kind: 'disk', folder, actions: 200, bytes: 64, under };
+    for (const life of [1, 2]) {
+      const { code, stderr } = await run('yes', load);
+      expect({ code, stderr, life }).toEqual({ code: 0, stderr: '', life });
+    }
+    const db = new Database(`${folder}/work.db`, { readonly: true });
+    const said = db.prepare('select kind, detail from incidents').all() as { kind: string; detail: string }[];
+    expect(new Set(said.map(({ kind }) => kind))).toEqual(new Set(['resource.unreadable']));
+    expect(said.filter(({ detail }) => detail.includes('proc/self/cgroup'))).toHaveLength(1);
+    const text = db.prepare('select figures from resource_samples order by at desc').pluck().get() as string;
+    const figures = Object.keys(JSON.parse(text) as object);
+    expect(figures).toEqual(expect.arrayContaining(['heap', 'disk', 'loopUtilization']));
+    expect(figures).not.toEqual(expect.arrayContaining(['handles']));
+    db.close();
   },
 );
 

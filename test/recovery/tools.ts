@@ -24,6 +24,9 @@ export const canMount = (() => {
   return can;
 })();
 
+/** A process may have another /proc than all others. */
+export const canHideProc = works('unshare', '--mount', 'mount', '-t', 'tmpfs', 'none', '/proc');
+
 /** The limits of a running process may be changed. */
 export const canLimit = works('prlimit', '--pid', String(process.pid), '--fsize');
 

@@ -1,0 +1,86 @@
+/** The real figures of this process, and what becomes of those that cannot be had. */
+import { writeFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { FigureReader } from '../../actors/resource-figures.ts';
+import { tempFolder, tempStore } from '../support/temp.ts';
+
+const opened: FigureReader[] = [];
+afterEach(() => {
+  for (const one of opened.splice(0)) one.close();
+});
+
+function reader(options: Partial<ConstructorParameters<typeof FigureReader>[0]> = {}): FigureReader {
+  const made = new FigureReader({ store: tempStore(), ...options });
+  opened.push(made);
+  return made;
+}
+
+test('every figure is within its limit, and what is held in memory is seen', async () => {
+  const figures = reader();
+  const before = await figures.read();
+  for (const [name, { value, limit }] of Object.entries(before)) {
+    expect(value, name).toBeGreaterThanOrEqual(0);
+    if (name !== 'loopDelay' && name !== 'cpu') expect(value, name).toBeLessThanOrEqual(limit);
+  }
+  const hoard = Array.from({ length: 400_000 }, (_, i) => ({ i }));
+  const after = await figures.read();
+  expect((after.heap?.value ?? 0) - (before.heap?.value ?? 0)).toBeGreaterThan(8 * hoard.length);
+  expect(figures.problems).toEqual([]);
+});
+
+test('how late the event loop is, and how busy, is of the time since the last reading', async () => {
+  const figures = reader();
+  await figures.read();
+  for (let n = 0; n < 10; n++) {
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const busy = await figures.read();
+  expect(busy.loopDelay?.value).toBeGreaterThan(20);
+  expect(busy.loopUtilization?.value).toBeGreaterThan(0.5);
+  expect(busy.cpu?.value).toBeGreaterThan(0);
+});
+
+test('the machine is asked meanwhile, and its figures are there when it has answered', async () => {
+  const figures = reader();
+  let found = await figures.read();
+  expect(found.hostMemory).toBeUndefined();
+  while (found.hostMemory === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    found = await figures.read();
+  }
+  expect(found.hostMemory.value).toBeGreaterThan(process.memoryUsage.rss() / 2);
+  expect(found.hostCpu?.value).toBeGreaterThanOrEqual(0);
+  expect(found.hostCpu?.value).toBeLessThanOrEqual(1);
+});
+
+test('the least of two limits counts, and of what is guessed the limit that was given', async () => {
+  const found = await reader({ limits: { heap: 1e15, disk: 1, wal: 1e12, loopDelay: 7 } }).read();
+  expect(found.heap?.limit).toBeLessThan(1e15);
+  expect([found.disk?.limit, found.wal?.limit]).toEqual([1, 1e12]);
+});
+
+test('the log is measured by its name: none has no size', async () => {
+  const store = tempStore();
+  const figures = reader({ store });
+  expect((await figures.read()).wal?.value).toBe(0);
+  writeFileSync(`${store}-wal`, Buffer.alloc(12_345));
+  expect((await figures.read()).wal?.value).toBe(12_345);
+  expect(await figures.bytes()).toMatchObject({ wal: 12_345 });
+});
+
+test.runIf(process.platform === 'linux')('without /proc figures are absent, and the others are there', async () => {
+  const figures = reader({ root: tempFolder() });
+  const found = await figures.read();
+  expect(found.handles).toBeUndefined();
+  expect(found.memory?.value).toBeGreaterThan(0);
+  expect(found.heap?.value).toBeGreaterThan(0);
+  expect(figures.problems.join('\n')).toContain('The open files cannot be read: ENOENT');
+});
+
+test('a folder that cannot be asked leaves its disk out', async () => {
+  const figures = reader({ store: `${tempFolder()}/gone/work.db` });
+  expect((await figures.read()).disk).toBeUndefined();
+  expect(figures.problems.join('\n')).toContain('The disk of the store cannot be read: ENOENT');
+});
