@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { durable } from './durable.mjs';
+import { observe } from './observe.mjs';
 import { pipeline } from './pipeline.mjs';
 import { removeScratch } from './scratch.mjs';
 import { work } from './work.mjs';
@@ -12,7 +13,7 @@ import { work } from './work.mjs';
 /** @typedef {import('./durable.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Measure[]>>} */
-const SUITES = { durable, pipeline, work };
+const SUITES = { durable, pipeline, work, observe };
 
 const HELP = `Usage: node bench/run.mjs <suite> [options]
 

@@ -13,5 +13,6 @@ export { retentionMachine } from './retention.ts';
 export { schedulesMachine } from './schedules.ts';
 export { tracksMachine } from './tracks.ts';
 export { checkpointMachine } from './checkpoint.ts';
+export { forecast, type Forecast, type ForecastOptions, type Sample } from './forecast.ts';
 export { DEFAULT_RETRY, backOffMs, type RetryPolicy } from './retry.ts';
 export type { Outcome, OutcomeKind, ErrorRecord } from './outcome.ts';
