@@ -18,7 +18,12 @@ export function forecastError() {
   }
   const ordinary = Math.abs(leastSquares(leak()) - ETA_MS) / ETA_MS;
   const value = median(errors);
-  return { value, unit: 'of the time to exhaustion', ratio: value / ordinary, against: 'least squares on the same sort' };
+  return {
+    value,
+    unit: 'of the time to exhaustion',
+    ratio: value / ordinary,
+    against: 'least squares on the same sort',
+  };
 }
 
 function leak() {
