@@ -22,6 +22,7 @@ export const ESTIMATE_TABLES: readonly TableSpec[] = [
   {
     name: 'estimates',
     key: 'id',
+    rolledBack: false,
     columns: [
       'id text primary key',
       'plan text not null',

@@ -48,6 +48,7 @@ export const MEMO_TABLES: readonly TableSpec[] = [
   {
     name: 'memos',
     key: 'key',
+    rolledBack: false,
     columns: [
       'key text primary key',
       'value text',
