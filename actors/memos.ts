@@ -49,6 +49,7 @@ export const MEMO_TABLES: readonly TableSpec[] = [
     name: 'memos',
     rolledBack: false,
     key: 'key',
+    rolledBack: false,
     columns: [
       'key text primary key',
       'value text',

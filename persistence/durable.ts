@@ -92,6 +92,11 @@ export interface Resumption {
   readonly timersDue: number;
   /** Effects that were running and run again. */
   readonly effects: number;
+  /** Effects that were running and wait for {@link DurableActor.decide}. */
+  readonly asked: number;
+  /** The turn of the checkpoint that took the place of damaged rows; undefined where none was damaged. */
+  readonly fellBackTo?: number;
+  /** How long that took. */
   readonly ms: number;
 }
 
@@ -135,8 +140,10 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   readonly #refusals = new Map<number, number>();
   #outbox: Outbox;
   #tree: LiveTree;
+  /** The checkpoint that took the place of damaged rows. */
+  #fellBackTo: number | undefined;
   /** What the last restore found. */
-  #found = { actors: 0, timersDue: 0, effects: 0 };
+  #found = { actors: 0, timersDue: 0, effects: 0, asked: 0 };
   /** The root's state as of the last committed turn, and as of the last written one. */
   #snapshot: AnySnapshot;
   #written: AnySnapshot;
@@ -346,10 +353,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     });
     this.#listeners.emit({ type: 'reopened' });
     this.#listeners.snapshot(this.#snapshot as SnapshotFrom<TLogic>);
-    const asked = this.interrupted.length;
-    const { actors, timersDue, effects } = this.#found;
-    const ms = this.#monotonic() - began;
-    return { from: turn, turn: now, before: now - 1, actors, timersDue, effects: effects - asked, asked, ms };
+    return { from: turn, turn: now, before: now - 1, ...this.#found, ms: this.#monotonic() - began };
   }
 
   /** Commits what is pending, aborts effects, and lets go of the store. The tree goes on when it is opened again. */
@@ -642,6 +646,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     commits.assertOpen();
     if (fallen === undefined) this.#options = options;
     else this.outbox.resume();
+    this.#fellBackTo = fallen?.turn;
     return fallen?.checked;
   }
 
@@ -729,14 +734,15 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   #resumption(began: number): Resumption | undefined {
     const { restoredTurn: turn } = this.#tree;
     if (turn === undefined) return undefined;
-    return { turn, ...this.#foundIn(this.#tree), ms: this.#monotonic() - began };
+    const fellBack = this.#fellBackTo === undefined ? {} : { fellBackTo: this.#fellBackTo };
+    return { turn, ...this.#foundIn(this.#tree), ...fellBack, ms: this.#monotonic() - began };
   }
 
-  #foundIn({ size, interruptions }: LiveTree): Pick<Resumption, 'actors' | 'timersDue' | 'effects'> {
+  #foundIn({ size, interruptions }: LiveTree): Pick<Resumption, 'actors' | 'timersDue' | 'effects' | 'asked'> {
     const { statements, clock } = this.#commits;
     const due = statements.of('select count(*) as n from timers where tree = ? and due <= ?');
     const { n } = due.get(this.#options.tree, clock.now()) as { n: number };
-    return { actors: size, timersDue: n, effects: interruptions.restartCount };
+    return { actors: size, timersDue: n, ...interruptions.counts };
   }
 
   /** S2 for timers: the same event refused three times will be refused for ever, so it is put aside, visibly. */

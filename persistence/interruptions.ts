@@ -4,7 +4,15 @@
  */
 import { PerdureError } from '../errors.ts';
 import type { Effects } from './effects.ts';
-import { failEffect, pathOf, type AnyRef, type Effect } from './xstate-port.ts';
+import {
+  failEffect,
+  pathOf,
+  policiesOf,
+  type AnyRef,
+  type Effect,
+  type RestartPolicy,
+  type RestorePolicy,
+} from './xstate-port.ts';
 
 /** An effect that waits for a decision. */
 interface Asked {
@@ -26,9 +34,11 @@ export class Interruptions {
     this.#effects = effects;
   }
 
-  /** How many effects were running and run again. */
-  get restartCount(): number {
-    return this.#restarts.size;
+  /** How many effects were running and run again, and how many wait for a decision, once the tree starts. */
+  get counts(): { readonly effects: number; readonly asked: number } {
+    const policies = Array.from(this.#restarts, (ref) => this.#policyOf(ref, policiesOf(ref)));
+    const runs = policies.filter((policy) => policy === 'rerun' || policy === 'run');
+    return { effects: runs.length, asked: policies.filter((policy) => policy === 'ask').length };
   }
 
   /** The paths of the actors whose effects wait for a decision. */
@@ -59,11 +69,18 @@ export class Interruptions {
 
   /** Holds back an effect that is not to run again by itself, and says why; undefined when it may start. */
   hold(ref: AnyRef, effect: Effect): 'fail' | 'ask' | undefined {
-    const policy = this.#restored.has(ref) ? effect.onRestore : effect.onRestart;
+    const policy = this.#policyOf(ref, effect);
     if (policy === 'rerun' || policy === 'run' || !this.#restarts.has(ref)) return undefined;
     if (policy === 'fail') this.#failing.push(ref);
     else this.#asked.set(pathOf(ref), { ref, effect });
     return policy;
+  }
+
+  #policyOf(
+    ref: AnyRef,
+    { onRestart, onRestore }: Pick<Effect, 'onRestart' | 'onRestore'>,
+  ): RestartPolicy | RestorePolicy {
+    return this.#restored.has(ref) ? onRestore : onRestart;
   }
 
   /** Decides about an effect that waits. In a turn. False when none waits there. */

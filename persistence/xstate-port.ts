@@ -173,6 +173,13 @@ function withPolicy<TLogic extends Logic>(
   return copy;
 }
 
+/** What becomes of the effect of this actor when it was interrupted. */
+export function policiesOf(ref: AnyRef): Required<Policies> {
+  const { onRestart: restart = 'rerun', onRestore: restore = 'ask' } =
+    policies.get((ref as unknown as { logic: Logic }).logic) ?? {};
+  return { onRestart: restart, onRestore: restore };
+}
+
 const rewritten = new WeakMap<Logic, Logic>();
 
 /** The same logic, every actor of which tells its tree what it does. */
@@ -394,13 +401,13 @@ const STOP = 'xstate.stop';
 const FAILED = 'perdure.effect.failed';
 
 function gateEffect(copy: Logic, logic: Logic): void {
+  policies.set(copy, policies.get(logic) ?? {});
   copy.start = (snapshot, scope) => {
     const { self } = scope;
     const hooks = hooksFor(scope);
     if (hooks === undefined) return logic.start?.(snapshot, scope);
     hooks.effectCreated(self, {
-      onRestart: policies.get(logic)?.onRestart ?? 'rerun',
-      onRestore: policies.get(logic)?.onRestore ?? 'ask',
+      ...policiesOf(self),
       start: () => orFail(self, () => afterwards(self, () => logic.start?.(self.getSnapshot(), scope))),
       // Asked after the actor was stopped, and logic aborts only what it believes to be active.
       stop: () => orReport(() => logic.transition({ ...self.getSnapshot(), status: 'active' }, { type: STOP }, scope)),

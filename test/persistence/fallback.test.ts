@@ -74,6 +74,7 @@ test('H34: a tree whose rows are damaged goes back to its newest whole checkpoin
   damage(ROOT);
   await using durable = await open();
   expect(durable.getSnapshot().context.n).toBe(3);
+  expect(durable.resumed).toMatchObject({ actors: 3, effects: 0, asked: 1, fellBackTo: turns[2] });
   await durable.send({ type: 'add' });
   const { rows } = durable.store;
   expect(rows.all('select kind, detail from incidents where kind = ?', 'checkpoint.restored')).toEqual([

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { assign, setup } from 'xstate';
 import { afterAll, expect, test } from 'vitest';
 import { createDurableActor } from '../../persistence/create.ts';
+import { SCHEMA_VERSION } from '../../persistence/schema.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
 
@@ -47,7 +48,7 @@ test('refuses a store of a newer schema, and leaves it as it is', async () => {
   await countOnce(path);
   alter(path, 'pragma user_version = 99');
   refused(path, 'STORE_NEWER');
-  alter(path, 'pragma user_version = 2');
+  alter(path, `pragma user_version = ${SCHEMA_VERSION}`);
   expect(await countOnce(path)).toBe(2);
 });
 

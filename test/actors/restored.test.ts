@@ -1,0 +1,82 @@
+/** A supervisor that is taken back to a kept turn: its plans and actions are as they were, and what it learned stays. */
+import { expect, test } from 'vitest';
+import { defineAction } from '../../actors/actions.ts';
+import { spawnSupervisor } from '../../actors/spawn.ts';
+import { forkStore } from '../../persistence/fork.ts';
+import { quickStore } from '../support/temp.ts';
+import { settle, until } from '../support/turns.ts';
+
+test('goes on from the state of then, in place and in a fork, with what waited then', async () => {
+  let ran: number[] = [];
+  const actions = {
+    add: defineAction({
+      run: async ({ n }: { n: number }) => {
+        ran.push(n);
+        return n + 1;
+      },
+    }),
+  };
+  const store = quickStore();
+  const options = { store, actions, concurrency: 2, history: true };
+  const supervisor = await spawnSupervisor(options);
+  const { durable } = supervisor;
+  await supervisor.execute('add', { n: 1 }, { id: 'one' });
+  await supervisor.checkpoint('here');
+  await settle();
+  const { turn } = durable.store.rows.get<{ turn: number }>(`select turn from checkpoints where label = 'here'`) as {
+    turn: number;
+  };
+  await supervisor
+    .plan({ id: 'plan', steps: [{ id: 'two', action: 'add', input: { n: 2 } }] })
+    .then(() => supervisor.joinPlan('plan').outcome);
+  const history = () => durable.store.rows.get<{ ok: number }>(`select ok from action_history where name = 'add'`)?.ok;
+  expect([ran, history()]).toEqual([[1, 2], 2]);
+
+  await forkStore(store, turn, `${store}-fork`);
+  await durable.restore(turn);
+  expect(durable.store.rows.all('select id from actions')).toEqual([{ id: 'one' }]);
+  expect(durable.store.rows.all('select id from plans')).toEqual([]);
+  expect(history()).toBe(2);
+  expect(await supervisor.execute('add', { n: 1 }, { id: 'one' })).toMatchObject({ kind: 'ok', value: 2 });
+  expect(await supervisor.execute('add', { n: 3 }, { id: 'three' })).toMatchObject({ kind: 'ok', value: 4 });
+  expect(ran).toEqual([1, 2, 3]);
+  await supervisor.close();
+
+  ran = [];
+  const fork = await spawnSupervisor({ ...options, store: `${store}-fork` });
+  expect(await fork.execute('add', { n: 1 }, { id: 'one' })).toMatchObject({ kind: 'ok', value: 2 });
+  expect(await fork.execute('add', { n: 4 }, { id: 'four' })).toMatchObject({ kind: 'ok', value: 5 });
+  expect(ran).toEqual([4]);
+  await fork.close();
+});
+
+test('an attempt that was under way then is asked about', async () => {
+  const begun: string[] = [];
+  const actions = {
+    hang: defineAction({
+      run: (_: undefined, { id, signal }: { id: string; signal: AbortSignal }) => {
+        begun.push(id);
+        return new Promise<string>((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(new Error('aborted'))),
+        );
+      },
+    }),
+  };
+  const supervisor = await spawnSupervisor({ store: quickStore(), actions, concurrency: 2, history: true });
+  await supervisor.submit('hang', undefined, { id: 'hung' });
+  await until(() => begun.length === 1);
+  await supervisor.checkpoint('here');
+  await settle();
+  const { durable } = supervisor;
+  const { turn } = durable.store.rows.get<{ turn: number }>('select max(turn) as turn from checkpoints') as {
+    turn: number;
+  };
+  const went = await durable.restore(turn);
+  expect(went).toMatchObject({ asked: 1 });
+  expect(durable.interrupted).toHaveLength(1);
+  await settle();
+  expect(begun).toHaveLength(1);
+  await durable.decide(durable.interrupted[0] as string, 'rerun');
+  await until(() => begun.length === 2);
+  await supervisor.close();
+});
