@@ -52,8 +52,8 @@ export function checkpointActions(world: CheckpointWorld) {
       else rows.pinTurn(turn, command === 'pin');
     },
     setVariables: (_: Self, { variables }: { variables: string }) => putVariables(rows, variables),
-    look: ({ self }: Self) => {
-      self.send({ type: 'checkpoint.found', at: clock.now(), isFirst });
+    look: ({ self }: Self, { isRestored }: { isRestored: boolean }) => {
+      self.send({ type: 'checkpoint.found', at: clock.now(), isFirst: isFirst && !isRestored });
       isFirst = false;
     },
   };

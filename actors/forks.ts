@@ -1,11 +1,10 @@
 /** Goes on from a checkpoint in another store, with other inputs where that is wanted. */
-import { rmSync } from 'node:fs';
 import { PerdureError } from '../errors.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
-import { forkStore } from '../persistence/fork.ts';
+import { forkWith } from '../persistence/fork.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { isSealed } from '../persistence/sealing.ts';
-import { openBeside } from '../persistence/sqlite.ts';
+import type { Db } from '../persistence/sqlite.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { sealed, toText } from './values.ts';
 
@@ -44,13 +43,7 @@ export async function forkCheckpoint(source: ForkSource, turn: number, options: 
   if (!isObject(input))
     throw new PerdureError('OPTIONS_INVALID', `The inputs of a fork are an object by ids, got ${shown(input)}.`);
   const edits = Object.entries(input).map(([id, value]) => editOf(source.rows, turn, id, value));
-  await forkStore(source.path, turn, to, signal === undefined ? {} : { signal });
-  try {
-    edit(to, edits);
-  } catch (error) {
-    for (const end of ['', '-wal', '-shm']) rmSync(`${to}${end}`, { force: true });
-    throw error;
-  }
+  await forkWith(source.path, turn, to, signal === undefined ? {} : { signal }, (db) => edit(db, edits));
 }
 
 function editOf(rows: ForkSource['rows'], turn: number, id: string, value: unknown): Edit {
@@ -99,15 +92,9 @@ function keyless(id: string): PerdureError {
   );
 }
 
-/** Nobody owns the new store yet, and its rows begin with these inputs. */
-function edit(path: string, edits: readonly Edit[]): void {
-  if (edits.length === 0) return;
-  const db = openBeside(path, false);
-  try {
-    db.transaction(() => {
-      for (const { table, id, input } of edits) db.prepare(`update ${table} set input = ? where id = ?`).run(input, id);
-    })();
-  } finally {
-    db.close();
-  }
+/** The rows of the new store begin with these inputs. */
+function edit(db: Db, edits: readonly Edit[]): void {
+  db.transaction(() => {
+    for (const { table, id, input } of edits) db.prepare(`update ${table} set input = ? where id = ?`).run(input, id);
+  })();
 }

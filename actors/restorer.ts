@@ -61,7 +61,10 @@ export class Restorer {
 
   /** How the restore of this request ends. */
   outcome(request: string): Promise<Restored> {
-    return new Promise((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
+    const outcome = new Promise<Restored>((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
+    // It may come before whoever asked for it waits.
+    outcome.catch(() => {});
+    return outcome;
   }
 
   /** Nobody waits for it any more: it was not sent. */

@@ -84,7 +84,7 @@ export interface Named {
 /** What is known when a tree starts. */
 export interface Found {
   readonly at: number;
-  /** Nothing of this tree ran before in this process. */
+  /** Nothing of this tree ran before in this process, and it is where the process before it ended. */
   readonly isFirst: boolean;
 }
 
@@ -161,6 +161,7 @@ function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The checkpoint machine needs its restorer: spawn it with spawnSupervisor.');
 }
 
+const looking = { type: 'look', params: ({ event }: { event: { readonly isRestored: boolean } }) => event } as const;
 const counting = { type: 'count', params: ({ event }: { event: { readonly settled: number } }) => event } as const;
 const naming = (reason: string) => [{ type: 'nameTurn', params: { reason } }, 'reset'] as const;
 const requested = [{ type: 'nameTurn', params: ({ event }: { event: CheckpointRequest }) => event }, 'reset'] as const;
@@ -184,8 +185,8 @@ export const checkpointMachine = setup({
     /** Pins a checkpoint, lets it go, or forgets it. */
     change: notProvided('checkpoint', 'change') as (_: unknown, p: CheckpointChange) => void,
     setVariables: notProvided('checkpoint', 'setVariables') as (_: unknown, p: { variables: string }) => void,
-    /** Looks whether its process has just begun; answers `checkpoint.found`. */
-    look: notProvided('checkpoint', 'look') as (_: unknown) => void,
+    /** Looks whether its process has just begun, if it is no tree of the past; answers `checkpoint.found`. */
+    look: notProvided('checkpoint', 'look') as (_: unknown, p: { isRestored: boolean }) => void,
     count: assign({ settledSince: ({ context }, { settled }: { settled: number }) => context.settledSince + settled }),
     reset: assign({ settledSince: 0 }),
     configure: assign((_, { everyActions, everyMs }: CheckpointInput) => ({ everyActions, everyMs })),
@@ -210,7 +211,7 @@ export const checkpointMachine = setup({
     asked: null,
   }),
   initial: 'clean',
-  entry: 'look',
+  entry: { type: 'look', params: { isRestored: false } },
   on: {
     'checkpoint.request': { target: '.clean', actions: requested },
     'checkpoint.restore': { target: '.restoring', actions: restoring },
@@ -228,7 +229,7 @@ export const checkpointMachine = setup({
         },
       ],
     },
-    'checkpoint.resumed': { actions: 'look' },
+    'checkpoint.resumed': { actions: looking },
     'checkpoint.found': { actions: { type: 'noteStart', params: ({ event }) => event } },
   },
   states: {
@@ -283,8 +284,8 @@ export const checkpointMachine = setup({
       on: {
         // K3.
         'checkpoint.resumed': [
-          { guard: ({ event }) => event.isRestored, target: 'counting', actions: ['dropAsked', 'look'] },
-          { actions: 'look' },
+          { guard: ({ event }) => event.isRestored, target: 'counting', actions: ['dropAsked', looking] },
+          { actions: looking },
         ],
         'checkpoint.count': { actions: counting },
         'checkpoint.request': { actions: requested },

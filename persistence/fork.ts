@@ -28,14 +28,25 @@ export interface ForkOptions {
  * original is only read. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS, BACKUP_FAILED, ABORTED, and what is wrong
  * with the store: there is no target then.
  */
-export async function forkStore(path: string, turn: number, target: string, options: ForkOptions = {}): Promise<void> {
+export function forkStore(path: string, turn: number, target: string, options: ForkOptions = {}): Promise<void> {
+  return forkWith(path, turn, target, options, () => {});
+}
+
+/** The same; `edit` changes the rows of the fork before it gets its name, so that there is none without that. */
+export async function forkWith(
+  path: string,
+  turn: number,
+  target: string,
+  { signal }: ForkOptions,
+  edit: (db: Db) => void,
+): Promise<void> {
   refuseTaken(target);
   examine(path, turn);
-  const { signal } = options;
   let refusal: PerdureError | undefined;
   const change = async (db: Db) => {
     try {
       await becomeAsOf(db, turn, signal);
+      edit(db);
     } catch (error) {
       if (isPerdureError(error)) refusal = error;
       throw error;

@@ -525,6 +525,26 @@ test('a fork goes on with edited inputs where the checkpoint was, and the origin
   expect(await supervisor.execute('double', 2, { id: 'waits' })).toMatchObject({ value: 4 });
 });
 
+test('what was under way in the checkpoint asks in the fork, and goes on here', async () => {
+  const { actions, release, done } = world();
+  const supervisor = await start({ store: tempStore() }, actions);
+  const handle = await supervisor.submit('work', 'x', { id: 'x' });
+  await until(() => done.length === 1);
+  const to = tempStore();
+  await supervisor.checkpoints.create();
+  await supervisor.checkpoints.fork('latest', { to });
+  const other = world();
+  await using fork = await spawnSupervisor({ store: to, actions: other.actions });
+  expect(fork.approvals()).toMatchObject([{ action: 'x', reason: 'restore' }]);
+  expect(other.done).toEqual([]);
+  await fork.approve('x');
+  await other.release('x');
+  expect(await fork.execute('work', 'x', { id: 'x' })).toMatchObject({ kind: 'ok', value: 'x' });
+  expect(supervisor.approvals()).toEqual([]);
+  await release('x');
+  expect(await handle.outcome).toMatchObject({ kind: 'ok', attempts: 1 });
+});
+
 test('what is wrong with a checkpoint, its variables or its settings is said at once', async () => {
   const { actions } = world();
   const supervisor = await start({}, actions);

@@ -96,6 +96,8 @@ test('after a crash a checkpoint is restored by opening the store, and what was 
     { id: 'x', state: 'asking' },
   ]);
   expect(second.approvals()).toMatchObject([{ action: 'x', reason: 'restore' }]);
+  // What ended was not the life that the checkpoint is of.
+  expect(second.checkpoints.stats.crashes).toBe(0);
   crash(second.durable);
   const taken = await perdure('checkpoint', '--label', 'offline');
   expect(taken).toMatchObject({ code: 0, stdout: expect.stringMatching(/^checkpoint \d+\n$/) });
