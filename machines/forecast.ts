@@ -199,7 +199,9 @@ function isNear(window: readonly Sample[], limit: number, withinMs: number): boo
     at: median(part.map(({ at }) => at)),
     value: median(part.map(({ value }) => value)),
   })) as [Sample, Sample];
-  return limit - last.value <= 2 * ((last.value - first.value) / (last.at - first.at)) * withinMs;
+  const slope = (last.value - first.value) / (last.at - first.at);
+  const { at: end } = window[window.length - 1] as Sample;
+  return limit - last.value <= 2 * slope * (withinMs + end - last.at);
 }
 
 /** Whether a window, the last so many, ends above all that was seen before it, clearly. */
