@@ -33,7 +33,7 @@ export function monotoneTrend(samples: readonly Sample[], confidence: number): M
   const variance = tiedVariance(samples) * likeness(samples, slope);
   const z = variance === 0 ? 0 : Math.sign(s) * (Math.max(0, Math.abs(s) - 1) / Math.sqrt(variance));
   const spread = quantile(0.5 + confidence / 2) * Math.sqrt(variance);
-  const at = (rank: number) => slopes[Math.min(slopes.length - 1, Math.max(0, Math.round(rank)))] as number;
+  const at = (rank: number) => nth(slopes, Math.min(slopes.length - 1, Math.max(0, Math.round(rank))));
   return {
     slope,
     low: at((slopes.length - spread) / 2 - 1),
@@ -52,7 +52,7 @@ export function score(samples: readonly Sample[]): number {
   return s;
 }
 
-/** Ascending. */
+/** In no order. */
 function slopesOf(samples: readonly Sample[]): Float64Array {
   const slopes = new Float64Array((samples.length * (samples.length - 1)) / 2);
   let n = 0;
@@ -64,19 +64,44 @@ function slopesOf(samples: readonly Sample[]): Float64Array {
       n += 1;
     }
   }
-  return slopes.sort();
-}
-
-/** Of sorted ones. */
-export function middle(sorted: ArrayLike<number>): number {
-  const half = sorted.length >> 1;
-  if (sorted.length % 2 === 1) return sorted[half] as number;
-  return ((sorted[half - 1] as number) + (sorted[half] as number)) / 2;
+  return slopes;
 }
 
 /** The median, in whatever order they come. */
 export function median(values: readonly number[]): number {
-  return middle(Float64Array.from(values).sort());
+  return middle(Float64Array.from(values));
+}
+
+function middle(values: Float64Array): number {
+  const half = values.length >> 1;
+  const upper = nth(values, half);
+  return values.length % 2 === 1 ? upper : (nth(values, half - 1) + upper) / 2;
+}
+
+/**
+ * What would be at that place if they were in order; it moves them. Thousands of slopes need not be sorted for three of them.
+ * C. A. R. Hoare, "Algorithm 65: find", 1961.
+ */
+function nth(values: Float64Array, place: number): number {
+  let [low, high] = [0, values.length - 1];
+  while (low < high) {
+    const pivot = values[(low + high) >> 1] as number;
+    let [i, j] = [low, high];
+    while (i <= j) {
+      while ((values[i] as number) < pivot) i += 1;
+      while ((values[j] as number) > pivot) j -= 1;
+      if (i > j) break;
+      const value = values[i] as number;
+      values[i] = values[j] as number;
+      values[j] = value;
+      i += 1;
+      j -= 1;
+    }
+    if (place <= j) high = j;
+    else if (place >= i) low = i;
+    else break;
+  }
+  return values[place] as number;
 }
 
 function tiedVariance(samples: readonly Sample[]): number {

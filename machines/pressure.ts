@@ -74,10 +74,15 @@ const FOR_OUTLOOK = 3;
 /** In horizons. What is older says nothing of what comes. */
 const KEPT = 6;
 
-/** What is known after one more sample; the first when nothing was. Only of a stock there are forecasts. */
+/**
+ * What is known after one more sample; the first when nothing was. Only of a stock there are forecasts. What is no number, or
+ * has no limit, says nothing.
+ */
 export function watched(before: Watch | undefined, reading: Reading, policy: PressurePolicy, isStock: boolean): Watch {
   const { at, value, limit } = reading;
   const known = before ?? NOTHING;
+  const isKnown = Number.isFinite(value) && limit > 0;
+  if (!isKnown) return { ...known, limit: before?.limit ?? limit };
   const samples = withSample(known.samples, { at, value }, KEPT * policy.horizonMs);
   const found = isStock ? forecast(samples, limit, policy) : null;
   const said = [...known.said, readOutlook(found, policy)].slice(-FOR_OUTLOOK);

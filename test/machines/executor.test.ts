@@ -288,6 +288,42 @@ describe('the gate', () => {
   });
 });
 
+describe('while resources are short', () => {
+  test.each([
+    [8, 3, false, { limit: 3, freezesOptional: false }],
+    [8, null, false, { limit: 8, freezesOptional: false }],
+    [2, 5, false, { limit: 2, freezesOptional: false }],
+    [8, 1, true, { limit: 1, freezesOptional: true }],
+  ])('of %d at once it admits %s (sheds: %s)', (limit, most, shed, room) => {
+    const executor = new Stepped(limit).send({ type: 'executor.admit', limit: most, shed });
+    expect(executor.claims).toEqual([room]);
+    expect(executor.of('shed')).toHaveLength(shed ? 1 : 0);
+  });
+
+  test('the stricter of resources and error budget counts, and one may always run', () => {
+    const executor = new Stepped(8).send({ type: 'executor.admit', limit: 3, shed: false });
+    executor.send({ type: 'executor.tighten', ...measuresOf('exhausted') });
+    expect(executor.claims).toEqual([{ limit: 2, freezesOptional: true }]);
+    const one = new Stepped(2).send({ type: 'executor.admit', limit: 1, shed: false });
+    expect(one.send({ type: 'executor.tighten', ...measuresOf('exhausted') }).claims).toMatchObject([{ limit: 1 }]);
+  });
+
+  test('what is submitted while it sheds is looked at before it is claimed, what ends costs no look', () => {
+    const executor = new Stepped().send({ type: 'executor.admit', limit: 2, shed: true }).claimed(claim(0));
+    expect(executor.send({ type: 'executor.submit', submissions: [] }).of('shed')).toHaveLength(1);
+    const order = executor.effects.map(({ type }) => type).filter((type) => type === 'shed' || type === 'claim');
+    expect(order).toEqual(['shed', 'claim']);
+    expect(executor.send(ended(0)).of('shed')).toEqual([]);
+    executor.send({ type: 'executor.admit', limit: null, shed: false });
+    expect(executor.send({ type: 'executor.submit', submissions: [] }).of('shed')).toEqual([]);
+  });
+
+  test('what runs goes on', () => {
+    const executor = new Stepped().claimed(claim(0), claim(1), claim(2));
+    expect(executor.send({ type: 'executor.admit', limit: 1, shed: true }).busy).toEqual([0, 1, 2]);
+  });
+});
+
 describe('under the error budget', () => {
   test.each([
     ['healthy', 8, false],

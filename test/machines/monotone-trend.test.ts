@@ -79,8 +79,14 @@ describe('a monotone trend', () => {
     expect(monotoneTrend(alike, 0.95).p).toBeGreaterThan(100 * monotoneTrend(apart, 0.95).p);
   });
 
-  test('the median is in the middle', () => {
-    expect(median([3, 1, 2])).toBe(2);
-    expect(median([4, 1, 3, 2])).toBe(2.5);
+  test('the median is in the middle, whatever their order, with ties and without', () => {
+    const values = fc.array(fc.oneof(finite, fc.integer({ min: 0, max: 3 })), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(values, (all) => {
+        const sorted = all.toSorted((a, b) => a - b);
+        const [low, high] = [sorted[(all.length - 1) >> 1] as number, sorted[all.length >> 1] as number];
+        expect(median(all)).toBeCloseTo((low + high) / 2, 9);
+      }),
+    );
   });
 });

@@ -233,6 +233,13 @@ describe('what else is done', () => {
     expect(resources.sample({ heap: CRITICAL }).asked).toEqual(['cleanUp']);
   });
 
+  test('begins with the mildest when all was done, it was well again, and is short again', () => {
+    const resources = new Stepped().sample({ wal: CRITICAL }).send(done(NOTHING)).send(COOLED);
+    expect(resources.relief).toBe('spent');
+    expect(resources.sample({ wal: NORMAL }).relief).toBe('resting');
+    expect(resources.sample({ wal: CRITICAL }).asked).toEqual(['prune']);
+  });
+
   test('goes on after what failed, and after what took too long, and says so', () => {
     const resources = new Stepped().sample({ heap: CRITICAL }).send(failed(new Error('no such cache')));
     expect(resources.told).toMatchObject([{ action: 'cleanUp', error: 'no such cache', relief: null }]);
