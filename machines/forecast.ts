@@ -111,15 +111,22 @@ export function forecast(
   };
 }
 
-/** The samples with one more. The older ones are thinned, so that they never are more than {@link MOST_SAMPLES}. */
+/**
+ * The samples with one more. What is older than `keptMs` goes, but not the last {@link MOST_SAMPLES} / 2: with a horizon of a
+ * few samples there would be nothing to go by. The older ones are thinned.
+ */
 export function withSample(samples: readonly Sample[], sample: Sample, keptMs: number): readonly Sample[] {
-  const young = samples.filter(({ at }) => at > sample.at - keptMs && at < sample.at);
-  return thinned([...young, sample]);
+  const recent = samples.length - MOST_SAMPLES / 2;
+  const kept = samples.filter(({ at }, i) => at < sample.at && (i >= recent || at > sample.at - keptMs));
+  return thinned([...kept, sample]);
 }
 
 /** F2. Of the older half those go that are nearest to their neighbours, so that it reaches far back. */
 export function thinned(samples: readonly Sample[]): readonly Sample[] {
-  const old = samples.slice(0, Math.max(0, samples.length - MOST_SAMPLES / 2));
+  const all = samples.slice(0, Math.max(0, samples.length - MOST_SAMPLES / 2));
+  // Of very many most can go without a look.
+  const stride = Math.ceil(all.length / (4 * MOST_SAMPLES));
+  const old = stride > 1 ? all.filter((_, i) => i % stride === 0) : all;
   while (old.length > MOST_SAMPLES / 2) old.splice(crowded(old), 1);
   return samples.length > MOST_SAMPLES ? [...old, ...samples.slice(-MOST_SAMPLES / 2)] : samples;
 }
@@ -192,7 +199,9 @@ function isNear(window: readonly Sample[], limit: number, withinMs: number): boo
     at: median(part.map(({ at }) => at)),
     value: median(part.map(({ value }) => value)),
   })) as [Sample, Sample];
-  return limit - last.value <= 2 * ((last.value - first.value) / (last.at - first.at)) * withinMs;
+  const slope = (last.value - first.value) / (last.at - first.at);
+  const { at: end } = window[window.length - 1] as Sample;
+  return limit - last.value <= 2 * slope * (withinMs + end - last.at);
 }
 
 /** Whether a window, the last so many, ends above all that was seen before it, clearly. */

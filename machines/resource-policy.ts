@@ -1,4 +1,5 @@
 /** What is watched, what each can do about a shortage, and where the lines are. */
+import { DEFAULT_CONFIDENCE, DEFAULT_HORIZON_MS } from './forecast.ts';
 
 /** What is watched, in bytes, counts, ms, or parts of 1. */
 export type ResourceName =
@@ -86,8 +87,8 @@ export const DEFAULT_PRESSURE: PressurePolicy = {
   critical: 0.95,
   margin: 0.05,
   dwellMs: 30_000,
-  horizonMs: 300_000,
-  confidence: 0.95,
+  horizonMs: DEFAULT_HORIZON_MS,
+  confidence: DEFAULT_CONFIDENCE,
 };
 
 /** How what is done about a shortage goes on. */

@@ -158,15 +158,21 @@ describe('the samples that are kept', () => {
         for (const sample of all) kept = withSample(kept, sample, 1_000_000);
         expect(kept.length).toBeLessThanOrEqual(MOST_SAMPLES);
         expect(kept.map((sample) => sample.at)).toEqual(kept.map((sample) => sample.at).toSorted((a, b) => a - b));
-        const young = all.filter((sample) => sample.at > at - 1_000_000);
-        expect(kept.slice(-60)).toEqual(young.slice(-60));
+        expect(kept.slice(-60)).toEqual(all.slice(-60));
+        expect(kept.slice(0, -60).every((sample) => sample.at > at - 1_100_000)).toBe(true);
       }),
       { numRuns: 30 },
     );
   });
 
-  test('reach back to the first when they are thinned', () => {
-    const samples = Array.from({ length: 500 }, (_, i) => ({ at: i, value: i }));
+  test('are enough for a forecast however near the horizon is', () => {
+    let kept: readonly Sample[] = [];
+    for (let i = 0; i < 60; i += 1) kept = withSample(kept, { at: i * 5_000, value: i / 61 }, 30_000);
+    expect(forecast(kept, 1, { horizonMs: 6_000 })?.etaMs).toBeCloseTo(10_000, 0);
+  });
+
+  test.each([500, 200_000])('reach back to the first when they are thinned from %d', (length) => {
+    const samples = Array.from({ length }, (_, i) => ({ at: i, value: i }));
     const kept = thinned(samples);
     expect(kept).toHaveLength(MOST_SAMPLES);
     expect(kept[0]).toBe(samples[0]);

@@ -209,16 +209,20 @@ test('what is swept every ten minutes may look like a leak until it has been swe
 }, 60_000);
 
 describe('a day of a flat load raises nothing:', () => {
-  test.each(Object.entries(FLAT))('one %s', (_, load) => {
-    const random = seeded(2_026);
-    const value = load(random);
-    let watch: Watch | undefined;
-    const raised: string[] = [];
-    for (let [i, at] = [0, 0]; at < DAY_MS; i += 1, at = later(at, random)) {
-      watch = watched(watch, { at, value: value(i), limit: 1 }, DEFAULT_PRESSURE, true);
-      if (watch.level !== 'normal' || watch.outlook !== 'none')
-        raised.push(`${watch.level} ${watch.outlook} after ${at} ms`);
-    }
-    expect(raised).toEqual([]);
-  }, 60_000);
+  test.each(Object.entries(FLAT))(
+    'one %s',
+    (_, load) => {
+      const random = seeded(2_026);
+      const value = load(random);
+      let watch: Watch | undefined;
+      const raised: string[] = [];
+      for (let [i, at] = [0, 0]; at < DAY_MS; i += 1, at = later(at, random)) {
+        watch = watched(watch, { at, value: value(i), limit: 1 }, DEFAULT_PRESSURE, true);
+        if (watch.level !== 'normal' || watch.outlook !== 'none')
+          raised.push(`${watch.level} ${watch.outlook} after ${at} ms`);
+      }
+      expect(raised).toEqual([]);
+    },
+    60_000,
+  );
 });
