@@ -107,6 +107,11 @@ export class ResourceSampler {
     return Object.fromEntries(Array.from(this.#watches, ([name, watch]) => [name, standingOf(watch)]));
   }
 
+  /** Whether anything is not as it should be. */
+  get isPressed(): boolean {
+    return Array.from(this.#watches.values()).some(isPressed);
+  }
+
   /** What forecasts came to, by resource. */
   get tallies(): ReadonlyMap<ResourceName, ForecastTally> {
     return this.#tallies;
@@ -190,8 +195,7 @@ export class ResourceSampler {
   }
 
   #tell(standings: Standings, at: number): void {
-    const isCalm = Array.from(this.#watches.values()).every((watch) => !isPressed(watch));
-    this.#remindAt = isCalm ? Infinity : at + REMIND_MS;
+    this.#remindAt = this.isPressed ? at + REMIND_MS : Infinity;
     this.#host?.changed(standings);
   }
 

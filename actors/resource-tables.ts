@@ -53,7 +53,7 @@ export function putSamples(rows: Pick<Rows, 'get' | 'run'>, samples: readonly Sa
 export function readSamples(rows: Reader): Sample[] {
   return rows
     .all<{ at: number; figures: string }>('select at, figures from resource_samples order by at, slot')
-    .map(({ at, figures }) => ({ at, figures: JSON.parse(figures) as Figures }));
+    .map(({ at, figures }) => ({ at, figures: parsed<Figures>(figures) ?? {} }));
 }
 
 export function putTallies(rows: Pick<Rows, 'run'>, tallies: Tallies): void {
@@ -71,6 +71,18 @@ export function putTallies(rows: Pick<Rows, 'run'>, tallies: Tallies): void {
 export function readTallies(rows: Reader): Map<ResourceName, ForecastTally> {
   const found = rows.all<{ resource: ResourceName; tally: string }>('select resource, tally from resource_tallies');
   return new Map(
-    found.map(({ resource, tally }) => [resource, { ...(JSON.parse(tally) as ForecastTally), open: null }]),
+    found.flatMap(({ resource, tally: text }) => {
+      const tally = parsed<ForecastTally>(text);
+      return tally === undefined ? [] : [[resource, { ...tally, open: null }]];
+    }),
   );
+}
+
+/** Telemetry that is damaged must keep nobody from starting. */
+function parsed<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return undefined;
+  }
 }

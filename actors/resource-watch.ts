@@ -4,9 +4,11 @@
  *
  * K1  Rows are telemetry: they are written every few seconds and at the end, and those that the store did not take are tried
  *     again with the next, the oldest left out first.
- * K2  What an earlier life knew of its process is not true of this one: the machine forgets it at the start.
+ * K2  What an earlier life knew of its process is not true of this one, nor is what a tree knew that was read back from the file:
+ *     the machine is told anew.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { ResourceName } from '../machines/resource-policy.ts';
 import type { Relief, ReliefInput, ResourcesCommand, ResourcesContext, Standings } from '../machines/resources.ts';
 import type { Store } from '../persistence/store.ts';
 import { Reliever } from './relief.ts';
@@ -60,12 +62,10 @@ export class ResourceWatch {
   /** The tree is there: from now on it is told. K2. */
   begin(durable: Tree): void {
     this.#durable = durable;
-    const { relief } = this.#settings;
-    const state = stateOf(durable);
-    if (state !== undefined && !isDeepStrictEqual(state.context.policy, relief))
-      this.#tell({ type: 'resources.configure', policy: relief });
-    if (state !== undefined && Object.keys(state.context.standings).length > 0) this.#say({});
-    durable.on('pressure.acted', ({ resources }) => this.sampler.noteActed(resources as never));
+    this.#acquaint(durable);
+    durable.on('reopened', () => this.#acquaint(durable));
+    durable.on('pressure.acted', ({ resources }) => this.sampler.noteActed(resources as readonly ResourceName[]));
+    durable.on('checkpoint.named', () => void this.#flush());
     this.sampler.start({
       sampled: (sample) => this.#keep(sample),
       changed: (standings) => this.#say(standings),
@@ -73,6 +73,16 @@ export class ResourceWatch {
     });
     // Without a sampler nothing is known.
     void durable.ended.then(() => this.sampler.close());
+  }
+
+  /** K2. */
+  #acquaint(durable: Tree): void {
+    const { relief } = this.#settings;
+    const state = stateOf(durable);
+    if (state === undefined) return;
+    if (!isDeepStrictEqual(state.context.policy, relief)) this.#tell({ type: 'resources.configure', policy: relief });
+    const { isPressed, standings } = this.sampler;
+    if (isPressed || Object.keys(state.context.standings).length > 0) this.#say(standings);
   }
 
   get cost(): SamplingCost {

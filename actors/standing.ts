@@ -19,9 +19,9 @@ export interface Standing {
   readonly isAdmitting: boolean;
 }
 
-/** What may run at once now, as the error budget lets it. */
-export function roomOf({ limit, share }: Pick<ExecutorContext, 'limit' | 'share'>): number {
-  return Math.max(1, Math.floor(limit * share));
+/** What may run at once now, as the error budget and the resources let it. */
+export function roomOf({ limit, share, admission }: Pick<ExecutorContext, 'limit' | 'share' | 'admission'>): number {
+  return Math.max(1, Math.min(Math.floor(limit * share), admission?.limit ?? Infinity));
 }
 
 export function standingOf(durable: Tree): Standing {

@@ -5,6 +5,7 @@ import { defineAction } from '../../actors/actions.ts';
 import type { ResourceOptions } from '../../actors/resource-options.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import type { SupervisorEmitted } from '../../machines/supervisor.ts';
+import { failStore } from '../../testing/fail-store.ts';
 import { tempStore } from '../support/temp.ts';
 
 const opened: { close(): Promise<void> }[] = [];
@@ -191,4 +192,32 @@ test.each([
 test('a resource that there is not is refused by its name', async () => {
   const supervisor = await open();
   expect(() => supervisor.resources.history('memry' as never)).toThrow('did you mean "memory"');
+});
+
+test('a tree that was read back from the file is told anew how the resources are', async () => {
+  const supervisor = await open({ sampleMs: 60_000, limits: { heap: 1 }, intervalMs: 60_000, coolDownMs: 60_000 });
+  const { durable } = supervisor;
+  const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+  const throttled = new Promise((resolve) => durable.on('pressure.acted', resolve));
+  await sampleTwice(supervisor);
+  failStore(durable.store, 'full', { times: 1 });
+  // What is told of this one is lost.
+  await supervisor.resources.now();
+  await reopened;
+  await throttled;
+  expect(await supervisor.resources.now()).toMatchObject({ admission: 'throttled', limit: 4 });
+});
+
+test('rows of telemetry that are damaged keep nobody from starting', async () => {
+  const store = tempStore();
+  const first = await open({ sampleMs: 100 }, store);
+  while (first.resources.history('heap').length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+  await first.close();
+  const db = new Database(store);
+  db.function('perdure_turn', () => 0);
+  db.exec(`update resource_samples set figures = 'x'; update resource_tallies set tally = '{'`);
+  db.close();
+  const again = await open({}, store);
+  expect(again.resources.history('heap')).toEqual([]);
+  expect(again.resources.score().judged).toBe(0);
 });
