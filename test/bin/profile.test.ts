@@ -30,9 +30,8 @@ test('what a run of a plan took is told when it has ended, by its name or its id
   ];
   writeFileSync(join(folder, 'plan.json'), JSON.stringify({ name: 'nightly', steps }));
   expect((await perdure('run', 'plan.json')).code).toBe(0);
-  const { code, stdout } = await perdure(
-    ...['profile', '--plan', 'nightly', '--cpuprofile', 'p.cpuprofile', '--trace', 't.json', '--flame', 'f.json'],
-  );
+  const files = ['--cpuprofile', 'p.cpuprofile', '--trace', 't.json', '--flame', 'f.json'];
+  const { code, stdout } = await perdure('profile', '--plan', 'nightly', ...files);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^run nightly:1, since \S+Z: \d+ spans, /);
   expect(stdout).toMatch(/hot paths\n +\d+ % {2}long > attempt\n/);
