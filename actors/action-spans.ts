@@ -15,6 +15,7 @@ import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
+import { kindOf } from './estimates.ts';
 import { readRun } from './profile-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
 import type { ActiveSpan, MeasuredRun, SpanRecorder } from './span-recorder.ts';
@@ -139,7 +140,7 @@ export class ActionSpans {
     const { rows, recorder } = this.#world;
     const of = recorder.runOf(plan, () => this.#opened(plan));
     const step = rows.get<{ step: string }>('select step from steps where action = ?', action)?.step;
-    return of === undefined || step === undefined ? undefined : { of, name: step.replaceAll(/\[\d+\]/g, '[]') };
+    return of === undefined || step === undefined ? undefined : { of, name: kindOf(step) };
   }
 
   #opened(id: string): Pick<MeasuredRun, 'plan' | 'profile' | 'beganAt'> {

@@ -54,7 +54,7 @@ export function learnFrom(rows: Rows, step: string, action: string): void {
 }
 
 /** The members of a fan-out are of one kind, and last alike. */
-function kindOf(step: string): string {
+export function kindOf(step: string): string {
   return step.replaceAll(/\[\d+\]/g, '[]');
 }
 

@@ -126,6 +126,7 @@ export class ProfileWriter {
   /** Forgets all that was measured. */
   async clear(): Promise<void> {
     await this.#store.telemetry(forgetAll);
+    // It is watched from now on, and not since this life began.
     this.#before = { ...this.#nothing(), watchedMs: this.#beganAt - this.#recorder.now() };
   }
 

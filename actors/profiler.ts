@@ -109,24 +109,23 @@ export class SupervisorProfiler {
    * @example
    * const load = supervisor.profiler.wrap('load', async (id) => fetchRow(id));
    */
-  wrap<TThis, TArgs extends unknown[], TResult>(fn: Measurable<TThis, TArgs, TResult>): typeof fn;
-  wrap<TThis, TArgs extends unknown[], TResult>(name: string, fn: Measurable<TThis, TArgs, TResult>): typeof fn;
-  wrap<TThis, TArgs extends unknown[], TResult>(
-    ...given: [Measurable<TThis, TArgs, TResult>] | [string, Measurable<TThis, TArgs, TResult>]
-  ): Measurable<TThis, TArgs, TResult> {
-    const fn = given.at(-1) as Measurable<TThis, TArgs, TResult>;
+  wrap<TFn extends Measurable>(fn: TFn): TFn;
+  wrap<TFn extends Measurable>(name: string, fn: TFn): TFn;
+  wrap<TFn extends Measurable>(...given: [TFn] | [string, TFn]): TFn {
+    const fn = given.at(-1) as Measurable;
     checkFunction('the function of profiler.wrap()', fn);
     const name = given.length === 2 ? given[0] : fn.name || 'anonymous';
     checkName(name);
     const { recorder } = this.#host.profiling;
     const context = this.#context;
     const begin = () => this.#begin(name, openOf(context.getStore()));
-    return function measured(this: TThis, ...args: TArgs): TResult {
+    const measured = function (this: unknown, ...args: never[]): unknown {
       if (recorder.mode === 'off') return fn.apply(this, args);
       const span = begin();
       const end = (failed: boolean) => recorder.end(span, failed);
       return ended(() => context.run(span, () => fn.apply(this, args)), end);
     };
+    return measured as TFn;
   }
 
   /**
@@ -179,12 +178,11 @@ export class SupervisorProfiler {
   }
 }
 
-/** A function that can be measured. */
-export type Measurable<TThis, TArgs extends unknown[], TResult> = (this: TThis, ...args: TArgs) => TResult;
+type Measurable = (...args: never[]) => unknown;
 
 /** Calls it, and tells when it has ended: at once, or when its promise is settled. */
-function ended<TResult>(call: () => TResult, end: (failed: boolean) => void): TResult {
-  let result: TResult;
+function ended(call: () => unknown, end: (failed: boolean) => void): unknown {
+  let result: unknown;
   try {
     result = call();
   } catch (error) {
@@ -205,7 +203,7 @@ function ended<TResult>(call: () => TResult, end: (failed: boolean) => void): TR
       end(true);
       throw error;
     },
-  ) as TResult;
+  );
 }
 
 function checkName(name: unknown): asserts name is string {

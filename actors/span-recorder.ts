@@ -43,7 +43,7 @@ export interface ActiveSpan {
   readonly kind: SpanKind;
   /** How many it stands for; 0 for one that is not measured. */
   readonly weight: number;
-  readonly outer: ActiveSpan | undefined;
+  outer: ActiveSpan | undefined;
   readonly open: OpenSpan | undefined;
   readonly node: ProfileNode | undefined;
   readonly run: MeasuredRun | undefined;
@@ -200,6 +200,8 @@ export class SpanRecorder {
     if (span.open === undefined) return;
     const began = this.#calls++ % TIMED_EVERY === 0 ? performance.now() : undefined;
     this.#record(span, failed, at ?? this.now());
+    // As open spans do: a chain of those that hand over must not keep all that ended.
+    span.outer = openOf(span.outer);
     if (began !== undefined) this.#timed(performance.now() - began);
   }
 

@@ -43,7 +43,7 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-/** The profile as a `.cpuprofile`: what was done at any time is laid out one after the other, the heaviest first. */
+/** The work of a profile as a `.cpuprofile`, without waits: whatever was done when, it is laid out one after the other, the heaviest first. */
 export function cpuProfileOf(profile: Profile): CpuProfile {
   const nodes: CpuProfile['nodes'][number][] = [];
   const samples: number[] = [];
@@ -71,7 +71,7 @@ export function cpuProfileOf(profile: Profile): CpuProfile {
       timeDeltas.push(us);
       endTime += us;
     }
-    for (const child of children) below.push(add(child));
+    for (const child of children) if (child.kind !== 'wait') below.push(add(child));
     return id;
   };
   add(flameOf(profile));

@@ -57,6 +57,17 @@ await supervisor.workContinuously({ work: [{ action: 'bild', input: { target: 'w
 // @ts-expect-error other input
 await supervisor.workContinuously({ work: [{ action: 'build', input: { target: 5 } }] });
 
+const same = supervisor.profiler.wrap('same', <T>(value: T) => value);
+expectTypeOf(same(5 as const)).toEqualTypeOf<5>();
+const load = supervisor.profiler.wrap(async (id: number, how?: { deep: boolean }) => (how ? `${id}` : null));
+expectTypeOf(load).toEqualTypeOf<(id: number, how?: { deep: boolean }) => Promise<string | null>>();
+// @ts-expect-error other arguments
+void load('x');
+// @ts-expect-error no such mode
+await supervisor.profiler.mode('loud');
+// @ts-expect-error no function
+supervisor.profiler.wrap('name');
+
 const counter = setup({
   types: {} as { context: { n: number }; events: { type: 'add'; by: number }; input: { from: number }; output: number },
 }).createMachine({
