@@ -23,7 +23,6 @@ export const ESTIMATE_TABLES: readonly TableSpec[] = [
     name: 'estimates',
     rolledBack: false,
     key: 'id',
-    rolledBack: false,
     columns: [
       'id text primary key',
       'plan text not null',

@@ -50,7 +50,6 @@ export const MEMO_TABLES: readonly TableSpec[] = [
     name: 'memos',
     rolledBack: false,
     key: 'key',
-    rolledBack: false,
     columns: [
       'key text primary key',
       'value text',

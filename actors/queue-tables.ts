@@ -199,7 +199,6 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
     name: 'action_history',
     rolledBack: false,
     key: 'name',
-    rolledBack: false,
     columns: [
       'name text primary key',
       'ok integer not null default 0',

@@ -10,7 +10,7 @@ const NOISE = 0.005;
 const OUTLIERS = 0.2;
 
 /** Leaks that are sampled irregularly, with noise, and of which a fifth of the samples says anything. */
-export function forecastError() {
+export async function forecastError() {
   const errors = [];
   for (let n = 0; n < SERIES; n++) {
     const told = forecast(leak(), 1);

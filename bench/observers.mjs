@@ -31,7 +31,7 @@ async function overhead(profiler) {
   return { value: ours, unit: 'actions/s', ratio, against: 'the same with the profiler and the resources off' };
 }
 
-/** @param {Awaited<ReturnType<typeof spawnSupervisor>>} supervisor */
+/** @param {{ execute(name: 'noop', input: never, options: { id: string }): Promise<unknown> }} supervisor */
 async function runTogether(supervisor) {
   let left = TOGETHER;
   const client = async () => {

@@ -19,6 +19,7 @@ import { shownOutput } from './step-output.ts';
 import { hasTable, readStore } from './store-reader.ts';
 import { StopRequest } from './stop-request.ts';
 import { LiveText, paintFor } from './terminal.ts';
+import { watchedLines } from './watched.ts';
 
 export interface RunOptions extends SessionOptions {
   readonly store?: string;
@@ -68,7 +69,7 @@ async function follow(session: RunSession, guard: ExitGuard, options: RunOptions
     const stopped = await Promise.race([settled(handle), stop.received]);
     progress.stop();
     if (stopped !== undefined) return await stopGracefully(session, stopped, guard, progress);
-    return conclude(session, guard, options);
+    return await conclude(session, guard, options);
   } finally {
     progress.stop();
     stop.forget();
@@ -127,14 +128,22 @@ async function stopGracefully(
   return exitCode;
 }
 
-function conclude({ store, decision, output }: RunSession, guard: ExitGuard, { json }: RunOptions): number {
+async function conclude(
+  { supervisor, store, decision, output }: RunSession,
+  guard: ExitGuard,
+  { json }: RunOptions,
+): Promise<number> {
   const report = planReport(store.rows, store.path, decision.id) as PlanReport;
   showFailures(report);
   const resumed = decision.kind === 'resume';
   const text =
     json === true
       ? JSON.stringify({ ...report, ...(resumed ? { resumed } : {}) }, null, 2)
-      : [...planSummary(report, paintFor(process.stdout)), ...(resumed ? [RESUMED] : [])].join('\n');
+      : [
+          ...planSummary(report, paintFor(process.stdout)),
+          ...(resumed ? [RESUMED] : []),
+          ...(await watchedLines(supervisor, decision.id)),
+        ].join('\n');
   output.print(`${text}\n`);
   noteReported(store.rows, decision.id, Date.now());
   store.flush();
