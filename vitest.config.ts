@@ -22,7 +22,7 @@ const longRuns = ['test/properties/{eight-hours,soak,thread-pool,tracks}.test.ts
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     pool: 'forks',
     projects: [
       {
