@@ -30,7 +30,7 @@ export interface ForkOptions {
  */
 export async function forkStore(path: string, turn: number, target: string, options: ForkOptions = {}): Promise<void> {
   refuseTaken(target);
-  examine(path, turn);
+  refuseUnkept(path, turn);
   const { signal } = options;
   let refusal: PerdureError | undefined;
   const change = async (db: Db) => {
@@ -51,7 +51,7 @@ export async function forkStore(path: string, turn: number, target: string, opti
 }
 
 /** The original is asked first: nothing is copied for a turn that is not there. */
-function examine(path: string, turn: number): void {
+function refuseUnkept(path: string, turn: number): void {
   const db = openBeside(path, true);
   try {
     refuseUnknown(db, path);
