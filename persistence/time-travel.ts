@@ -8,13 +8,12 @@
  * V3  Row ids and turns go on, and the tree begins a new generation: no key of an effect is given again.
  * V4  Rows of tables that are not rolled back, and accepted message ids, stay.
  */
-import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
+import { PerdureError, isPerdureError } from '../errors.ts';
 import { bindingOf, checksumOf, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import type { Payloads } from './payloads.ts';
-import { changedSince, rowsOf, unchangedSince, type TreeTable } from './rows-as-of.ts';
+import { changedSince, rowsOf, type TreeTable } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
-import { isStoreFailure } from './sqlite.ts';
 import { checksumOf as timerChecksum, isSoundTimer, type TimerRow } from './timer-rows.ts';
 import { findTree, restoreTreeRow, type TreeRow } from './tree-rows.ts';
 import { columnsOf } from './versioned-tables.ts';
@@ -62,7 +61,7 @@ export function goBack(
   now: { readonly turn: number; readonly at: number },
 ): number {
   const { tree } = row;
-  assertWhole(statements, row, turn);
+  let digest = assertWhole(statements, row, turn);
   const place = { tree, turn };
   for (const table of ['actors', 'timers', 'outbox']) {
     statements.of(`delete from ${table} where tree = ? and from_turn > ?`).run(tree, turn);
@@ -80,61 +79,63 @@ export function goBack(
   }
   for (const timer of changedSince<TimerRow>(statements, 'timers', place)) {
     const moved = { ...timer, from_turn: now.turn };
-    putBack(statements, 'timers', { ...moved, checksum: timerChecksum(moved) });
+    const checksum = timerChecksum(moved);
+    putBack(statements, 'timers', { ...moved, checksum });
+    digest ^= timer.checksum ^ checksum;
   }
   for (const wanted of changedSince<StoredRow>(statements, 'outbox', place)) {
     putBack(statements, 'outbox', { ...wanted, from_turn: now.turn });
   }
   for (const table of tables) takeBack(statements, table, turn, now.turn);
   const generation = nextGeneration(statements, row, now.at);
-  restoreTreeRow(statements, row, { generation, restored: now.turn, digest: digestOf(statements, tree) });
+  restoreTreeRow(statements, row, { generation, restored: now.turn, digest });
   return generation;
 }
 
-/** V1. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
-export function assertWhole(statements: Statements, row: TreeRow, turn: number): void {
+/** V1. Gives the digest of then. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
+export function assertWhole(statements: Statements, row: TreeRow, turn: number): number {
   assertKept(statements, turn);
-  assertSound(statements, row, turn);
+  const { digest, actors, damage } = inspectRows(statements, row.tree, turn);
+  if (damage !== undefined) throw damagedCheckpoint(row.name, turn, damage);
+  if (actors > 0) return digest;
+  throw new PerdureError('CHECKPOINT_UNKNOWN', `The tree "${row.name}" did not exist at turn ${turn}.`, {
+    facts: { tree: row.name, turn },
+  });
 }
 
 /** What is wrong with the present rows of a tree; undefined where they are whole. */
-export function damageOf(statements: Statements, row: TreeRow): string | undefined {
-  try {
-    assertSound(statements, row, PRESENT);
-    return undefined;
-  } catch (error) {
-    if (isStoreFailure(error)) throw error;
-    return messageOf(error);
-  }
+export function damageOf(statements: Statements, { tree }: TreeRow): string | undefined {
+  return inspectRows(statements, tree, PRESENT).damage;
 }
 
-function assertSound(statements: Statements, { tree, name }: TreeRow, turn: number): void {
+interface Inspection {
+  readonly digest: number;
+  readonly actors: number;
+  /** The first thing that is wrong. */
+  readonly damage?: string;
+}
+
+function inspectRows(statements: Statements, tree: number, turn: number): Inspection {
   const place = { tree, turn };
-  const damaged = (what: string) => damagedCheckpoint(name, turn, what);
   let digest = 0;
   let actors = 0;
+  const damaged = (what: string) => ({ digest, actors, damage: `the row of ${what} does not match its checksum` });
   for (const row of rowsOf<ActorRow>(statements, 'actors', place)) {
     const seed = verify(row);
-    if (seed === undefined)
-      throw damaged(`the row of the actor "${row.key}" (id ${row.id}) does not match its checksum`);
+    if (seed === undefined) return damaged(`the actor "${row.key}" (id ${row.id})`);
     digest ^= seed;
     actors += 1;
   }
-  if (actors === 0) {
-    throw new PerdureError('CHECKPOINT_UNKNOWN', `The tree "${name}" did not exist at turn ${turn}.`, {
-      facts: { tree: name, turn },
-    });
-  }
   for (const row of rowsOf<TimerRow & { readonly tree: number }>(statements, 'timers', place)) {
-    if (row.tree !== tree || !isSoundTimer(row))
-      throw damaged(`the row of timer ${row.id} does not match its checksum`);
+    if (row.tree !== tree || !isSoundTimer(row)) return damaged(`the timer ${row.id}`);
     digest ^= row.checksum;
   }
   for (const row of rowsOf<StoredRow>(statements, 'outbox', place)) {
-    if (!isSoundRow(row)) throw damaged(`the row of the outbox ${row.id} does not match its checksum`);
+    if (!isSoundRow(row)) return damaged(`the outbox ${row.id} ("${row.name}")`);
   }
   const known = digestAsOf(statements, tree, turn);
-  if (known !== null && known !== digest) throw damaged('its rows do not add up: some are missing or strange');
+  if (known === null || known === digest) return { digest, actors };
+  return { digest, actors, damage: 'its rows do not add up: some are missing or strange' };
 }
 
 /** Null where it is not known: of turns that an earlier build committed. */
@@ -142,15 +143,6 @@ function digestAsOf(statements: Statements, tree: number, turn: number): number 
   const sql = `select digest from trees where tree = :tree and from_turn <= :turn union all
     select digest from trees_past where tree = :tree and from_turn <= :turn and to_turn > :turn`;
   return (statements.of(sql).get({ tree, turn }) as { digest: number | null } | undefined)?.digest ?? null;
-}
-
-/** Of the rows that are there. */
-function digestOf(statements: Statements, tree: number): number {
-  let digest = 0;
-  const present = { tree, turn: PRESENT };
-  for (const row of unchangedSince<ActorRow>(statements, 'actors', present)) digest ^= seedOf(row);
-  for (const { checksum } of unchangedSince<TimerRow>(statements, 'timers', present)) digest ^= checksum;
-  return digest;
 }
 
 /** A sealed text is bound to the turn of its row. */
