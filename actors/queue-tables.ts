@@ -196,7 +196,6 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
   },
   {
     name: 'action_history',
-    rolledBack: false,
     key: 'name',
     rolledBack: false,
     columns: [
