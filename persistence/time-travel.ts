@@ -12,7 +12,7 @@ import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import { bindingOf, checksumOf, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import type { Payloads } from './payloads.ts';
-import { changedSince, rowsOf, unchangedSince, type TreeTable } from './rows-as-of.ts';
+import { changedSince, rowsOf, type TreeTable } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
 import { isStoreFailure } from './sqlite.ts';
 import { checksumOf as timerChecksum, isSoundTimer, type TimerRow } from './timer-rows.ts';
@@ -62,7 +62,7 @@ export function goBack(
   now: { readonly turn: number; readonly at: number },
 ): number {
   const { tree } = row;
-  assertWhole(statements, row, turn);
+  let digest = assertWhole(statements, row, turn);
   const place = { tree, turn };
   for (const table of ['actors', 'timers', 'outbox']) {
     statements.of(`delete from ${table} where tree = ? and from_turn > ?`).run(tree, turn);
@@ -80,21 +80,23 @@ export function goBack(
   }
   for (const timer of changedSince<TimerRow>(statements, 'timers', place)) {
     const moved = { ...timer, from_turn: now.turn };
-    putBack(statements, 'timers', { ...moved, checksum: timerChecksum(moved) });
+    const checksum = timerChecksum(moved);
+    putBack(statements, 'timers', { ...moved, checksum });
+    digest ^= timer.checksum ^ checksum;
   }
   for (const wanted of changedSince<StoredRow>(statements, 'outbox', place)) {
     putBack(statements, 'outbox', { ...wanted, from_turn: now.turn });
   }
   for (const table of tables) takeBack(statements, table, turn, now.turn);
   const generation = nextGeneration(statements, row, now.at);
-  restoreTreeRow(statements, row, { generation, restored: now.turn, digest: digestOf(statements, tree) });
+  restoreTreeRow(statements, row, { generation, restored: now.turn, digest });
   return generation;
 }
 
-/** V1. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
-export function assertWhole(statements: Statements, row: TreeRow, turn: number): void {
+/** V1. Gives the digest of then. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
+export function assertWhole(statements: Statements, row: TreeRow, turn: number): number {
   assertKept(statements, turn);
-  assertSound(statements, row, turn);
+  return assertSound(statements, row, turn);
 }
 
 /** What is wrong with the present rows of a tree; undefined where they are whole. */
@@ -108,7 +110,7 @@ export function damageOf(statements: Statements, row: TreeRow): string | undefin
   }
 }
 
-function assertSound(statements: Statements, { tree, name }: TreeRow, turn: number): void {
+function assertSound(statements: Statements, { tree, name }: TreeRow, turn: number): number {
   const place = { tree, turn };
   const damaged = (what: string) => damagedCheckpoint(name, turn, what);
   let digest = 0;
@@ -135,6 +137,7 @@ function assertSound(statements: Statements, { tree, name }: TreeRow, turn: numb
   }
   const known = digestAsOf(statements, tree, turn);
   if (known !== null && known !== digest) throw damaged('its rows do not add up: some are missing or strange');
+  return digest;
 }
 
 /** Null where it is not known: of turns that an earlier build committed. */
@@ -142,15 +145,6 @@ function digestAsOf(statements: Statements, tree: number, turn: number): number 
   const sql = `select digest from trees where tree = :tree and from_turn <= :turn union all
     select digest from trees_past where tree = :tree and from_turn <= :turn and to_turn > :turn`;
   return (statements.of(sql).get({ tree, turn }) as { digest: number | null } | undefined)?.digest ?? null;
-}
-
-/** Of the rows that are there. */
-function digestOf(statements: Statements, tree: number): number {
-  let digest = 0;
-  const present = { tree, turn: PRESENT };
-  for (const row of unchangedSince<ActorRow>(statements, 'actors', present)) digest ^= seedOf(row);
-  for (const { checksum } of unchangedSince<TimerRow>(statements, 'timers', present)) digest ^= checksum;
-  return digest;
 }
 
 /** A sealed text is bound to the turn of its row. */

@@ -3,7 +3,6 @@ import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { execFileSync } from 'node:child_process';
 import { assign, fromPromise, setup, spawnChild } from 'xstate';
 import { expect, test } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
@@ -15,6 +14,7 @@ import { examine } from '../../persistence/health.ts';
 import type { TableSpec } from '../../persistence/schema.ts';
 import { encryption } from '../../persistence/sealing.ts';
 import { Store } from '../../persistence/store.ts';
+import { bytesOf } from '../support/store-bytes.ts';
 import { tempStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
 
@@ -54,15 +54,6 @@ const TABLES: TableSpec[] = [
 ];
 const words = (store: Store) =>
   TABLES.map(({ name }) => store.rows.get<{ words: number }>(`select words from ${name}`)?.words);
-
-/**
- * Of the database and its log, where that holds anything. In another process: one that opens the files of a store that it owns
- * would lose its locks.
- */
-function bytesOf(store: string): string {
-  const files = [store, `${store}-wal`].filter((file) => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
-  return execFileSync('sha256sum', files).toString();
-}
 
 async function forkable(path = tempStore(), options = {}) {
   const durable = await createDurableActor(machine, { store: path, history: true, ...options });

@@ -4,7 +4,6 @@
  */
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
-import { execFileSync } from 'node:child_process';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
@@ -15,6 +14,7 @@ import type { TableSpec } from '../../persistence/schema.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { describeTree } from '../support/describe.ts';
 import { richEvents, richMachine } from '../support/rich-machine.ts';
+import { bytesOf } from '../support/store-bytes.ts';
 import { quickStore } from '../support/temp.ts';
 
 // The development build warns of every event to an actor that has ended; walks do that all the time.
@@ -58,11 +58,6 @@ const steps = fc.array(
   ),
   { minLength: 1, maxLength: 40, size: 'max' },
 );
-
-/** In another process: one that opens the files of a store that it owns would lose its locks. */
-function bytesOf(store: string): string {
-  return execFileSync('sha256sum', [store, `${store}-wal`]).toString();
-}
 
 test(
   'property: from every kept turn the tree goes on as it was then, in place and in a fork that leaves the original alone',
@@ -222,7 +217,9 @@ test(
         }
         durable.store.flush();
         const present = describeTree(durable.actor);
-        for (const [turn, was] of [...known]) {
+        // The forks commit, too.
+        const walked = Array.from(known);
+        for (const [turn, was] of walked) {
           const id = `fork ${turn}`;
           await forkTree(durable.store, 'main', turn, id);
           const fork = await createDurableActor(richMachine, { store: durable.store, id });

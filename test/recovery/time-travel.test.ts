@@ -1,7 +1,6 @@
 /** Killed while a tree goes back to a kept turn, or while a store is forked: all of it happened, or nothing did. */
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -10,6 +9,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import { forkStore } from '../../persistence/fork.ts';
 import { examine } from '../../persistence/health.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { bytesOf } from '../support/store-bytes.ts';
 import { tempFolder } from '../support/temp.ts';
 import { compiled } from './life.ts';
 import { fingerprintOf, travellingMachine } from './travel-worker.ts';
@@ -59,13 +59,6 @@ test('killed before or after any commit, the store holds what a run that was not
   }
 });
 
-const bytesOf = (store: string) =>
-  ['', '-wal'].map((end) =>
-    createHash('sha256')
-      .update(readFileSync(`${store}${end}`))
-      .digest('hex'),
-  );
-
 test('a store whose owner was killed is forked as it lies there, and does not change by a byte', async () => {
   const store = join(tempFolder(), 'work.db');
   expect(live(store, 'after:11').killed).toBe(true);
@@ -100,7 +93,7 @@ test('a fork that is killed leaves no target, or a whole one, and the original a
   const turn = db.prepare('select max(turn) from checkpoints').pluck().get() as number;
   db.pragma('wal_checkpoint(TRUNCATE)');
   db.close();
-  const before = createHash('sha256').update(readFileSync(store)).digest('hex');
+  const before = bytesOf(store);
   const began = Date.now();
   const calm = spawnSync(process.execPath, [compiled('travel-worker'), store, `${store}-calm`, String(turn)]);
   expect(calm.status).toBe(0);
@@ -114,7 +107,7 @@ test('a fork that is killed leaves no target, or a whole one, and the original a
     if ((await ended) === 'SIGKILL') killed += 1;
     if (existsSync(target)) expect(examine(target)).toMatchObject({ isCopy: true, findings: [] });
     else expect(readdirSync(dirname(target)).filter((name) => name === 'fork.db')).toEqual([]);
-    expect(createHash('sha256').update(readFileSync(store)).digest('hex')).toBe(before);
+    expect(bytesOf(store)).toBe(before);
   }
   expect(killed).toBeGreaterThan(0);
 });
