@@ -156,34 +156,40 @@ function pathOf(row: ActorRow, side: Side): string {
   return keys.length === 0 ? row.key : keys.join('/');
 }
 
-/** Counts in SQLite; only keys come out of it. */
+/** C1, in SQLite: only keys come out of it. What both turns saw is not looked at. */
 function compareTable(statements: Statements, table: string, a: number, b: number): TableDifference | undefined {
   const key = keyOf(statements, table);
   const columns = columnsOf(statements, table);
-  const asOf = (
-    turn: string,
-  ) => `select ${[...columns, 'from_turn'].join(', ')} from ${table} where from_turn <= ${turn}
-    union all select ${[...columns, 'from_turn'].join(', ')} from ${table}_past where from_turn <= ${turn} and to_turn > ${turn}`;
-  const isSame = key.map((column) => `old.${column} is now.${column}`).join(' and ');
+  const cells = [...columns, 'from_turn'].join(', ');
+  const seenByLow = `select ${cells} from ${table}_past where from_turn <= :low and to_turn > :low and to_turn <= :high`;
+  const seenByHigh = `select ${cells} from ${table} where from_turn > :low and from_turn <= :high union all
+    select ${cells} from ${table}_past where from_turn > :low and from_turn <= :high and to_turn > :high`;
+  const [old, now] = a < b ? [seenByLow, seenByHigh] : [seenByHigh, seenByLow];
+  const same = key.map((column) => `old.${column} = now.${column}`).join(' and ');
   const differs = columns.map((column) => `old.${column} is not now.${column}`).join(' or ');
   const name = (side: string) =>
-    key.length === 1
-      ? `cast(${side}.${key[0]} as text)`
-      : `json_array(${key.map((column) => `${side}.${column}`).join(', ')})`;
-  const found = { added: 0, removed: 0, changed: 0 };
-  const keys = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
-  const selects = {
-    added: `select ${name('now')} as name from now where not exists (select 1 from old where ${isSame})`,
-    removed: `select ${name('old')} as name from old where not exists (select 1 from now where ${isSame})`,
-    changed: `select ${name('old')} as name from old join now on ${isSame} where old.from_turn <> now.from_turn and (${differs})`,
+    key.length === 1 ? `cast(${side}.${key[0]} as text)` : `json_array(${key.map((k) => `${side}.${k}`).join(', ')})`;
+  const find = (from: string) => {
+    const sql = `with old as materialized (${old}), now as materialized (${now})
+      select ${from} order by 1 limit ${KEYS}`;
+    const range = { low: Math.min(a, b), high: Math.max(a, b) };
+    const rows = statements.of(sql).all(range) as { name: string; n: number }[];
+    return { count: rows[0]?.n ?? 0, names: rows.map((row) => row.name) };
   };
-  for (const change of ['added', 'removed', 'changed'] as const) {
-    const sql = `with old as materialized (${asOf(':a')}), now as materialized (${asOf(':b')})
-      select name, count(*) over () as n from (${selects[change]}) limit ${KEYS}`;
-    const rows = statements.of(sql).all({ a, b }) as { name: string; n: number }[];
-    found[change] = rows[0]?.n ?? 0;
-    keys[change] = rows.map((row) => row.name);
-  }
-  if (found.added + found.removed + found.changed === 0) return undefined;
-  return { kind: 'table', table, ...found, keys };
+  const added = find(
+    `${name('now')} as name, count(*) over () as n from now left join old on ${same} where old.from_turn is null`,
+  );
+  const removed = find(
+    `${name('old')} as name, count(*) over () as n from old left join now on ${same} where now.from_turn is null`,
+  );
+  const changed = find(`${name('old')} as name, count(*) over () as n from old join now on ${same} where ${differs}`);
+  if (added.count + removed.count + changed.count === 0) return undefined;
+  return {
+    kind: 'table',
+    table,
+    added: added.count,
+    removed: removed.count,
+    changed: changed.count,
+    keys: { added: added.names, removed: removed.names, changed: changed.names },
+  };
 }

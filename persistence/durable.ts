@@ -27,9 +27,9 @@ import type { Store } from './store.ts';
 import { refuseUnstorable } from './codec.ts';
 import { isStoreFailure } from './sqlite.ts';
 import { findTree } from './tree-rows.ts';
-import { asDamage, goBack, storedTree } from './time-travel.ts';
+import { asDamage, damageOf, goBack, storedTree } from './time-travel.ts';
 import { LiveTree, type Interruption, type TreeHost, type TreeOptions } from './tree.ts';
-import { rolledBackTables } from './versioned-tables.ts';
+import { areShared, rolledBackTables } from './versioned-tables.ts';
 import type { Timer } from './timers.ts';
 import {
   failureInsteadOf,
@@ -253,7 +253,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
   /**
    * What the root emitted in committed turns; `'*'` hears everything. And what becomes of the tree itself: `suspended`, with
    * the `error`, when the store failed and is being opened again; `reopened` when the tree was read back from the file, after
-   * that or after a turn was refused; `interrupted`, with the `actor` and the `policy`, when that interrupted an effect which is
+   * that, after a turn was refused or when it was taken back to a kept turn; `interrupted`, with the `actor` and the `policy`, when that interrupted an effect which is
    * not to run again by itself.
    */
   on(type: string, listener: (event: AnyEventObject) => void): { unsubscribe(): void } {
@@ -433,8 +433,8 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     this.#tree.drop();
     this.#started = false;
     // Whether a restore was committed is only known now.
-    if (findTree(this.#commits.statements, this.id) !== undefined)
-      this.#options = { ...this.#options, ...this.#identity() };
+    const stored = findTree(this.#commits.statements, this.id);
+    if (stored !== undefined) this.#options = { ...this.#options, ...this.#identity() };
     this.#tree = this.#load();
     this.#snapshot = this.#written = this.#tree.root.getSnapshot() as AnySnapshot;
     if (this.#tree.restoredTurn === undefined) return;
@@ -619,7 +619,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     const commits = this.#commits;
     const { statements, payloads, clock } = commits;
     const tree = storedTree(statements, this.id);
-    const tables = this.#tablesOf({});
+    const tables = rolledBackTables(statements);
+    if (areShared(statements, tables)) return undefined;
+    const reason = damageOf(statements, tree) ?? damage.message;
     let fallen: FallenBack<LiveTree> | undefined;
     let failure: unknown;
     const options = this.#options;
@@ -631,7 +633,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
         return new LiveTree(commits, { ...this.#options, isStrict: true }, this);
       };
       try {
-        fallen = fallBack({ statements, payloads, tree, tables, now, reason: damage.message, check });
+        fallen = fallBack({ statements, payloads, tree, tables, now, reason, check });
       } catch (error) {
         failure = error;
         throw error;
@@ -703,8 +705,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
         { facts: { table: unknown } },
       );
     }
-    const { n } = statements.of('select count(*) as n from (select 1 from trees limit 2)').get() as { n: number };
-    if (tables !== undefined || all.length === 0 || n < 2) return tables ?? all;
+    if (tables !== undefined || !areShared(statements, all)) return tables ?? all;
     throw new PerdureError(
       'OPTIONS_INVALID',
       `The store has other trees than "${this.id}", and the tables ${all.join(', ')} may be theirs: say which of them go back, as ` +

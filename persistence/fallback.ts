@@ -31,7 +31,7 @@ export interface Fallback<T> {
   readonly tables: readonly string[];
   /** The turn that is being built, and the time, wall-clock ms. */
   readonly now: { readonly turn: number; readonly at: number };
-  /** Why it goes back. */
+  /** What is damaged. */
   readonly reason: string;
   /** Proves that the rows make a tree. Throws where they do not: then an older checkpoint is tried. */
   readonly check: (generation: number) => T;
@@ -50,8 +50,8 @@ export function fallBack<T>(fallback: Fallback<T>): FallenBack<T> | undefined {
       const checked = check(generation);
       statements.of('release fallback').run();
       const detail =
-        `The tree "${tree.name}" was damaged, and went back to its checkpoint of turn ${turn} (${new Date(at).toISOString()}): ` +
-        `${lost} are lost. ${reason}`;
+        `The tree "${tree.name}" was damaged (${reason}), and went back to its checkpoint of turn ${turn} (${new Date(at).toISOString()}): ` +
+        `${lost} are lost.`;
       return { turn, generation, checked, incident: { kind: 'checkpoint.restored', detail, tree: tree.tree } };
     } catch (error) {
       if (isStoreFailure(error)) throw error;
@@ -74,7 +74,5 @@ interface Named {
 function lostAfter(statements: Statements, turn: number, present: number): string {
   const counted = statements.of('select count(*) as n from turns where turn > ?').get(turn) as { n: number };
   const seen = statements.of('select 1 from turns where turn <= ?').get(turn) !== undefined;
-  const most = present - 1 - turn;
-  if (seen) return counted.n === 1 ? '1 turn after it' : `${counted.n} turns after it`;
-  return `at most ${most} turns after it`;
+  return seen ? `the ${counted.n} turns after it` : `at most ${present - 1 - turn} turns after it`;
 }

@@ -41,7 +41,7 @@ export async function forkWith(
   edit: (db: Db) => void,
 ): Promise<void> {
   refuseTaken(target);
-  examine(path, turn);
+  refuseUnkept(path, turn);
   let refusal: PerdureError | undefined;
   const change = async (db: Db) => {
     try {
@@ -62,7 +62,7 @@ export async function forkWith(
 }
 
 /** The original is asked first: nothing is copied for a turn that is not there. */
-function examine(path: string, turn: number): void {
+function refuseUnkept(path: string, turn: number): void {
   const db = openBeside(path, true);
   try {
     refuseUnknown(db, path);

@@ -14,7 +14,7 @@ import { openDatabase, sqliteError, type Db } from './sqlite.ts';
 import { damageOf } from './time-travel.ts';
 import { isSoundTimer, type TimerRow } from './timer-rows.ts';
 import type { TreeRow } from './tree-rows.ts';
-import { rolledBackTables } from './versioned-tables.ts';
+import { areShared, rolledBackTables } from './versioned-tables.ts';
 
 /** What {@link repair} did. */
 export interface Repairs {
@@ -68,9 +68,8 @@ function restoreIfDamaged(db: Db, tree: TreeRow, at: number): RestoredTree | und
   const damage = damageOf(statements, tree);
   if (damage === undefined) return undefined;
   const tables = rolledBackTables(statements);
-  const { n } = statements.of('select count(*) as n from trees').get() as { n: number };
-  if (tables.length > 0 && n > 1) {
-    const detail = `${damage} The store has other trees, and tables that may be theirs: restore it from its host.`;
+  if (areShared(statements, tables)) {
+    const detail = `${damage}; the store has other trees, and tables that may be theirs: restore it from its host`;
     return { tree: tree.name, turn: null, detail };
   }
   const turn = nextTurn(db);

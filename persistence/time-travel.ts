@@ -8,13 +8,12 @@
  * V3  Row ids and turns go on, and the tree begins a new generation: no key of an effect is given again.
  * V4  Rows of tables that are not rolled back, and accepted message ids, stay.
  */
-import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
+import { PerdureError, isPerdureError } from '../errors.ts';
 import { bindingOf, checksumOf, seedOf, verify, type ActorRow } from './actor-rows.ts';
 import { isSoundRow, type StoredRow } from './outbox-rows.ts';
 import type { Payloads } from './payloads.ts';
 import { changedSince, rowsOf, type TreeTable } from './rows-as-of.ts';
 import type { Statements } from './rows.ts';
-import { isStoreFailure } from './sqlite.ts';
 import { checksumOf as timerChecksum, isSoundTimer, type TimerRow } from './timer-rows.ts';
 import { findTree, restoreTreeRow, type TreeRow } from './tree-rows.ts';
 import { columnsOf } from './versioned-tables.ts';
@@ -96,48 +95,47 @@ export function goBack(
 /** V1. Gives the digest of then. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED. */
 export function assertWhole(statements: Statements, row: TreeRow, turn: number): number {
   assertKept(statements, turn);
-  return assertSound(statements, row, turn);
+  const { digest, actors, damage } = inspectRows(statements, row.tree, turn);
+  if (damage !== undefined) throw damagedCheckpoint(row.name, turn, damage);
+  if (actors > 0) return digest;
+  throw new PerdureError('CHECKPOINT_UNKNOWN', `The tree "${row.name}" did not exist at turn ${turn}.`, {
+    facts: { tree: row.name, turn },
+  });
 }
 
 /** What is wrong with the present rows of a tree; undefined where they are whole. */
-export function damageOf(statements: Statements, row: TreeRow): string | undefined {
-  try {
-    assertSound(statements, row, PRESENT);
-    return undefined;
-  } catch (error) {
-    if (isStoreFailure(error)) throw error;
-    return messageOf(error);
-  }
+export function damageOf(statements: Statements, { tree }: TreeRow): string | undefined {
+  return inspectRows(statements, tree, PRESENT).damage;
 }
 
-function assertSound(statements: Statements, { tree, name }: TreeRow, turn: number): number {
+interface Inspection {
+  readonly digest: number;
+  readonly actors: number;
+  /** The first thing that is wrong. */
+  readonly damage?: string;
+}
+
+function inspectRows(statements: Statements, tree: number, turn: number): Inspection {
   const place = { tree, turn };
-  const damaged = (what: string) => damagedCheckpoint(name, turn, what);
   let digest = 0;
   let actors = 0;
+  const damaged = (what: string) => ({ digest, actors, damage: `the row of ${what} does not match its checksum` });
   for (const row of rowsOf<ActorRow>(statements, 'actors', place)) {
     const seed = verify(row);
-    if (seed === undefined)
-      throw damaged(`the row of the actor "${row.key}" (id ${row.id}) does not match its checksum`);
+    if (seed === undefined) return damaged(`the actor "${row.key}" (id ${row.id})`);
     digest ^= seed;
     actors += 1;
   }
-  if (actors === 0) {
-    throw new PerdureError('CHECKPOINT_UNKNOWN', `The tree "${name}" did not exist at turn ${turn}.`, {
-      facts: { tree: name, turn },
-    });
-  }
   for (const row of rowsOf<TimerRow & { readonly tree: number }>(statements, 'timers', place)) {
-    if (row.tree !== tree || !isSoundTimer(row))
-      throw damaged(`the row of timer ${row.id} does not match its checksum`);
+    if (row.tree !== tree || !isSoundTimer(row)) return damaged(`the timer ${row.id}`);
     digest ^= row.checksum;
   }
   for (const row of rowsOf<StoredRow>(statements, 'outbox', place)) {
-    if (!isSoundRow(row)) throw damaged(`the row of the outbox ${row.id} does not match its checksum`);
+    if (!isSoundRow(row)) return damaged(`the outbox ${row.id} ("${row.name}")`);
   }
   const known = digestAsOf(statements, tree, turn);
-  if (known !== null && known !== digest) throw damaged('its rows do not add up: some are missing or strange');
-  return digest;
+  if (known === null || known === digest) return { digest, actors };
+  return { digest, actors, damage: 'its rows do not add up: some are missing or strange' };
 }
 
 /** Null where it is not known: of turns that an earlier build committed. */

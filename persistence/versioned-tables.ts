@@ -27,6 +27,12 @@ export function rolledBackTables(statements: Statements): string[] {
   return subsystemTables(statements).filter((name) => !staying.has(name));
 }
 
+/** Whether the tables may be of several trees: nobody says whose their rows are. */
+export function areShared(statements: Statements, tables: readonly string[]): boolean {
+  const { n } = statements.of('select count(*) as n from (select 1 from trees limit 2)').get() as { n: number };
+  return tables.length > 0 && n > 1;
+}
+
 /** Remembers which tables a restore leaves as they are. In a transaction of the caller's. */
 export function noteStaying(db: Db, tables: readonly TableSpec[]): void {
   const read = db.prepare('select value from meta where key = ?').pluck();

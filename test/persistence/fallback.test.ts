@@ -65,7 +65,7 @@ function damage(...statements: string[]): void {
 }
 
 const open = (options = {}) => createDurableActor(counter, { store: path, clock, onDamage: 'checkpoint', ...options });
-const ROOT = `update actors set snapshot = replace(snapshot, '"n":5', '"n":7') where parent is null`;
+const ROOT = `update actors set snapshot = replace(snapshot, '"n":5', '"n":7') where key = 'main'`;
 /** The version that the newest checkpoint saw. */
 const past = (turn: number) =>
   `update actors_past set snapshot = snapshot || ' ' where parent is null and from_turn = ${turn}`;
@@ -97,6 +97,17 @@ test('H34: when the newest checkpoint is damaged too, the one before takes its p
   const { rows } = durable.store;
   durable.store.flush();
   expect(rows.get<{ detail: string }>('select detail from incidents')?.detail).toContain(`turn ${turns[1]} `);
+});
+
+test('where other trees share the tables of the store, the row alone is replaced', async () => {
+  const store = Store.open(path, { clock, onDamage: 'checkpoint' });
+  store.declare([{ name: 'notes', key: 'page', columns: ['page text primary key'] }]);
+  await createDurableActor(counter, { store, id: 'other' });
+  store.close();
+  damage(ROOT);
+  await using durable = await open();
+  expect(durable.resumed).not.toHaveProperty('fellBackTo');
+  expect(durable.getSnapshot().context.n).toBe(3);
 });
 
 describe.each([
