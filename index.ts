@@ -72,7 +72,7 @@ export type { StopReason, UnfinishedCounts, UnfinishedKind } from './machines/st
 export type { ComponentDefinition, Components } from './actors/components.ts';
 export type { BudgetOptions } from './machines/budget-policy.ts';
 export type { Classifier, ErrorClass } from './machines/error-class.ts';
-export type { IntervalBounds } from './machines/checkpoint.ts';
+export type { IntervalBounds } from './machines/checkpoint-state.ts';
 export type { OnRestore } from './machines/executor.ts';
 export { RETRY_PRESETS } from './machines/retry.ts';
 export type { MemoOptions } from './actors/memos.ts';

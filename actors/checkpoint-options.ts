@@ -1,6 +1,6 @@
 /** How often checkpoints are taken, as a host says it. */
 import { PerdureError } from '../errors.ts';
-import type { CheckpointInput, IntervalBounds } from '../machines/checkpoint.ts';
+import type { CheckpointInput, IntervalBounds } from '../machines/checkpoint-state.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import { checkObject, refuse } from './action-options.ts';
 

@@ -2,7 +2,7 @@
  * What the checkpoint's actions do: turns get their names, checkpoints are pinned and forgotten, and what each costs is
  * measured: what it takes to say how far the work is, and the commit that it is part of.
  */
-import type { CheckpointChange, CheckpointEvent, CheckpointRequest } from '../machines/checkpoint.ts';
+import type { CheckpointChange, CheckpointEvent, CheckpointRequest } from '../machines/checkpoint-state.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { progressNow } from './checkpoint-progress.ts';

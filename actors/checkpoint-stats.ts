@@ -1,5 +1,5 @@
 /** What checkpoints cost, and how often they are taken, in figures. */
-import { intervalMs, meanLifeMs } from '../machines/checkpoint.ts';
+import { intervalMs, meanLifeMs } from '../machines/checkpoint-state.ts';
 import { checkpointOf, type Tree } from './standing.ts';
 
 /** What checkpoints cost, and how often they are taken. */

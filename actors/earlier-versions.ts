@@ -6,7 +6,7 @@
 import type { ActionContext } from '../machines/action-state.ts';
 import type { ActionPolicy, StoredPolicy } from '../machines/action-policy.ts';
 import { budgetPolicy } from '../machines/budget-policy.ts';
-import type { CheckpointContext } from '../machines/checkpoint.ts';
+import type { CheckpointContext } from '../machines/checkpoint-state.ts';
 import { NO_OUTCOMES } from '../machines/calibration.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';

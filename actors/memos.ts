@@ -48,7 +48,6 @@ const MOST_PATTERNS = 100;
 export const MEMO_TABLES: readonly TableSpec[] = [
   {
     name: 'memos',
-    rolledBack: false,
     key: 'key',
     columns: [
       'key text primary key',

@@ -4,7 +4,7 @@
  */
 import { fromPromise } from 'xstate';
 import { isPerdureError, messageOf, PerdureError, type PerdureErrorCode } from '../errors.ts';
-import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint.ts';
+import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint-state.ts';
 import type { RestoreOptions } from '../persistence/durable.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import { onRestore } from '../persistence/xstate-port.ts';

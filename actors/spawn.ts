@@ -17,7 +17,8 @@ import { componentMachine, type ComponentNotice } from '../machines/component.ts
 import { componentId, degradationMachine, type DegradationNotice } from '../machines/degradation.ts';
 import type { ComponentPolicy } from '../machines/component-policy.ts';
 import type { Classifier } from '../machines/error-class.ts';
-import { checkpointMachine, type CheckpointNotice } from '../machines/checkpoint.ts';
+import { checkpointMachine } from '../machines/checkpoint.ts';
+import type { CheckpointNotice } from '../machines/checkpoint-state.ts';
 import { executorMachine, type ExecutorNotice } from '../machines/executor.ts';
 import { resourcesMachine, type Relief, type ReliefInput, type ResourcesNotice } from '../machines/resources.ts';
 import { profilerMachine, type ProfilerMode, type ProfilerNotice } from '../machines/profiler.ts';

@@ -1,5 +1,5 @@
 /** How the subsystems of a running supervisor stand: the contexts of its standing actors. */
-import type { CheckpointContext } from '../machines/checkpoint.ts';
+import type { CheckpointContext } from '../machines/checkpoint-state.ts';
 import type { BudgetContext } from '../machines/budget.ts';
 import type { BudgetTier } from '../machines/budget-policy.ts';
 import type { DegradationContext } from '../machines/degradation.ts';

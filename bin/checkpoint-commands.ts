@@ -1,17 +1,15 @@
 /** The commands of `perdure` that take checkpoints, look at them and go back to them. */
 import { InvalidArgumentError, type Command } from 'commander';
 import {
-  compareCheckpoints,
-  forkFromStore,
   listStoreCheckpoints,
-  restoreCheckpoint,
   takeCheckpoint,
   type CheckpointListOptions,
   type CheckpointTakeOptions,
-  type ForkCommandOptions,
-  type RestoreCommandOptions,
 } from './checkpoints.ts';
+import { compareCheckpoints } from './compare.ts';
+import { forkFromStore, type ForkCommandOptions } from './fork.ts';
 import type { RemoteOptions } from './remote.ts';
+import { restoreCheckpoint, type RestoreCommandOptions } from './restore.ts';
 import { STORE } from './store-reader.ts';
 
 const ID = 'the id or the label of a checkpoint, or `latest`';

@@ -21,14 +21,14 @@ import { backgroundMachine, type BackgroundCommand, type BackgroundNotice } from
 import { budgetMachine, type BudgetNotice } from './budget.ts';
 import { measuresOf } from './burn.ts';
 import type { BudgetPolicy } from './budget-policy.ts';
-import {
-  checkpointMachine,
-  type CheckpointChange,
-  type CheckpointInput,
-  type CheckpointNotice,
-  type CheckpointRequest,
-  type RestoreRequest,
-} from './checkpoint.ts';
+import { checkpointMachine } from './checkpoint.ts';
+import type {
+  CheckpointChange,
+  CheckpointInput,
+  CheckpointNotice,
+  CheckpointRequest,
+  RestoreRequest,
+} from './checkpoint-state.ts';
 import type { ComponentCommand, ComponentNotice } from './component.ts';
 import type { ComponentPolicy } from './component-policy.ts';
 import { degradationMachine, type DegradationNotice } from './degradation.ts';

@@ -6,7 +6,8 @@ import { policyOfText, SUPERVISOR_MIGRATIONS } from '../../actors/earlier-versio
 import { Registry, defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { actionMachine } from '../../machines/action.ts';
-import { checkpointMachine, type CheckpointContext } from '../../machines/checkpoint.ts';
+import { checkpointMachine } from '../../machines/checkpoint.ts';
+import type { CheckpointContext } from '../../machines/checkpoint-state.ts';
 import type { ActionContext, ActionNotice, AttemptInput } from '../../machines/action-state.ts';
 import { checksumOf, seedOf, type ActorRow } from '../../persistence/actor-rows.ts';
 import { crash } from '../../persistence/crash.ts';

@@ -71,12 +71,11 @@ test('an attempt that was under way then is asked about', async () => {
   const { turn } = durable.store.rows.get<{ turn: number }>('select max(turn) as turn from checkpoints') as {
     turn: number;
   };
-  const went = await durable.restore(turn);
-  expect(went).toMatchObject({ asked: 1 });
-  expect(durable.interrupted).toHaveLength(1);
+  await durable.restore(turn);
   await settle();
-  expect(begun).toHaveLength(1);
-  await durable.decide(durable.interrupted[0] as string, 'rerun');
+  expect(supervisor.approvals()).toMatchObject([{ action: 'hung', reason: 'restore' }]);
+  expect([durable.interrupted, begun.length]).toEqual([[], 1]);
+  await supervisor.approve('hung');
   await until(() => begun.length === 2);
   await supervisor.close();
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
+import { encryption } from '../../persistence/sealing.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { Cli, type CliResult } from '../support/cli.ts';
@@ -104,6 +105,23 @@ test('after a crash a checkpoint is restored by opening the store, and what was 
   const third = await open();
   expect(third.checkpoints.show('offline').reason).toBe('request');
   expect(third.approvals()).toHaveLength(1);
+});
+
+test('of an encrypted store that nobody owns the restore waits for who has its keys', async () => {
+  const sealing = encryption({ key: () => Buffer.alloc(32, 1), current: 'k' });
+  const options = { store: join(folder, 'work.db'), actions: { double, hang }, sealing };
+  const first = await spawnSupervisor(options);
+  await first.checkpoints.set({ phase: 1 });
+  const id = await first.checkpoints.create();
+  await first.checkpoints.set({ phase: 2 });
+  await first.close();
+  expect(await perdure('restore', id)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('waits for the next start'),
+  });
+  const second = await spawnSupervisor(options);
+  onTestFinished(() => second.close());
+  await until(() => second.checkpoints.variables['phase'] === 1);
 });
 
 test('a fork is given other inputs', async () => {

@@ -1,12 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createActor, initialTransition, transition, type AnyEventObject, type SnapshotFrom } from 'xstate';
-import {
-  checkpointMachine,
-  intervalMs,
-  type CheckpointEvent,
-  type CheckpointInput,
-} from '../../machines/checkpoint.ts';
+import { checkpointMachine } from '../../machines/checkpoint.ts';
+import { intervalMs, type CheckpointEvent, type CheckpointInput } from '../../machines/checkpoint-state.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 
 type Step = readonly [SnapshotFrom<typeof checkpointMachine>, readonly { type: string; params?: unknown }[]];
