@@ -29,6 +29,8 @@ export type Limits = Readonly<Partial<Record<ResourceName, number>>>;
 
 const DEFAULT_WAL_LIMIT = 256 * 2 ** 20;
 const DEFAULT_LOOP_DELAY_LIMIT_MS = 500;
+/** So much of a disk, at its end, is looked at. */
+const DISK_END = 20 * 2 ** 30;
 /** A reading waits so long for the disk, ms. */
 const PATIENCE_MS = 1_000;
 /** What only systeminformation knows is asked so often, and older figures than that are not given, ms. */
@@ -114,7 +116,7 @@ export class FigureReader {
       ...this.#known('memory', this.#memory()),
       ...this.#figure('heap', heap, liveLimit(heapLimit)),
       ...this.#known('hostMemory', host?.memory),
-      ...this.#known('disk', this.#disk.value(now)),
+      ...this.#lastOf(this.#disk.value(now)),
       ...this.#figure('wal', this.#wal.value(now), DEFAULT_WAL_LIMIT),
       ...this.#known('handles', this.#handles()),
       ...this.#figure('cpu', this.#use.cpus(), this.#cpus),
@@ -133,6 +135,14 @@ export class FigureReader {
     const limit = GUESSED.has(name) ? (own ?? found) : Math.min(own ?? Infinity, found);
     if (value === undefined || !Number.isFinite(value) || !(limit > 0)) return {};
     return { [name]: { value: Math.max(0, value), limit } };
+  }
+
+  /** Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. */
+  #lastOf(disk: Figure | undefined): Figures {
+    if (disk === undefined) return {};
+    const most = Math.min(disk.limit, this.#limits.disk ?? Infinity);
+    const limit = Math.min(most, DISK_END);
+    return { disk: { value: Math.max(0, limit - (most - disk.value)), limit } };
   }
 
   /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */

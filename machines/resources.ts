@@ -387,13 +387,24 @@ export const resourcesMachine = setup({
               rung: RUNGS[context.rung] as ReliefInput['rung'],
               standings: context.standings,
             }),
-            onDone: {
-              target: 'coolingDown',
-              actions: {
-                type: 'announce',
-                params: ({ context, event }) => climbed({ context }, { relief: event.output }),
+            onDone: [
+              {
+                // There was nothing to do that would take time to show.
+                guard: ({ event }) => event.output.did.length === 0,
+                target: 'choosing',
+                actions: [
+                  { type: 'announce', params: ({ context, event }) => climbed({ context }, { relief: event.output }) },
+                  'goOn',
+                ],
               },
-            },
+              {
+                target: 'coolingDown',
+                actions: {
+                  type: 'announce',
+                  params: ({ context, event }) => climbed({ context }, { relief: event.output }),
+                },
+              },
+            ],
             // The next rung is climbed all the same.
             onError: {
               target: 'coolingDown',
