@@ -3,7 +3,7 @@
  *
  * A leak seldom begins when the samples do, so that the trend is looked for in windows that all end now, from an eighth of the
  * samples to all of them. A shorter one is believed only if it has left behind what was there before it: what rose as far
- * before and came back is no leak. Of those that are believed the longest counts that the shorter ones agree with (A.
+ * before and came back is no leak. It must rise in both of its halves: what has made a step is none either. Of those that are believed the longest counts that the shorter ones agree with (A.
  * Goldenshluger and A. Nemirovski, "On spatially adaptive estimation of nonparametric regression", 1997: the intersection of
  * confidence intervals).
  *
@@ -61,6 +61,8 @@ const LEAST_RISE = 0.01;
  */
 const LEFT_BEHIND = { before: 2, half: 0.5 } as const;
 const RANGE = [0.15, 0.85] as const;
+/** Each half of a window must rise by so much of what its line says. */
+const GOES_ON = 0.25;
 /** So many samples say where it is now. */
 const OF_NOW = 7;
 /** Deviations from the line, in units of their own median, beyond which a sample is an outlier: 3.5 sigma of a normal one. */
@@ -152,7 +154,7 @@ function lines(samples: readonly Sample[], { limit, confidence, withinMs }: Soug
     if (!isNear(samples.slice(-size), limit, withinMs) || !leavesBehind(samples, size)) return [];
     const chance = size === samples.length ? CHANCE_ALONE : CHANCE / sizes.length;
     const line = lineOf(samples.slice(-size), confidence, chance);
-    return line !== undefined && isEffect(line, limit) ? [line] : [];
+    return line !== undefined && isEffect(line, limit) && goesOn(samples.slice(-size), line) ? [line] : [];
   });
 }
 
@@ -195,13 +197,24 @@ function isEffect({ samples, slope }: Line, limit: number): boolean {
 /** Whether a window could reach the limit so soon: by its first third and its last, and doubled, because that is a guess. */
 function isNear(window: readonly Sample[], limit: number, withinMs: number): boolean {
   const third = Math.ceil(window.length / 3);
-  const [first, last] = [window.slice(0, third), window.slice(-third)].map((part) => ({
-    at: median(part.map(({ at }) => at)),
-    value: median(part.map(({ value }) => value)),
-  })) as [Sample, Sample];
+  const [first, last] = [middleOf(window.slice(0, third)), middleOf(window.slice(-third))];
   const slope = (last.value - first.value) / (last.at - first.at);
   const { at: end } = window[window.length - 1] as Sample;
   return limit - last.value <= 2 * slope * (withinMs + end - last.at);
+}
+
+/** Whether it rises in both halves: what has made a step, and stays there, is not on its way. */
+function goesOn(window: readonly Sample[], { slope }: Line): boolean {
+  const quarter = Math.floor(window.length / 4);
+  return [0, window.length - 2 * quarter].every((from) => {
+    const first = middleOf(window.slice(from, from + quarter));
+    const second = middleOf(window.slice(from + quarter, from + 2 * quarter));
+    return second.value - first.value >= GOES_ON * slope * (second.at - first.at);
+  });
+}
+
+function middleOf(samples: readonly Sample[]): Sample {
+  return { at: median(samples.map(({ at }) => at)), value: median(samples.map(({ value }) => value)) };
 }
 
 /** Whether a window, the last so many, ends above all that was seen before it, clearly. */

@@ -30,7 +30,7 @@ export function monotoneTrend(samples: readonly Sample[], confidence: number): M
   const slopes = slopesOf(samples);
   const slope = middle(slopes);
   const s = score(samples);
-  const variance = tiedVariance(samples) * likeness(samples, slope);
+  const variance = tiedVariance(samples) * likeness(withoutTrend(samples, Math.sign(s)));
   const z = variance === 0 ? 0 : Math.sign(s) * (Math.max(0, Math.abs(s) - 1) / Math.sqrt(variance));
   const spread = quantile(0.5 + confidence / 2) * Math.sqrt(variance);
   const at = (rank: number) => nth(slopes, Math.min(slopes.length - 1, Math.max(0, Math.round(rank))));
@@ -114,13 +114,32 @@ function tiedVariance(samples: readonly Sample[]): number {
 }
 
 /**
- * By how much the variance of S is greater because neighbours resemble each other. What the trend itself makes alike is
- * taken off before. Never below 1: likeness that would make chance look smaller is not believed.
+ * What is left when the best that only rises, or only falls, is taken off (pool adjacent violators): a line would leave the bend
+ * of every rise that is none, whose neighbours resemble each other without any noise.
  */
-function likeness(samples: readonly Sample[], slope: number): number {
-  const n = samples.length;
+function withoutTrend(samples: readonly Sample[], direction: number): number[] {
+  const pools: { sum: number; n: number }[] = [];
+  const mean = ({ sum, n }: { sum: number; n: number }) => sum / n;
+  for (const { value } of samples) {
+    let pool = { sum: direction * value, n: 1 };
+    for (let before = pools.at(-1); before !== undefined && mean(before) > mean(pool); before = pools.at(-1)) {
+      pool = { sum: before.sum + pool.sum, n: before.n + pool.n };
+      pools.pop();
+    }
+    pools.push(pool);
+  }
+  const fitted = pools.flatMap((pool) => Array.from({ length: pool.n }, () => mean(pool)));
+  return samples.map(({ value }, i) => direction * value - (fitted[i] as number));
+}
+
+/**
+ * By how much the variance of S is greater because neighbours resemble each other, in what is left without the trend. Never
+ * below 1: likeness that would make chance look smaller is not believed.
+ */
+function likeness(rests: readonly number[]): number {
+  const n = rests.length;
   if (n < LEAST_FOR_LAGS) return 1;
-  const ranks = ranksOf(samples.map(({ at, value }) => value - slope * at));
+  const ranks = ranksOf(rests);
   const mean = (n - 1) / 2;
   const about = (i: number) => (ranks[i] as number) - mean;
   let all = 0;

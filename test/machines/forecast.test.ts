@@ -21,17 +21,18 @@ describe('a forecast', () => {
     expect(forecast(samples, 1, { horizonMs: 3_600_000 })?.etaMs).toBeCloseTo(41 * 60_000, 0);
   });
 
-  test('is within a tenth of the truth, with irregular samples of which a fifth says anything', () => {
+  test.each([30, 60, 240])('H38: is within a tenth of the truth, by %d irregular samples, a fifth astray', (n) => {
     let found = 0;
     for (let seed = 1; seed <= 100; seed += 1) {
-      const samples = leak({ samples: 60, etaMs: 200_000, slopePerMs: SLOPE, noise: 0.005, outliers: 0.2, seed });
+      const slopePerMs = Math.min(SLOPE * 2, 0.6 / (n * 5_000));
+      const samples = leak({ samples: n, etaMs: 200_000, slopePerMs, noise: 0.005, outliers: 0.2, seed });
       const told = forecast(samples, 1);
       if (told === null) continue;
       found += 1;
       expect(Math.abs(told.etaMs - 200_000) / 200_000, `seed ${seed}`).toBeLessThan(0.1);
     }
     // Where the very last ones are astray it waits for better.
-    expect(found).toBeGreaterThan(80);
+    expect(found).toBeGreaterThan(75);
   });
 
   test('has the truth in its interval nearly as often as it says', () => {
@@ -81,9 +82,12 @@ describe('a forecast', () => {
     const random = seeded(3);
     const samples = Array.from({ length: 120 }, (_, i) => ({
       at: i * 5_000,
-      value: 0.97 + i * 0.00002 + 0.0005 * normal(random),
+      value: 0.997 + i * 0.00002 + 0.00005 * normal(random),
     }));
     expect(forecast(samples, 1)).toBeNull();
+    // The same rise is one where the limit is so much nearer that it matters.
+    const near = samples.map(({ at, value }) => ({ at, value: value - 0.9 }));
+    expect(forecast(near, 0.1)?.etaMs).toBeGreaterThan(0);
   });
 
   test('there is none of what rises, and has come back from as high before', () => {
@@ -114,6 +118,27 @@ describe('a forecast', () => {
     }
     const eta = forecast(kept, 1)?.etaMs ?? 0;
     expect(Math.abs(eta - 210_000) / 210_000).toBeLessThan(0.1);
+  });
+
+  test('of what rises ever faster goes by what it does now', () => {
+    const value = (i: number) => 0.1 + 0.8 * (i / 119) ** 3;
+    const samples = Array.from({ length: 120 }, (_, i) => ({ at: i * 5_000, value: value(i) }));
+    // It is full after 24 s; by the mean rise of the whole it would take minutes.
+    expect(forecast(samples, 1)?.etaMs).toBeLessThan(60_000);
+  });
+
+  test.each([0.5, 1.5, 2])('is there for what is bent as well, when nothing scatters: the power of %d', (power) => {
+    const samples = Array.from({ length: 120 }, (_, i) => ({ at: i * 5_000, value: 0.1 + 0.8 * (i / 119) ** power }));
+    expect(forecast(samples, 1)?.etaMs).toBeGreaterThan(0);
+  });
+
+  test.each([20, 40, 60, 80, 100])('there is none of a step, %d samples ago', (ago) => {
+    const random = seeded(ago);
+    const samples = Array.from({ length: 120 }, (_, i) => ({
+      at: i * 5_000,
+      value: (i < 120 - ago ? 0.4 : 0.7) + 0.01 * normal(random),
+    }));
+    expect(forecast(samples, 1)).toBeNull();
   });
 
   test('leaves out samples that are no number, or no later than the one before', () => {

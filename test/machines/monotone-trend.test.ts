@@ -79,6 +79,12 @@ describe('a monotone trend', () => {
     expect(monotoneTrend(alike, 0.95).p).toBeGreaterThan(100 * monotoneTrend(apart, 0.95).p);
   });
 
+  test('believes a bent rise without noise no less than a straight one', () => {
+    const of = (power: number) => monotoneTrend(every(Array.from({ length: 60 }, (_, i) => i ** power)), 0.95).p;
+    expect(of(3)).toBe(of(1));
+    expect(of(0.5)).toBe(of(1));
+  });
+
   test('the median is in the middle, whatever their order, with ties and without', () => {
     const values = fc.array(fc.oneof(finite, fc.integer({ min: 0, max: 3 })), { minLength: 1, maxLength: 60 });
     fc.assert(

@@ -51,7 +51,7 @@ describe('the level of a resource', () => {
   });
 
   test('falls to the worst that it was while it eased', () => {
-    const values = [...constant(0.99, 3), ...constant(0.5, 6), ...constant(0.88, 6)];
+    const values = [...constant(0.99, 3), ...constant(0.88, 5), ...constant(0.5, 4)];
     expect(levels(run(every5s(values))).at(-1)).toBe('elevated');
   });
 
@@ -101,6 +101,13 @@ describe('the forecast of a resource', () => {
     expect(first('watch')).toBeLessThan(first('imminent'));
     expect(600_000 - first('imminent')).toBeGreaterThan(270_000);
     expect(600_000 - first('imminent')).toBeLessThan(310_000);
+  });
+
+  test('is believed when three in a row say so', () => {
+    const watches = run(every5s(rising.map((value) => 0.3 + 0.7 * value)));
+    const first = watches.findIndex((watch) => watch.forecast !== null);
+    expect(first).toBeGreaterThan(0);
+    expect(watches.slice(first, first + 3).map(({ outlook }) => outlook)).toEqual(['none', 'none', 'watch']);
   });
 
   test('is given up only when none has borne it out for the dwell', () => {
@@ -191,6 +198,13 @@ const FLAT: Readonly<Record<string, (random: () => number) => (i: number) => num
   },
   'that is swept every minute and a half': (random) => (i) => 0.5 + 0.25 * ((i % 18) / 18) + 0.01 * normal(random),
   'of which a fifth is astray': (random) => () => (random() < 0.2 ? 0.8 * random() : 0.5 + 0.02 * normal(random)),
+  'that has another level every half an hour or so': (random) => {
+    let level = 0.5;
+    return () => {
+      if (random() < 0.003) level = 0.4 + 0.3 * random();
+      return level + 0.01 * normal(random);
+    };
+  },
   'that is filled and emptied every hour': (random) => (i) =>
     0.55 + 0.2 * Math.sin((i / 720) * 2 * Math.PI) + 0.02 * normal(random),
 };
