@@ -1,6 +1,6 @@
 /**
- * What the process, and what it runs on, use of what there is: one reading a sample. What comes of memory, whoever holds it, is
- * read at once; what may wait for a disk, or is dear, is fetched meanwhile, so that a reading never holds the event loop up.
+ * What the process, and what it runs on, use of what there is: one reading a sample. What the kernel has in memory is read at
+ * once; what may wait for a disk, or is dear, is fetched meanwhile, so that a reading never holds the event loop up.
  *
  * F1  A figure that cannot be had is absent, and `problems` says why. Nothing throws, and nothing is made up.
  * F2  Only SQLite may open the files of the store: of those only names and sizes are asked.
@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { messageOf } from '../errors.ts';
 import type { ResourceName } from '../machines/resource-policy.ts';
+import { realPath } from '../persistence/lock.ts';
 import { Cgroup } from './cgroup.ts';
 import { Fetched } from './fetched.ts';
 import { ProcessUse } from './process-use.ts';
@@ -50,7 +51,7 @@ export class FigureReader {
   readonly #root: string;
   readonly #cgroup: Cgroup;
   readonly #cpus: number;
-  readonly #problems = new Set<string>();
+  readonly #problems = new Map<string, string>();
   readonly #disk: Fetched<Figure>;
   readonly #wal: Fetched<number>;
   readonly #host: Fetched<{ memory: Figure; load: number }>;
@@ -63,15 +64,17 @@ export class FigureReader {
     this.#cgroup = new Cgroup(root);
     this.#cpus = Math.min(this.#cgroup.cpus() ?? Infinity, availableParallelism());
     const failed = (what: string) => (error: unknown) => this.#note(what, error);
-    this.#disk = new Fetched(() => diskOf(dirname(store)), { failed: failed('The disk of the store') });
-    this.#wal = new Fetched(() => sizeOf(`${store}-wal`), { failed: failed('The write-ahead log') });
+    // The log is beside the file itself, wherever the path leads.
+    const file = realPath(store);
+    this.#disk = new Fetched(() => diskOf(dirname(file)), { failed: failed('The disk of the store') });
+    this.#wal = new Fetched(() => sizeOf(`${file}-wal`), { failed: failed('The write-ahead log') });
     const rarely = { everyMs: SLOW_EVERY_MS, staleMs: SLOW_STALE_MS };
     this.#host = new Fetched(hostFigures, { failed: failed('The machine'), ...rarely });
   }
 
-  /** Why figures are absent, as sentences. */
+  /** Why figures are absent, as sentences: of each the first time. */
   get problems(): readonly string[] {
-    return [...this.#cgroup.problems, ...this.#problems];
+    return [...this.#cgroup.problems, ...this.#problems.values()];
   }
 
   /** How long the last reading kept the event loop, ms. */
@@ -178,7 +181,7 @@ export class FigureReader {
   }
 
   #note(what: string, error: unknown): void {
-    this.#problems.add(`${what} cannot be read: ${messageOf(error)}`);
+    if (!this.#problems.has(what)) this.#problems.set(what, `${what} cannot be read: ${messageOf(error)}`);
   }
 }
 

@@ -129,7 +129,8 @@ function isSilent({ context: { silentMs, policy } }: Args): boolean {
   return silentMs >= policy.silenceMs;
 }
 
-function isShort({ level, forecast }: ResourceStanding): boolean {
+/** Something is to be done about it. */
+export function isShort({ level, forecast }: ResourceStanding): boolean {
   return level === 'critical' || forecast === 'imminent';
 }
 

@@ -1,5 +1,5 @@
 /** The real figures of this process, and what becomes of those that cannot be had. */
-import { statfsSync, writeFileSync } from 'node:fs';
+import { statfsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { FigureReader, type Figure } from '../../actors/resource-figures.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
@@ -80,6 +80,9 @@ test('the log is measured by its name: none has no size', async () => {
   expect((await figures.read()).wal?.value).toBe(0);
   writeFileSync(`${store}-wal`, Buffer.alloc(12_345));
   expect((await figures.read()).wal?.value).toBe(12_345);
+  writeFileSync(store, '');
+  symlinkSync(store, `${store}-link`);
+  expect((await reader({ store: `${store}-link` }).read()).wal?.value).toBe(12_345);
   expect(await figures.bytes()).toMatchObject({ wal: 12_345 });
 });
 
