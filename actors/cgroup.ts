@@ -28,7 +28,7 @@ const UNLIMITED_BYTES = 2 ** 60;
 
 export class Cgroup {
   readonly #root: string;
-  readonly #problems = new Set<string>();
+  readonly #problems = new Map<string, string>();
   readonly #memory: Group | undefined;
   readonly #cpu: Group | undefined;
 
@@ -39,9 +39,9 @@ export class Cgroup {
     this.#cpu = this.#locate('cpu');
   }
 
-  /** What could not be read so far, as sentences. */
+  /** What could not be read so far, as sentences: of each file the first time. */
   get problems(): readonly string[] {
-    return [...this.#problems];
+    return [...this.#problems.values()];
   }
 
   /** The group whose limit is nearest; undefined without a limit. G2. */
@@ -97,7 +97,7 @@ export class Cgroup {
 
   #share(path: string, quota = NaN, period = NaN): number | undefined {
     if (quota > 0 && period > 0) return quota / period;
-    this.#problems.add(`${path} says ${quota} of ${period}`);
+    this.#note(path, `says ${quota} of ${period}`);
     return undefined;
   }
 
@@ -121,7 +121,7 @@ export class Cgroup {
     if (text === undefined || text === 'max') return undefined;
     const number = Number(text);
     if (text !== '' && Number.isFinite(number)) return number;
-    this.#problems.add(`${path} does not hold a number`);
+    this.#note(path, 'does not hold a number');
     return undefined;
   }
 
@@ -132,9 +132,13 @@ export class Cgroup {
       const { code } = error as NodeJS.ErrnoException;
       // Other systems have no /proc.
       const isAbsent = code === 'ENOENT' && (!path.startsWith('proc') || process.platform !== 'linux');
-      if (!isAbsent) this.#problems.add(`${path} cannot be read: ${messageOf(error)}`);
+      if (!isAbsent) this.#note(path, `cannot be read: ${messageOf(error)}`);
       return undefined;
     }
+  }
+
+  #note(path: string, what: string): void {
+    if (!this.#problems.has(path)) this.#problems.set(path, `${path} ${what}`);
   }
 }
 

@@ -8,7 +8,7 @@ import { PerdureError, messageOf } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { PressureLevel, Outlook } from '../machines/pressure.ts';
 import { RESOURCES, type ResourceName, type Rung } from '../machines/resource-policy.ts';
-import type { Relief, ReliefInput, Standings } from '../machines/resources.ts';
+import { isShort, type Relief, type ReliefInput, type Standings } from '../machines/resources.ts';
 
 /** A resource that is short, or is going to be. */
 export interface ShortResource {
@@ -112,10 +112,7 @@ export class Reliever {
 function pressureOf(standings: Standings, rung: Rung): Pressure {
   const all = Object.entries(standings) as unknown as [ResourceName, Standings[ResourceName] & object][];
   const resources = all
-    .filter(
-      ([name, { level, forecast }]) =>
-        (level === 'critical' || forecast === 'imminent') && RESOURCES[name].rungs.includes(rung),
-    )
+    .filter(([name, standing]) => isShort(standing) && RESOURCES[name].rungs.includes(rung))
     .map(([name, { value, limit, level, forecast, etaMs }]) => ({ name, value, limit, level, forecast, etaMs }));
   const left = ({ etaMs, level }: ShortResource) => (level === 'critical' ? 0 : (etaMs ?? Infinity));
   return { resources: resources.toSorted((a, b) => left(a) - left(b)) };

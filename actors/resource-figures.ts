@@ -1,6 +1,6 @@
 /**
- * What the process, and what it runs on, use of what there is: one reading a sample. What comes of memory, whoever holds it, is
- * read at once; what may wait for a disk, or is dear, is fetched meanwhile, so that a reading never holds the event loop up.
+ * What the process, and what it runs on, use of what there is: one reading a sample. What the kernel has in memory is read at
+ * once; what may wait for a disk, or is dear, is fetched meanwhile, so that a reading never holds the event loop up.
  *
  * F1  A figure that cannot be had is absent, and `problems` says why. Nothing throws, and nothing is made up.
  * F2  Only SQLite may open the files of the store: of those only names and sizes are asked.
@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { messageOf } from '../errors.ts';
 import type { ResourceName } from '../machines/resource-policy.ts';
+import { realPath } from '../persistence/lock.ts';
 import { Cgroup } from './cgroup.ts';
 import { Fetched } from './fetched.ts';
 import { ProcessUse } from './process-use.ts';
@@ -29,6 +30,8 @@ export type Limits = Readonly<Partial<Record<ResourceName, number>>>;
 
 const DEFAULT_WAL_LIMIT = 256 * 2 ** 20;
 const DEFAULT_LOOP_DELAY_LIMIT_MS = 500;
+/** So much of a disk, at its end, is looked at. */
+const DISK_END = 20 * 2 ** 30;
 /** A reading waits so long for the disk, ms. */
 const PATIENCE_MS = 1_000;
 /** What only systeminformation knows is asked so often, and older figures than that are not given, ms. */
@@ -48,7 +51,7 @@ export class FigureReader {
   readonly #root: string;
   readonly #cgroup: Cgroup;
   readonly #cpus: number;
-  readonly #problems = new Set<string>();
+  readonly #problems = new Map<string, string>();
   readonly #disk: Fetched<Figure>;
   readonly #wal: Fetched<number>;
   readonly #host: Fetched<{ memory: Figure; load: number }>;
@@ -61,15 +64,17 @@ export class FigureReader {
     this.#cgroup = new Cgroup(root);
     this.#cpus = Math.min(this.#cgroup.cpus() ?? Infinity, availableParallelism());
     const failed = (what: string) => (error: unknown) => this.#note(what, error);
-    this.#disk = new Fetched(() => diskOf(dirname(store)), { failed: failed('The disk of the store') });
-    this.#wal = new Fetched(() => sizeOf(`${store}-wal`), { failed: failed('The write-ahead log') });
+    // The log is beside the file itself, wherever the path leads.
+    const file = realPath(store);
+    this.#disk = new Fetched(() => diskOf(dirname(file)), { failed: failed('The disk of the store') });
+    this.#wal = new Fetched(() => sizeOf(`${file}-wal`), { failed: failed('The write-ahead log') });
     const rarely = { everyMs: SLOW_EVERY_MS, staleMs: SLOW_STALE_MS };
     this.#host = new Fetched(hostFigures, { failed: failed('The machine'), ...rarely });
   }
 
-  /** Why figures are absent, as sentences. */
+  /** Why figures are absent, as sentences: of each the first time. */
   get problems(): readonly string[] {
-    return [...this.#cgroup.problems, ...this.#problems];
+    return [...this.#cgroup.problems, ...this.#problems.values()];
   }
 
   /** How long the last reading kept the event loop, ms. */
@@ -114,7 +119,7 @@ export class FigureReader {
       ...this.#known('memory', this.#memory()),
       ...this.#figure('heap', heap, liveLimit(heapLimit)),
       ...this.#known('hostMemory', host?.memory),
-      ...this.#known('disk', this.#disk.value(now)),
+      ...this.#lastOf(this.#disk.value(now)),
       ...this.#figure('wal', this.#wal.value(now), DEFAULT_WAL_LIMIT),
       ...this.#known('handles', this.#handles()),
       ...this.#figure('cpu', this.#use.cpus(), this.#cpus),
@@ -133,6 +138,14 @@ export class FigureReader {
     const limit = GUESSED.has(name) ? (own ?? found) : Math.min(own ?? Infinity, found);
     if (value === undefined || !Number.isFinite(value) || !(limit > 0)) return {};
     return { [name]: { value: Math.max(0, value), limit } };
+  }
+
+  /** Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. */
+  #lastOf(disk: Figure | undefined): Figures {
+    if (disk === undefined) return {};
+    const most = Math.min(disk.limit, this.#limits.disk ?? Infinity);
+    const limit = Math.min(most, DISK_END);
+    return { disk: { value: Math.max(0, limit - (most - disk.value)), limit } };
   }
 
   /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */
@@ -168,7 +181,7 @@ export class FigureReader {
   }
 
   #note(what: string, error: unknown): void {
-    this.#problems.add(`${what} cannot be read: ${messageOf(error)}`);
+    if (!this.#problems.has(what)) this.#problems.set(what, `${what} cannot be read: ${messageOf(error)}`);
   }
 }
 

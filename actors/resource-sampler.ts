@@ -19,8 +19,6 @@ import { systemClock, type Clock } from '../persistence/clock.ts';
 import type { Figures } from './resource-figures.ts';
 import type { Sample } from './resource-tables.ts';
 
-/** While something is not as it should be, that is said so often, ms. */
-const REMIND_MS = 30_000;
 /** Room was made when so much of what was used is left. */
 const FALLEN = 0.8;
 
@@ -48,6 +46,8 @@ interface SamplerOptions {
   readonly source: FigureSource;
   readonly sampleMs: number;
   readonly policy: PressurePolicy;
+  /** While something is not as it should be, that is said so often, ms. */
+  readonly remindMs: number;
   /** What moves the samples. Default: the clock of the machine. */
   readonly clock?: Clock;
   /** Wall-clock ms. */
@@ -195,7 +195,7 @@ export class ResourceSampler {
   }
 
   #tell(standings: Standings, at: number): void {
-    this.#remindAt = this.isPressed ? at + REMIND_MS : Infinity;
+    this.#remindAt = this.isPressed ? at + this.#options.remindMs : Infinity;
     this.#host?.changed(standings);
   }
 

@@ -24,7 +24,8 @@ export const RESOURCE_TABLES: readonly TableSpec[] = [
   {
     name: 'resource_samples',
     key: 'slot',
-    columns: ['slot integer primary key', 'at real not null', 'figures text not null'],
+    // `n` counts them: the wall clock may go back.
+    columns: ['slot integer primary key', 'n integer not null', 'at real not null', 'figures text not null'],
     rolledBack: false,
   },
   {
@@ -40,19 +41,19 @@ type Tallies = ReadonlyMap<ResourceName, ForecastTally>;
 
 /** Writes samples into a ring, so that nothing need be removed. */
 export function putSamples(rows: Pick<Rows, 'get' | 'run'>, samples: readonly Sample[]): void {
-  const last = rows.get<{ slot: number }>('select slot from resource_samples order by at desc, slot desc limit 1');
-  const slot = last === undefined ? 0 : last.slot + 1;
-  const put = `insert into resource_samples(slot, at, figures, from_turn) values (?, ?, ?, ?)
-    on conflict(slot) do update set at = excluded.at, figures = excluded.figures`;
-  samples.forEach(({ at, figures }, i) =>
-    rows.run(put, (slot + i) % KEPT_SAMPLES, at, JSON.stringify(figures), NO_TURN),
-  );
+  const last = rows.get<{ n: number | null }>('select max(n) as n from resource_samples')?.n ?? -1;
+  const put = `insert into resource_samples(slot, n, at, figures, from_turn) values (?, ?, ?, ?, ?)
+    on conflict(slot) do update set n = excluded.n, at = excluded.at, figures = excluded.figures`;
+  samples.forEach(({ at, figures }, i) => {
+    const n = last + 1 + i;
+    rows.run(put, n % KEPT_SAMPLES, n, at, JSON.stringify(figures), NO_TURN);
+  });
 }
 
 /** What is kept, the oldest first. */
 export function readSamples(rows: Reader): Sample[] {
   return rows
-    .all<{ at: number; figures: string }>('select at, figures from resource_samples order by at, slot')
+    .all<{ at: number; figures: string }>('select at, figures from resource_samples order by n')
     .map(({ at, figures }) => ({ at, figures: parsed<Figures>(figures) ?? {} }));
 }
 

@@ -8,18 +8,26 @@
  *     the machine is told anew.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { ResourceName } from '../machines/resource-policy.ts';
-import type { Relief, ReliefInput, ResourcesCommand, ResourcesContext, Standings } from '../machines/resources.ts';
+import type {
+  Relief,
+  ReliefInput,
+  ResourcesCommand,
+  ResourcesContext,
+  ResourcesNotice,
+  Standings,
+} from '../machines/resources.ts';
 import type { Store } from '../persistence/store.ts';
 import { Reliever } from './relief.ts';
 import { FigureReader } from './resource-figures.ts';
 import type { ResourceSettings } from './resource-options.ts';
-import { ResourceSampler, type SamplingCost } from './resource-sampler.ts';
+import { ResourceSampler } from './resource-sampler.ts';
 import { KEPT_SAMPLES, putSamples, putTallies, readSamples, readTallies, type Sample } from './resource-tables.ts';
 import type { Tree } from './standing.ts';
 
 /** Rows are written so often, ms. */
 const FLUSH_MS = 5_000;
+/** While something is not as it should be, the machine is told so often, ms: it takes silence for calm. */
+const REMIND_MS = 30_000;
 
 /** How the machine stands. */
 export interface ResourcesState {
@@ -54,6 +62,7 @@ export class ResourceWatch {
       source,
       sampleMs: settings.sampleMs,
       policy: settings.pressure,
+      remindMs: Math.min(REMIND_MS, settings.relief.silenceMs / 4),
       now: () => store.clock.now(),
       tallies: readTallies(store.rows),
     });
@@ -64,7 +73,10 @@ export class ResourceWatch {
     this.#durable = durable;
     this.#acquaint(durable);
     durable.on('reopened', () => this.#acquaint(durable));
-    durable.on('pressure.acted', ({ resources }) => this.sampler.noteActed(resources as readonly ResourceName[]));
+    durable.on('pressure.acted', (event) => {
+      const { relief, resources } = event as unknown as Extract<ResourcesNotice, { type: 'pressure.acted' }>;
+      if (relief?.did.length !== 0) this.sampler.noteActed(resources);
+    });
     durable.on('checkpoint.named', () => void this.#flush());
     this.sampler.start({
       sampled: (sample) => this.#keep(sample),
@@ -83,10 +95,6 @@ export class ResourceWatch {
     if (!isDeepStrictEqual(state.context.policy, relief)) this.#tell({ type: 'resources.configure', policy: relief });
     const { isPressed, standings } = this.sampler;
     if (isPressed || Object.keys(state.context.standings).length > 0) this.#say(standings);
-  }
-
-  get cost(): SamplingCost {
-    return this.sampler.cost;
   }
 
   /** What was sampled, the oldest first: at most an hour of it, at one sample in 5 s. */

@@ -50,7 +50,7 @@ export interface ResourceScore extends ForecastScore {
 /** What {@link Resources.optimize} did. */
 export interface ResourceOptimization {
   readonly actions: readonly PressureAction[];
-  /** What was gained, as far as that could be seen. */
+  /** What was gained in bytes, as far as that could be seen. */
   readonly freedBytes: number;
   /** How many actions may run at once now; null: as many as the concurrency. */
   readonly limit: number | null;
@@ -83,7 +83,7 @@ export class Resources {
       resources,
       admission: state?.value.admission ?? 'open',
       limit: state?.context.limit ?? null,
-      cost: this.#needed.cost,
+      cost: this.#needed.sampler.cost,
     };
   }
 
@@ -154,7 +154,7 @@ export class Resources {
       subscription.unsubscribe();
     }
     return {
-      actions: told.map(({ action }) => action),
+      actions: told.filter(({ relief }) => relief?.did.length !== 0).map(({ action }) => action),
       freedBytes: told.reduce((sum, { relief }) => sum + (relief?.freedBytes ?? 0), 0),
       limit: stateOf(this.#durable)?.context.limit ?? null,
     };

@@ -4,10 +4,13 @@ import type { ComponentNotice } from '../machines/component.ts';
 import type { BudgetNotice } from '../machines/budget.ts';
 import type { SettledApproval } from '../machines/approvals.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
+import type { ResourcesNotice } from '../machines/resources.ts';
 import { decisionCommand, riskText, silenceText } from './approval-text.ts';
 import { shownDuration } from './duration.ts';
 import { componentText, tierText } from './standing.ts';
 import type { Paint } from './terminal.ts';
+
+type Acted = Extract<ResourcesNotice, { type: 'pressure.acted' }>;
 
 /** What it wants to do, how risky that is, what silence means, and how to answer. */
 export function requestedLines(
@@ -42,6 +45,15 @@ export function budgetLine({ tier, spent }: BudgetNotice, paint: Paint): string 
   const line = `⚖ error budget, ${Math.round(spent * 100)} % spent, is ${tierText(tier)}`;
   if (tier === 'healthy') return paint.good(line);
   return tier === 'exhausted' ? paint.bad(line) : paint.warn(line);
+}
+
+/** What a run has to do with it when something is short; undefined for what only makes room. */
+export function pressureLine({ action, resources, limit }: Acted, paint: Paint): string | undefined {
+  const short = `▼ short of ${resources.join(', ')}`;
+  if (action === 'throttle') return paint.warn(`${short}: ${limit ?? 'all'} ${limit === 1 ? 'step' : 'steps'} at once`);
+  if (action === 'shed') return paint.bad(`${short}: optional steps that wait are left out`);
+  if (action === 'restart') return paint.bad(`${short}, and nothing helps: stop this run, and start it again`);
+  return action === 'recover' ? paint.good('▲ nothing is short any more') : undefined;
 }
 
 export function slowLine(step: string, slowMs: number, paint: Paint): string {

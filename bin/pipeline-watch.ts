@@ -2,7 +2,15 @@
 import { readApproval } from '../actors/approval-ledger.ts';
 import type { Actions } from '../actors/actions.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
-import { answeredLine, budgetLine, componentLine, requestedLines, slowLine, undoFailedLine } from './pipeline-lines.ts';
+import {
+  answeredLine,
+  budgetLine,
+  componentLine,
+  pressureLine,
+  requestedLines,
+  slowLine,
+  undoFailedLine,
+} from './pipeline-lines.ts';
 import { standingOf } from './standing.ts';
 import type { Paint } from './terminal.ts';
 
@@ -34,6 +42,10 @@ export function watchPipeline(
     supervisor.on('action.slow', ({ id, slowMs }) => of(id, (step) => [slowLine(step, slowMs, paint)])),
     supervisor.on('action.undoFailed', ({ id, error }) => of(id, (step) => [undoFailedLine(step, error, paint)])),
     supervisor.on('budget.changed', (notice) => say(budgetLine(notice, paint))),
+    supervisor.on('pressure.acted', (notice) => {
+      const line = pressureLine(notice, paint);
+      if (line !== undefined) say(line);
+    }),
     supervisor.on('component.changed', (notice) => {
       const known = standingOf(store.rows).components.find(({ name }) => name === notice.name);
       say(componentLine(notice, known?.status === notice.status ? known.openUntil : null, paint));

@@ -51,11 +51,14 @@ interface Traits {
   readonly rungs: readonly Rung[];
 }
 
+/** What a process holds goes with whoever holds it. */
+const HELD: readonly Rung[] = ['cleanUp', 'runCleanups', 'shed', 'restart'];
+
 /** What can be done about each. What others on the host take is told, and nothing is done about it. */
 export const RESOURCES: Readonly<Record<ResourceName, Traits>> = {
-  memory: { isStock: true, throttles: true, rungs: RUNGS },
-  heap: { isStock: true, throttles: true, rungs: RUNGS },
-  handles: { isStock: true, throttles: true, rungs: ['cleanUp', 'runCleanups', 'shed', 'restart'] },
+  memory: { isStock: true, throttles: true, rungs: HELD },
+  heap: { isStock: true, throttles: true, rungs: HELD },
+  handles: { isStock: true, throttles: true, rungs: HELD },
   disk: { isStock: true, throttles: true, rungs: ['cleanUp', 'prune', 'runCleanups', 'shed'] },
   hostMemory: { isStock: true, throttles: false, rungs: [] },
   // A processor that is used is what one has it for.

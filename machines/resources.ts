@@ -129,7 +129,8 @@ function isSilent({ context: { silentMs, policy } }: Args): boolean {
   return silentMs >= policy.silenceMs;
 }
 
-function isShort({ level, forecast }: ResourceStanding): boolean {
+/** Something is to be done about it. */
+export function isShort({ level, forecast }: ResourceStanding): boolean {
   return level === 'critical' || forecast === 'imminent';
 }
 
@@ -387,13 +388,24 @@ export const resourcesMachine = setup({
               rung: RUNGS[context.rung] as ReliefInput['rung'],
               standings: context.standings,
             }),
-            onDone: {
-              target: 'coolingDown',
-              actions: {
-                type: 'announce',
-                params: ({ context, event }) => climbed({ context }, { relief: event.output }),
+            onDone: [
+              {
+                // There was nothing to do that would take time to show.
+                guard: ({ event }) => event.output.did.length === 0,
+                target: 'choosing',
+                actions: [
+                  { type: 'announce', params: ({ context, event }) => climbed({ context }, { relief: event.output }) },
+                  'goOn',
+                ],
               },
-            },
+              {
+                target: 'coolingDown',
+                actions: {
+                  type: 'announce',
+                  params: ({ context, event }) => climbed({ context }, { relief: event.output }),
+                },
+              },
+            ],
             // The next rung is climbed all the same.
             onError: {
               target: 'coolingDown',

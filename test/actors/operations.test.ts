@@ -26,7 +26,6 @@ test('S1: everything of a new supervisor is active, and all counts are zero', as
   expect(status).toBe('active');
   expect(Object.fromEntries(states)).toEqual({
     executor: 'active',
-    resources: 'active',
     tracks: 'active',
     checkpoint: 'active',
     schedules: 'active',

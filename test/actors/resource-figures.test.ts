@@ -1,7 +1,7 @@
 /** The real figures of this process, and what becomes of those that cannot be had. */
-import { writeFileSync } from 'node:fs';
+import { statfsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { FigureReader } from '../../actors/resource-figures.ts';
+import { FigureReader, type Figure } from '../../actors/resource-figures.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
 
 const opened: FigureReader[] = [];
@@ -61,12 +61,28 @@ test('the least of two limits counts, and of what is guessed the limit that was 
   expect([found.disk?.limit, found.wal?.limit]).toEqual([1, 1e12]);
 });
 
+test('of a large disk only the last 20 GiB count, and a limit of your own is its end', async () => {
+  const { bavail, bfree, blocks, bsize } = statfsSync(tempFolder());
+  const used = (blocks - bfree) * bsize;
+  const [disk, own] = await Promise.all(
+    [{}, { limits: { disk: used + 1e9 } }].map(async (o) => (await reader(o).read()).disk),
+  );
+  const room = ({ value, limit }: Figure) => limit - value;
+  expect(disk?.limit).toBeLessThanOrEqual(20 * 2 ** 30);
+  expect(room(disk as Figure)).toBeLessThanOrEqual(Math.max(20 * 2 ** 30, bavail * bsize));
+  // Others write to it meanwhile.
+  expect(Math.abs(room(own as Figure) - 1e9)).toBeLessThan(5e8);
+});
+
 test('the log is measured by its name: none has no size', async () => {
   const store = tempStore();
   const figures = reader({ store });
   expect((await figures.read()).wal?.value).toBe(0);
   writeFileSync(`${store}-wal`, Buffer.alloc(12_345));
   expect((await figures.read()).wal?.value).toBe(12_345);
+  writeFileSync(store, '');
+  symlinkSync(store, `${store}-link`);
+  expect((await reader({ store: `${store}-link` }).read()).wal?.value).toBe(12_345);
   expect(await figures.bytes()).toMatchObject({ wal: 12_345 });
 });
 

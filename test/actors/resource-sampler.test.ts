@@ -24,6 +24,7 @@ function sampling(figuresAt: (ms: number) => Figures, problems: string[] = []) {
     source,
     sampleMs: SAMPLE_MS,
     policy: DEFAULT_PRESSURE,
+    remindMs: 30_000,
     clock,
     now: () => clock.now(),
   });

@@ -5,6 +5,7 @@ import {
   answeredLine,
   budgetLine,
   componentLine,
+  pressureLine,
   requestedLines,
   slowLine,
   undoFailedLine,
@@ -95,5 +96,21 @@ test('a store in which all is well says nothing more, and one with debts says wh
   ]);
   expect(standingLines({ components: [db], debts: debts.map((one) => ({ ...one, state: 'unpayable' })) })).toEqual([
     'owed, and failed for good when it was tried: n:1/test',
+  ]);
+});
+
+test('a run says what a shortage means to it, and nothing of the room that is made', () => {
+  const acted = { type: 'pressure.acted', resources: ['heap', 'disk'], limit: 1, relief: null, error: null } as const;
+  const lines = (['throttle', 'cleanUp', 'prune', 'runCleanups', 'shed', 'restart', 'recover'] as const).map((action) =>
+    pressureLine({ ...acted, action }, NO_PAINT),
+  );
+  expect(lines).toEqual([
+    '▼ short of heap, disk: 1 step at once',
+    undefined,
+    undefined,
+    undefined,
+    '▼ short of heap, disk: optional steps that wait are left out',
+    '▼ short of heap, disk, and nothing helps: stop this run, and start it again',
+    '▲ nothing is short any more',
   ]);
 });

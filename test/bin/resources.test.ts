@@ -24,12 +24,12 @@ test('what is left is printed with its level, also while the store is in use', a
   expect(code).toBe(0);
   expect(stdout).toMatch(/^resource +used +of +% +level +forecast\n/);
   expect(stdout).toMatch(/^heap +\d+\.\d MiB +1000 B +\d+\.\d +critical$/m);
-  expect(stdout).toMatch(/^throttled: [1-4] actions? at once$/m);
+  expect(stdout).toMatch(/^shedding: [1-4] actions? at once$/m);
 
   const json = JSON.parse((await cli.run(['resources', 'work.db', '--json'], { cwd: folder })).stdout) as unknown;
   expect(json).toMatchObject({
     at: expect.any(Number) as number,
-    admission: 'throttled',
+    admission: 'shedding',
     resources: expect.arrayContaining([
       expect.objectContaining({ name: 'heap', limit: 1_000, level: 'critical', forecast: 'none' }),
     ]) as unknown,

@@ -183,18 +183,18 @@ describe('how many run at once', () => {
 });
 
 describe('what else is done', () => {
-  const NOTHING: Relief = { did: [], freedBytes: null };
+  const SOME: Relief = { did: ['the cache'], freedBytes: null };
 
   test('goes from the mildest to the hardest, one at a time, as long as it is critical', () => {
     const resources = new Stepped(2).sample({ heap: CRITICAL });
     const did: string[] = [];
-    for (const rung of ['cleanUp', 'prune', 'runCleanups']) {
+    for (const rung of ['cleanUp', 'runCleanups']) {
       expect(resources.asked).toEqual([rung]);
       did.push(...resources.send(done({ did: [rung], freedBytes: 7 })).acts);
       expect(resources.relief).toBe('coolingDown');
       resources.send(COOLED);
     }
-    expect(did).toEqual(['cleanUp', 'prune', 'runCleanups']);
+    expect(did).toEqual(['cleanUp', 'runCleanups']);
     expect(resources.acts).toEqual(['shed']);
     expect(resources.admission).toBe('shedding');
     expect(resources.send(COOLED).told).toEqual([
@@ -208,7 +208,7 @@ describe('what else is done', () => {
 
   test('A3: a forecast alone sheds nothing and restarts nothing; when it comes true, both are done', () => {
     const resources = new Stepped().sample({ heap: IMMINENT });
-    for (let i = 0; i < 3; i += 1) resources.send(done(NOTHING)).send(COOLED);
+    for (let i = 0; i < 2; i += 1) resources.send(done(SOME)).send(COOLED);
     expect(resources.relief).toBe('spent');
     expect(resources.admission).toBe('throttled');
     expect(resources.sample({ heap: { ...IMMINENT, level: 'critical' } }).acts).toContain('shed');
@@ -217,24 +217,24 @@ describe('what else is done', () => {
 
   test('A3: a restart is not advised for a disk, and a log is only pruned', () => {
     const disk = new Stepped().sample({ disk: CRITICAL });
-    for (let i = 0; i < 3; i += 1) disk.send(done(NOTHING)).send(COOLED);
+    for (let i = 0; i < 3; i += 1) disk.send(done(SOME)).send(COOLED);
     expect(disk.admission).toBe('shedding');
     expect(disk.send(COOLED).relief).toBe('spent');
     const wal = new Stepped().sample({ wal: CRITICAL });
     expect([wal.asked, wal.admission]).toEqual([['prune'], 'open']);
-    expect(wal.send(done(NOTHING)).send(COOLED).relief).toBe('spent');
+    expect(wal.send(done(SOME)).send(COOLED).relief).toBe('spent');
   });
 
   test('ends when the pressure has gone, and begins with the mildest the next time', () => {
-    const resources = new Stepped().sample({ heap: CRITICAL }).send(done(NOTHING)).send(COOLED);
-    expect(resources.asked).toEqual(['prune']);
-    resources.sample({ heap: NORMAL }).send(done(NOTHING)).send(COOLED);
+    const resources = new Stepped().sample({ heap: CRITICAL }).send(done(SOME)).send(COOLED);
+    expect(resources.asked).toEqual(['runCleanups']);
+    resources.sample({ heap: NORMAL }).send(done(SOME)).send(COOLED);
     expect(resources.relief).toBe('resting');
     expect(resources.sample({ heap: CRITICAL }).asked).toEqual(['cleanUp']);
   });
 
   test('begins with the mildest when all was done, it was well again, and is short again', () => {
-    const resources = new Stepped().sample({ wal: CRITICAL }).send(done(NOTHING)).send(COOLED);
+    const resources = new Stepped().sample({ wal: CRITICAL }).send(done(SOME)).send(COOLED);
     expect(resources.relief).toBe('spent');
     expect(resources.sample({ wal: NORMAL }).relief).toBe('resting');
     expect(resources.sample({ wal: CRITICAL }).asked).toEqual(['prune']);
@@ -244,14 +244,14 @@ describe('what else is done', () => {
     const resources = new Stepped().sample({ heap: CRITICAL }).send(failed(new Error('no such cache')));
     expect(resources.told).toMatchObject([{ action: 'cleanUp', error: 'no such cache', relief: null }]);
     expect(resources.send(COOLED).send(TOO_LONG).told).toMatchObject([
-      { action: 'prune', error: 'It took longer than 30000 ms.' },
+      { action: 'runCleanups', error: 'It took longer than 30000 ms.' },
     ]);
-    expect(resources.send(COOLED).asked).toEqual(['runCleanups']);
+    expect(resources.send(COOLED).acts).toEqual(['shed']);
   });
 
   test('stops shedding when nothing is critical any more, and lets the rest grow back', () => {
     const resources = new Stepped(4).sample({ disk: CRITICAL });
-    for (let i = 0; i < 3; i += 1) resources.send(done(NOTHING)).send(COOLED);
+    for (let i = 0; i < 3; i += 1) resources.send(done(SOME)).send(COOLED);
     expect(resources.admits).toEqual([[2, true]]);
     expect(resources.send(SHED_INTERVAL).admits).toEqual([[1, true]]);
     expect(resources.sample({ disk: NORMAL }).send(SHED_INTERVAL).admits).toEqual([[1, false]]);
@@ -262,8 +262,16 @@ describe('what else is done', () => {
   test('is done at once when somebody asks; without pressure nothing is', () => {
     const resources = new Stepped().send({ type: 'resources.optimize' });
     expect([resources.told, resources.relief]).toEqual([[], 'resting']);
-    resources.sample({ heap: IMMINENT }).send(done(NOTHING));
-    expect(resources.send({ type: 'resources.optimize' }).asked).toEqual(['prune']);
+    resources.sample({ heap: IMMINENT }).send(done(SOME));
+    expect(resources.send({ type: 'resources.optimize' }).asked).toEqual(['runCleanups']);
+  });
+
+  test('waits for nothing where there was nothing to do', () => {
+    const resources = new Stepped().sample({ heap: IMMINENT });
+    resources.send(done({ did: [], freedBytes: null }));
+    expect([resources.acts, resources.asked]).toEqual([['cleanUp'], ['runCleanups']]);
+    resources.send(done({ did: [], freedBytes: null }));
+    expect(resources.relief).toBe('spent');
   });
 });
 
