@@ -21,7 +21,10 @@ export interface TableSpec {
   readonly key: string;
   /** Further statements, for indexes. They must be repeatable (`if not exists`). */
   readonly indexes?: readonly string[];
-  /** Whether its rows become again what they were when a kept turn is restored. Default: true. Telemetry and audit do not. */
+  /**
+   * False where a restore leaves the rows as they are: what was learned, measured and audited. Default: true, they become what
+   * they were.
+   */
   readonly rolledBack?: boolean;
 }
 
