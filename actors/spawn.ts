@@ -183,7 +183,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, concurrency);
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    if (mode !== undefined && mode !== modeOf(durable)) await setMode(durable, mode);
+    if (mode !== undefined && mode !== modeOf(durable)) setMode(durable, mode);
     profiling.begin(durable);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
@@ -371,8 +371,8 @@ async function configure(durable: Tree, concurrency: number): Promise<void> {
   await durable.send(event);
 }
 
-/** The mode is kept with the tree, unless the host says another. */
-async function setMode(durable: Tree, mode: ProfilerMode): Promise<void> {
+/** The mode is kept with the tree, unless the host says another. As with what it is equipped with, nothing waits for it. */
+function setMode(durable: Tree, mode: ProfilerMode): void {
   const at = durable.store.clock.now();
-  await durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } });
+  durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } }).catch(() => {});
 }
