@@ -89,9 +89,8 @@ export class ActionSpans {
     if (recorder.mode === 'off') return undefined;
     const known = this.#followed.get(row.id);
     if (known !== undefined) this.#rest(known, 'back-off');
-    const followed = known ?? this.#follow(row, input);
-    if (followed.span.weight === 0) return followed.span;
-    return recorder.begin(PHASES[input.work], 0, { within: followed.span });
+    const { span } = known ?? this.#follow(row, input);
+    return recorder.begin(PHASES[input.work], 0, { within: span });
   }
 
   /** What lay between the end of the last attempt and now. */

@@ -17,7 +17,7 @@ import type { Clock } from '../persistence/clock.ts';
 /** Runs of plans that are measured at a time. */
 const MOST_RUNS = 64;
 /** Single spans that are kept until they are written. */
-export const PAGE = 250;
+const PAGE = 250;
 /** While it samples: outermost spans that are measured in a window, of each kind that is told apart, and its length in ms. */
 const SAMPLES = 20;
 const WINDOW_MS = 100;
@@ -221,7 +221,7 @@ export class SpanRecorder {
     this.#tell();
   }
 
-  /** Something took so long that nobody can have nested in it: a commit. */
+  /** Something that is over already, and in which nothing else lay. */
   note(name: string, kind: SpanKind, ms: number): void {
     const node = this.#all.at(undefined, name, kind);
     this.#all.begin(node);

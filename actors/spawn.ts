@@ -205,7 +205,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     await configure(durable, { concurrency, checkpoint });
     const open = options.onApproval === undefined ? [] : openApprovals(rows, -1);
     equip(durable, policies, budget);
-    if (mode !== undefined && mode !== modeOf(durable)) await setMode(durable, mode);
+    if (mode !== undefined && mode !== modeOf(durable)) setMode(durable, mode);
     profiling.begin(durable);
     const background = pool && new Background(durable, pool);
     background?.begin(threads);
@@ -431,8 +431,8 @@ async function configure(
   await Promise.all(events.map((event) => durable.send(event)));
 }
 
-/** The mode is kept with the tree, unless the host says another. */
-async function setMode(durable: Tree, mode: ProfilerMode): Promise<void> {
+/** The mode is kept with the tree, unless the host says another. As with what it is equipped with, nothing waits for it. */
+function setMode(durable: Tree, mode: ProfilerMode): void {
   const at = durable.store.clock.now();
-  await durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } });
+  durable.send({ type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } }).catch(() => {});
 }

@@ -40,13 +40,13 @@ export interface CommitOptions extends TransactionOptions {
 
 export class Commits implements Batching {
   readonly file: StoreFile;
+  /** Told of every commit, after the host: telemetry. */
+  readonly reports = new Set<(report: CommitReport) => void>();
   readonly clock: Clock;
   readonly payloads: Payloads;
   readonly rows: TurnRows;
   readonly history: History | undefined;
   readonly versions: Versions;
-  /** Told of every commit, after the host: telemetry. */
-  readonly reports = new Set<(report: CommitReport) => void>();
   readonly #options: CommitOptions;
   readonly #participants = new Map<string, Participant>();
   readonly #transaction: Transaction;
