@@ -8,6 +8,7 @@ import {
   defineAction,
   durableAction,
   onRestart,
+  onRestore,
   sendToTree,
   spawnSupervisor,
   supervise,
@@ -155,7 +156,10 @@ const book = transactional((rows, { amount }: { amount: number }) => void rows.r
 const tell = sendToTree({ tree: 'k1', event: { type: 'put' } });
 const work = onRestart(
   'ask',
-  fromPromise(async ({ input }: { input: { n: number } }) => input.n),
+  onRestore(
+    'run',
+    fromPromise(async ({ input }: { input: { n: number } }) => input.n),
+  ),
 );
 
 setup({ actions: { mail, book, tell }, actors: { work } }).createMachine({
@@ -168,3 +172,5 @@ setup({ actions: { mail } }).createMachine({
 });
 // @ts-expect-error no such policy
 export const again = onRestart('again', work);
+// @ts-expect-error no such policy
+export const rerun = onRestore('rerun', work);
