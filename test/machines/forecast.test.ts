@@ -127,6 +127,14 @@ describe('a forecast', () => {
     expect(forecast(samples, 1)?.etaMs).toBeLessThan(60_000);
   });
 
+  test('of what has begun to rise four times as fast goes by that, though it rose all the time', () => {
+    const random = seeded(9);
+    const value = (i: number) => 0.003 * (i < 60 ? i : 60 + 4 * (i - 60)) + 0.001 * normal(random);
+    const samples = Array.from({ length: 120 }, (_, i) => ({ at: i * 5_000, value: value(i) }));
+    const left = ((1 - 0.003 * (60 + 4 * 59)) / 0.012) * 5_000;
+    expect(Math.abs((forecast(samples, 1)?.etaMs ?? 0) - left) / left).toBeLessThan(0.1);
+  });
+
   test.each([0.5, 1.5, 2])('is there for what is bent as well, when nothing scatters: the power of %d', (power) => {
     const samples = Array.from({ length: 120 }, (_, i) => ({ at: i * 5_000, value: 0.1 + 0.8 * (i / 119) ** power }));
     expect(forecast(samples, 1)?.etaMs).toBeGreaterThan(0);
