@@ -86,6 +86,8 @@ export const LANE_TABLES: readonly TableSpec[] = [
   },
   {
     name: 'gate_starts',
+    // What has started has, and counts outside.
+    rolledBack: false,
     key: 'id',
     columns: ['id integer primary key', 'gate text not null', 'n integer not null', 'at real not null'],
     indexes: [

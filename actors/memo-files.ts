@@ -4,10 +4,14 @@
  */
 import { fromPromise } from 'xstate';
 import type { FileReading, FilesRead, ReadRequest } from '../machines/tracks.ts';
+import { onRestore } from '../persistence/xstate-port.ts';
 import { contentsOf, type ReadFiles } from './file-contents.ts';
 
-/** The tracks' worker. */
-export const fileReader = fromPromise<FileReading, FileReading>(({ input }) => readAll(input));
+/** The tracks' worker. It changes nothing outside, so that a tree that goes back in time just reads again. */
+export const fileReader = onRestore(
+  'run',
+  fromPromise<FileReading, FileReading>(({ input }) => readAll(input)),
+);
 
 async function readAll({ plan, reads }: FileReading): Promise<FileReading> {
   const known: ReadFiles = new Map();

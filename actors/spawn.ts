@@ -29,6 +29,7 @@ import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
 import { type DurableActor } from '../persistence/durable.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { onRestore } from '../persistence/xstate-port.ts';
 import { Store, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
@@ -340,7 +341,12 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
         actions: retentionActions({ ...world, retention: world.retention ?? retentionPolicy() }),
       }),
       resources: resourcesMachine.provide({
-        actors: { reliever: fromPromise<Relief, ReliefInput>(({ input }) => relieve(input)) },
+        actors: {
+          reliever: onRestore(
+            'run',
+            fromPromise<Relief, ReliefInput>(({ input }) => relieve(input)),
+          ),
+        },
         actions: { announce: sendParent((_, { notice }: { notice: ResourcesNotice }) => notice) },
       }),
       budget: budgetMachine.provide({
