@@ -21,6 +21,7 @@ export interface Estimate {
 export const ESTIMATE_TABLES: readonly TableSpec[] = [
   {
     name: 'estimates',
+    rolledBack: false,
     key: 'id',
     columns: [
       'id text primary key',

@@ -48,6 +48,7 @@ const MOST_PATTERNS = 100;
 export const MEMO_TABLES: readonly TableSpec[] = [
   {
     name: 'memos',
+    rolledBack: false,
     key: 'key',
     columns: [
       'key text primary key',

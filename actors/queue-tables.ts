@@ -197,6 +197,7 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
   },
   {
     name: 'action_history',
+    rolledBack: false,
     key: 'name',
     columns: [
       'name text primary key',

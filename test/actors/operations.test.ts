@@ -34,6 +34,7 @@ test('S1: everything of a new supervisor is active, and all counts are zero', as
     budget: 'active',
     degradation: 'active',
     profiler: 'active',
+    resources: 'active',
   });
   const stats = supervisor.stats();
   expect(stats).toMatchObject({ settled: 0, attempts: 0, retries: 0, autonomy: null, tier: 'healthy', quality: 1 });
