@@ -6,6 +6,7 @@ import { PerdureError } from '../../errors.ts';
 import { defineAction, Registry } from '../../actors/actions.ts';
 import { machineOf, TABLES } from '../../actors/spawn.ts';
 import { budgetPolicy } from '../../machines/budget-policy.ts';
+import type { checkpointMachine } from '../../machines/checkpoint.ts';
 import { toText } from '../../actors/values.ts';
 import { sendToTree } from '../../persistence/durable-action.ts';
 import { supervise } from '../../persistence/supervise.ts';
@@ -78,7 +79,13 @@ describe('lets pass, having been everywhere,', { timeout: 60_000 }, () => {
       ({ store }) => {
         store.declare(TABLES);
         const { rows, clock } = store;
-        return machineOf({ rows, clock, registry, random: () => 0, budget: budgetPolicy(), onProgress: () => {} });
+        const world = { rows, clock, registry, random: () => 0, budget: budgetPolicy(), onProgress: () => {} };
+        const machine = machineOf(world);
+        // It counts crashes, and tells the numbers of turns, which skip after one: by that, and by nothing else, can they be told.
+        const { checkpoint } = machine.implementations.actors as { checkpoint: typeof checkpointMachine };
+        return machine.provide({
+          actors: { checkpoint: checkpoint.provide({ actions: { look: () => {}, nameTurn: () => {} } }) },
+        });
       },
       {
         input: { concurrency: 1, checkpoint: { everyActions: 2, everyMs: 1_000 }, budget: budgetPolicy() },
