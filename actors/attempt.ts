@@ -221,7 +221,7 @@ async function carryOut(
   if (definition.verify !== undefined && (await definition.verify(value, given, context)) === false) {
     throw new PerdureError('VERIFY_FAILED', `What the action "${input.id}" returned was not verified as good.`);
   }
-  if (row.plan !== null) confirm(world.rows, row.id);
+  if (row.plan !== null) await confirm(world.rows, row.id);
   return value;
 }
 

@@ -13,7 +13,8 @@ import { isSuccess, type ErrorRecord, type OutcomeKind } from '../machines/outco
 import { payAgainMs } from '../machines/stop-gate.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { sourcesText } from './dependencies.ts';
-import { countIn, laneFor } from './lanes.ts';
+import { admit } from './keys.ts';
+import { laneFor, type QueueStep } from './lanes.ts';
 import { policyOfText } from './earlier-versions.ts';
 import type { ActionRow, DebtRow } from './queue-tables.ts';
 
@@ -61,28 +62,28 @@ export function isPayment(rows: Pick<Rows, 'get'>, id: string): boolean {
  * Queues the real work of the debts of a component, or of all: the least tried first, so that one that nobody can pay keeps
  * none from its turn, and of those the oldest. When somebody asked, also of those that are not to be tried by themselves.
  */
-export function workOff(rows: Rows, component: string | null, at: number, asked: boolean): void {
+export function workOff(step: QueueStep, component: string | null, at: number, asked: boolean): void {
   const isOpen = asked ? `state in ('owed', 'unpayable')` : `state = 'owed' and coalesce(retry_at, 0) <= ?`;
-  const debts = rows.all<DebtRow>(
+  const debts = step.rows.all<DebtRow>(
     `select * from debts where (? is null or component = ?) and ${isOpen} order by tries, incurred_at limit ${PAID_AT_ONCE}`,
     component,
     component,
     ...(asked ? [] : [at]),
   );
-  for (const debt of debts) pay(rows, debt, at);
+  for (const debt of debts) pay(step, debt, at);
 }
 
-function pay(rows: Rows, debt: DebtRow, at: number): void {
+function pay(step: QueueStep, debt: DebtRow, at: number): void {
+  const { rows } = step;
   const action = rows.get<ActionRow>('select * from actions where id = ?', debt.id);
   if (action === undefined) return;
   const payment = paymentOf(rows, debt);
   const policy: StoredPolicy = { ...policyOfText(action.policy), fallbacks: [] };
   const lane = laneFor(rows, action.queue, policy);
-  countIn(rows, lane, 1);
   rows.run(
     `insert into actions(id, name, version, input, policy, rank, plan, state, submitted_at, attempts, quality_loss, optional, approved, pays,
-       queue, lane, from_turn)
-     values (?, ?, ?, ?, ?, ${LAST}, null, 'waiting', ?, 0, 0, 1, ?, ?, ?, ?, ?)`,
+       queue, key, lane, from_turn)
+     values (?, ?, ?, ?, ?, ${LAST}, null, 'parked', ?, 0, 0, 1, ?, ?, ?, ?, ?, ?)`,
     payment,
     action.name,
     action.version,
@@ -92,9 +93,11 @@ function pay(rows: Rows, debt: DebtRow, at: number): void {
     action.approved,
     debt.id,
     action.queue,
+    action.key,
     lane,
     rows.turn,
   );
+  admit(step, { id: payment, lane, key: action.key });
   rows.run(
     `update debts set state = 'paying', payment = ?, tries = tries + 1, from_turn = ? where id = ?`,
     payment,
@@ -138,16 +141,16 @@ function mayPass({ code, class: kind }: ErrorRecord): boolean {
  * Where one was paid the next can be. Where other work went well, one can be that was tried in vain and has waited for its
  * time: no recovery may follow that would try it.
  */
-export function payDue(rows: Rows, component: string | null, isPaid: boolean, at: number): void {
+export function payDue(step: QueueStep, component: string | null, isPaid: boolean, at: number): void {
   if (!isPaid && component === null) return;
   // Each is in the order of an index, so that it costs no more when many are owed.
   const due = isPaid ? 'coalesce(retry_at, 0) <= ? order by incurred_at' : 'retry_at <= ? order by retry_at';
-  const next = rows.get<DebtRow>(
+  const next = step.rows.get<DebtRow>(
     `select * from debts where state = 'owed' and component is ? and ${due} limit 1`,
     component,
     at,
   );
-  if (next !== undefined) pay(rows, next, at);
+  if (next !== undefined) pay(step, next, at);
 }
 
 /** When the next debt may be paid, ms since 1970; null when none is tried again unless somebody asks. */

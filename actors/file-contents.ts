@@ -8,14 +8,27 @@
  * came from.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, realpathSync, statSync, type BigIntStats, type Dirent } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readSync,
+  realpathSync,
+  statSync,
+  type BigIntStats,
+  type Dirent,
+} from 'node:fs';
 import { join, relative, sep } from 'node:path';
 
-/** More than this is not read, for the process does nothing else meanwhile. */
+/** More than this is not read. */
 const MOST_FILES = 10_000;
 const MOST_BYTES = 256 * 1024 * 1024;
 /** Links to folders, each of which may lead to others. */
 const MOST_LINKS = 1_000;
+
+/** So long it works at a stretch, ms, and then lets the loop do what else there is; and so much of a file it reads at once. */
+const LONGEST_MS = 10;
+const CHUNK_BYTES = 256 * 1024;
 
 const FACTS = ['ino', 'dev', 'size', 'mtimeNs', 'ctimeNs'] as const;
 
@@ -28,13 +41,13 @@ export type ReadFiles = Map<string, { readonly stats: BigIntStats; readonly dige
  *
  * @param known files that have been read at this moment already, and are not read again: it adds to them.
  */
-export function contentsOf(
+export async function contentsOf(
   folder: string,
   patterns: readonly string[],
   known: ReadFiles = new Map(),
-): string | undefined {
+): Promise<string | undefined> {
   try {
-    return readContents(folder, patterns, known);
+    return await readContents(folder, patterns, known);
   } catch (error) {
     // A file that went away meanwhile, or that may not be read.
     if (error instanceof Error && 'syscall' in error) return undefined;
@@ -42,15 +55,36 @@ export function contentsOf(
   }
 }
 
-function readContents(folder: string, patterns: readonly string[], known: ReadFiles): string | undefined {
-  const files = filesOf(folder, patterns);
+/** Of no files. */
+export const NO_CONTENTS = `0 ${createHash('sha256').digest('hex')}`;
+
+/** When the loop is to get its chance. */
+class Breath {
+  #since = performance.now();
+
+  async due(): Promise<void> {
+    if (performance.now() - this.#since < LONGEST_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#since = performance.now();
+  }
+}
+
+/** Shared: many short readings hold the loop up as one long one does. */
+const breath = new Breath();
+
+async function readContents(
+  folder: string,
+  patterns: readonly string[],
+  known: ReadFiles,
+): Promise<string | undefined> {
+  const files = await filesOf(folder, patterns);
   if (files === undefined) return undefined;
   const hash = createHash('sha256');
   let room = MOST_BYTES;
   for (const file of files) {
     const stats = statsOf(file);
     if (stats === undefined || stats.size > room) return undefined;
-    const digest = digestOf(file, stats, known);
+    const digest = await digestOf(file, stats, known);
     if (digest === undefined) return undefined;
     room -= Number(stats.size);
     hash.update(`${JSON.stringify(relative(folder, file))} ${digest}\n`);
@@ -58,33 +92,26 @@ function readContents(folder: string, patterns: readonly string[], known: ReadFi
   return `${files.length} ${hash.digest('hex')}`;
 }
 
-function filesOf(folder: string, patterns: readonly string[]): string[] | undefined {
+async function filesOf(folder: string, patterns: readonly string[]): Promise<string[] | undefined> {
   const found = new Set<string>();
-  const walk = (tell: Walk['tell']): Walk => ({ tell, links: MOST_LINKS });
-  const adding = walk((path) => {
+  const matched = (pattern: string, tell: Walk['tell']) =>
+    match(root(folder, pattern), segmentsOf(pattern), { tell, links: MOST_LINKS });
+  const add = (path: string) => {
     found.add(path);
     return found.size <= MOST_FILES;
-  });
+  };
   for (const pattern of patterns.filter((one) => !one.startsWith('!'))) {
     const before = found.size;
-    const isComplete = match(root(folder, pattern), segmentsOf(pattern), adding);
+    const isComplete = await matched(pattern, add);
     // What another pattern has named already counts, too.
-    const isMet =
-      found.size > before ||
-      !match(
-        root(folder, pattern),
-        segmentsOf(pattern),
-        walk(() => false),
-      );
+    const isMet = found.size > before || !(await matched(pattern, () => false));
     if (!isComplete || !isMet) return undefined;
   }
   for (const pattern of patterns.filter((one) => one.startsWith('!'))) {
-    const rest = pattern.slice(1);
-    const taking = walk((path) => {
+    await matched(pattern.slice(1), (path) => {
       found.delete(path);
       return true;
     });
-    match(root(folder, rest), segmentsOf(rest), taking);
   }
   return [...found].sort();
 }
@@ -105,38 +132,49 @@ interface Walk {
 }
 
 /** Tells of every file; stops, and gives false, as soon as it is to go no further. `trail`: the folders that links led out of. */
-function match(path: string, segments: readonly string[], walk: Walk, trail: readonly string[] = []): boolean {
+async function match(
+  path: string,
+  segments: readonly string[],
+  walk: Walk,
+  trail: readonly string[] = [],
+): Promise<boolean> {
+  await breath.due();
   const [segment, ...rest] = segments;
   if (segment === undefined) {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats?.isDirectory() === true) return match(path, ['**', '*'], walk, trail);
     return stats?.isFile() === true ? walk.tell(path) : true;
   }
-  if (segment === '**') {
-    const below = rest.length === 0 ? ['*'] : rest;
-    const goesOn = (entry: Dirent) => {
-      const next = join(path, entry.name);
-      if (entry.isDirectory()) return match(next, ['**', ...below], walk, trail);
-      const followed = followedFrom(path, next, trail);
-      if (followed === undefined) return true;
-      walk.links -= 1;
-      return walk.links >= 0 && match(next, ['**', ...below], walk, followed);
-    };
-    const folders = entriesOf(path).filter(
-      (entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !isHidden(entry.name),
-    );
-    return match(path, below, walk, trail) && folders.every(goesOn);
-  }
+  if (segment === '**') return matchBelow(path, rest.length === 0 ? ['*'] : rest, walk, trail);
   if (!/[*?]/.test(segment)) return match(join(path, segment), rest, walk, trail);
   const named = patternOf(segment);
-  return entriesOf(path).every(({ name }) => {
-    if (!named.test(name) || (isHidden(name) && !segment.startsWith('.'))) return true;
+  for (const { name } of entriesOf(path)) {
+    if (!named.test(name) || (isHidden(name) && !segment.startsWith('.'))) continue;
     const next = join(path, name);
     // A folder is not what a last `*` means: `**` is for those.
-    return rest.length > 0 || statSync(next, { throwIfNoEntry: false })?.isFile() === true
-      ? match(next, rest, walk, trail)
-      : true;
-  });
+    if (rest.length === 0 && statSync(next, { throwIfNoEntry: false })?.isFile() !== true) continue;
+    if (!(await match(next, rest, walk, trail))) return false;
+  }
+  return true;
+}
+
+/** In the folder, and in all folders below it. */
+async function matchBelow(
+  path: string,
+  segments: readonly string[],
+  walk: Walk,
+  trail: readonly string[],
+): Promise<boolean> {
+  if (!(await match(path, segments, walk, trail))) return false;
+  for (const entry of entriesOf(path)) {
+    if (isHidden(entry.name) || !(entry.isDirectory() || entry.isSymbolicLink())) continue;
+    const next = join(path, entry.name);
+    const followed = entry.isDirectory() ? trail : followedFrom(path, next, trail);
+    if (followed === undefined) continue;
+    if (!entry.isDirectory() && (walk.links -= 1) < 0) return false;
+    if (!(await match(next, ['**', ...segments], walk, followed))) return false;
+  }
+  return true;
 }
 
 /** The trail behind a link to a folder; undefined for one that leads to no folder, or back to one that it came from. */
@@ -163,15 +201,31 @@ function patternOf(segment: string): RegExp {
 }
 
 /** Of the bytes of a file; undefined for one that was not the same before and after it was read. */
-function digestOf(file: string, before: BigIntStats, known: ReadFiles): string | undefined {
+async function digestOf(file: string, before: BigIntStats, known: ReadFiles): Promise<string | undefined> {
   const read = known.get(file);
   if (read !== undefined && isSame(read.stats, before)) return read.digest;
-  const content = readFileSync(file);
+  const { digest, length } = await hashed(file);
   const after = statsOf(file);
-  if (after === undefined || !isSame(before, after) || after.size !== BigInt(content.length)) return undefined;
-  const digest = createHash('sha256').update(content).digest('hex');
+  if (after === undefined || !isSame(before, after) || after.size !== BigInt(length)) return undefined;
   known.set(file, { stats: after, digest });
   return digest;
+}
+
+async function hashed(file: string): Promise<{ readonly digest: string; readonly length: number }> {
+  const hash = createHash('sha256');
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  const opened = openSync(file, 'r');
+  try {
+    let length = 0;
+    for (let n = readSync(opened, chunk); n > 0; n = readSync(opened, chunk)) {
+      hash.update(chunk.subarray(0, n));
+      length += n;
+      await breath.due();
+    }
+    return { digest: hash.digest('hex'), length };
+  } finally {
+    closeSync(opened);
+  }
 }
 
 function isSame(one: BigIntStats, other: BigIntStats): boolean {

@@ -11,7 +11,9 @@ import { isPerdureError } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Clock } from '../persistence/clock.ts';
+import { MAX_VALUE_BYTES, tooLarge } from '../persistence/codec.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { SEALED } from '../persistence/sealing.ts';
 import { actionKey, stepKey, type StepRow } from './plan-tables.ts';
 import type { StepGraph } from './step-graph.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
@@ -26,9 +28,14 @@ export interface Joined {
 interface Part {
   readonly step: string;
   readonly kind: OutcomeKind;
-  readonly value: string | null;
+  readonly action: string;
+  /** Of its value's text, in characters: as little as that has in bytes. 0 for one that is sealed, whose text may be shorter. */
+  readonly length: number;
   readonly loss: number | null;
 }
+
+const PART = `s.step, s.kind, s.action, actions.quality_loss as loss,
+  iif(substr(actions.value, 1, ${SEALED.length}) = '${SEALED}', 0, coalesce(length(actions.value), 0)) as length`;
 
 export class Joins {
   readonly #rows: Rows;
@@ -115,7 +122,7 @@ export class Joins {
     const kind = kindOf(parts);
     const unsuccessful = parts.find((part) => !isSuccess(part.kind));
     if (join.role === 'each' || this.#isRead(join.plan, join.step)) {
-      const text = textOf(this.#valueOf(join, parts), `the value of the step "${join.step}"`);
+      const text = this.#textOf(join, parts);
       if ('refusal' in text) return { kind: 'failed', reason: text.refusal };
       this.#putValue(join, kind, parts, text.stored);
     }
@@ -128,7 +135,7 @@ export class Joins {
 
   #itemsOf({ plan, step }: StepRow): Part[] {
     return this.#rows.all<Part>(
-      `select s.step, s.kind, actions.value as value, actions.quality_loss as loss
+      `select ${PART}
        from steps s left join actions on actions.id = s.action where s.plan = ? and s.fan = ? order by s.item`,
       plan,
       step,
@@ -137,7 +144,7 @@ export class Joins {
 
   #membersOf({ id }: StepRow): Part[] {
     return this.#rows.all<Part>(
-      `select s.step, s.kind, actions.value as value, actions.quality_loss as loss
+      `select ${PART}
        from steps me, json_each(me.after) named join steps s on s.id = me.plan || '/' || named.value
        left join actions on actions.id = s.action where me.id = ? order by named.key`,
       id,
@@ -154,12 +161,20 @@ export class Joins {
     return dependants.some((one) => one.role !== 'group' || this.#isRead(plan, one.step));
   }
 
-  #valueOf(join: StepRow, parts: readonly Part[]): unknown {
-    const values = parts.map((part) =>
-      part.value === null ? null : fromText(unsealed(this.#rows, part).value as string),
-    );
+  /** Reads no more of the parts than can be stored together. */
+  #textOf(join: StepRow, parts: readonly Part[]): Text {
+    const where = `the value of the step "${join.step}"`;
+    let bytes = parts.reduce((sum, { length }) => sum + length, 0);
+    const values: unknown[] = [];
+    for (const { action, length } of parts) {
+      if (bytes > MAX_VALUE_BYTES) return { refusal: tooLarge(where, bytes, 'at least ', MAX_VALUE_BYTES).message };
+      const found = this.#rows.get<{ value: string | null }>('select value from actions where id = ?', action);
+      const text = found === undefined ? null : unsealed(this.#rows, found).value;
+      bytes += (text?.length ?? 0) - length;
+      values.push(text === null ? null : fromText(text));
+    }
     const names = parts.map(({ step }) => step.slice(join.step.length + 1));
-    return join.role === 'each' ? values : Object.fromEntries(values.map((one, n) => [names[n], one]));
+    return textOf(join.role === 'each' ? values : Object.fromEntries(values.map((one, n) => [names[n], one])), where);
   }
 
   #putValue(join: StepRow, kind: OutcomeKind, parts: readonly Part[], value: string): void {
@@ -185,8 +200,10 @@ export class Joins {
   }
 }
 
-/** The text of a value, or why there can be none (J3). */
-function textOf(value: unknown, where: string): { readonly stored: string } | { readonly refusal: string } {
+/** Of a value; or why there can be none (J3). */
+type Text = { readonly stored: string } | { readonly refusal: string };
+
+function textOf(value: unknown, where: string): Text {
   try {
     return { stored: toText(value, where) };
   } catch (error) {

@@ -1,15 +1,16 @@
 /**
- * Of one key only so many actions run at once, and as often as its rate allows: the best of them are `waiting`, as many as may
- * run, and all others are `held`, so that they cost a claim nothing however many they are.
+ * Of one key only so many actions run at once, and as often as its rate allows: while one more may, the best of the key waits in
+ * each lane, so that a lane that is closed holds nothing back in another. All others are `held`, so that they cost a claim nothing
+ * however many they are.
  *
  * K1 No more actions of a key run than may, nor do they start faster.
- * K2 Where actions of a key are held, as many as may run are waiting or running, or the key is out of its rate and opens by
- *    itself.
- * K3 None that is held goes before one of its key that waits.
+ * K2 Where actions of a key are held in a lane, one of them waits there, or as many of the key run as may, or the key is out of
+ *    its rate and opens by itself, or its turn to be balanced by new limits comes by itself.
+ * K3 None that is held goes before one of its key and lane that waits.
  */
-import type { KeyRow } from './lane-tables.ts';
+import { KEY_GATE, type KeyLimitsRow, type KeyRow } from './lane-tables.ts';
 import { countIn, type QueueStep } from './lanes.ts';
-import { nextStart, noteStart, startsLeft } from './rates.ts';
+import { nextStart, noteStart } from './rates.ts';
 import type { ActionRow, ActionState } from './queue-tables.ts';
 
 /** What must be known of an action to let it wait for its turn. */
@@ -17,7 +18,27 @@ export type Placed = Pick<ActionRow, 'id' | 'lane' | 'key'>;
 
 type Competing = Pick<ActionRow, 'id' | 'lane' | 'optional' | 'rank' | 'seq'>;
 
-const gateOf = (key: string) => `key ${key}`;
+/** The lanes in which a key is held are looked up one after the other, and not the rows in between. */
+const FIRST_HELD = `
+  with recursive held(lane) as (
+    select min(lane) from actions where key = ? and state = 'held'
+    union all
+    select (select min(lane) from actions where key = ? and state = 'held' and lane > held.lane)
+    from held where held.lane is not null
+  )
+  select a.id, a.lane, a.optional, a.rank, a.seq from held join actions a on a.seq =
+    (select seq from actions where key = ? and state = 'held' and lane = held.lane order by optional, rank desc, seq limit 1)`;
+
+/** And so are the keys of which any is held. */
+const HELD_KEYS = `
+  with recursive keys(key) as (
+    select min(key) from actions where state = 'held' and key > ?
+    union all
+    select (select min(key) from actions where state = 'held' and key > keys.key) from keys where keys.key is not null
+  )
+  select key from keys where key is not null limit ?`;
+
+const gateOf = (key: string) => `${KEY_GATE}${key}`;
 
 /** Makes an action wait for its turn that is in the rows already. */
 export function admit(step: QueueStep, { id, lane, key }: Placed): void {
@@ -38,68 +59,97 @@ export function leave(step: QueueStep, { lane, key }: Placed, from: ActionState)
   if (key !== null) balance(step, key);
 }
 
-/** Lets as many of a key wait for a slot as may run, the best ones, and holds the others. */
+/** Lets the best of a key in each lane wait for a slot if one more may start, and holds the others. */
 export function balance(step: QueueStep, key: string): void {
   const { rows } = step;
-  const room = roomOf(step, key);
-  const waiting = competing(step, key, 'waiting', -1);
-  const held = competing(step, key, 'held', room);
-  const best = new Set([...waiting, ...held].sort(inOrder).slice(0, room));
-  const move = (ones: readonly Competing[], to: 'waiting' | 'held', by: 1 | -1) => {
-    for (const { id, lane } of ones) {
-      rows.run('update actions set state = ?, from_turn = ? where id = ?', to, rows.turn, id);
-      countIn(rows, lane, by);
+  const waiting = rows.all<Competing>(
+    `select id, lane, optional, rank, seq from actions where key = ? and state = 'waiting'`,
+    key,
+  );
+  const best = new Map<number | null, Competing>();
+  if (mayStart(step, key)) {
+    for (const one of [...waiting, ...rows.all<Competing>(FIRST_HELD, key, key, key)]) {
+      const other = best.get(one.lane);
+      if (other === undefined || inOrder(one, other) < 0) best.set(one.lane, one);
     }
-  };
-  move(
-    waiting.filter((one) => !best.has(one)),
-    'held',
-    -1,
-  );
-  move(
-    held.filter((one) => best.has(one)),
-    'waiting',
-    1,
-  );
+  }
+  for (const one of waiting) if (best.get(one.lane) !== one) move(step, one, 'held');
+  for (const one of best.values()) if (!waiting.includes(one)) move(step, one, 'waiting');
   noteSpent(step, key);
 }
 
-/** Whether one more of the key may start, as one that has waited is about to. */
+function move({ rows }: QueueStep, { id, lane }: Competing, to: 'waiting' | 'held'): void {
+  rows.run('update actions set state = ?, from_turn = ? where id = ?', to, rows.turn, id);
+  countIn(rows, lane, to === 'waiting' ? 1 : -1);
+}
+
+/** Whether one more of the key may start. */
 export function mayStart(step: QueueStep, key: string): boolean {
-  return roomOf(step, key) > 0;
-}
-
-/** Counts the start of one of the key, if starts are counted. */
-export function noteKeyStart(step: QueueStep, key: string): void {
-  const { rate } = step.limits.keys;
-  if (rate === null) return;
-  noteStart(step, gateOf(key), rate);
-  balance(step, key);
-}
-
-/** Opens the keys whose time has come, at most `most`. Gives how many there were. */
-export function openKeys(step: QueueStep, most: number): number {
-  const due = step.rows.all<KeyRow>(
-    'select key, open_at from spent_keys where open_at <= ? order by open_at limit ?',
-    step.now(),
-    most,
-  );
-  for (const { key } of due) {
-    step.rows.run('delete from spent_keys where key = ?', key);
-    balance(step, key);
-  }
-  return due.length;
-}
-
-/** How many of the key may be waiting for a slot. */
-function roomOf(step: QueueStep, key: string): number {
   const { concurrency, rate } = step.limits.keys;
   const running = step.rows.get<{ n: number }>(
     `select count(*) as n from actions where key = ? and state = 'running'`,
     key,
   );
-  const room = Math.max(0, concurrency - (running?.n ?? 0));
-  return rate === null || room === 0 ? room : startsLeft(step, gateOf(key), rate, room);
+  if ((running?.n ?? 0) >= concurrency) return false;
+  return rate === null || nextStart(step, gateOf(key), rate) === null;
+}
+
+/** One of the key has got a slot: the next may wait for one, or none may. */
+export function noteKeyStart(step: QueueStep, key: string): void {
+  const { rate } = step.limits.keys;
+  if (rate !== null) noteStart(step, gateOf(key), rate);
+  balance(step, key);
+}
+
+/** Opens the keys whose time has come, at most `most`, and asks to be woken for the others. */
+export function openKeys(step: QueueStep, most: number): void {
+  const { rows, limits } = step;
+  const at = step.now();
+  const dueOf = (when: string, time: number) =>
+    rows.all<Pick<KeyRow, 'key'>>(
+      `select key from spent_keys where open_at ${when} ? order by open_at limit ?`,
+      time,
+      most,
+    );
+  // What is further away than the rate says was noted before the clock was set back, or by another rate.
+  const due = [...dueOf('<=', at), ...dueOf('>', at + (limits.keys.rate?.perMs ?? 0))].slice(0, most);
+  for (const { key } of due) {
+    rows.run('delete from spent_keys where key = ?', key);
+    balance(step, key);
+  }
+  const next = due.length === most ? at : firstOpening(step);
+  if (next !== null) step.wakeBy(next);
+}
+
+function firstOpening({ rows }: QueueStep): number | null {
+  return rows.get<{ at: number | null }>('select min(open_at) as at from spent_keys')?.at ?? null;
+}
+
+/** At the start: whether keys have other limits than at the start before, so that what is held must be balanced anew. */
+export function noteKeyLimits({ rows, limits: { keys } }: Pick<QueueStep, 'rows' | 'limits'>): void {
+  const limits = JSON.stringify([keys.concurrency, keys.rate?.limit, keys.rate?.perMs]);
+  rows.run(
+    `insert into key_limits(id, limits, balanced_to, from_turn) values (1, ?, '', ?)
+     on conflict(id) do update set limits = excluded.limits, balanced_to = '', from_turn = excluded.from_turn
+     where limits <> excluded.limits`,
+    limits,
+    rows.turn,
+  );
+}
+
+/** Balances what is held by limits that are new, at most `most` keys, and asks to be woken for the others. K2. */
+export function balanceAnew(step: QueueStep, most: number): void {
+  const { rows } = step;
+  const from = rows.get<KeyLimitsRow>('select balanced_to from key_limits')?.balanced_to;
+  if (from == null) return;
+  const keys = rows.all<{ key: string }>(HELD_KEYS, from, most);
+  for (const { key } of keys) {
+    rows.run('delete from spent_keys where key = ?', key);
+    balance(step, key);
+  }
+  const isDone = keys.length < most;
+  rows.run('update key_limits set balanced_to = ?, from_turn = ?', isDone ? null : keys.at(-1)!.key, rows.turn);
+  if (!isDone) step.wakeBy(step.now());
 }
 
 /** K2. */
@@ -117,15 +167,6 @@ function noteSpent(step: QueueStep, key: string): void {
     rows.turn,
   );
   step.wakeBy(openAt);
-}
-
-function competing({ rows }: QueueStep, key: string, state: 'waiting' | 'held', most: number): Competing[] {
-  return rows.all<Competing>(
-    `select id, lane, optional, rank, seq from actions where key = ? and state = '${state}'
-     order by optional, rank desc, seq limit ?`,
-    key,
-    most,
-  );
 }
 
 /** What is needed first, then what is urgent, then what came first. */

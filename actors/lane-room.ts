@@ -14,6 +14,7 @@ export interface OpenLane {
   readonly isOut: number;
   /** What waits in it rests until then, ms since 1970; null: until the component is back. */
   readonly until: OutRow['until'];
+  readonly notedAt: OutRow['noted_at'];
   /** The one that was let through to probe it has ended. */
   readonly isProbed: number;
 }
@@ -22,10 +23,11 @@ type Gate = readonly [name: string, limits: Limits];
 
 /** The lanes in which something may wait, but those of queues that are paused. */
 const LANES = `
-  select ${PLAIN_LANE} as id, '${DEFAULT_QUEUE}' as queue, null as component, 0 as isOut, null as until, 0 as isProbed
+  select ${PLAIN_LANE} as id, '${DEFAULT_QUEUE}' as queue, null as component, 0 as isOut, null as until, null as notedAt,
+    0 as isProbed
   where not exists (select 1 from paused_queues where queue = '${DEFAULT_QUEUE}')
   union all
-  select l.id, l.queue, l.component, coalesce(o.is_told, 0), o.until,
+  select l.id, l.queue, l.component, coalesce(o.is_told, 0), o.until, o.noted_at,
     o.probe is not null and not exists
       (select 1 from actions a where a.id = o.probe and a.state = 'running' and a.retry_at is null)
   from lanes l left join components_out o on o.component = l.component and l.waits = 1
@@ -60,11 +62,13 @@ export class LaneRoom {
   }
 
   /** Of what waits for a component that is out of use one at a time is let through: it is the probe. */
-  #isReachable({ component, isOut, until, isProbed }: OpenLane): boolean {
+  #isReachable({ component, isOut, until, notedAt, isProbed }: OpenLane): boolean {
     if (this.#probed.has(component as string)) return false;
     if (isProbed === 1 || (isOut === 0 && until === null)) return true;
     if (until === null) return false;
-    const isOver = until <= this.#step.now();
+    const at = this.#step.now();
+    // What was noted later than now was noted before the clock was set back.
+    const isOver = until <= at || (notedAt ?? 0) > at;
     if (!isOver) this.#step.wakeBy(until);
     return isOver;
   }

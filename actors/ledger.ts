@@ -99,7 +99,7 @@ export function newestPlan(rows: Reader, name: string): PlanRow | undefined {
 export function measuredSteps(
   rows: Pick<Rows, 'all'>,
   plan: string,
-  actionOf: (action: string) => Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms'> | undefined,
+  actionOf: (action: string) => Pick<ActionRow, 'started_at' | 'settled_at' | 'work_ms' | 'attempts'> | undefined,
 ): MeasuredStep[] {
   const steps = rows.all<StepRow>('select * from steps where plan = ? order by rowid', plan);
   const items = new Map<string, string[]>();
@@ -117,6 +117,7 @@ export function measuredSteps(
       startedAt: row?.started_at ?? null,
       settledAt: row?.settled_at ?? null,
       workMs: row?.work_ms ?? 0,
+      attempts: row?.attempts ?? 0,
       savedMs,
     };
   });

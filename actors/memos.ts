@@ -10,13 +10,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { MemoPolicy } from '../machines/action-policy.ts';
+import type { FilesRead } from '../machines/tracks.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import { refuse, type Wrong } from './action-options.ts';
 import { qualityBefore, resultTextsFor } from './dependencies.ts';
 import { policyOfText } from './earlier-versions.ts';
-import { contentsOf, type ReadFiles } from './file-contents.ts';
+import { contentsOf, NO_CONTENTS } from './file-contents.ts';
 import type { StepRow } from './plan-tables.ts';
 import { canonical, unsealedText } from './values.ts';
 
@@ -105,15 +106,19 @@ function wrongPatterns(what: string, patterns: unknown): Wrong {
   return `${what} must be a list of at most ${MOST_PATTERNS} patterns of files, got ${shown(patterns)}`;
 }
 
-/**
- * Notes the key of a step that is about to be dispatched, and gives what is remembered of it.
- *
- * @param known what was read of files for the steps that are dispatched at the same moment.
- */
-export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined, known: ReadFiles): Memo | undefined {
+/** Of a step that reads and writes none. */
+export const NO_FILES: FilesRead = { files: NO_CONTENTS, outputs: NO_CONTENTS };
+
+/** Whether files must have been read before it is looked up. */
+export function readsFiles({ files, outputs }: MemoPolicy): boolean {
+  return files.length + outputs.length > 0;
+}
+
+/** Notes the key of a step that is about to be dispatched, and gives what is remembered of it. */
+export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined, read: FilesRead): Memo | undefined {
   // What an earlier round noted must not be taken for this one's.
   if (memo === undefined && step.memo_key === null) return undefined;
-  const key = (memo && keyOf(rows, step, memo, known)) ?? null;
+  const key = (memo && keyOf(rows, step, memo, read.files)) ?? null;
   rows.run(
     'update steps set memo_key = ?, memo_outputs = null, saved_ms = null, from_turn = ? where id = ?',
     key,
@@ -123,7 +128,7 @@ export function recall(rows: Rows, step: StepRow, memo: MemoPolicy | undefined, 
   if (memo === undefined || key === null || memo.refresh) return undefined;
   const found = rows.get<Memo>('select key, value, outputs, work_ms from memos where key = ?', key);
   // M3.
-  return found !== undefined && contentsOf(memo.folder, memo.outputs, known) === found.outputs ? found : undefined;
+  return found !== undefined && read.outputs === found.outputs ? found : undefined;
 }
 
 /** Settles the action of a step with what is remembered: nothing is attempted, asked or charged. */
@@ -151,12 +156,16 @@ export function settleFrom(rows: Rows, step: StepRow, memo: Memo, policy: string
 }
 
 /** What a key is made of may have changed while the work ran: looked at again as soon as it has returned (M2). */
-export function confirm(rows: Pick<Rows, 'get' | 'all' | 'run' | 'turn' | 'unseal'>, action: string): void {
+export async function confirm(
+  rows: Pick<Rows, 'get' | 'all' | 'run' | 'turn' | 'unseal'>,
+  action: string,
+): Promise<void> {
   const step = rows.get<StepRow>('select * from steps where action = ? and memo_key is not null', action);
   const { memo } = step === undefined ? {} : policyOfText(step.policy);
   if (step === undefined || memo === undefined) return;
-  const isSame = keyOf(rows, step, memo) === step.memo_key;
-  const outputs = isSame ? contentsOf(memo.folder, memo.outputs) : undefined;
+  const files = await contentsOf(memo.folder, memo.files);
+  const isSame = keyOf(rows, step, memo, files ?? null) === step.memo_key;
+  const outputs = isSame ? await contentsOf(memo.folder, memo.outputs) : undefined;
   rows.run('update steps set memo_outputs = ?, from_turn = ? where id = ?', outputs ?? null, rows.turn, step.id);
 }
 
@@ -188,12 +197,11 @@ function keyOf(
   rows: Pick<Rows, 'get' | 'all' | 'unseal'>,
   { action, plan, name, version, input }: StepRow,
   { version: memoVersion, files, outputs, folder }: MemoPolicy,
-  known?: ReadFiles,
+  contents: string | null,
 ): string | undefined {
   const dependant = { id: action, plan, pays: null };
   if (qualityBefore(rows, dependant) < 1) return undefined;
-  const contents = contentsOf(folder, files, known);
-  if (contents === undefined) return undefined;
+  if (contents === null) return undefined;
   const made = {
     name,
     version,

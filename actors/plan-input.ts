@@ -14,6 +14,7 @@ import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { durationsOf } from './estimates.ts';
 import { memoPolicyOf, type MemoOptions } from './memos.ts';
 import type { StepRow } from './plan-tables.ts';
+import { checkedQueue, queueInRows, type Queueing } from './queue-options.ts';
 import { checkOverrides } from './submission-options.ts';
 import { sameText, toText } from './values.ts';
 
@@ -32,6 +33,10 @@ export interface ActionStepOptions extends PolicyOverrides, UrgencyOptions {
   readonly estimateMs?: number;
   /** Whether it waits while the error budget burns fast or is spent. Default: false. */
   readonly optional?: boolean;
+  /** One of the supervisor's `queues`; its priority is that of a step for which nothing else is said. Default: `default`. */
+  readonly queue?: string;
+  /** Of one key so many run at once as the supervisor's `keys` say, items of a fan-out too. A text of 1 to 300 characters. */
+  readonly key?: string;
   /** Whether it is left out when nothing that it is made of has changed. Default: what its action says. */
   readonly memo?: boolean | MemoOptions;
   /** Makes it a fan-out. Its input must then be an object or absent: each item gets `{ item, index, ...input }`. */
@@ -78,7 +83,20 @@ const POLICIES: readonly unknown[] = ['stop', 'continue', 'skip-dependants'] sat
 export const MOST_ITEMS = 10_000;
 
 /** What a step may say beside its input and the overrides. */
-const OF_STEP = ['id', 'action', 'after', 'estimateMs', 'optional', 'memo', 'forEach', 'steps', ...URGENCY_OPTIONS];
+const OF_STEP = Object.keys({
+  id: 1,
+  action: 1,
+  after: 1,
+  estimateMs: 1,
+  optional: 1,
+  queue: 1,
+  key: 1,
+  memo: 1,
+  forEach: 1,
+  steps: 1,
+} satisfies Record<Exclude<keyof ActionStepOptions, keyof (PolicyOverrides & UrgencyOptions) | 'input'>, 1>).concat(
+  URGENCY_OPTIONS,
+);
 
 /** A group does nothing that a policy could be of. */
 const NO_POLICY: StoredPolicy = {
@@ -106,6 +124,7 @@ const NO_POLICY: StoredPolicy = {
 export interface Planning {
   readonly rows: Pick<Rows, 'get' | 'all'>;
   readonly registry: Registry;
+  readonly limits: Queueing;
   readonly newId: () => string;
   readonly at: number;
   /** When it was submitted first: what is repeated has the ranks that it had. */
@@ -113,14 +132,14 @@ export interface Planning {
 }
 
 /** A plan as it will be stored: flat, checked, ranked, its actions known. */
-export function plannedOf(options: PlanOptions, { rows, registry, newId, at, since }: Planning): Plan {
+export function plannedOf(options: PlanOptions, { rows, registry, limits, newId, at, since }: Planning): Plan {
   checkPlan(options);
   const own = urgencyOptions(options);
   urgencyOf('The plan', own, since);
   const id = checkedId(options.id ?? newId(), 'plan');
   const name = checkedId(options.name ?? id, 'plan name');
   const durationOf = durationsOf(rows, name);
-  const nodes = flattened<StepOptions>(options.steps).map((flat) => nodeOf(flat, own, since, durationOf));
+  const nodes = flattened<StepOptions>(options.steps).map((flat) => nodeOf(flat, own, { limits, since, durationOf }));
   checkGraph(nodes);
   const rank = queueRanks(nodes, since);
   return {
@@ -128,19 +147,21 @@ export function plannedOf(options: PlanOptions, { rows, registry, newId, at, sin
     name,
     policy: options.policy ?? 'stop',
     concurrency: options.concurrency ?? null,
-    steps: nodes.map((node) => plannedStep(node, registry, rank.get(node.id) ?? 0)),
+    steps: nodes.map((node) => plannedStep(node, { registry, limits }, rank.get(node.id) ?? 0)),
     at,
   };
 }
 
 type Node = UrgentNode & { readonly flat: Flat<StepOptions> };
-type DurationOf = ReturnType<typeof durationsOf>;
+type Reckoning = Pick<Planning, 'limits' | 'since'> & { readonly durationOf: ReturnType<typeof durationsOf> };
 
-function nodeOf(flat: Flat<StepOptions>, ofPlan: UrgencyOptions, since: number, durationOf: DurationOf): Node {
+function nodeOf(flat: Flat<StepOptions>, ofPlan: UrgencyOptions, { limits, since, durationOf }: Reckoning): Node {
   const { id, after, step } = flat;
   if (isGroup(step)) return { id, after, estimateMs: 0, urgency: NOT_URGENT, flat };
-  const said = { ...ofPlan, ...urgencyOptions(step) };
-  const urgency = Object.keys(said).length === 0 ? NOT_URGENT : urgencyOf(`The step "${id}"`, said, since);
+  const what = `The step "${id}"`;
+  const { priority } = checkedQueue(limits, what, step.queue);
+  const said = { ...(priority === 'normal' ? {} : { priority }), ...ofPlan, ...urgencyOptions(step) };
+  const urgency = Object.keys(said).length === 0 ? NOT_URGENT : urgencyOf(what, said, since);
   return { id, after, estimateMs: step.estimateMs ?? durationOf({ ...step, id }), urgency, flat };
 }
 
@@ -157,14 +178,20 @@ function isGroup(step: StepOptions): step is GroupOptions {
   return step.steps !== undefined;
 }
 
-function plannedStep({ flat, urgency, after, estimateMs }: Node, registry: Registry, rank: number): PlannedStep {
+function plannedStep(
+  { flat, urgency, after, estimateMs }: Node,
+  { registry, limits }: Pick<Planning, 'registry' | 'limits'>,
+  rank: number,
+): PlannedStep {
   const { id, step, source } = flat;
   const place = { id, after, rank, estimateMs };
   if (isGroup(step)) return { ...place, name: '', version: '', input: 'null', policy: NO_POLICY, role: 'group' };
   const { input, ...options } = step;
-  checkOverrides(`The step "${id}"`, options, OF_STEP);
-  const { id: _, action, after: __, estimateMs: ___, optional = false, memo: asked, forEach, ...overrides } = options;
-  const memo = memoPolicyOf(`The step "${id}"`, asked ?? registry.get(action).memo);
+  const what = `The step "${id}"`;
+  checkOverrides(what, options, OF_STEP);
+  const { id: _, action, after: __, estimateMs: ___, optional = false, memo: asked, forEach, ...others } = options;
+  const { queue, key, ...overrides } = others;
+  const memo = memoPolicyOf(what, asked ?? registry.get(action).memo);
   // What an item is, its summary cannot be asked before there are items.
   const summary = source === null ? {} : { summary: `${id}: for each of ${source}` };
   return {
@@ -176,6 +203,8 @@ function plannedStep({ flat, urgency, after, estimateMs }: Node, registry: Regis
       ...registry.policyOf(action, { ...summary, ...overrides }, input),
       ...(optional ? { optional } : {}),
       ...(memo === undefined ? {} : { memo }),
+      ...queueInRows(checkedQueue(limits, what, queue), queue),
+      ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
     },
     ...(urgency === NOT_URGENT ? {} : { urgency }),
     ...(forEach === undefined || source === null ? {} : { role: 'each', forEach: fanOutOf(forEach, source) }),

@@ -2,16 +2,18 @@
  * What the tracks' actions do: plans go on step by step, in rows, and every answer is an event to the tracks in the same
  * turn.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Settled, Submission } from '../machines/executor.ts';
-import type { Plan, PlanKind, TracksEvent } from '../machines/tracks.ts';
+import type { MemoPolicy, StoredPolicy } from '../machines/action-policy.ts';
+import type { FilesRead, Plan, PlanKind, ReadRequest, TracksEvent } from '../machines/tracks.ts';
 import type { Urgency } from '../machines/urgency.ts';
 import type { Clock } from '../persistence/clock.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
 import { learnFrom } from './estimates.ts';
-import type { ReadFiles } from './file-contents.ts';
-import { recall, remember, settleFrom } from './memos.ts';
+import { MOST_A_TURN, MemoTurns } from './memo-turns.ts';
+import { NO_FILES, readsFiles, recall, remember, settleFrom } from './memos.ts';
 import { stepKey, type PlanRow, type StepRow } from './plan-tables.ts';
 import { Joins } from './joins.ts';
 import { READY_STEP, StepGraph, type Counts, type ReadyStep } from './step-graph.ts';
@@ -29,11 +31,13 @@ type Self = { readonly self: { send(event: TracksEvent): void } };
 
 /** The tracks' actions, on rows. */
 export function planActions(world: PlanWorld) {
-  const plans = ({ self }: Self) => new Plans(world, (event) => self.send(event));
+  const memoTurns = new MemoTurns(world.rows);
+  const plans = ({ self }: Self) => new Plans(world, memoTurns, (event) => self.send(event));
   return {
     putPlan: (args: Self, params: Parameters<Plans['putPlan']>[0]) => plans(args).putPlan(params),
     noteSettled: (args: Self, params: Parameters<Plans['noteSettled']>[0]) => plans(args).noteSettled(params),
     renew: (args: Self, params: Parameters<Plans['renew']>[0]) => plans(args).renew(params),
+    proceed: (args: Self, params: Parameters<Plans['proceed']>[0]) => plans(args).proceed(params),
     withdraw: (args: Self, params: Parameters<Plans['withdraw']>[0]) => plans(args).withdraw(params),
   };
 }
@@ -51,13 +55,17 @@ class Plans {
   readonly #clock: Clock;
   readonly #steps: StepGraph;
   readonly #joins: Joins;
+  readonly #memoTurns: MemoTurns;
+  /** What was read of files before this turn, by the ids of steps. */
+  readonly #reads = new Map<string, ReadRequest>();
   readonly #answer: Answer;
 
-  constructor({ rows, clock }: PlanWorld, answer: Answer) {
+  constructor({ rows, clock }: PlanWorld, memoTurns: MemoTurns, answer: Answer) {
     this.#rows = rows;
     this.#clock = clock;
     this.#steps = new StepGraph(rows);
     this.#joins = new Joins(rows, clock, this.#steps);
+    this.#memoTurns = memoTurns;
     this.#answer = answer;
   }
 
@@ -112,6 +120,15 @@ class Plans {
       for (const step of this.#steps.unsuccessful(id)) this.#skipAfter(plan, step, step.kind);
   }
 
+  proceed({ plans, reads }: { plans: readonly string[]; reads: readonly ReadRequest[] }): void {
+    this.#memoTurns.renew();
+    for (const read of reads) this.#reads.set(read.step, read);
+    for (const id of plans) {
+      const plan = this.#open(id);
+      if (plan !== undefined) this.#proceed(plan);
+    }
+  }
+
   /** Dispatches what is ready and allowed, or finishes the plan; and notes its counts. */
   #proceed(plan: OpenPlan): void {
     if (plan.state === 'settled') return;
@@ -153,35 +170,69 @@ class Plans {
   }
 
   #dispatch(plan: OpenPlan): Submission[] {
-    const room = (plan.concurrency ?? Infinity) - plan.dispatched;
+    const submissions: Submission[] = [];
+    const known: Settled[] = [];
+    const reads: ReadRequest[] = [];
+    let goesOn = true;
+    // In pages: where a turn ends before the rest, no more of it has been read than that.
+    for (let page = this.#ready(plan, 0); goesOn && page.length > 0; page = this.#ready(plan, reads.length)) {
+      for (const found of page) {
+        const policy = policyOfText(found.policy);
+        const read = this.#readOf(found, policy.memo);
+        if (read === undefined && policy.memo !== undefined) reads.push(requestOf(found, policy.memo));
+        goesOn =
+          reads.length < MOST_A_TURN &&
+          (policy.memo === undefined || read === undefined || this.#memoTurns.mayLookUp());
+        if (!goesOn) break;
+        if (read === undefined) continue;
+        plan.dispatched += 1;
+        const step = this.#steps.claimed(found);
+        this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
+        const submission = this.#submissionOf(step, policy, read);
+        if (submission === undefined)
+          known.push({ id: step.action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
+        else submissions.push(submission);
+      }
+    }
+    if (known.length > 0) this.#answer({ type: 'tracks.remembered', settled: known });
+    if (!goesOn || reads.length > 0) this.#answer({ type: 'tracks.read', plan: plan.id, reads });
+    return submissions;
+  }
+
+  /** The next steps that are ready and allowed, the first of them first; without so many, which wait until their files are read. */
+  #ready(plan: OpenPlan, waiting: number): ReadyStep[] {
+    const room = (plan.concurrency ?? Infinity) - plan.dispatched - waiting;
     // Less than none when it was given less room meanwhile.
     if (room <= 0 || plan.unsettled === plan.dispatched) return [];
-    const ready = this.#rows.all<ReadyStep>(
-      `select ${READY_STEP} from steps where plan = ? and state = 'ready' order by rank desc, rowid limit ?`,
+    return this.#rows.all<ReadyStep>(
+      `select ${READY_STEP} from steps where plan = ? and state = 'ready' order by rank desc, rowid limit ? offset ?`,
       plan.id,
-      Number.isFinite(room) ? room : -1,
+      Math.min(MOST_A_TURN, room),
+      waiting,
     );
-    plan.dispatched += ready.length;
-    const known: Settled[] = [];
-    const read: ReadFiles = new Map();
-    const submissions = ready.flatMap((found): Submission[] => {
-      const step = this.#steps.claimed(found);
-      this.#rows.run(`update steps set state = 'dispatched', from_turn = ? where id = ?`, this.#rows.turn, step.id);
-      const { action, name, version, input, rank } = step;
-      const { optional = false, memo, ...policy } = policyOfText(step.policy);
-      const remembered = recall(this.#rows, step, memo, read);
-      if (remembered !== undefined) {
-        settleFrom(this.#rows, step, remembered, JSON.stringify(policy), this.#clock.now());
-        known.push({ id: action, kind: 'ok', plan: plan.id, chargedAt: null, scores: null });
-        return [];
-      }
-      const order =
-        step.urgency === null ? {} : { urgency: JSON.parse(step.urgency) as Urgency, estimateMs: step.estimate_ms };
-      const at = this.#clock.now();
-      return [{ id: action, name, version, input, policy, rank, ...order, plan: plan.id, optional, at }];
-    });
-    if (known.length > 0) this.#answer({ type: 'tracks.remembered', settled: known });
-    return submissions;
+  }
+
+  /** What was in the files of the step; undefined while that is not known. */
+  #readOf(step: StepRow, memo: MemoPolicy | undefined): FilesRead | undefined {
+    if (memo === undefined || !readsFiles(memo)) return NO_FILES;
+    const read = this.#reads.get(step.id);
+    return read !== undefined && isFor(read, requestOf(step, memo)) ? read.contents : undefined;
+  }
+
+  /** What a step submits; undefined for one that is settled, because its outcome is known. */
+  #submissionOf(step: StepRow, stored: StoredPolicy, read: FilesRead): Submission | undefined {
+    const { action, plan, name, version, input, rank } = step;
+    const { optional = false, memo, queue, key, ...policy } = stored;
+    const at = this.#clock.now();
+    const remembered = recall(this.#rows, step, memo, read);
+    if (remembered !== undefined) {
+      settleFrom(this.#rows, step, remembered, JSON.stringify(policy), at);
+      return undefined;
+    }
+    const order =
+      step.urgency === null ? {} : { urgency: JSON.parse(step.urgency) as Urgency, estimateMs: step.estimate_ms };
+    const place = { ...(queue === undefined ? {} : { queue }), ...(key === undefined ? {} : { key }) };
+    return { id: action, name, version, input, policy, rank, ...order, ...place, plan, optional, at };
   }
 
   #finish(plan: OpenPlan): void {
@@ -291,4 +342,12 @@ class Plans {
     this.#proceed(plan);
     if (running.length > 0) this.#answer({ type: 'tracks.withdrawn', ids: running.map(({ action }) => action), at });
   }
+}
+
+function requestOf({ id }: StepRow, { folder, files, outputs }: MemoPolicy): ReadRequest {
+  return { step: id, folder, files, outputs };
+}
+
+function isFor({ contents: _, ...read }: ReadRequest, request: ReadRequest): boolean {
+  return isDeepStrictEqual(read, request);
 }

@@ -59,9 +59,10 @@ export interface Queueing {
 }
 
 export const DEFAULT_QUEUE = 'default';
-const MAX_QUEUES = 100;
+export const MAX_QUEUES = 100;
 const MOST_WAITING = 10_000_000;
-const NAME = /^[A-Za-z0-9][\w.:/-]{0,99}$/;
+/** Of queues. */
+export const QUEUE_NAME = /^[A-Za-z0-9][\w.:/-]{0,99}$/;
 const MAX_MS = 365 * 86_400_000;
 
 const LIMIT_OPTIONS = Object.keys({ concurrency: 1, rate: 1 } satisfies Record<keyof LimitOptions, 1>);
@@ -108,7 +109,7 @@ function defined<K extends string, T>(key: K, value: T | undefined): Partial<Rec
 }
 
 function queuePolicy(name: string, options: unknown): QueuePolicy {
-  if (!NAME.test(name))
+  if (!QUEUE_NAME.test(name))
     throw invalid('queues', 'a name of 1 to 100 letters, digits and _ . : / -, a letter or digit first', name);
   const limits = limitsOf(`queues.${name}`, options, QUEUE_OPTIONS);
   const { priority = 'normal', maxWaiting, onFull = 'wait' } = options as QueueOptions;
@@ -158,6 +159,11 @@ function invalid(option: string, expected: string, got: unknown): PerdureError {
   return new PerdureError('OPTIONS_INVALID', `${option} must be ${expected}, got ${shown(got)}.`, {
     facts: { option, expected, got },
   });
+}
+
+/** A queue as a row names it: nothing stands for `default`, but what is bounded is counted by its name. */
+export function queueInRows({ maxWaiting }: QueuePolicy, name: string = DEFAULT_QUEUE): { readonly queue?: string } {
+  return maxWaiting === null && name === DEFAULT_QUEUE ? {} : { queue: name };
 }
 
 /** The queue of this name: a slip must not make another, without limits. Throws OPTIONS_INVALID. */

@@ -176,8 +176,9 @@ export const QUEUE_TABLES: readonly TableSpec[] = [
     indexes: [
       'drop index if exists actions_waiting',
       'drop index if exists actions_queued',
+      'drop index if exists actions_held',
       `create index if not exists actions_lane on actions(lane, optional, rank desc, seq) where state = 'waiting'`,
-      `create index if not exists actions_held on actions(key, optional, rank desc, seq) where state = 'held'`,
+      `create index if not exists actions_held_in on actions(key, lane, optional, rank desc, seq) where state = 'held'`,
       `create index if not exists actions_keyed on actions(key, state) where key is not null`,
       `create index if not exists actions_delayed on actions(not_before) where state = 'delayed'`,
       `create index if not exists actions_running on actions(slot) where state = 'running'`,

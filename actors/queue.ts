@@ -39,7 +39,18 @@ import { incur, noteSettled, payDue, workOff } from './debts.ts';
 import { qualityBefore } from './dependencies.ts';
 import { firstReview, review, reviewAgain, tellIfLate } from './due.ts';
 import { policyOfText } from './earlier-versions.ts';
-import { admit, balance, inOrder, leave, mayStart, noteKeyStart, openKeys, type Placed } from './keys.ts';
+import {
+  admit,
+  balance,
+  balanceAnew,
+  inOrder,
+  leave,
+  mayStart,
+  noteKeyLimits,
+  noteKeyStart,
+  openKeys,
+  type Placed,
+} from './keys.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { PLAIN_LANE, countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
 import { noteComponent, noteRefused } from './components-out.ts';
@@ -47,6 +58,7 @@ import { commandQueue } from './paused-queues.ts';
 import { NO_LIMITS, type Queueing } from './queue-options.ts';
 import { DATED, type ActionRow } from './queue-tables.ts';
 import { rankByEstimate, rankByEstimates, reprioritise } from './reprioritise.ts';
+import { takeBackStarts } from './untried.ts';
 import { sealed, summaryOf, unsealedText } from './values.ts';
 
 /** What the actions of a machine are called with. */
@@ -170,11 +182,14 @@ const SHEDDABLE = `
       (select 1 from steps s join edges e on e.plan = s.plan and e.step = s.step where s.action = a.id))
   limit ${SHED_AT_ONCE + 1}`;
 
-/** So much that was delayed, and so many keys, get their turn in one turn. */
+/** So much that was delayed, or parked, and so many keys, get their turn in one turn. */
 const WOKEN_AT_ONCE = 1_000;
+/** So many that turn out not to be able to run are put aside in one claim. */
+const PASSED_AT_ONCE = 1_000;
 
 const COLUMNS =
   'seq, id, name, version, plan, approved, shortfall, started_at, policy, pays, key, lane, optional, rank';
+const IS_STOPPING = `select 1 from plans where id = ? and state = 'stopping'`;
 const PLACED = 'select id, lane, key, state from actions where id = ?';
 const IN_LANE = `select ${COLUMNS} from actions where state = 'waiting' and lane = ?`;
 /** What is optional comes last, so that one index serves both. */
@@ -275,11 +290,12 @@ class Queue {
       at,
     );
     for (const row of due) admit(this.#step, row);
+    balanceAnew(this.#step, WOKEN_AT_ONCE);
     openKeys(this.#step, WOKEN_AT_ONCE);
     rankByEstimates(this.#step, WOKEN_AT_ONCE);
+    if (unparkSome(this.#step, this.#world.registry)) this.#step.wakeBy(at);
     const next = this.#rows.get<{ at: number | null }>(
-      `select min(at) as at from (select min(not_before) as at from actions where state = 'delayed'
-         union all select min(open_at) from spent_keys)`,
+      `select min(not_before) as at from actions where state = 'delayed'`,
     );
     if (next?.at != null) this.#step.wakeBy(next.at);
   }
@@ -298,12 +314,13 @@ class Queue {
   }
 
   noteComponent(state: ComponentState): void {
-    noteComponent(this.#rows, state);
+    noteComponent(this.#rows, state, this.#world.clock.now());
   }
 
   defer({ id, until }: { id: string; until: number }): void {
     const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id);
     if (row?.state !== 'running') return;
+    takeBackStarts(this.#step, row);
     const policy = policyFrom(row.policy);
     // In any other lane it would be claimed again at once, and again.
     const lane = laneFor(this.#rows, row.queue, policy);
@@ -313,7 +330,7 @@ class Queue {
       this.#rows.turn,
       id,
     );
-    noteRefused(this.#rows, policy.component as string, until);
+    noteRefused(this.#rows, policy.component as string, until, this.#world.clock.now());
     admit(this.#step, { ...row, lane });
   }
 
@@ -329,22 +346,34 @@ class Queue {
       else heads.set(lane, head);
     };
     for (const lane of room.lanes()) look(lane);
+    let passed = 0;
     while (heads.size > 0) {
+      if (passed >= PASSED_AT_ONCE) {
+        this.#step.wakeBy(this.#world.clock.now());
+        break;
+      }
       // Most often nothing waits, and then it does not matter what is free.
       free ??= this.#freeSlots(limit);
       const slot = free[claimed.length];
       if (slot === undefined) break;
       const [lane, next] = [...heads].reduce((best, one) => (inOrder(one[1], best[1]) < 0 ? one : best));
-      if (this.#world.registry.find(next.name, next.version) === undefined) this.park({ id: next.id });
-      else if (next.key !== null && !mayStart(this.#step, next.key)) balance(this.#step, next.key);
+      // Its plan is being cancelled, in several turns: the lane goes on after them.
+      if (this.#isBeingCancelled(next)) {
+        this.#answer({ type: 'executor.cancelLater', ids: [next.id], at: this.#world.clock.now() });
+        heads.delete(lane);
+        continue;
+      }
+      if (this.#passOver(next)) passed += 1;
       else {
         claimed.push(this.#take(next, slot));
         countIn(this.#rows, lane.id, -1);
         room.take(lane, next.id);
         if (next.key !== null) noteKeyStart(this.#step, next.key);
       }
-      // Another of the queue, or of the component, may wait in another lane.
-      for (const one of heads.keys()) if (one === lane || !room.isOpen(one)) look(one);
+      // Another of the queue, of the component or of the key may wait in another lane.
+      const isChanged = (one: OpenLane, head: Head) =>
+        one === lane || (next.key !== null && head.key === next.key) || !room.isOpen(one);
+      for (const [one, head] of heads) if (isChanged(one, head)) look(one);
     }
     if (claimed.length > 0) this.#answer({ type: 'executor.claimed', claimed });
   }
@@ -359,6 +388,18 @@ class Queue {
       .filter((one) => one !== undefined);
     if (optional.length > SHED_AT_ONCE) this.#step.wakeBy(at);
     if (settled.length > 0) this.#answer({ type: 'executor.settled', settled });
+  }
+
+  #isBeingCancelled({ plan }: Head): boolean {
+    return plan !== null && this.#rows.get(IS_STOPPING, plan) !== undefined;
+  }
+
+  /** Puts aside what waits and cannot run. */
+  #passOver({ id, name, version, key }: Head): boolean {
+    if (this.#world.registry.find(name, version) === undefined) this.park({ id });
+    else if (key !== null && !mayStart(this.#step, key)) balance(this.#step, key);
+    else return false;
+    return true;
   }
 
   #freeSlots(limit: number): number[] {
@@ -458,6 +499,7 @@ class Queue {
       id,
     );
     const row = this.#rows.get<ActionRow>('select * from actions where id = ?', id) as ActionRow;
+    if (!isBegun) takeBackStarts(this.#step, row);
     leave(this.#step, row, 'running');
     const { name, policy } = row;
     const { risk, hasUndo } = policyOfText(policy);
@@ -527,12 +569,13 @@ class Queue {
   }
 
   workOff({ component, at, asked = false }: WorkOff): void {
-    workOff(this.#rows, component, at, asked);
+    workOff(this.#step, component, at, asked);
   }
 
   putOutcome({ id, at, result }: { id: string; at: number | null; result: ActionResult }): void {
     const settled = this.#settle(id, at ?? this.#world.clock.now(), result);
-    if (settled !== undefined) this.#answer({ type: 'executor.settled', settled: [settled] });
+    // Its slot is free in any case, and the next one is claimed when outcomes have been told.
+    this.#answer({ type: 'executor.settled', settled: settled === undefined ? [] : [settled] });
   }
 
   #textOf(record: ErrorRecord | Shortfall | null | undefined): string | null {
@@ -584,7 +627,7 @@ class Queue {
       charge(this.#rows, { at, bad, error: bad > 0 ? (error ?? null) : null, component }, this.#world.budget);
     if (via !== undefined && owes === true) incur(this.#rows, row, via, qualityLoss, at);
     if (row.pays !== null) noteSettled(this.#rows, { id, pays: row.pays, kind, error, at });
-    if (kind === 'ok' || kind === 'recovered') payDue(this.#rows, component, row.pays !== null, at);
+    if (kind === 'ok' || kind === 'recovered') payDue(this.#step, component, row.pays !== null, at);
     const learns = risk.impact !== 'low' && cost !== undefined && score !== undefined && raw !== undefined;
     const chargedAt = bad !== undefined && bad > 0 ? at : null;
     return { id, kind, plan, chargedAt, scores: learns ? { score, raw } : null };
@@ -608,20 +651,23 @@ class Queue {
   }
 }
 
-/** Lets actions wait again whose handlers have come back, and counts the lanes anew. Gives how many. */
-export function unpark({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): number {
+/** Counts the lanes anew, notes the limits of keys, and lets the first actions wait again whose handlers have come back: the others when it wakes. */
+export function prepareQueue({ rows, registry, limits, clock }: Omit<QueueWorld, 'budget'>): void {
   const known = limits ?? NO_LIMITS;
   prepareLanes(rows, known.queues.keys());
   const step: QueueStep = { rows, limits: known, now: () => clock.now(), wakeBy: () => {}, tell: () => {} };
-  let count = 0;
-  for (const [name, version] of registry.names) {
-    const parked = rows.all<Placed>(
-      `select id, lane, key from actions where state = 'parked' and name = ? and version = ?`,
-      name,
-      version,
-    );
-    for (const row of parked) admit(step, row);
-    count += parked.length;
-  }
-  return count;
+  noteKeyLimits(step);
+  unparkSome(step, registry);
+}
+
+/** Lets actions wait that are parked and have a handler, so many at once. Gives whether there may be more. */
+function unparkSome(step: QueueStep, registry: Registry): boolean {
+  const parked = step.rows.all<Placed>(
+    `select a.id, a.lane, a.key from json_each(?) known
+       cross join actions a on a.state = 'parked' and a.name = known.value ->> 0 and a.version = known.value ->> 1
+     limit ${WOKEN_AT_ONCE}`,
+    JSON.stringify(registry.names),
+  );
+  for (const row of parked) admit(step, row);
+  return parked.length === WOKEN_AT_ONCE;
 }

@@ -49,11 +49,12 @@ import { LANE_TABLES } from './lane-tables.ts';
 import { ESTIMATE_TABLES } from './estimates.ts';
 import { MEMO_TABLES } from './memos.ts';
 import { PLAN_TABLES } from './plan-tables.ts';
+import { fileReader } from './memo-files.ts';
 import { planActions } from './plans.ts';
 import { Progress } from './progress.ts';
 import { QUEUE_TABLES } from './queue-tables.ts';
 import { NO_LIMITS, queueing, type KeyOptions, type Queues, type Queueing } from './queue-options.ts';
-import { queueActions, unpark } from './queue.ts';
+import { prepareQueue, queueActions } from './queue.ts';
 import { resourceSettings, type ResourceOptions } from './resource-options.ts';
 import { RESOURCE_TABLES } from './resource-tables.ts';
 import { ResourceWatch, unwatched } from './resource-watch.ts';
@@ -159,7 +160,7 @@ export async function spawnSupervisor<TActions extends Actions>(
     store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
     store.declare(TABLES);
     const { clock, rows } = store;
-    unpark({ rows, registry, limits, clock });
+    prepareQueue({ rows, registry, limits, clock });
     const progress = new Progress();
     const random = options.random ?? Math.random;
     const watched = (watch = watching && new ResourceWatch(store, watching));
@@ -273,6 +274,7 @@ export function machineOf(world: SupervisorWorld, attempts = new Attempts(world)
       }),
       tracks: tracksMachine.provide({
         actions: { ...planActions(world), announce: sendParent((_, { notice }: { notice: TracksNotice }) => notice) },
+        actors: { reader: fileReader },
       }),
       checkpoint: checkpointMachine.provide({ actions: { nameTurn } }),
       approvals: approvalsMachine.provide({
@@ -358,10 +360,16 @@ function equip(durable: Tree, components: Readonly<Record<string, ComponentPolic
   const stored = (id: string) =>
     (system.get(id) as AnyActorRef | undefined)?.getSnapshot().context as { policy?: unknown };
   const { components: standing } = standingOf(durable).degradation;
+  const policyOf = (name: string) => stored(componentId(name))?.policy as ComponentPolicy | undefined;
   // One that is gone must not weigh any more, and one that has come back must weigh again.
   const isKnown =
     isDeepStrictEqual(weightsOf(standing), weightsOf(components)) &&
-    Object.entries(components).every(([name, policy]) => isDeepStrictEqual(stored(componentId(name))?.policy, policy));
+    Object.entries(components).every(([name, policy]) => isDeepStrictEqual(policyOf(name), policy)) &&
+    // Of one that is gone nothing may rest until it is back.
+    Object.entries(standing).every(
+      ([name, { status }]) =>
+        Object.hasOwn(components, name) || (status === 'operational' && policyOf(name)?.breaker === null),
+    );
   if (isKnown && isDeepStrictEqual(stored('budget').policy, budget)) return;
   const event: SupervisorCommand = { type: 'supervisor.equip', components, budget, at: durable.store.clock.now() };
   // It takes effect before whatever the host sends, and nothing waits for it: whoever starts must hear what comes of

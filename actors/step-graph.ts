@@ -81,10 +81,14 @@ export class StepGraph {
     if (step.state !== 'dispatched' && step.items === null) return [];
     const stored = unsealed(this.#rows, { ...step, policy: unsealedPolicy(this.#rows, policyOfText(step.policy)) });
     const wanted = unsealed(this.#rows, { ...planned, policy: unsealedPolicy(this.#rows, planned.policy) });
-    if (isDefinedAs(stored, wanted)) return [];
+    if (isDefinedAs(stored, wanted, this.#hasBegun(step))) return [];
     if (step.items !== null) return this.collapse(step);
     this.#rows.run('update steps set round = round + 1, from_turn = ? where id = ?', this.#rows.turn, id);
     return [step.action];
+  }
+
+  #hasBegun({ action }: StepRow): boolean {
+    return this.#rows.get(`select 1 from actions where id = ? and state = 'running'`, action) !== undefined;
   }
 
   put(plan: string, planned: PlannedStep, round: number): void {
@@ -377,21 +381,22 @@ export class StepGraph {
 type Defined = Omit<StepRow, 'policy'> & { readonly policy: StoredPolicy };
 
 /** Whether what is under way is what is wanted; a rank, an estimate or a limit is no reason to begin anew. */
-function isDefinedAs(step: Defined, { name, version, input, after, policy, role, forEach }: PlannedStep): boolean {
+function isDefinedAs(step: Defined, wanted: PlannedStep, hasBegun: boolean): boolean {
+  const { name, version, input, after, policy, role, forEach } = wanted;
   return (
     step.role === (role ?? null) &&
     step.source === (forEach?.from ?? null) &&
     step.name === name &&
     step.version === version &&
     sameText(step.input, input) &&
-    sameText(essentialOf(step.policy), essentialOf(policy)) &&
+    sameText(essentialOf(step.policy, hasBegun), essentialOf(policy, hasBegun)) &&
     sameMembers(JSON.parse(step.after) as string[], after)
   );
 }
 
-/** Whether it may be left out is no matter once it runs. */
-function essentialOf({ memo: _, ...policy }: StoredPolicy): string {
-  return JSON.stringify(policy);
+/** Whether it may be left out is no matter once it is queued, nor what it waits behind once it runs. */
+function essentialOf({ memo: _, queue, key, ...policy }: StoredPolicy, hasBegun: boolean): string {
+  return JSON.stringify(hasBegun ? policy : { queue, key, ...policy });
 }
 
 function sameMembers(a: readonly string[], b: readonly string[]): boolean {

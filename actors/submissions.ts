@@ -10,7 +10,7 @@ import { estimateOf } from './action-history.ts';
 import { versionOf, type PolicyOverrides, type Registry } from './actions.ts';
 import { readAction, stepOfAction } from './ledger.ts';
 import { checkedId } from './plan-input.ts';
-import { DEFAULT_QUEUE, checkedQueue, type Queueing } from './queue-options.ts';
+import { checkedQueue, queueInRows, type Queueing } from './queue-options.ts';
 import { roundOf, stepKey, type StepRow } from './plan-tables.ts';
 import { checkOverrides } from './submission-options.ts';
 import { uniqueOf, type UniqueOptions } from './unique.ts';
@@ -63,8 +63,9 @@ export function submissionOf(
   const what = `The options of the action "${id}"`;
   checkOverrides(what, options, ['id', 'signal', 'unique', 'onFull', ...QUEUEING]);
   const { queue, key, unique, optional = false } = options;
-  const { priority, maxWaiting } = checkedQueue(limits, what, queue);
-  const urgency = urgencyOf(what, { priority, ...options }, at);
+  const policyOfQueue = checkedQueue(limits, what, queue);
+  // One that is given as undefined is not given.
+  const urgency = urgencyOf(what, { ...options, priority: options.priority ?? policyOfQueue.priority }, at);
   const notBefore = startOf(what, options, at);
   const version = versionOf(registry.get(name));
   const text = toText(input, `the input of the action "${id}"`);
@@ -80,8 +81,7 @@ export function submissionOf(
     rank: rankOf(urgency, { at, estimateMs }),
     ...(isDeepStrictEqual(urgency, NOT_URGENT) ? {} : { urgency }),
     ...(urgency.dueAt === null ? {} : { estimateMs }),
-    // What is bounded is counted by its name.
-    ...(maxWaiting === null && (queue ?? DEFAULT_QUEUE) === DEFAULT_QUEUE ? {} : { queue: queue ?? DEFAULT_QUEUE }),
+    ...queueInRows(policyOfQueue, queue),
     ...(key === undefined ? {} : { key: checkedId(key, 'key') }),
     ...(notBefore > at ? { notBefore } : {}),
     ...(unique === undefined ? {} : { unique: uniqueOf(what, unique) }),

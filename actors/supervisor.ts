@@ -279,10 +279,17 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
-    const { registry, newId } = this.#parts;
+    const { registry, limits, newId } = this.#parts;
     const known = options.id === undefined ? undefined : readPlan(this.#rows, options.id);
     const at = this.#now();
-    const plan = plannedOf(options, { rows: this.#rows, registry, newId, at, since: known?.submitted_at ?? at });
+    const plan = plannedOf(options, {
+      rows: this.#rows,
+      registry,
+      limits,
+      newId,
+      at,
+      since: known?.submitted_at ?? at,
+    });
     const { concurrency } = this.durable.getSnapshot().context;
     return { ...plan, slots: Math.min(concurrency, plan.concurrency ?? concurrency) };
   }

@@ -95,8 +95,8 @@ export function checkInspected(action: string, { module, export: name }: ThreadC
   if (functions.includes(name)) return;
   const [meant] = nearest(name, functions);
   const there = functions.length === 0 ? 'it exports no functions' : `it exports these: ${functions.join(', ')}`;
-  const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-  throw refused('THREAD_MODULE_EXPORT', action, module, `it must export a function "${name}", but ${there}${hint}`, {
+  const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
+  throw refused('THREAD_MODULE_EXPORT', action, module, `it must export a function "${name}"${hint}, but ${there}`, {
     export: name,
     functions,
   });

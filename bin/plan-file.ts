@@ -14,6 +14,7 @@ import type { StandIns } from '../actors/stand-ins.ts';
 import type { BudgetOptions } from '../machines/budget-policy.ts';
 import type { ComponentOptions } from '../machines/component-policy.ts';
 import type { ForEachOptions } from '../actors/plan-input.ts';
+import type { KeyOptions, Queues } from '../actors/queue-options.ts';
 import { checkGraph } from '../machines/graph.ts';
 import type { GraphNode, UnknownDependency } from '../machines/graph.ts';
 import { DEEPEST, flattened, type Flat, type Nested } from '../machines/nesting.ts';
@@ -35,6 +36,10 @@ export interface PlanFile {
   /** The dependencies that its steps lean on, by name. */
   readonly components?: Readonly<Record<string, ComponentOptions>>;
   readonly budget?: BudgetOptions;
+  /** What its steps wait in, beside `default`, by name. */
+  readonly queues?: Queues;
+  /** How much of each key may run. */
+  readonly keys?: KeyOptions;
   /** All of them, with paths for ids; those in a group before what comes after it. */
   readonly steps: readonly PlanStep[];
   /** The groups, as nodes that come after what is in them. */
@@ -293,12 +298,12 @@ export function parsePlan(text: string, file: string): PlanFile {
     const code = fault !== undefined && wrong.length === 0 ? fault.code : 'PLAN_INVALID';
     throw planError(absolute, code, problems, fault?.facts);
   }
-  const { name, policy, concurrency, components, budget, steps } = plan;
+  const { name, policy, concurrency, components, budget, queues, keys, steps } = plan;
   const folder = dirname(absolute);
   return {
     name,
     policy,
-    ...withoutGaps({ concurrency, components, budget }),
+    ...withoutGaps({ concurrency, components, budget, queues, keys }),
     ...flatOf(steps, nodes, document, folder),
     file: absolute,
   };

@@ -10,6 +10,7 @@ import { DEEPEST } from '../machines/nesting.ts';
 import { isExportName, modulePathProblem, moduleReferenceProblem } from './module-reference.ts';
 import type { Path } from './plan-document.ts';
 import { BUDGET_SHAPE, budget, COMPONENTS_SHAPE, components, undeclared } from './plan-components.ts';
+import { KEYS_SHAPE, keys, QUEUES_SHAPE, queues, undeclaredQueues } from './plan-queues.ts';
 import { COMMAND, STEP_POLICY_SHAPES, stepPolicy } from './plan-step-policy.ts';
 import {
   count,
@@ -221,6 +222,8 @@ const planEntries = {
   concurrency: v.optional(count('the number of steps that may run at a time')),
   components: v.optional(components),
   budget: v.optional(budget),
+  queues: v.optional(queues),
+  keys: v.optional(keys),
   steps,
 };
 const plan = mapping('a plan', 'a plan, which is a mapping with `name` and `steps`', planEntries);
@@ -300,7 +303,13 @@ export function writtenSteps(value: Mapping, path: Path = []): WrittenStep[] {
 }
 const PLAN = {
   keys: Object.keys(planEntries),
-  inside: { steps: { each: STEP }, components: COMPONENTS_SHAPE, budget: BUDGET_SHAPE },
+  inside: {
+    steps: { each: STEP },
+    components: COMPONENTS_SHAPE,
+    budget: BUDGET_SHAPE,
+    queues: QUEUES_SHAPE,
+    keys: KEYS_SHAPE,
+  },
 };
 
 /** What is wrong beside the values: keys that have no business where they are, and names that nothing has. */
@@ -313,6 +322,7 @@ function structureFindings(value: unknown): Finding[] {
     ...tooDeep.map(({ path }) => ({ path, message: `expected steps nested at most ${DEEPEST} deep` })),
     ...written.flatMap(kindFindings),
     ...undeclared(value, written),
+    ...undeclaredQueues(value, written),
   ];
 }
 

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { ShellFallback, StandIns } from '../actors/stand-ins.ts';
 import type { ActionStepOptions } from '../actors/plan-input.ts';
 import { componentName } from './plan-components.ts';
+import { keyName, queueName } from './plan-queues.ts';
 import {
   duration,
   expected,
@@ -68,6 +69,8 @@ export const stepPolicy = {
   confidence: v.optional(share),
   approval: v.optional(approval),
   optional: v.optional(truth('whether it waits while the error budget burns fast or is spent')),
+  queue: v.optional(queueName),
+  key: v.optional(keyName),
   'quality-floor': v.optional(share),
   'below-floor': v.optional(word(['fail', 'ask'])),
   fallback: v.optional(fallback),
@@ -95,12 +98,14 @@ export type StepPolicy = Pick<
   | 'confidence'
   | 'approval'
   | 'optional'
+  | 'queue'
+  | 'key'
   | 'qualityFloor'
   | 'belowFloor'
 >;
 
 export function stepPolicyOf(step: CheckedPolicy): StepPolicy {
-  const { deadline, component, impact, reversible, summary, confidence, optional } = step;
+  const { deadline, component, impact, reversible, summary, confidence, optional, queue, key } = step;
   const { 'when-open': whenOpen, 'quality-floor': qualityFloor, 'below-floor': belowFloor, approval: asked } = step;
   return withoutGaps({
     deadlineMs: deadline,
@@ -111,6 +116,8 @@ export function stepPolicyOf(step: CheckedPolicy): StepPolicy {
     summary,
     confidence,
     optional,
+    queue,
+    key,
     qualityFloor,
     belowFloor,
     approval: asked && withoutGaps({ silence: asked.silence, afterMs: asked.after }),

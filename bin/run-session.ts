@@ -91,6 +91,8 @@ export class RunSession {
         // Beside the store lie files of its runs.
         retention: { succeededMs: Infinity, failedMs: Infinity },
         ...(plan.budget === undefined ? {} : { budget: plan.budget }),
+        ...(plan.queues === undefined ? {} : { queues: plan.queues }),
+        ...(plan.keys === undefined ? {} : { keys: plan.keys }),
       });
       return new RunSession({
         store,

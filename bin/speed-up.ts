@@ -25,27 +25,31 @@ export function pathLines(summary: Summary): string[] {
     `at most ${bound.toFixed(2)} times with ${slots} ${slots === 1 ? 'slot' : 'slots'} and a longest chain of ` +
       `${shownDuration(spanMs)}; the slots were in use for ${percent(utilisation)} of the time`,
     `critical path: ${[told.join(' -> '), ...rest].join(', and ')}`,
-    ...(dominant === null
+    ...(dominant === null || (dominant.what === 'heldUp' && dominant.ms < LEAST_HELD_UP_MS)
       ? []
       : [`most of it: ${dominant.step} ${VERBS[dominant.what]} for ${percent(dominant.share)} of the time`]),
   ];
 }
 
-const VERBS = { waited: 'waited', ran: 'ran', backedOff: 'backed off' } as const;
+const VERBS = { waited: 'waited', ran: 'ran', backedOff: 'backed off', heldUp: 'was held up' } as const;
 
-function tookMs({ waitedMs, ranMs, backedOffMs }: PathStep): number {
-  return waitedMs + ranMs + backedOffMs;
+function tookMs({ waitedMs, ranMs, backedOffMs, heldUpMs }: PathStep): number {
+  return waitedMs + ranMs + backedOffMs + heldUpMs;
 }
 
 /** Every start and every end takes a moment: shorter waits are not told. */
 const LEAST_WAIT_MS = 100;
+const LEAST_HELD_UP_MS = 50;
+const LEAST_HELD_UP_SHARE = 0.05;
 
 function pathText(of: PathStep): string {
   const least = Math.max(LEAST_WAIT_MS, LEAST_SHARE * tookMs(of));
+  const leastHeldUp = Math.max(LEAST_HELD_UP_MS, LEAST_HELD_UP_SHARE * tookMs(of));
   const parts = [
     ...(of.waitedMs > least ? [`waited ${shownDuration(of.waitedMs)}`] : []),
     `ran ${shownDuration(of.ranMs)}`,
     ...(of.backedOffMs > least ? [`backed off ${shownDuration(of.backedOffMs)}`] : []),
+    ...(of.heldUpMs >= leastHeldUp ? [`held up ${shownDuration(of.heldUpMs)}`] : []),
   ];
   return `${of.step} (${parts.join(', ')})`;
 }

@@ -40,6 +40,9 @@ export interface StoredPolicy extends ActionPolicy {
   readonly optional?: boolean;
   /** Of a plan's step: what it returned may stand in when nothing has changed. */
   readonly memo?: MemoPolicy;
+  /** Of a plan's step: where it waits, and of which key it is; absent: in `default`, and of none. */
+  readonly queue?: string;
+  readonly key?: string;
 }
 
 /** When what a step returned before may stand in for running it. Plain data, stored with it. */

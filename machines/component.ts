@@ -4,10 +4,10 @@
  *
  *   operational ──trips──────────> open ──openFor──> probing ──isProved──> operational
  *        │                          ^                   └─failed, slow───> open, for longer
- *        └─component.bypass─> bypassed ──component.restore──> operational      (bypass and reset: from everywhere)
+ *        └─component.bypass─> bypassed ──component.restore──> operational      (bypass, reset and retire: from everywhere)
  *
  * C1  While it is open or bypassed nobody is permitted. It is open until `openUntil`: who asks later may probe, also if the
- *     timer is late.
+ *     timer is late; and who asks before it has opened, as the clock was set back.
  * C2  While it is probing at most `probes` calls are out, those of earlier probings included. Those that have not reported
  *     for `maxOpenMs` are given up and hold no place: they may never report, and must not keep it out of use for ever.
  * C3  What a call says counts only if it was permitted since the last opening, bypass or reset: its `generation` tells. A
@@ -78,6 +78,8 @@ export type ComponentEvent =
   | CallEvent
   | { readonly type: 'component.bypass' | 'component.restore' | 'component.reset'; readonly at: number }
   | { readonly type: 'component.configure'; readonly policy: ComponentPolicy; readonly at: number }
+  /** Nobody names it any more: what was queued before is refused by nobody. It has no breaker until it is configured again. */
+  | { readonly type: 'component.retire'; readonly at: number }
   /** How much the whole can still do. */
   | { readonly type: 'component.level'; readonly level: DegradationLevel };
 
@@ -180,9 +182,9 @@ function isProved({ context, event }: Args & Called): boolean {
   return isProof({ context, event }) && context.proofs + 1 >= (context.policy.breaker?.successes ?? 1);
 }
 
-/** Its open time is over, and the timer has not told yet: after a restart whoever asks may be first. */
-function isDue({ context, event: { at } }: Args & Asked): boolean {
-  return at !== undefined && context.openUntil !== null && at >= context.openUntil;
+/** Its open time is over, and the timer has not told yet: after a restart whoever asks may be first. Or it has not begun. */
+function isDue({ context: { openUntil, openForMs }, event: { at } }: Args & Asked): boolean {
+  return at !== undefined && openUntil !== null && (at >= openUntil || at < openUntil - openForMs);
 }
 
 function canProbe({ context, event }: Args & Asked): boolean {
@@ -226,9 +228,14 @@ function movesTokens({ context, event }: Args & Asked): boolean {
 }
 
 type Configuring = { readonly policy: ComponentPolicy };
+type Timing = Configuring & { readonly at: number };
 
 function hasNoBreaker({ event }: { readonly event: Configuring }): boolean {
   return event.policy.breaker === null;
+}
+
+function hasBreaker({ context }: Args): boolean {
+  return context.policy.breaker !== null;
 }
 
 function configured({ context }: Args, { policy }: Configuring): Partial<ComponentContext> {
@@ -238,6 +245,21 @@ function configured({ context }: Args, { policy }: Configuring): Partial<Compone
     calls: policy.breaker === null ? '' : context.calls,
     tokens: wasLimited ? withinBudget(policy.retryBudget, context.tokens) : fullBudget(policy.retryBudget),
   };
+}
+
+/** What was opened under another policy is open no longer than this one says from now on. */
+function openedUnder({ context }: Args, { policy, at }: Timing): Partial<ComponentContext> {
+  const openForMs = longestOpenMs(context.policy, policy);
+  return { openForMs, openUntil: Math.min(context.openUntil ?? Infinity, at + openForMs) };
+}
+
+function longestOpenMs({ breaker: before }: ComponentPolicy, { breaker }: ComponentPolicy): number {
+  if (before === null || breaker === null) return Infinity;
+  return breaker.openMs < before.openMs ? breaker.openMs : breaker.maxOpenMs;
+}
+
+function isShortened({ context, event }: Args & { readonly event: Timing }): boolean {
+  return context.openForMs > longestOpenMs(context.policy, event.policy);
 }
 
 export interface Replying {
@@ -354,6 +376,9 @@ export const componentMachine = setup({
     moveTokens: assign(({ context }, { event }: Asked) => ({ tokens: tokensAfter({ context, event }) })),
     refill: assign({ tokens: ({ context }) => fullBudget(context.policy.retryBudget) }),
     configure: assign(configured),
+    /** Before `configure`. */
+    shorten: assign(({ context }, timing: Timing) => openedUnder({ context }, timing)),
+    dropBreaker: assign({ policy: ({ context }) => ({ ...context.policy, breaker: null }) }),
     reply: sendTo(
       (_, { asker }: Replying) => asker,
       (_, { answer }: Replying) => answer,
@@ -390,6 +415,10 @@ export const componentMachine = setup({
       target: '.operational',
       actions: ['close', 'beginGeneration', 'refill', tell('operational')],
     },
+    'component.retire': {
+      target: '.operational',
+      actions: ['close', 'beginGeneration', 'refill', 'dropBreaker', tell('operational')],
+    },
   },
   states: {
     operational: {
@@ -410,6 +439,7 @@ export const componentMachine = setup({
         ],
         'component.restore': {},
         'component.configure': { actions: { type: 'configure', params: ({ event }) => event } },
+        'component.retire': [{ guard: hasBreaker, actions: 'dropBreaker' }, {}],
       },
     },
     open: {
@@ -423,6 +453,16 @@ export const componentMachine = setup({
             guard: hasNoBreaker,
             target: 'operational',
             actions: [{ type: 'configure', params: ({ event }) => event }, 'close', tell('operational')],
+          },
+          {
+            guard: isShortened,
+            target: 'open',
+            reenter: true,
+            actions: [
+              { type: 'shorten', params: ({ event }) => event },
+              { type: 'configure', params: ({ event }) => event },
+              tell('open'),
+            ],
           },
           { actions: [{ type: 'configure', params: ({ event }) => event }, tell('open')] },
         ],

@@ -175,6 +175,10 @@ export const degradationMachine = setup({
       never,
       never
     >(({ context, enqueue }, params: Configuring) => {
+      for (const name of Object.keys(context.components)) {
+        if (!Object.hasOwn(params.components, name))
+          enqueue.sendTo(componentId(name), { type: 'component.retire', at: params.at });
+      }
       for (const name of surplus({ context }, params)) enqueue.stopChild(componentId(name));
       for (const [name, policy] of Object.entries(params.components)) {
         if (!knows(context, name)) continue;

@@ -186,6 +186,8 @@ export interface Measures {
 export type ExecutorEvent =
   | { readonly type: 'executor.submit'; readonly submissions: readonly Submission[] }
   | { readonly type: 'executor.cancel'; readonly ids: readonly string[]; readonly at: number }
+  /** The same, in a turn of its own. */
+  | { readonly type: 'executor.cancelLater'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'executor.configure'; readonly limit: number }
   /** Gives actions that have failed for good another round. */
   | { readonly type: 'executor.requeue'; readonly ids: readonly string[] }
@@ -214,6 +216,8 @@ export type ExecutorEvent =
   | { readonly type: 'executor.told'; readonly notices: readonly UrgencyNotice[] }
   | { readonly type: 'executor.found'; readonly id: string; readonly slot: number; readonly at: number }
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
+  /** Outcomes have been told of: there may be room. */
+  | { readonly type: 'executor.claim' }
   | ActionNotice;
 
 /** An action that has its outcome, as others hear of it. */
@@ -243,6 +247,9 @@ export type ExecutorNotice =
   | { readonly type: 'executor.idle' }
   | QueueNotice
   | ActionNotice;
+
+/** More are cancelled in turns after this one, so that no turn is long. */
+const CANCELLED_A_TURN = 1_000;
 
 const slotId = (slot: number) => `slot.${slot}`;
 
@@ -320,6 +327,20 @@ const settling = {
   type: 'putOutcome',
   params: ({ event }: { event: Extract<ActionNotice, { type: 'action.ended' }> }) => event,
 } as const;
+type CancelEvent = Extract<ExecutorEvent, { type: 'executor.cancel' }>;
+const isLong = ({ event: { ids } }: { event: CancelEvent }) => ids.length > CANCELLED_A_TURN;
+const cancelling = {
+  type: 'cancelQueued',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(0, CANCELLED_A_TURN), at }),
+} as const;
+const cancellingRest = {
+  type: 'cancelLater',
+  params: ({ event: { ids, at } }: { event: CancelEvent }) => ({ ids: ids.slice(CANCELLED_A_TURN), at }),
+} as const;
+type SettledEvent = Extract<ExecutorEvent, { type: 'executor.settled' }>;
+const teaches = ({ event }: { event: SettledEvent }) => event.settled.some(({ scores }) => scores !== null);
+const learning = { type: 'learn', params: ({ event }: { event: SettledEvent }) => event } as const;
+const telling = { type: 'announce', params: ({ event }: { event: SettledEvent }) => ({ notice: event }) } as const;
 const parking = { type: 'park', params: ({ event }: { event: { readonly id: string } }) => event } as const;
 const deferring = {
   type: 'defer',
@@ -352,7 +373,7 @@ export const executorMachine = setup({
     claim: notProvided('executor', 'claim') as (_: unknown, p: Room) => void,
     /** Settles as skipped what waits, is optional, and is needed by nothing else; answers `executor.settled`. */
     shed: notProvided('executor', 'shed') as (_: unknown) => void,
-    /** Writes the outcome, charges the error budget, and answers `executor.settled`. */
+    /** Writes the outcome, charges the error budget, and answers `executor.settled`, with none if it had one already. */
     putOutcome: notProvided('executor', 'putOutcome') as (
       _: unknown,
       p: { id: string; at: number | null; result: ActionResult },
@@ -392,7 +413,7 @@ export const executorMachine = setup({
     noteComponent: notProvided('executor', 'noteComponent') as (_: unknown, p: ComponentState) => void,
     /** Lets an action wait for its component as a row that has not begun, with all others of the same. */
     defer: notProvided('executor', 'defer') as (_: unknown, p: { id: string; until: number }) => void,
-    /** Lets wait for a slot what was delayed, or held for a rate, until now. */
+    /** Lets wait for a slot what was delayed, held for a rate, or parked without a handler, until now. */
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     /** Ranks an action anew that waits; answers `executor.told`. */
     reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
@@ -439,6 +460,16 @@ export const executorMachine = setup({
     /** While it is paused no attempt begins; those that are under way go on. */
     holdSlots: toSlots({ type: 'action.hold' }),
     releaseSlots: toSlots({ type: 'action.release' }),
+    /**
+     * When whoever is told of outcomes has heard of them: a dependant that one has freed may go before all that waits. A raised
+     * event would come before they are told.
+     */
+    claimLater: sendTo(({ self }) => self, { type: 'executor.claim' }),
+    /** A timer, which survives a crash. */
+    cancelLater: raise(
+      (_, { ids, at }: { ids: readonly string[]; at: number }) => ({ type: 'executor.cancel' as const, ids, at }),
+      { delay: 0 },
+    ),
     cancelSlot: sendTo(
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
@@ -464,7 +495,8 @@ export const executorMachine = setup({
   initial: 'admitting',
   on: {
     'executor.submit': { actions: { type: 'putQueued', params: ({ event }) => event } },
-    'executor.cancel': { actions: { type: 'cancelQueued', params: ({ event }) => event } },
+    'executor.cancel': [{ guard: isLong, actions: [cancelling, cancellingRest] }, { actions: cancelling }],
+    'executor.cancelLater': { actions: { type: 'cancelLater', params: ({ event }) => event } },
     'executor.configure': { actions: { type: 'setLimit', params: ({ event }) => event } },
     'executor.tighten': { actions: { type: 'tighten', params: ({ event }) => event } },
     'executor.admit': { actions: { type: 'admitOnly', params: ({ event }) => event } },
@@ -491,16 +523,7 @@ export const executorMachine = setup({
         if (questions.length > 0) enqueue({ type: 'ask', params: { questions } });
       }),
     },
-    'executor.settled': [
-      {
-        guard: ({ event }) => event.settled.some(({ scores }) => scores !== null),
-        actions: [
-          { type: 'learn', params: ({ event }) => event },
-          { type: 'announce', params: ({ event }) => ({ notice: event }) },
-        ],
-      },
-      { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
-    ],
+    'executor.settled': [{ guard: teaches, actions: [learning, telling] }, { actions: telling }],
     'executor.sleep': {
       guard: ({ context, event }) => event.until < (context.wakeAt ?? Infinity),
       actions: [
@@ -545,8 +568,6 @@ export const executorMachine = setup({
       entry: claiming,
       on: {
         'executor.submit': { actions: [{ type: 'putQueued', params: ({ event }) => event }, shedding, claiming] },
-        // What was cancelled may have kept another of its key from running.
-        'executor.cancel': { actions: [{ type: 'cancelQueued', params: ({ event }) => event }, claiming] },
         'executor.configure': { actions: [{ type: 'setLimit', params: ({ event }) => event }, claiming] },
         'executor.tighten': { actions: [{ type: 'tighten', params: ({ event }) => event }, claiming] },
         'executor.admit': { actions: [{ type: 'admitOnly', params: ({ event }) => event }, shedding, claiming] },
@@ -565,7 +586,12 @@ export const executorMachine = setup({
         },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
-        'action.ended': { actions: [settling, ...leaving, claiming] },
+        'action.ended': { actions: [settling, ...leaving] },
+        'executor.settled': [
+          { guard: teaches, actions: [learning, telling, 'claimLater'] },
+          { actions: [telling, 'claimLater'] },
+        ],
+        'executor.claim': { actions: claiming },
         'action.orphaned': { actions: [parking, ...leaving, claiming] },
         'action.asks': { actions: [asking, ...leaving] },
         'action.deferred': { actions: [deferring, ...leaving, claiming] },
@@ -574,7 +600,7 @@ export const executorMachine = setup({
     holding: {
       initial: 'emptying',
       on: {
-        'executor.resume': { target: 'admitting', actions: 'releaseSlots' },
+        'executor.resume': { target: 'admitting', actions: ['releaseSlots', 'wake'] },
         'action.ended': { target: '.emptying', actions: [settling, ...leaving] },
         'action.orphaned': { target: '.emptying', actions: [parking, ...leaving] },
         'action.asks': { target: '.emptying', actions: [asking, ...leaving] },

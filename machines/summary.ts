@@ -3,12 +3,12 @@
  * should have been: estimates are for `graph.ts`.
  *
  * A step holds a slot from its start to its end. Of that it works (`workMs`) while an attempt, or what stands in for one, is
- * under way; the rest is back-offs and interruptions. A step that was never started, such as one that was skipped or was found
+ * under way; the rest is back-offs and interruptions, or where there was one attempt, what held it up. A step that was never started, such as one that was skipped or was found
  * unchanged, takes no time: what comes after it waited for what it waited for.
  *
  * Invariants:
  * S1 The speed-up is at most its bound, the smaller of the slots and of work over span.
- * S2 Along the critical path, what was waited, worked and backed off adds up to the makespan.
+ * S2 Along the critical path, what was waited, worked, backed off and held up adds up to the makespan.
  * S3 A dependency that ended after its dependant had begun, in a later round, held nobody up: it counts as none.
  * S4 Nothing recurses along the graph, and all of it is linear but for one sort.
  */
@@ -22,6 +22,7 @@ export interface MeasuredStep {
   readonly settledAt: number | null;
   /** What its attempts took in all, ms. */
   readonly workMs: number;
+  readonly attempts: number;
   /** What an earlier run had worked for the outcome that stood in, ms; null or absent for a step without one. */
   readonly savedMs?: number | null;
 }
@@ -32,14 +33,16 @@ export interface PathStep {
   /** From the end of the step before it, or the start of the run: for a slot, or for somebody's word. ms */
   readonly waitedMs: number;
   readonly ranMs: number;
-  /** The rest of the time that it held its slot: back-offs, and what an interruption took. ms */
+  /** The rest of the time that it held its slot, if it had several attempts: back-offs, and what an interruption took. ms */
   readonly backedOffMs: number;
+  /** The rest, if it had one: beginning and ending it, and waiting for its component. ms */
+  readonly heldUpMs: number;
 }
 
 /** What took most of the makespan. */
 export interface Dominant {
   readonly step: string;
-  readonly what: 'waited' | 'ran' | 'backedOff';
+  readonly what: 'waited' | 'ran' | 'backedOff' | 'heldUp';
   readonly ms: number;
   /** Of the makespan, from 0 to 1. */
   readonly share: number;
@@ -150,7 +153,10 @@ function pathFrom(last: Timed | undefined, beganAt: number, steps: readonly Meas
   for (let here = last; here !== undefined; here = ways[here.position]!.before) {
     const { position, from, to, ranMs } = here;
     const freeAt = ways[position]!.before?.to ?? beganAt;
-    path.push({ step: steps[position]!.id, waitedMs: from - freeAt, ranMs, backedOffMs: to - from - ranMs });
+    const { id: step, attempts } = steps[position]!;
+    const restMs = to - from - ranMs;
+    const rest = attempts > 1 ? { backedOffMs: restMs, heldUpMs: 0 } : { backedOffMs: 0, heldUpMs: restMs };
+    path.push({ step, waitedMs: from - freeAt, ranMs, ...rest });
   }
   return path.reverse();
 }
@@ -168,11 +174,12 @@ function mostAtOnce(spans: readonly Timed[]): number {
 
 function dominantOf(path: readonly PathStep[], makespanMs: number): Dominant | null {
   let most: Dominant | null = null;
-  for (const { step, waitedMs, ranMs, backedOffMs } of path) {
+  for (const { step, waitedMs, ranMs, backedOffMs, heldUpMs } of path) {
     const parts = [
       ['ran', ranMs],
       ['waited', waitedMs],
       ['backedOff', backedOffMs],
+      ['heldUp', heldUpMs],
     ] as const;
     for (const [what, ms] of parts) {
       if (ms > (most?.ms ?? 0)) most = { step, what, ms, share: ms / makespanMs };

@@ -9,7 +9,7 @@
  * A fan-out becomes one step for each item when the list is there, and is itself what waits for all of them. It and a group run
  * nothing: they settle in the turn in which the last that they wait for does.
  */
-import { setup } from 'xstate';
+import { assign, enqueueActions, fromPromise, setup } from 'xstate';
 import type { Settled, Submission } from './executor.ts';
 import { notProvided } from './not-provided.ts';
 import type { OutcomeKind } from './outcome.ts';
@@ -74,8 +74,40 @@ export type TracksEvent =
   | { readonly type: 'tracks.dispatched'; readonly submissions: readonly Submission[] }
   /** Steps whose outcome was known: nothing was queued for them. */
   | { readonly type: 'tracks.remembered'; readonly settled: readonly Settled[] }
+  /** Files are to be read before steps are looked up, or more steps are ready than one turn looks up. */
+  | ({ readonly type: 'tracks.read' } & FileReading)
+  | { readonly type: 'xstate.done.actor.reader'; readonly output: FileReading }
   | { readonly type: 'tracks.withdrawn'; readonly ids: readonly string[]; readonly at: number }
   | { readonly type: 'tracks.finished'; readonly plan: string; readonly kind: PlanKind };
+
+/** What was in the files of a step; null for what cannot be said. */
+export interface FilesRead {
+  readonly files: string | null;
+  readonly outputs: string | null;
+}
+
+/** A step whose files are to be read, or have been. */
+export interface ReadRequest {
+  /** The id of its row. */
+  readonly step: string;
+  readonly folder: string;
+  readonly files: readonly string[];
+  readonly outputs: readonly string[];
+  readonly contents?: FilesRead;
+}
+
+export interface FileReading {
+  readonly plan: string;
+  readonly reads: readonly ReadRequest[];
+}
+
+/** What survives a restart; all of it is absent in stores of before. */
+export interface TracksContext {
+  /** What is being read for; `stale` when plans have changed meanwhile, so that it says nothing. */
+  readonly reading?: 'fresh' | 'stale' | null;
+  /** Plans that go on after it. */
+  readonly next?: readonly string[];
+}
 
 export type PlanKind = Extract<OutcomeKind, 'ok' | 'failed' | 'cancelled'>;
 
@@ -86,9 +118,17 @@ export type TracksNotice =
   | { readonly type: 'executor.settled'; readonly settled: readonly Settled[] }
   | { readonly type: 'plan.settled'; readonly plan: string; readonly kind: PlanKind };
 
+/** Plans that go on, with what was read for them. */
+export interface Proceeding {
+  readonly plans: readonly string[];
+  readonly reads: readonly ReadRequest[];
+}
+
 /** Dispatches the steps of plans in the order of their dependencies. */
 export const tracksMachine = setup({
-  types: {} as { context: object; events: TracksEvent },
+  types: {} as { context: TracksContext; events: TracksEvent },
+  actors: { reader: fromPromise<FileReading, FileReading>(notProvided('tracks', 'reader')) },
+  guards: { isReading: ({ context }) => context.reading != null },
   actions: {
     /** Inserts a plan, or amends it; answers `tracks.dispatched` or `tracks.finished`. */
     putPlan: notProvided('tracks', 'putPlan') as (_: unknown, p: { plan: Plan; removed: readonly string[] }) => void,
@@ -98,6 +138,12 @@ export const tracksMachine = setup({
     renew: notProvided('tracks', 'renew') as (_: unknown, p: { plan: string; at: number }) => void,
     /** Skips what waits; answers `tracks.withdrawn` with the actions that were dispatched, or `tracks.finished`. */
     withdraw: notProvided('tracks', 'withdraw') as (_: unknown, p: { plan: string; at: number }) => void,
+    /** Dispatches what is ready in these plans, with what has been read of files; answers as `putPlan`. */
+    proceed: notProvided('tracks', 'proceed') as (_: unknown, p: Proceeding) => void,
+    noteStale: assign({ reading: ({ context }) => (context.reading == null ? null : 'stale') }),
+    noteNext: assign({
+      next: ({ context }, { plan }: { plan: string }) => [...new Set([...(context.next ?? []), plan])],
+    }),
     /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('tracks', 'announce') as (_: unknown, p: { notice: TracksNotice }) => void,
   },
@@ -110,8 +156,8 @@ export const tracksMachine = setup({
     open: {
       on: {
         'tracks.submit': { actions: { type: 'putPlan', params: ({ event }) => ({ plan: event.plan, removed: [] }) } },
-        'tracks.amend': { actions: { type: 'putPlan', params: ({ event }) => event } },
-        'tracks.retry': { actions: { type: 'renew', params: ({ event }) => event } },
+        'tracks.amend': { actions: ['noteStale', { type: 'putPlan', params: ({ event }) => event }] },
+        'tracks.retry': { actions: ['noteStale', { type: 'renew', params: ({ event }) => event }] },
         'tracks.cancel': { actions: { type: 'withdraw', params: ({ event }) => event } },
         'tracks.settled': { actions: { type: 'noteSettled', params: ({ event }) => event } },
         'tracks.dispatched': {
@@ -126,6 +172,29 @@ export const tracksMachine = setup({
             type: 'announce',
             params: ({ event }) => ({ notice: { ...event, type: 'executor.settled' as const } }),
           },
+        },
+        // One after the other: an effect begins when its turn is committed, so that other turns have their chance.
+        'tracks.read': [
+          { guard: 'isReading', actions: { type: 'noteNext', params: ({ event }) => event } },
+          {
+            actions: enqueueActions(({ event: { plan, reads }, enqueue }) => {
+              enqueue.assign({ reading: 'fresh' });
+              enqueue.spawnChild('reader', { id: 'reader', input: { plan, reads } });
+            }),
+          },
+        ],
+        'xstate.done.actor.reader': {
+          actions: enqueueActions(({ context, event: { output }, enqueue }) => {
+            enqueue.stopChild('reader');
+            enqueue.assign({ reading: null, next: [] });
+            enqueue({
+              type: 'proceed',
+              params: {
+                plans: [...new Set([output.plan, ...(context.next ?? [])])],
+                reads: context.reading === 'fresh' ? output.reads : [],
+              },
+            });
+          }),
         },
         'tracks.withdrawn': {
           actions: {

@@ -74,7 +74,8 @@ function sized(text: string, where: string | (() => string), maxBytes: number): 
   throw tooLarge(nameOf(where), bytes, '', maxBytes);
 }
 
-function tooLarge(where: string, bytes: number, about: '' | 'at least ', maxBytes: number): PerdureError {
+/** The refusal of a value whose text is too large. */
+export function tooLarge(where: string, bytes: number, about: '' | 'at least ', maxBytes: number): PerdureError {
   return new PerdureError(
     'CODEC_REFUSED',
     `Cannot persist ${where}: its text has ${about}${bytes} bytes and the limit is ${maxBytes}. Keep large data in a file or in rows of ` +

@@ -35,7 +35,8 @@ export interface EncryptionOptions {
   readonly allowPlain?: boolean;
 }
 
-const SEALED = 'perdure:';
+/** What begins every sealed text, and no other. */
+export const SEALED = 'perdure:';
 const HEADER = `${SEALED}aes256gcm:`;
 const CIPHER = 'aes-256-gcm';
 const KEY_BYTES = 32;

@@ -57,6 +57,7 @@ export class Timers implements Scheduler {
   readonly #queue: Timer[] = [];
   readonly #bySource = new Map<AnyRef, Map<string, Timer>>();
   #gone = 0;
+  #rings = false;
   #armed: { at: number; handle: unknown } | undefined;
   #offset: number;
   #closed = false;
@@ -178,7 +179,7 @@ export class Timers implements Scheduler {
 
   #arm(): void {
     const next = this.#next();
-    if (this.#closed || next === undefined) return;
+    if (this.#closed || this.#rings || next === undefined) return;
     if (this.#armed !== undefined) {
       if (this.#armed.at <= next.fireAt) return;
       this.#host.clock.clearTimeout(this.#armed.handle);
@@ -190,12 +191,19 @@ export class Timers implements Scheduler {
   #wake(): void {
     this.#armed = undefined;
     this.#followClock();
-    for (let fired = 0; fired < BURST && !this.#closed; fired++) {
-      const timer = this.#next();
-      if (timer === undefined || timer.fireAt > this.#host.clock.now()) break;
-      this.#remove(timer);
-      this.#free(timer.source, timer.key.replace(BEREFT, ''));
-      this.#host.fire(timer);
+    // What a turn sets for at once, to leave others their turn, is for the next time, which comes after the commit.
+    const now = this.#host.clock.now();
+    this.#rings = true;
+    try {
+      for (let fired = 0; fired < BURST && !this.#closed; fired++) {
+        const timer = this.#next();
+        if (timer === undefined || timer.fireAt > now) break;
+        this.#remove(timer);
+        this.#free(timer.source, timer.key.replace(BEREFT, ''));
+        this.#host.fire(timer);
+      }
+    } finally {
+      this.#rings = false;
     }
     this.#arm();
   }

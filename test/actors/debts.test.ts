@@ -187,3 +187,29 @@ test('an ordinary action may be called as a payment would be', async () => {
   expect(report).toMatchObject({ done: false, counts: { failed: 1 }, unfinished: [{ id: 'order!owed7' }] });
   expect(charged(supervisor)).toEqual({ good: 1, bad: 1 });
 });
+
+test('payments have the key of what they pay: of one key no more run at once than may', async () => {
+  const state = { isDown: true, running: 0, most: 0 };
+  const ends: (() => void)[] = [];
+  const publish = defineAction({
+    run: async (_: null) => {
+      if (state.isDown) throw failure('down');
+      state.most = Math.max(state.most, ++state.running);
+      await new Promise<void>((resolve) => void ends.push(resolve));
+      state.running -= 1;
+    },
+    fallback: { mirror: { run: () => undefined, owes: true } },
+  });
+  await using supervisor = await open(new SimulatedClock(START), { actions: { publish }, concurrency: 4 });
+  for (const id of ['a', 'b', 'c']) await supervisor.execute('publish', null, { id, key: 'site' });
+  state.isDown = false;
+  await supervisor.workOff();
+  for (let n = 1; n <= 3; n++) {
+    await until(() => ends.length === n);
+    await settle();
+    expect(supervisor.queues.list()).toMatchObject([{ running: 1, held: 3 - n, waiting: 0, parked: 0 }]);
+    ends.at(-1)!();
+  }
+  await until(() => supervisor.debts().length === 0);
+  expect(state.most).toBe(1);
+});

@@ -295,14 +295,18 @@ test.each([
 });
 
 test.each<[what: string, steps: PlanOptions['steps'], failing: string]>([
-  ['what a fan-out gathers', [{ id: 'f', action: 'big', forEach: { from: 'list' } }], 'the value of the step "f"'],
+  [
+    'what a fan-out gathers',
+    [{ id: 'f', action: 'big', forEach: { from: 'list' } }],
+    'the value of the step "f": its text has at least 18000006 bytes',
+  ],
   [
     'what a group gathers',
     [
       { id: 'g', steps: ['x', 'y', 'z'].map((id) => ({ id, action: 'big' })) },
       { id: 'after', action: 'small', after: ['g'] },
     ],
-    'the value of the step "g"',
+    'the value of the step "g": its text has at least 18000006 bytes',
   ],
   [
     'what an item is given',

@@ -284,3 +284,64 @@ test('a step may depend on more than one text can hold, and is remembered all th
   expect([await via('abc'), await via('abc'), await via('acb')]).toEqual([undefined, 'memo', undefined]);
   await supervisor.close();
 });
+
+test.each<[what: string, after: (n: number) => string[]]>([
+  ['side by side', () => []],
+  ['one after the other', (n) => (n === 0 ? [] : [`s${n - 1}`])],
+])('of 450 steps %s, each turn looks up a hundred, and all get what they had', async (_, after) => {
+  const { supervisor, run } = await setUp();
+  const { rows } = supervisor.durable.store;
+  const many = Array.from({ length: 450 }, (_one, n): StepOptions => {
+    return { id: `s${n}`, action: 'double', input: { n }, memo: true, after: after(n) };
+  });
+  await run(many);
+  const before = rows.turn;
+  const again = await run(many);
+  expect([again.kind, again.ran]).toEqual(['ok', []]);
+  const turns = rows.all<{ n: number }>(
+    `select count(*) as n from actions where id glob 'run:2/*' and from_turn >= ? group by from_turn`,
+    before,
+  );
+  expect(Math.max(...turns.map(({ n }) => n))).toBeLessThanOrEqual(100);
+  expect(turns.reduce((all, { n }) => all + n, 0)).toBe(450);
+  await supervisor.close();
+});
+
+test('a crash between the turns that look up steps, or while their files are read, loses none of them', async () => {
+  const [store, folder] = [tempStore(), tempFolder()];
+  writeFileSync(join(folder, 'in'), 'x');
+  const actions = { double: defineAction({ run: ({ n }: { n: number }) => 2 * n }) };
+  const plan = (id: string) => ({
+    id,
+    steps: Array.from({ length: 250 }, (_, n) => {
+      const memo = n % 2 === 0 ? true : { files: ['in'], folder };
+      return { id: `s${n}`, action: 'double', input: { n }, memo };
+    }),
+  });
+  const first = await spawnSupervisor({ store, actions });
+  await (
+    await first.plan(plan('one'))
+  ).outcome;
+  await first.plan(plan('two'));
+  crash(first.durable);
+  await using second = await spawnSupervisor({ store, actions });
+  const { kind, summary } = await second.joinPlan('two').outcome;
+  expect([kind, summary.unchanged.length]).toEqual(['ok', 250]);
+});
+
+test('files that are read for a plan that is retried or amended meanwhile are read again', async () => {
+  const folder = tempFolder();
+  writeFileSync(join(folder, 'a'), 'old');
+  // Still being read when the other has been.
+  writeFileSync(join(folder, 'b'), Buffer.alloc(16 * 1024 * 1024));
+  const { supervisor, run } = await setUp();
+  const step: StepOptions = { id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['a', 'b'], folder } };
+  expect((await run([step])).ran).toEqual(['a']);
+  const { outcome } = await supervisor.plan({ id: 'p', steps: [step] });
+  // Of what was read first a step would be found unchanged that is not.
+  await new Promise((resolve) => setImmediate(resolve));
+  writeFileSync(join(folder, 'a'), 'new');
+  await supervisor.amendPlan(supervisor.preparePlan({ id: 'p', steps: [step] }), []);
+  expect((await outcome).summary.unchanged).toEqual([]);
+  await supervisor.close();
+});

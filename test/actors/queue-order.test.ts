@@ -135,6 +135,17 @@ test('a step that is queued becomes more urgent by its id, and keeps what its pl
   expect(began).toEqual(['plan/long-way', 'plan/b', 'other', 'plan/end', 'plan/a']);
 });
 
+test('a step that the end of another frees goes before all that is less urgent', async () => {
+  const clock = new SimulatedClock(START);
+  const { began, actions } = work(clock);
+  await using supervisor = await open(clock, { actions, concurrency: 1 });
+  const step = (id: string, after: readonly string[] = []) => ({ id, action: 'short', input: 1, after });
+  const { outcome } = await supervisor.plan({ id: 'plan', steps: [step('a'), step('b', ['a']), step('c', ['b'])] });
+  const low = submitter(supervisor)('low', { priority: 'low' });
+  await inTime(clock, Promise.all([outcome, low]));
+  expect(began).toEqual(['plan/a', 'plan/b', 'plan/c', 'low']);
+});
+
 test('of a key the one that becomes more urgent takes the place of the one that waits', async () => {
   const clock = new SimulatedClock(START);
   const { began, actions } = work(clock);

@@ -129,3 +129,16 @@ test('what may not run costs a claim no more than a look into an index', async (
     .map(({ detail }) => detail);
   expect(plan).toEqual(['SEARCH actions USING INDEX actions_lane (lane=?)']);
 });
+
+test('a priority that is given as undefined is that of the queue', async () => {
+  const clock = new SimulatedClock(START);
+  const { began, actions } = work(clock);
+  await using supervisor = await open(clock, { actions, concurrency: 1, queues: { low: { priority: 'low' } } });
+  const handles = [
+    await supervisor.submit('plain', null, { id: 'first' }),
+    await supervisor.submit('plain', null, { id: 'low', queue: 'low', priority: undefined as never }),
+    await supervisor.submit('plain', null, { id: 'normal' }),
+  ];
+  await inTime(clock, Promise.all(handles.map(({ outcome }) => outcome)), 10);
+  expect(began.map(({ id }) => id)).toEqual(['first', 'normal', 'low']);
+});

@@ -92,17 +92,3 @@ test('a queue that there is not is refused with those that there are', async () 
   });
   await expect(supervisor.queues.resume(7 as never)).rejects.toMatchObject({ code: 'QUEUE_NOT_FOUND' });
 });
-
-test('when what kept a key is cancelled while its queue is paused, the next of the key runs at once', async () => {
-  const { began, ends, actions } = held();
-  await using supervisor = await open(new SimulatedClock(START), { actions, queues });
-  await supervisor.queues.pause('mail');
-  await supervisor.submit('work', null, { id: 'first', queue: 'mail', key: 'k' });
-  await supervisor.submit('work', null, { id: 'second', key: 'k' });
-  await settle();
-  expect(began).toEqual([]);
-  await supervisor.cancel('first');
-  await settle();
-  expect(began).toEqual(['second']);
-  ends.get('second')!();
-});

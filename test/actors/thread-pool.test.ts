@@ -426,7 +426,10 @@ test.each([
   expect(error).toMatchObject({ code });
   if (code === 'THREAD_MODULE_EXPORT') {
     expect(error).toMatchObject({ facts: { functions: ['hash', 'other'] } });
-    expect((error as Error).message).toContain('did you mean "hash"?');
+    expect((error as Error).message).toBe(
+      'The action "x": the module "./good.mjs" cannot run in a thread: ' +
+        'it must export a function "hsah" (did you mean "hash"?), but it exports these: hash, other.',
+    );
   }
   expect(existsSync(store)).toBe(false);
 });

@@ -270,7 +270,7 @@ steps:
       'plan.yaml:4:1 concurrency: expected the number of steps that may run at a time, a whole number from 1, got the number 0',
       'plan.yaml:7:5 steps[0].run: expected a shell command as text (in quotes, if YAML takes it for something else), got the number 7',
       'plan.yaml:8:5 steps[0].timeout: expected a duration such as 90s or 10m (up to 596h), got "soon"',
-      'plan.yaml:9:5 steps[0].constructor: unknown key "constructor"; expected one of id, after, estimate, timeout, retry, inputs, outputs, deadline, component, when-open, impact, reversible, summary, confidence, approval, optional, quality-floor, below-floor, fallback, undo, run, cwd, env, module, thread, input, for-each, steps',
+      'plan.yaml:9:5 steps[0].constructor: unknown key "constructor"; expected one of id, after, estimate, timeout, retry, inputs, outputs, deadline, component, when-open, impact, reversible, summary, confidence, approval, optional, queue, key, quality-floor, below-floor, fallback, undo, run, cwd, env, module, thread, input, for-each, steps',
       'plan.yaml:13:5 steps[2]: expected a step, which is a mapping, got "not a step"',
     ]);
     expect(error.facts).toMatchObject({ file: resolve('plan.yaml') });

@@ -10,10 +10,10 @@ import { summaryOf } from '../../machines/summary.ts';
 /** As measured: the second backed off for half of its time. */
 const SUMMARY = summaryOf(
   [
-    { id: 'one', after: [], startedAt: 0, settledAt: 2_000, workMs: 2_000 },
-    { id: 'two', after: [], startedAt: 0, settledAt: 4_000, workMs: 2_000 },
-    { id: 'three', after: ['one'], startedAt: 2_000, settledAt: 3_000, workMs: 1_000 },
-    { id: 'four', after: ['three'], startedAt: null, settledAt: null, workMs: 0 },
+    { id: 'one', after: [], startedAt: 0, settledAt: 2_000, workMs: 2_000, attempts: 1 },
+    { id: 'two', after: [], startedAt: 0, settledAt: 4_000, workMs: 2_000, attempts: 2 },
+    { id: 'three', after: ['one'], startedAt: 2_000, settledAt: 3_000, workMs: 1_000, attempts: 1 },
+    { id: 'four', after: ['three'], startedAt: null, settledAt: null, workMs: 0, attempts: 0 },
   ],
   2,
 );
@@ -74,13 +74,33 @@ test('a summary shows what ran beside what, what was retried, why the rest did n
 
 test('the critical path tells what each step waited, and only counts what took hardly any time', () => {
   const steps = [
-    { id: 'quick', after: [], startedAt: 0, settledAt: 5, workMs: 5 },
-    { id: 'long', after: ['quick'], startedAt: 500, settledAt: 1_500, workMs: 1_000 },
+    { id: 'quick', after: [], startedAt: 0, settledAt: 5, workMs: 5, attempts: 1 },
+    { id: 'long', after: ['quick'], startedAt: 500, settledAt: 1_500, workMs: 1_000, attempts: 1 },
   ];
   expect(pathLines(summaryOf(steps, 1)).slice(1)).toEqual([
     'critical path: long (waited 495ms, ran 1.0s), and 1 quick step',
     'most of it: long ran for 67 % of the time',
   ]);
+});
+
+test.each([
+  [1, 1_000, 960, 'critical path: a (ran 960ms)'],
+  [1, 200, 151, 'critical path: a (ran 151ms)'],
+  [1, 200, 150, 'critical path: a (ran 150ms, held up 50ms)'],
+  [1, 1_000, 940, 'critical path: a (ran 940ms, held up 60ms)'],
+  [2, 1_000, 700, 'critical path: a (ran 700ms, backed off 300ms)'],
+])(
+  'with %i attempts, what a step took longer than it worked is a back-off or overhead',
+  (attempts, settledAt, workMs, path) => {
+    const summary = summaryOf([{ id: 'a', after: [], startedAt: 0, settledAt, workMs, attempts }], 1);
+    expect(pathLines(summary)[1]).toBe(path);
+  },
+);
+
+test('what held up a step of one attempt is told of where it took most of the time, and was not a moment', () => {
+  const dominant = (settledAt: number) =>
+    pathLines(summaryOf([{ id: 'a', after: [], startedAt: 0, settledAt, workMs: 1, attempts: 1 }], 1))[2];
+  expect([dominant(50), dominant(101)]).toEqual([undefined, 'most of it: a was held up for 99 % of the time']);
 });
 
 test('beside what a step took stands what it was expected to take', () => {

@@ -135,7 +135,7 @@ describe('a function in a thread', () => {
     write('plan.json', JSON.stringify({ name: 'n', steps }));
     expect(await perdure('run', 'plan.json')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('but it exports these: told; did you mean "told"?'),
+      stderr: expect.stringContaining('(did you mean "told"?), but it exports these: told'),
     });
     expect([linesOf('log'), (await perdure('ls')).stdout]).toEqual([[], expect.not.stringContaining('n:1')]);
   });

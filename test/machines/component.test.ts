@@ -338,6 +338,42 @@ describe('a component', () => {
     expect(component.permit(true).probe).toBe(false);
   });
 
+  test('is probed by who asks before it has opened: the clock was set back', () => {
+    const component = new Stepped().open(100_000);
+    expect(component.ask(false, 100_000)).toMatchObject({ type: 'action.refused', reason: 'open' });
+    expect(component.ask(false, 99_999)).toMatchObject({ type: 'action.permitted', probe: true });
+    expect(component.state).toBe('probing');
+  });
+
+  test.each(['operational', 'open', 'probing', 'bypassed'])(
+    'that is retired while it is %s refuses nobody and opens no more, until it is configured again',
+    (state) => {
+      const component = new Stepped();
+      const { policy } = component.context;
+      if (state === 'open' || state === 'probing') component.open();
+      if (state === 'probing') component.due('openFor');
+      if (state === 'bypassed') component.command('bypass', 3);
+      component.send({ type: 'component.retire', at: 7 });
+      expect(component.told).toMatchObject(state === 'operational' ? [] : [{ status: 'operational', loss: 0, at: 7 }]);
+      for (let call = 0; call < 50; call++) component.fail(component.permit());
+      expect(component.send({ type: 'component.retire', at: 8 }).told).toEqual([]);
+      component.configure(policy, 9).open();
+    },
+  );
+
+  test('is open no longer than a new policy says, if that opens for a shorter time', () => {
+    const policyOf = (openMs: number, maxOpenMs: number) =>
+      componentPolicyOf('api', { breaker: { openMs, maxOpenMs } });
+    const component = new Stepped().open(1_000);
+    expect(component.configure(policyOf(60_000, 90_000), 2_000).dueIn).toBeUndefined();
+    expect(component.context.openUntil).toBe(61_000);
+    expect(component.configure(policyOf(30_000, 90_000), 3_000).dueIn).toBe(30_000);
+    expect(component.told).toMatchObject([{ status: 'down', openUntil: 33_000 }]);
+    expect(component.configure(policyOf(10, 100), 32_999).dueIn).toBe(10);
+    expect(component.context.openUntil).toBe(33_000);
+    expect(component.due('openFor').state).toBe('probing');
+  });
+
   test('a new policy counts at once: without a breaker it is closed, with a fallback it is no longer down', () => {
     const component = new Stepped().open();
     const policy = componentPolicyOf('api', {}, [0.2]);

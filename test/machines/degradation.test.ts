@@ -122,12 +122,15 @@ describe('the level of the whole', () => {
 });
 
 describe('the components', () => {
-  test('are started once, given new policies, and kept when they are not named any more', () => {
+  test('are started once, given new policies, and retired but kept when they are not named any more', () => {
     const whole = new Stepped({ api: {}, db: {} });
     expect(Object.keys(whole.snapshot.children)).toEqual(['component api', 'component db']);
     const { api } = componentPolicies({ api: { weight: 0.2 } });
     whole.configure({ api: api as ComponentPolicy });
-    expect(whole.sent).toMatchObject([['component api', { type: 'component.configure', policy: { weight: 0.2 } }]]);
+    expect(whole.sent).toMatchObject([
+      ['component db', { type: 'component.retire', at: 0 }],
+      ['component api', { type: 'component.configure', policy: { weight: 0.2 } }],
+    ]);
     expect(Object.keys(whole.snapshot.children)).toEqual(['component api', 'component db']);
     expect(whole.context.components['api']).toMatchObject({ weight: 0.2 });
   });

@@ -100,6 +100,14 @@ class Stepped {
     return this.send({ type: 'executor.claimed', claimed });
   }
 
+  /** Sends what the last step sends to itself. */
+  claimLater(): this {
+    const sent = this.of<{ event: ExecutorEvent }>('xstate.sendTo').find(
+      ({ event }) => event.type === 'executor.claim',
+    );
+    return sent === undefined ? this : this.send(sent.event);
+  }
+
   /** What an admitted action was let through with. */
   admitted(slot: number): ActionInput {
     const children = this.state.children as Record<string, { getSnapshot(): { context: ActionInput } } | undefined>;
@@ -152,8 +160,11 @@ describe('the executor', () => {
     expect([executor.busy, executor.claims]).toEqual([[0, 1], []]);
     executor.send(ended(0));
     expect(executor.of('putOutcome')).toMatchObject([{ id: 'a0', at: 5, result: { kind: 'ok' } }]);
-    expect([executor.busy, executor.claims.length]).toEqual([[1], 1]);
+    expect([executor.busy, executor.claims.length]).toEqual([[1], 0]);
     expect(executor.state.context.idle).toEqual([0]);
+    expect(executor.send(settled(null)).claims).toEqual([]);
+    expect(executor.effects.map(({ type }) => type)).toEqual(['announce', 'xstate.sendTo']);
+    expect(executor.claimLater().claims).toHaveLength(1);
   });
 
   test('puts aside what has no handler, and gives the slot on', () => {
@@ -173,6 +184,8 @@ describe('the executor', () => {
       { type: 'executor.tighten', ...measuresOf('healthy') },
       { type: 'executor.asked', requests: [] },
       ended(0),
+      settled(null),
+      { type: 'executor.claim' },
     ] as ExecutorEvent[]) {
       expect(executor.send(event).claims, event.type).toEqual([]);
     }
@@ -470,7 +483,8 @@ test('I4: slots are the rows that run, never more than there is room for, and no
           if (slot === undefined) continue;
           const id = String(rows.running.get(slot));
           if (step.how !== 'asks') rows.running.delete(slot);
-          if (step.how === 'ended') executor.send({ type: 'action.ended', id, slot, at: 1, result: RESULT });
+          if (step.how === 'ended')
+            executor.send({ type: 'action.ended', id, slot, at: 1, result: RESULT }).send(settled(null)).claimLater();
           else if (step.how === 'orphaned') executor.send({ type: 'action.orphaned', id, slot });
           else if (step.how === 'deferred') {
             rows.waiting += 1;

@@ -6,7 +6,7 @@ const RUNS = { numRuns: 500 };
 
 function step(id: string, startedAt: number | null, settledAt: number | null, more: Partial<MeasuredStep> = {}) {
   const workMs = startedAt === null || settledAt === null ? 0 : settledAt - startedAt;
-  return { id, after: [], startedAt, settledAt, workMs, ...more };
+  return { id, after: [], startedAt, settledAt, workMs, attempts: startedAt === null ? 0 : 1, ...more };
 }
 
 /** Whole milliseconds, so that sums are exact in any order. */
@@ -16,6 +16,7 @@ const drawnStep = fc.record({
   from: ms,
   held: ms,
   worked: fc.integer({ min: 0, max: 100 }),
+  attempts: fc.integer({ min: 1, max: 3 }),
   isTimed: fc.integer({ min: 0, max: 4 }).map((draw) => draw > 0),
 });
 const slots = fc.integer({ min: 1, max: 6 });
@@ -28,8 +29,8 @@ function afterOf(before: readonly number[], index: number): string[] {
 const anyRun = fc
   .array(drawnStep, { maxLength: 25 })
   .map((drawn) =>
-    drawn.map(({ before, from, held, worked, isTimed }, index): MeasuredStep => {
-      const times = isTimed ? step('', from, from + held) : step('', null, null);
+    drawn.map(({ before, from, held, worked, attempts, isTimed }, index): MeasuredStep => {
+      const times = isTimed ? step('', from, from + held, { attempts }) : step('', null, null);
       return { ...times, id: `s${index}`, after: afterOf(before, index), workMs: Math.round((held * worked) / 50) };
     }),
   )
@@ -84,7 +85,10 @@ describe('summaryOf', () => {
     fc.assert(
       fc.property(anyRun, slots, (steps, room) => {
         const { criticalPath, makespanMs, dominant } = summaryOf(steps, room);
-        const parts = criticalPath.flatMap(({ waitedMs, ranMs, backedOffMs }) => [waitedMs, ranMs, backedOffMs]);
+        const parts = criticalPath.flatMap(({ step: _, ...times }) => Object.values(times));
+        const attempts = new Map(steps.map((one) => [one.id, one.attempts]));
+        for (const { step: id, backedOffMs, heldUpMs } of criticalPath)
+          expect(attempts.get(id)! > 1 ? heldUpMs : backedOffMs).toBe(0);
         expect(parts.reduce((sum, part) => sum + part, 0)).toBe(makespanMs);
         expect(Math.min(0, ...parts)).toBe(0);
         expect(dominant?.ms ?? 0).toBe(Math.max(0, ...parts));
@@ -109,21 +113,21 @@ describe('summaryOf', () => {
     );
   });
 
-  test('tells of each step on the critical path what it waited, ran and backed off', () => {
+  test('tells of each step on the critical path what it waited, ran, backed off, or was held up', () => {
     const steps = [
       step('a', 100, 400),
       step('other', 100, 200),
-      step('b', 450, 1_450, { after: ['a', 'other'], workMs: 300 }),
-      step('c', 1_450, 1_500, { after: ['b'] }),
+      step('b', 450, 1_450, { after: ['a', 'other'], workMs: 300, attempts: 2 }),
+      step('c', 1_450, 1_500, { after: ['b'], workMs: 40 }),
     ];
     const summary = summaryOf(steps, 2);
     expect(summary.criticalPath).toEqual([
-      { step: 'a', waitedMs: 0, ranMs: 300, backedOffMs: 0 },
-      { step: 'b', waitedMs: 50, ranMs: 300, backedOffMs: 700 },
-      { step: 'c', waitedMs: 0, ranMs: 50, backedOffMs: 0 },
+      { step: 'a', waitedMs: 0, ranMs: 300, backedOffMs: 0, heldUpMs: 0 },
+      { step: 'b', waitedMs: 50, ranMs: 300, backedOffMs: 700, heldUpMs: 0 },
+      { step: 'c', waitedMs: 0, ranMs: 40, backedOffMs: 0, heldUpMs: 10 },
     ]);
     expect(summary.dominant).toEqual({ step: 'b', what: 'backedOff', ms: 700, share: 0.5 });
-    expect(summary).toMatchObject({ workMs: 750, spanMs: 650, makespanMs: 1_400, atOnce: 2, slots: 2 });
+    expect(summary).toMatchObject({ workMs: 740, spanMs: 640, makespanMs: 1_400, atOnce: 2, slots: 2 });
   });
 
   test('passes through what took no time: who comes after it waited for what it waited for', () => {
