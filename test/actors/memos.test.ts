@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
@@ -332,8 +332,9 @@ test('a crash between the turns that look up steps, or while their files are rea
 test('files that are read for a plan that is retried or amended meanwhile are read again', async () => {
   const folder = tempFolder();
   writeFileSync(join(folder, 'a'), 'old');
-  // Still being read when the other has been.
-  writeFileSync(join(folder, 'b'), Buffer.alloc(16 * 1024 * 1024));
+  // Still being read when the other has been, for long enough.
+  writeFileSync(join(folder, 'b'), '');
+  truncateSync(join(folder, 'b'), 128 * 2 ** 20);
   const { supervisor, run } = await setUp();
   const step: StepOptions = { id: 'a', action: 'double', input: { n: 1 }, memo: { files: ['a', 'b'], folder } };
   expect((await run([step])).ran).toEqual(['a']);
