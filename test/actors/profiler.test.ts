@@ -32,7 +32,7 @@ function timed(clock: SimulatedClock) {
   });
 }
 
-test('at first it samples, and has measured nothing', async () => {
+test('S51: at first it samples, and has measured nothing', async () => {
   await using supervisor = await open(new SimulatedClock(START), { actions });
   expect(supervisor.profiler.currentMode).toBe('sampling');
   expect(supervisor.profiler.report()).toMatchObject({
@@ -46,7 +46,7 @@ test('at first it samples, and has measured nothing', async () => {
   });
 });
 
-test('a function that is wrapped gives what it gave, is counted once a call, and what it throws is thrown and counted', async () => {
+test('S52, S54: a function that is wrapped gives what it gave, is counted once a call, and what it throws is thrown and counted', async () => {
   await using supervisor = await open(new SimulatedClock(START), { actions });
   const { profiler } = supervisor;
   const double = profiler.wrap('double', (n: number) => n * 2);
@@ -92,7 +92,7 @@ test('a promise that nobody waits for is still an unhandled rejection', async ()
   expect(await told).toMatchObject({ message: 'unseen' });
 });
 
-test('a span that is begun and ended by hand counts once, and takes time', async () => {
+test('S53: a span that is begun and ended by hand counts once, and takes time', async () => {
   const clock = new SimulatedClock(START);
   await using supervisor = await open(clock, { actions });
   const span = supervisor.profiler.span('by hand');
@@ -279,7 +279,7 @@ test('of a run of a plan its critical path is told, and a step that has become s
   );
 }, 20_000);
 
-test('a million spans leave as little behind as a thousand, and what it costs is told', async () => {
+test('H37: a million spans leave as little behind as a thousand, and what it costs is told', async () => {
   await using supervisor = await open(new SimulatedClock(START), {
     actions,
     profiler: 'full',

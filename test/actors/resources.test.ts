@@ -33,7 +33,7 @@ async function sampleTwice({ resources }: Awaited<ReturnType<typeof open>>): Pro
   await resources.now();
 }
 
-test('nothing has been sampled at the start, and one sample says what there is and what it cost', async () => {
+test('S55, S56, S57: nothing has been sampled at the start, and one sample says what there is and what it cost', async () => {
   const supervisor = await open();
   expect(supervisor.resources.history('memory')).toEqual([]);
   const { resources, admission, limit, cost } = await supervisor.resources.now();

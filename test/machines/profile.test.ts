@@ -81,7 +81,7 @@ test('times of their own add up to the time of the outermost, also of what calls
   );
 });
 
-test('what is under way has neither gone well nor failed', () => {
+test('H37: what is under way has neither gone well nor failed', () => {
   const profile = new Profile();
   const node = profile.at(undefined, 'work');
   profile.begin(node);

@@ -59,7 +59,7 @@ test('it is the same after it was stored', () => {
   );
 });
 
-test('a million values take no more room than their range needs, and p95 is within 2 %', () => {
+test('H37: a million values take no more room than their range needs, and p95 is within 2 %', () => {
   const sketch = new Sketch();
   const values = new Float64Array(1_000_000);
   let seed = 1;

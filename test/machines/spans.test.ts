@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OpenSpan, type EndedSpan } from '../../machines/spans.ts';
 
-test('of spans that lie in each other one at a time, the times of their own add up to the length of the outermost', () => {
+test('H37: of spans that lie in each other one at a time, the times of their own add up to the length of the outermost', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(1_000)), { maxLength: 100 }), (steps) => {
       let now = 0;

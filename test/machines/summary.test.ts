@@ -66,7 +66,7 @@ function longestChain(steps: readonly MeasuredStep[]): number {
 }
 
 describe('summaryOf', () => {
-  test('never tells of a speed-up beyond min(slots, work / span), whatever was measured', () => {
+  test('H32: never tells of a speed-up beyond min(slots, work / span), whatever was measured', () => {
     fc.assert(
       fc.property(anyRun, slots, (steps, room) => {
         const { speedUp, bound, efficiency, utilisation, spanMs, makespanMs, slots: had } = summaryOf(steps, room);

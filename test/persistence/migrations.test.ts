@@ -113,7 +113,7 @@ describe('a tree deep in which one machine is older', () => {
     ],
   };
 
-  test('is taken to the present one step by step, under its new name, with references and values, and the past stays', async () => {
+  test('H36: is taken to the present one step by step, under its new name, with references and values, and the past stays', async () => {
     const store = tempStore();
     const old = await open(threeLevels(leaf('leaf', undefined)), store);
     await old.send({ type: 'shut' }, { to: 'mid/leaf' });

@@ -123,7 +123,7 @@ test('property: rings each timer once, at its due time and never before, in due 
   );
 });
 
-test('fires late timers at restart in the order in which they were due', async () => {
+test('H35: fires late timers at restart in the order in which they were due', async () => {
   const [store, clock] = [tempStore(), new SimulatedClock()];
   const a = await createDurableActor(bell, { store, clock });
   for (const [name, delay] of [
