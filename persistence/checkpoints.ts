@@ -3,6 +3,7 @@
  *
  * G1  Kept are all of the last hour, then the newest of each hour for a day, then the newest of each day for a month.
  * G2  Pinned ones are kept for ever, and the newest two are kept whatever the limits say.
+ * G3  The one that somebody goes back to is not forgotten meanwhile: the name of what was there before would push it out.
  */
 import { PerdureError } from '../errors.ts';
 import type { Statements, TurnName } from './rows.ts';
@@ -80,6 +81,7 @@ export class Checkpoints {
   readonly #limits: Required<CheckpointLimits>;
   /** Up to here they were looked at. */
   #lookedAt = 0;
+  #spared: number | undefined;
 
   constructor(statements: Statements, limits: CheckpointLimits | undefined) {
     this.#statements = statements;
@@ -95,6 +97,11 @@ export class Checkpoints {
            detail = coalesce(detail, excluded.detail), pinned = max(pinned, excluded.pinned)`,
       )
       .run(turn, at, reason, label ?? null, detail ?? null, pinned ? 1 : 0);
+  }
+
+  /** G3. Until another one is spared: it can be gone back to again. */
+  spare(turn: number): void {
+    this.#spared = turn;
   }
 
   /** The newest; 0 when there is none. */
@@ -137,8 +144,9 @@ export class Checkpoints {
     return forgotten;
   }
 
-  /** G1, G2. */
+  /** G1, G2, G3. */
   #forget(one: Named, now: number): Forgotten | undefined {
+    if (one.turn === this.#spared) return undefined;
     const newer = this.#statements
       .of(`select turn, at from checkpoints where turn > ? order by turn limit ${ALWAYS}`)
       .all(one.turn) as Named[];

@@ -118,6 +118,11 @@ export class Versions {
     if (this.#limits === undefined) this.#sayKept();
   }
 
+  /** Somebody wants to go back to this turn: it does not lose its name in time until another one is wanted. */
+  spare(turn: number): void {
+    this.#checkpoints.spare(turn);
+  }
+
   /** A name was taken away, in the turn `present`. */
   unnamed(turn: number, present: number): void {
     this.#lookAtForgotten({ turn, next: this.#checkpoints.after(turn)?.turn }, present);

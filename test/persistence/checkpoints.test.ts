@@ -5,6 +5,7 @@ import { assign, setup } from 'xstate';
 import { describe, expect, test } from 'vitest';
 import { createDurableActor } from '../../persistence/create.ts';
 import { checkpointLimits, Checkpoints, outlives, type CheckpointLimits } from '../../persistence/checkpoints.ts';
+import { restoreAsleep } from '../../persistence/restore-asleep.ts';
 import { Statements } from '../../persistence/rows.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
@@ -119,12 +120,46 @@ test('a pinned one stays for ever, until it is not pinned any more', async () =>
   }
   expect(turns()).toHaveLength(3);
   expect(turns()[0]).toBe(first);
-  expect(await durable.restore(first)).toMatchObject({ from: first });
+  const { before } = await durable.restore(first);
   expect(durable.getSnapshot().context.n).toBe(1);
+  // The last one that was restored is not forgotten either.
+  await durable.restore(before);
   expect(rows.pinTurn(first, false)).toBe(true);
   for (let n = 0; n < 40; n++) await durable.send({ type: 'add' });
   expect(turns()).not.toContain(first);
   expect(rows.pinTurn(first, true)).toBe(false);
+});
+
+describe('a checkpoint that is listed can be restored, also', () => {
+  const names = async (clock: SimulatedClock, keepAtMost: number, waits: readonly number[]) => {
+    const store = quickStore();
+    const durable = await createDurableActor(counter, { store, clock, checkpoints: { keepAtMost } });
+    for (const wait of waits) {
+      durable.store.rows.nameTurn({ at: clock.now(), reason: 'test' });
+      await durable.send({ type: 'add' });
+      await clock.advance(wait);
+    }
+    const listed = durable.store.rows.all<{ turn: number }>('select turn from checkpoints order by turn');
+    return { durable, store, listed: listed.map(({ turn }) => turn) };
+  };
+
+  test.each([
+    ['when the name of what was before is one too many', 5, [0, 0, 0, 0, 0, 0, 0]],
+    ['when no more than two are kept', 2, [0, 0]],
+    ['when its period has a newer one, and the hour has passed', 1_000, [600_000, 600_000, 2 * HOUR]],
+  ])('%s', async (_, keepAtMost, waits) => {
+    const clock = new SimulatedClock(DAY / 2);
+    const { durable, store, listed } = await names(clock, keepAtMost, waits);
+    const first = listed[0] as number;
+    for (let n = 0; n < 3; n++) expect(await durable.restore(first)).toMatchObject({ from: first });
+    expect(durable.getSnapshot().context.n).toBe(waits.length - listed.length + 1);
+    await durable.close();
+
+    const asleep = Store.open(store, { clock, checkpoints: { keepAtMost } });
+    const oldest = asleep.rows.get<{ turn: number }>('select min(turn) as turn from checkpoints');
+    await restoreAsleep(asleep, 'main', oldest?.turn as number);
+    asleep.close();
+  });
 });
 
 test('a name that is taken away frees what only it kept', async () => {
