@@ -31,6 +31,8 @@ const CHECKPOINTS = 32;
 const STEP = 32;
 /** Past every turn. */
 const ALL = Number.MAX_SAFE_INTEGER;
+/** What the table `kept` says while history is kept. */
+export const KEEPS_ALL = ALL;
 
 /** Ends of versions that are to be looked at: after one turn, up to another. */
 interface Range {
