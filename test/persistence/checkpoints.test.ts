@@ -104,6 +104,23 @@ test('in 40 days of a checkpoint every ten minutes there are never more than the
   await durable.restore(newest.turn);
 });
 
+test.each([0, 1, 20])('%i checkpoints of a clock that was ahead do not keep what came after them', async (ahead) => {
+  const clock = new SimulatedClock(10 * DAY);
+  await using durable = await createDurableActor(counter, { store: quickStore(), clock, durability: 'process-crash' });
+  const { rows } = durable.store;
+  const name = (at: number) => {
+    rows.nameTurn({ at, reason: 'test' });
+    return durable.send({ type: 'add' });
+  };
+  for (let n = 0; n < ahead; n++) await name(clock.now() + (365 + n) * DAY);
+  for (let n = 0; n < 12 * 24 * 3; n++) {
+    await clock.advance(300_000);
+    await name(clock.now());
+  }
+  const kept = rows.get<{ n: number }>('select count(*) as n from checkpoints where at <= ?', clock.now())?.n;
+  expect(kept).toBeLessThanOrEqual(12 + 24 + 3 + 8);
+});
+
 test('a pinned one stays for ever, until it is not pinned any more', async () => {
   const clock = new SimulatedClock(0);
   await using durable = await createDurableActor(counter, { store: quickStore(), clock });
@@ -201,6 +218,14 @@ describe('limits that make no sense are refused:', () => {
     const path = quickStore();
     expect(() => Store.open(path, { checkpoints })).toThrow(
       expect.objectContaining({ code: 'OPTIONS_INVALID', facts: { option: `checkpoints.${option}` } }) as Error,
+    );
+    Store.open(path).close();
+  });
+
+  test.each([null, 5, 'day', [], { x: 1 }, { keepAtMost: 5, dailyMS: 1 }])('%j', (checkpoints) => {
+    const path = quickStore();
+    expect(() => Store.open(path, { checkpoints: checkpoints as never })).toThrow(
+      expect.objectContaining({ code: 'OPTIONS_INVALID', facts: { option: 'checkpoints' } }) as Error,
     );
     Store.open(path).close();
   });
