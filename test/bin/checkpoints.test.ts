@@ -196,3 +196,17 @@ test('without an owner nothing is forgotten but by the limits of the last one, a
     await next.close();
   }
 });
+
+test('a checkpoint of which the row is damaged does not hide the others', async () => {
+  const supervisor = await open();
+  await supervisor.checkpoints.create({ label: 'odd' });
+  await supervisor.checkpoints.create({ label: 'even' });
+  await supervisor.close();
+  const db = new Database(join(folder, 'work.db'));
+  db.exec(`update checkpoints set at = 9000000000000000, detail = '{' where label = 'odd'`);
+  db.close();
+  const { code, stdout } = await perdure('checkpoints');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\d+ +9000000000000000 +request +odd\b/);
+  expect(stdout).toContain('even');
+});
