@@ -113,8 +113,19 @@ export function readCheckpoint(rows: Reader, id: string): Checkpoint {
 }
 
 function infoOf({ turn, at, reason, label, detail, pinned }: CheckpointRow): CheckpointInfo {
-  const { tasks = [], plans = [] } = (detail === null ? {} : JSON.parse(detail)) as Partial<CheckpointProgress>;
-  return { id: String(turn), turn, at, reason, label, isPinned: pinned === 1, tasks, plans };
+  return { id: String(turn), turn, at, reason, label, isPinned: pinned === 1, ...progressOf(detail) };
+}
+
+/** It is only shown: a damaged one must keep nobody from going back. */
+function progressOf(detail: string | null): CheckpointProgress {
+  let known: unknown;
+  try {
+    known = JSON.parse(detail ?? '{}');
+  } catch {
+    known = {};
+  }
+  const { tasks, plans } = (known ?? {}) as Partial<CheckpointProgress>;
+  return { tasks: Array.isArray(tasks) ? tasks : [], plans: Array.isArray(plans) ? plans : [] };
 }
 
 function withShare(plan: CheckpointPlan, { total, done }: { total: number; done: number }): CheckpointPlanProgress {

@@ -1,5 +1,5 @@
 /** The table of what a host wants to find again in every checkpoint: one row, JSON, sealed as the store's option `sealing` says. */
-import { PerdureError } from '../errors.ts';
+import { isPerdureError, PerdureError } from '../errors.ts';
 import { isObject, shown } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
@@ -38,7 +38,16 @@ export function sealedVariables(rows: Pick<Rows, 'seal'>, text: string): string 
 /** The variables of a row; none where it could not be unsealed, from beside a store. */
 export function variablesOf(rows: Pick<Rows, 'unseal'>, row: { readonly text: string } | undefined): Variables {
   if (row === undefined) return {};
-  return fromText(isSealed(row.text) ? rows.unseal(row.text, BINDING) : row.text) as Variables;
+  try {
+    return fromText(isSealed(row.text) ? rows.unseal(row.text, BINDING) : row.text) as Variables;
+  } catch (cause) {
+    if (!isPerdureError(cause, 'ROW_CORRUPT')) throw cause;
+    throw new PerdureError(
+      'ROW_CORRUPT',
+      'The variables of a checkpoint cannot be read, for their row was damaged: go back to another checkpoint, or set them again.',
+      { facts: { table: 'checkpoint_variables' }, cause },
+    );
+  }
 }
 
 export function putVariables(rows: Rows, text: string): void {

@@ -109,6 +109,8 @@ export class SupervisorCheckpoints {
     const { restorer, newId, send } = this.#host;
     const request = newId();
     const outcome = restorer.outcome(request);
+    // The commit of the request may be one that forgets.
+    this.#store.commits.versions.spare(turn);
     try {
       await send({ type: 'supervisor.restore', turn, force, request });
     } catch (error) {

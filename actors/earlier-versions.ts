@@ -3,6 +3,7 @@
  * states of the supervisor, the executor, the checkpoint and of actions that were under way. Before version 2 there was no gate,
  * no component, no undoing, one nameless fallback and no error budget, and a checkpoint could not be gone back to.
  */
+import { PerdureError } from '../errors.ts';
 import type { ActionContext } from '../machines/action-state.ts';
 import type { ActionPolicy, StoredPolicy } from '../machines/action-policy.ts';
 import { budgetPolicy } from '../machines/budget-policy.ts';
@@ -11,6 +12,7 @@ import { NO_OUTCOMES } from '../machines/calibration.ts';
 import { fingerprintOf } from '../machines/fingerprint.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import type { Risk } from '../machines/risk.ts';
+import { isObject } from '../machines/option-keys.ts';
 import { DEFAULT_THRESHOLDS } from '../machines/thresholds.ts';
 import type { MigrationStep, Migrations, StoredState } from '../persistence/migrations.ts';
 
@@ -43,8 +45,26 @@ function completed({ retry, timeoutMs, hasFallback }: FirstPolicy): ActionPolicy
 
 /** The policy of a row, also of one that an earlier version wrote. */
 export function policyOfText(text: string): StoredPolicy {
-  const policy = JSON.parse(text) as StoredPolicy | FirstPolicy;
+  let policy: unknown;
+  let cause: unknown;
+  try {
+    policy = JSON.parse(text);
+  } catch (error) {
+    cause = error;
+  }
+  if (!isPolicy(policy))
+    throw new PerdureError(
+      'ROW_CORRUPT',
+      'The stored policy of an action or a step cannot be read: its row was damaged.',
+      {
+        cause,
+      },
+    );
   return 'risk' in policy ? policy : { ...completed(policy), risk: RISK };
+}
+
+function isPolicy(value: unknown): value is StoredPolicy | FirstPolicy {
+  return isObject(value) && 'retry' in value;
 }
 
 type FirstAction = Pick<ActionContext, 'id' | 'slot' | 'attempt' | 'backOffMs' | 'retryable' | 'roll' | 'at'> & {

@@ -7,11 +7,11 @@ import { hasSupervisor, refuseOlderTable, type StoreReader } from './store-reade
 /** Commands go to this tree. */
 export const TREE = 'main';
 
-/** Does it as the owner, when nobody is; undefined when somebody owns the store, who is to be asked. */
+/** Does it as the owner, when nobody is, and keeps what the last one kept; undefined when somebody owns the store, who is to be asked. */
 export async function whenFree<T>(path: string, act: (store: Store) => Promise<T>): Promise<T | undefined> {
   let store: Store;
   try {
-    store = Store.open(path);
+    store = Store.openAsBefore(path);
   } catch (error) {
     if (isPerdureError(error, 'STORE_OWNED')) return undefined;
     throw error;

@@ -28,7 +28,7 @@ function textOf(checkpoints: readonly CheckpointInfo[], store: string): string[]
   if (checkpoints.length === 0) return [`no checkpoints in ${store}`];
   return textTable(checkpoints, [
     { title: 'id', of: ({ id }) => id, align: 'right' },
-    { title: 'at', of: ({ at }) => new Date(at).toISOString() },
+    { title: 'at', of: ({ at }) => timeText(at) },
     { title: 'reason', of: ({ reason }) => reason },
     { title: 'label', of: ({ label }) => label ?? '' },
     { title: 'kept', of: ({ isPinned }) => (isPinned ? 'pinned' : '') },
@@ -39,6 +39,12 @@ function textOf(checkpoints: readonly CheckpointInfo[], store: string): string[]
         plans.map(({ id, unsettled }) => `${id}${unsettled === null ? '' : `, ${unsettled} to do`}`).join('; '),
     },
   ]);
+}
+
+/** A damaged time is shown as the number that it is. */
+function timeText(at: number): string {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? String(at) : time.toISOString();
 }
 
 export interface CheckpointTakeOptions extends RemoteOptions {

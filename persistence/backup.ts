@@ -5,11 +5,12 @@
  * What is copied is brought to the disk as the copy grows: the log of the store would wait behind all of it at the end.
  */
 import Database from 'better-sqlite3';
-import { existsSync, linkSync, rmSync } from 'node:fs';
+import { existsSync, linkSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import { markCopy } from './copies.ts';
+import { beginCopy, endCopy, removeLeftovers } from './leftover-copies.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
 
 /** Options of {@link Store.backup}. */
@@ -35,7 +36,6 @@ export interface BackupSource {
 /** Makes something else of a copy that is nobody's yet, before it gets its name. */
 export type ChangeCopy = (db: Db) => Promise<void>;
 
-let copies = 0;
 /** Pages written between two waits for the disk: few, so that a wait is short. */
 const SYNC_EVERY = 512;
 
@@ -53,11 +53,11 @@ export async function backUp(
     throw new PerdureError('OPTIONS_INVALID', `pages is a whole number from 1; got ${pages}.`, { facts: { pages } });
   }
   refuseTaken(target);
-  // Another name each time: two copies to one target must not write one file.
-  const partial = `${target}-partial-${process.pid}-${(copies += 1)}`;
+  const partial = beginCopy(target);
   let writing: Written | undefined;
   try {
     signal?.throwIfAborted();
+    removeLeftovers(target);
     // A copy is as private as a store.
     writing = new Written(await open(partial, 'a', 0o600));
     const { reached } = writing;
@@ -79,7 +79,7 @@ export async function backUp(
     throw failed(target, sqliteError(cause, target).message, cause);
   } finally {
     await writing?.close();
-    for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${partial}${end}`, { force: true });
+    endCopy(partial);
   }
   const folder = new Written(await open(dirname(target), 'r'));
   await folder.end();

@@ -3,6 +3,7 @@
  *
  * G1  Kept are all of the last hour, then the newest of each hour for a day, then the newest of each day for a month.
  * G2  Pinned ones are kept for ever, and the newest two are kept whatever the limits say.
+ * G3  The one that somebody goes back to is not forgotten meanwhile: the name of what was there before would push it out.
  */
 import { PerdureError } from '../errors.ts';
 import type { Statements, TurnName } from './rows.ts';
@@ -40,6 +41,7 @@ export interface Forgotten {
 
 /** The limits with their defaults. Throws OPTIONS_INVALID. */
 export function checkpointLimits(limits: CheckpointLimits = {}): Required<CheckpointLimits> {
+  refuseOthers(limits);
   const all = {
     allMs: limits.allMs ?? DEFAULTS.allMs,
     hourlyMs: limits.hourlyMs ?? DEFAULTS.hourlyMs,
@@ -56,6 +58,17 @@ export function checkpointLimits(limits: CheckpointLimits = {}): Required<Checkp
   if (allMs > hourlyMs) throw invalid('hourlyMs', `is at least allMs (${allMs})`, hourlyMs);
   if (hourlyMs > dailyMs) throw invalid('dailyMs', `is at least hourlyMs (${hourlyMs})`, dailyMs);
   return all;
+}
+
+function refuseOthers(limits: unknown): void {
+  const isObject = typeof limits === 'object' && limits !== null && !Array.isArray(limits);
+  const unknown = isObject ? Object.keys(limits).find((name) => !Object.hasOwn(DEFAULTS, name)) : undefined;
+  if (isObject && unknown === undefined) return;
+  const names = Object.keys(DEFAULTS).join(', ');
+  const got = isObject ? `"${unknown}"` : Array.isArray(limits) ? 'an array' : String(limits);
+  throw new PerdureError('OPTIONS_INVALID', `\`checkpoints\` is an object of some of ${names}; got ${got}.`, {
+    facts: { option: 'checkpoints' },
+  });
 }
 
 function invalid(name: string, expected: string, value: unknown): PerdureError {
@@ -80,6 +93,7 @@ export class Checkpoints {
   readonly #limits: Required<CheckpointLimits>;
   /** Up to here they were looked at. */
   #lookedAt = 0;
+  #spared: number | undefined;
 
   constructor(statements: Statements, limits: CheckpointLimits | undefined) {
     this.#statements = statements;
@@ -95,6 +109,11 @@ export class Checkpoints {
            detail = coalesce(detail, excluded.detail), pinned = max(pinned, excluded.pinned)`,
       )
       .run(turn, at, reason, label ?? null, detail ?? null, pinned ? 1 : 0);
+  }
+
+  /** G3. Until another one is spared: it can be gone back to again. */
+  spare(turn: number): void {
+    this.#spared = turn;
   }
 
   /** The newest; 0 when there is none. */
@@ -121,11 +140,12 @@ export class Checkpoints {
   /** Looks at some of those that are older than the time in which all are kept. */
   forgetOld(now: number, most = LOOKED_AT): Forgotten[] {
     const forgotten: Forgotten[] = [];
+    // One of a time to come (the clock was ahead) says nothing of how old those after it are.
     const find = this.#statements.of(
-      'select turn, at from checkpoints where pinned = 0 and turn > ? order by turn limit 1',
+      'select turn, at from checkpoints where pinned = 0 and turn > ? and at <= ? order by turn limit 1',
     );
     for (let left = most; left > 0; left--) {
-      const one = find.get(this.#lookedAt) as Named | undefined;
+      const one = find.get(this.#lookedAt, now) as Named | undefined;
       if (one === undefined || now - one.at < this.#limits.allMs) {
         this.#lookedAt = 0;
         break;
@@ -137,8 +157,9 @@ export class Checkpoints {
     return forgotten;
   }
 
-  /** G1, G2. */
+  /** G1, G2, G3. */
   #forget(one: Named, now: number): Forgotten | undefined {
+    if (one.turn === this.#spared) return undefined;
     const newer = this.#statements
       .of(`select turn, at from checkpoints where turn > ? order by turn limit ${ALWAYS}`)
       .all(one.turn) as Named[];

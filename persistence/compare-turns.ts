@@ -6,9 +6,10 @@
  * C3  What is shown is redacted as the history is, and cut.
  */
 import { bindingOf, type ActorRow } from './actor-rows.ts';
-import { at, differences } from './json-difference.ts';
+import { differences } from './json-difference.ts';
 import type { Payloads } from './payloads.ts';
 import type { Statements } from './rows.ts';
+import { shownAt, shownState } from './shown-state.ts';
 import { assertKept, storedTree } from './time-travel.ts';
 import { columnsOf, keyOf, rolledBackTables } from './versioned-tables.ts';
 
@@ -126,21 +127,23 @@ function compareActor(source: ComparisonSource, before: Side, after: Side, id: n
     return { kind: 'actor', change: old === undefined ? 'added' : 'removed', actor, paths: [], more: 0 };
   }
   if (old.from_turn === now.from_turn) return undefined;
-  const [was, is] = [stateOf(source, old), stateOf(source, now)];
-  const [wasShown, isShown] = [source.payloads.shown(was), source.payloads.shown(is)];
+  const { payloads } = source;
+  const texts = [textOf(payloads, old), textOf(payloads, now)] as const;
+  const [was, is] = [JSON.parse(texts[0]) as unknown, JSON.parse(texts[1]) as unknown];
+  const [wasShown, isShown] = [shownState(payloads, texts[0]), shownState(payloads, texts[1])];
   const paths: ChangedPath[] = [];
   let count = 0;
   for (const { path } of differences(was, is)) {
     if ((count += 1) > PATHS) continue;
-    paths.push({ path, before: cut(at(wasShown, path)), after: cut(at(isShown, path)) });
+    const shown = payloads.shownText(path);
+    paths.push({ path: shown, before: cut(shownAt(was, wasShown, path)), after: cut(shownAt(is, isShown, path)) });
   }
   if (count === 0) return undefined;
   return { kind: 'actor', change: 'changed', actor, paths, more: Math.max(0, count - PATHS) };
 }
 
-function stateOf({ payloads }: ComparisonSource, row: ActorRow): unknown {
-  const text = payloads.unseal(row.snapshot, () => bindingOf(row, row.attempt, row.from_turn));
-  return JSON.parse(payloads.secrets.redactText(text));
+function textOf(payloads: Payloads, row: ActorRow): string {
+  return payloads.unseal(row.snapshot, () => bindingOf(row, row.attempt, row.from_turn));
 }
 
 function cut(value: unknown): unknown {

@@ -671,6 +671,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
       const tables = this.#tablesOf(options);
       const now = { turn: this.#commits.turn, at: clock.now() };
       const detail = JSON.stringify({ to: turn });
+      versions.spare(turn);
       versions.name(now.turn - 1, [{ at: now.at, reason: 'restore', detail }], now.at);
       const generation = goBack(statements, payloads, { tree, turn, tables }, now);
       this.#options = { ...before, generation, restored: now.turn };

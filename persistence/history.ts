@@ -72,6 +72,8 @@ const TURN_LIMIT = 65_536;
 const CHANGED_LIMIT = 1_000;
 /** Rows read in one go. */
 const PAGE = 128;
+/** The causes of a turn of nobody's tree. It is never sealed: whoever commits one need not have the keys. */
+const NOTHING = '[]';
 /** References are kept as they are written, and never resolved. */
 const NO_REFS: Refs = {
   idOf: () => 0,
@@ -119,7 +121,7 @@ export class History {
       if (one.participant.id === '') continue;
       text += `${text === '' ? '[' : ','}${this.#causeText(one, text.length)}`;
     }
-    const causes = this.#payloads.seal(text === '' ? '[]' : `${text}]`, () => `turn ${turn}`);
+    const causes = text === '' ? NOTHING : this.#payloads.seal(`${text}]`, () => `turn ${turn}`);
     const changed = this.#changed.size === 0 ? '[]' : JSON.stringify([...this.#changed]);
     const now = this.#clock.now();
     const { at, nth, total } = this.#versions.add(turn, now, bytes + causes.length + changed.length);
@@ -184,7 +186,7 @@ export async function* readHistory(
       .all(next, source.turn, PAGE) as TurnRow[];
     for (const row of rows) {
       next = row.turn + 1;
-      const causes = source.payloads.unseal(row.causes, () => `turn ${row.turn}`);
+      const causes = row.causes === NOTHING ? NOTHING : source.payloads.unseal(row.causes, () => `turn ${row.turn}`);
       if (!causes.includes(name) && !row.changed.includes(name)) continue;
       const record = recordOf({ ...row, causes });
       if (tree === undefined || concerns(record, tree)) yield record;

@@ -21,15 +21,19 @@ export function* differences(before: unknown, after: unknown, path = ''): Iterab
 /** What is at a place; undefined where nothing is. */
 export function at(value: unknown, path: string): unknown {
   let found = value;
-  for (const part of path.split('/').slice(1)) {
-    found = isBranch(found) ? own(found, part.replaceAll('~1', '/').replaceAll('~0', '~')) : undefined;
-  }
+  for (const step of steps(path)) found = isBranch(found) ? own(found, step) : undefined;
   return found;
+}
+
+/** The keys on the way to a place. */
+export function steps(path: string): string[] {
+  const parts = path.split('/').slice(1);
+  return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 type Branch = Readonly<Record<string, unknown>>;
 
-function isBranch(value: unknown): value is Branch {
+export function isBranch(value: unknown): value is Branch {
   return typeof value === 'object' && value !== null;
 }
 

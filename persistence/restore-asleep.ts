@@ -23,6 +23,7 @@ export async function restoreAsleep(
     statements.of('savepoint asleep').run();
     try {
       const now = { turn: commits.turn, at: clock.now() };
+      versions.spare(turn);
       versions.name(now.turn - 1, [{ at: now.at, reason: 'restore', detail: JSON.stringify({ to: turn }) }], now.at);
       goBack(statements, payloads, { tree, turn, tables: rolledBackTables(statements).filter(tables) }, now);
     } catch (error) {

@@ -23,6 +23,7 @@ import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './ou
 import type { Migrations } from './migrations.ts';
 import { describeDamage } from './log-check.ts';
 import { Payloads, type PayloadOptions } from './payloads.ts';
+import { lastRetention, rememberRetention, type Retention } from './retention.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
 import { sqliteError, type Durability } from './sqlite.ts';
@@ -76,6 +77,12 @@ export interface DeadLetter {
   readonly at: number;
 }
 
+/** What is kept how long, and how the next one who opens the store is told. */
+interface Keeping {
+  readonly retention: Retention;
+  readonly remember: () => void;
+}
+
 /** One SQLite file and its one owner. `Store` alone is a store of any machines. */
 // oxlint-disable-next-line typescript/no-explicit-any -- Machines stand on both sides of `open`, so nothing else takes all stores.
 export class Store<TMachines extends Machines = any> implements AsyncDisposable {
@@ -95,11 +102,31 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     path: string,
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
+    return Store.#open<TMachines>(path, options, (file) => {
+      const { history, checkpoints, dedupeForMs } = options;
+      const retention = { history: history === true ? {} : history || undefined, checkpoints, dedupeForMs };
+      return { retention, remember: () => rememberRetention(file.statements, retention) };
+    });
+  }
+
+  /**
+   * Opens a store to do one thing in it, on behalf of its host: history, checkpoints and accepted message ids are kept as long as
+   * the last owner said. Throws what {@link Store.open} throws.
+   */
+  static openAsBefore(path: string): Store {
+    return Store.#open(path, {}, (file) => ({ retention: lastRetention(file.statements), remember: () => {} }));
+  }
+
+  static #open<TMachines extends Machines>(
+    path: string,
+    options: StoreWithTreesOptions<TMachines>,
+    keeping: (file: StoreFile) => Keeping,
+  ): Store<TMachines> {
     const { newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
     const clock = options.clock === undefined ? systemClock : inWholeMs(options.clock);
     const file = new StoreFile(path, { clock, newId, durability });
     try {
-      return new Store<TMachines>(file, clock, options);
+      return new Store<TMachines>(file, clock, options, keeping(file));
     } catch (error) {
       // Nobody gets hold of this store, so nobody else could let go of the file.
       file.close();
@@ -107,23 +134,29 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     }
   }
 
-  private constructor(file: StoreFile, clock: Clock, options: StoreWithTreesOptions<TMachines>) {
+  private constructor(
+    file: StoreFile,
+    clock: Clock,
+    options: StoreWithTreesOptions<TMachines>,
+    { retention, remember }: Keeping,
+  ) {
     this.#file = file;
     const { statements, damage } = file;
     this.onDamage = checkedOnDamage(options.onDamage ?? 'row');
-    const limits = options.history === true ? {} : options.history === false ? undefined : options.history;
-    const versions = (this.#versions = new Versions(statements, limits, options.checkpoints));
+    const { history: limits, checkpoints, dedupeForMs } = retention;
+    const versions = (this.#versions = new Versions(statements, limits, checkpoints));
     const payloads = new Payloads(options);
     this.commits = new Commits(file, {
       clock,
       payloads,
-      dedupeForMs: options.dedupeForMs,
+      dedupeForMs,
       onCommit: options.onCommit,
       versions,
       history: limits === undefined ? undefined : new History(statements, clock, versions, payloads),
       onReopen: () => this.#reopened(),
     });
     versions.keep();
+    remember();
     if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
     this.#trees = new Trees(this, options.machines ?? {}, options, options);
     this.#commands = new Commands(this.commits, {

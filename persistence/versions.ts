@@ -31,6 +31,8 @@ const CHECKPOINTS = 32;
 const STEP = 32;
 /** Past every turn. */
 const ALL = Number.MAX_SAFE_INTEGER;
+/** What the table `kept` says while history is kept. */
+export const KEEPS_ALL = ALL;
 
 /** Ends of versions that are to be looked at: after one turn, up to another. */
 interface Range {
@@ -116,6 +118,11 @@ export class Versions {
       this.#lookAtForgotten(gone, turn);
     }
     if (this.#limits === undefined) this.#sayKept();
+  }
+
+  /** Somebody wants to go back to this turn: it does not lose its name in time until another one is wanted. */
+  spare(turn: number): void {
+    this.#checkpoints.spare(turn);
   }
 
   /** A name was taken away, in the turn `present`. */

@@ -204,6 +204,26 @@ test('a checkpoint is found by its id, its label or as the latest, pinned, let g
   }
 });
 
+test('what is damaged of a checkpoint that is only shown keeps nobody from the list, and variables that are tell so', async () => {
+  const supervisor = await start();
+  const { checkpoints } = supervisor;
+  await checkpoints.set({ phase: 1 });
+  const a = await checkpoints.create({ label: 'broken' });
+  await checkpoints.set({ phase: 2 });
+  const b = await checkpoints.create({ label: 'whole' });
+  const { rows } = supervisor.durable.store;
+  for (const detail of ['{', 'null', '5', '{"tasks":5}']) {
+    rows.run('update checkpoints set detail = ?, at = 9000000000000000 where turn = ?', detail, Number(a));
+    supervisor.durable.store.flush();
+    expect(checkpoints.list()).toMatchObject([{ id: b }, { id: a, tasks: [], plans: [] }]);
+  }
+  rows.run(`update checkpoint_variables_past set text = 'garbage'`);
+  supervisor.durable.store.flush();
+  const damage = { code: 'ROW_CORRUPT', message: expect.stringContaining('variables') as string };
+  expect(() => checkpoints.show('broken')).toThrow(expect.objectContaining(damage));
+  expect(checkpoints.show('whole').variables).toEqual({ phase: 2 });
+});
+
 test('a restore takes everything back, what waits runs on from there, and the restore can be undone', async () => {
   const { actions } = world();
   const supervisor = await start({ concurrency: 1 }, actions);

@@ -100,6 +100,10 @@ test('a policy of version 1 says what it said then, and one of now is what it is
   expect(policyOfText(JSON.stringify(now))).toEqual(now);
 });
 
+test.each(['{', 'null', '5', ''])('a policy that was damaged says so: %s', (text) => {
+  expect(() => policyOfText(text)).toThrow(expect.objectContaining({ code: 'ROW_CORRUPT' }));
+});
+
 test('an attempt that an earlier version began, which knew of no deadline, is carried to its end', async () => {
   const store = tempStore();
   let runs = 0;

@@ -1,5 +1,6 @@
 /** Checkpoints from a second terminal: while a process owns the store, and while none does. */
-import { existsSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
@@ -158,4 +159,54 @@ test('what is not there is said, with the exit code of what is not found or not 
     code: 2,
     stderr: expect.stringContaining('supervisor'),
   });
+});
+
+test('without an owner nothing is forgotten but by the limits of the last one, and nothing by what is refused', async () => {
+  const path = join(folder, 'work.db');
+  const DAY = 86_400_000;
+  const limits = { allMs: 90 * DAY, hourlyMs: 90 * DAY, dailyMs: 90 * DAY };
+  const sealing = encryption({ key: () => Buffer.alloc(32, 1), current: 'one' });
+  const options = { store: path, actions: { double }, checkpoints: limits, history: true } as const;
+  for (const more of [{}, { sealing }]) {
+    rmSync(path, { force: true });
+    rmSync(`${path}-lock`, { force: true });
+    const first = await spawnSupervisor({ ...options, ...more });
+    for (let n = 0; n < 10; n++) await first.checkpoints.create({ label: `c${n}` });
+    await first.close();
+    const db = new Database(path);
+    onTestFinished(() => void db.close());
+    db.exec(`update checkpoints set at = at - ${40 * DAY}`);
+    const ages = db.prepare('select (select count(*) from checkpoints) as named, (select count(*) from turns) as told');
+    const before = ages.get() as { named: number; told: number };
+    expect(before.named).toBeGreaterThan(9);
+    expect(await perdure('restore', '999999')).not.toMatchObject({ code: 0 });
+    expect(ages.get()).toEqual(before);
+    expect(await perdure('checkpoint', '--label', 'mine')).toMatchObject({ code: 0 });
+    expect(ages.get()).toEqual({ named: before.named + 1, told: before.told + 1 });
+    if (more.sealing === undefined) {
+      const { turn } = db.prepare('select turn from turns order by turn limit 1 offset 3').get() as { turn: number };
+      expect(await perdure('restore', String(turn))).toMatchObject({ code: 0 });
+      expect(await perdure('restore', String(turn))).toMatchObject({ code: 0 });
+      expect(ages.get()).toMatchObject({ told: before.told + 3 });
+    }
+    const next = await spawnSupervisor({ ...options, ...more });
+    let told = 0;
+    for await (const { turn } of next.durable.store.history()) told += Math.sign(turn);
+    expect(told).toBeGreaterThan(before.told);
+    await next.close();
+  }
+});
+
+test('a checkpoint of which the row is damaged does not hide the others', async () => {
+  const supervisor = await open();
+  await supervisor.checkpoints.create({ label: 'odd' });
+  await supervisor.checkpoints.create({ label: 'even' });
+  await supervisor.close();
+  const db = new Database(join(folder, 'work.db'));
+  db.exec(`update checkpoints set at = 9000000000000000, detail = '{' where label = 'odd'`);
+  db.close();
+  const { code, stdout } = await perdure('checkpoints');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\d+ +9000000000000000 +request +odd\b/);
+  expect(stdout).toContain('even');
 });

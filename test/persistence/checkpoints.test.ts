@@ -5,6 +5,7 @@ import { assign, setup } from 'xstate';
 import { describe, expect, test } from 'vitest';
 import { createDurableActor } from '../../persistence/create.ts';
 import { checkpointLimits, Checkpoints, outlives, type CheckpointLimits } from '../../persistence/checkpoints.ts';
+import { restoreAsleep } from '../../persistence/restore-asleep.ts';
 import { Statements } from '../../persistence/rows.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { Store } from '../../persistence/store.ts';
@@ -103,6 +104,23 @@ test('in 40 days of a checkpoint every ten minutes there are never more than the
   await durable.restore(newest.turn);
 });
 
+test.each([0, 1, 20])('%i checkpoints of a clock that was ahead do not keep what came after them', async (ahead) => {
+  const clock = new SimulatedClock(10 * DAY);
+  await using durable = await createDurableActor(counter, { store: quickStore(), clock, durability: 'process-crash' });
+  const { rows } = durable.store;
+  const name = (at: number) => {
+    rows.nameTurn({ at, reason: 'test' });
+    return durable.send({ type: 'add' });
+  };
+  for (let n = 0; n < ahead; n++) await name(clock.now() + (365 + n) * DAY);
+  for (let n = 0; n < 12 * 24 * 3; n++) {
+    await clock.advance(300_000);
+    await name(clock.now());
+  }
+  const kept = rows.get<{ n: number }>('select count(*) as n from checkpoints where at <= ?', clock.now())?.n;
+  expect(kept).toBeLessThanOrEqual(12 + 24 + 3 + 8);
+});
+
 test('a pinned one stays for ever, until it is not pinned any more', async () => {
   const clock = new SimulatedClock(0);
   await using durable = await createDurableActor(counter, { store: quickStore(), clock });
@@ -119,12 +137,46 @@ test('a pinned one stays for ever, until it is not pinned any more', async () =>
   }
   expect(turns()).toHaveLength(3);
   expect(turns()[0]).toBe(first);
-  expect(await durable.restore(first)).toMatchObject({ from: first });
+  const { before } = await durable.restore(first);
   expect(durable.getSnapshot().context.n).toBe(1);
+  // The last one that was restored is not forgotten either.
+  await durable.restore(before);
   expect(rows.pinTurn(first, false)).toBe(true);
   for (let n = 0; n < 40; n++) await durable.send({ type: 'add' });
   expect(turns()).not.toContain(first);
   expect(rows.pinTurn(first, true)).toBe(false);
+});
+
+describe('a checkpoint that is listed can be restored, also', () => {
+  const names = async (clock: SimulatedClock, keepAtMost: number, waits: readonly number[]) => {
+    const store = quickStore();
+    const durable = await createDurableActor(counter, { store, clock, checkpoints: { keepAtMost } });
+    for (const wait of waits) {
+      durable.store.rows.nameTurn({ at: clock.now(), reason: 'test' });
+      await durable.send({ type: 'add' });
+      await clock.advance(wait);
+    }
+    const listed = durable.store.rows.all<{ turn: number }>('select turn from checkpoints order by turn');
+    return { durable, store, listed: listed.map(({ turn }) => turn) };
+  };
+
+  test.each([
+    ['when the name of what was before is one too many', 5, [0, 0, 0, 0, 0, 0, 0]],
+    ['when no more than two are kept', 2, [0, 0]],
+    ['when its period has a newer one, and the hour has passed', 1_000, [600_000, 600_000, 2 * HOUR]],
+  ])('%s', async (_, keepAtMost, waits) => {
+    const clock = new SimulatedClock(DAY / 2);
+    const { durable, store, listed } = await names(clock, keepAtMost, waits);
+    const first = listed[0] as number;
+    for (let n = 0; n < 3; n++) expect(await durable.restore(first)).toMatchObject({ from: first });
+    expect(durable.getSnapshot().context.n).toBe(waits.length - listed.length + 1);
+    await durable.close();
+
+    const asleep = Store.open(store, { clock, checkpoints: { keepAtMost } });
+    const oldest = asleep.rows.get<{ turn: number }>('select min(turn) as turn from checkpoints');
+    await restoreAsleep(asleep, 'main', oldest?.turn as number);
+    asleep.close();
+  });
 });
 
 test('a name that is taken away frees what only it kept', async () => {
@@ -166,6 +218,14 @@ describe('limits that make no sense are refused:', () => {
     const path = quickStore();
     expect(() => Store.open(path, { checkpoints })).toThrow(
       expect.objectContaining({ code: 'OPTIONS_INVALID', facts: { option: `checkpoints.${option}` } }) as Error,
+    );
+    Store.open(path).close();
+  });
+
+  test.each([null, 5, 'day', [], { x: 1 }, { keepAtMost: 5, dailyMS: 1 }])('%j', (checkpoints) => {
+    const path = quickStore();
+    expect(() => Store.open(path, { checkpoints: checkpoints as never })).toThrow(
+      expect.objectContaining({ code: 'OPTIONS_INVALID', facts: { option: 'checkpoints' } }) as Error,
     );
     Store.open(path).close();
   });

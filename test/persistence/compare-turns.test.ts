@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { TurnDifference } from '../../persistence/compare-turns.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { at, differences } from '../../persistence/json-difference.ts';
+import { redaction } from '../../persistence/redaction.ts';
 import { quickStore } from '../support/temp.ts';
 
 async function all(found: AsyncIterable<TurnDifference>): Promise<TurnDifference[]> {
@@ -129,6 +130,72 @@ test('shows no secret, and no more than a little of what is long', async () => {
   expect(text).toContain('/context/values/password');
   expect(text.length).toBeLessThan(20_000);
   expect(found).toMatchObject({ more: 52 });
+});
+
+test('shows no secret of maps, errors, sets and lists, nor of what is around them', async () => {
+  const state = (n: number) => ({
+    map: new Map<string, unknown>([
+      ['password', `hush map ${n}`],
+      ['n', n],
+    ]),
+    error: Object.assign(new Error('no way in'), { token: `hush error ${n}`, n }),
+    set: new Set([{ secret: `hush set ${n}`, n }]),
+    list: [{ apiKey: { deep: `hush list ${n}` } }],
+    dictionary: Object.assign(Object.create(null) as object, { authorization: `hush dictionary ${n}`, n }),
+    when: new Date(n),
+    nothing: n === 1 ? undefined : n,
+  });
+  await using durable = await open();
+  await durable.send({ type: 'spawn', id: 'bart' });
+  const { turn: a } = await durable.send({ type: 'put', values: state(1) });
+  const { turn: b } = await durable.send({ type: 'put', values: { ...state(2), token: { deep: 'hush' } } });
+  const [found] = await all(durable.compare(a, b));
+  const text = JSON.stringify(found);
+  expect(text).not.toContain('hush');
+  const { paths } = found as Extract<TurnDifference, { kind: 'actor' }>;
+  const shown = Object.fromEntries(paths.map(({ path, before, after }) => [path.slice(16), [before, after]]));
+  expect(shown).toMatchObject({
+    'map/value/0/1': ['[redacted]', '[redacted]'],
+    'map/value/1/1': [1, 2],
+    'error/value/own/0/1': ['[redacted]', '[redacted]'],
+    'error/value/own/1/1': [1, 2],
+    'set/value/0/secret': ['[redacted]', '[redacted]'],
+    'list/0/apiKey/deep': ['[redacted]', '[redacted]'],
+    'dictionary/value/0/1': ['[redacted]', '[redacted]'],
+    'when/value': [1, 2],
+    token: [undefined, '[redacted]'],
+  });
+});
+
+test('what the rules of a host make of a state is shown in its place, and nothing where they make nothing of it', async () => {
+  const path = quickStore();
+  const redact = redaction({
+    patterns: [/sk_\w+/],
+    paths: ['context.values.card.number'],
+    replace: ([...at], value) => (at.at(-1) === 'odd' ? () => {} : value),
+  });
+  await using durable = await createDurableActor(house, { store: path, redact, history: true });
+  const values = (n: number) => ({ [`sk_${n}`]: n, card: { number: `${n}` }, text: `is sk_${n}x${n}`, odd: n });
+  const { turn: a } = await durable.send({ type: 'put', values: { ...values(1), sk_2: 0 } });
+  const { turn: b } = await durable.send({ type: 'put', values: values(2) });
+  const [found] = await all(durable.compare(a, b));
+  expect(JSON.stringify(found)).not.toMatch(/sk_/);
+  expect((found as Extract<TurnDifference, { kind: 'actor' }>).paths).toEqual(
+    expect.arrayContaining([
+      { path: '/context/values/card/number', before: '[redacted]', after: '[redacted]' },
+      { path: '/context/values/text', before: 'is [redacted]', after: 'is [redacted]' },
+      { path: '/context/values/odd', before: '[function ]', after: '[function ]' },
+    ]),
+  );
+});
+
+test('of a state of which nothing can be shown nothing is', async () => {
+  const store = quickStore();
+  await using durable = await createDurableActor(house, { store, redact: () => new WeakMap(), history: true });
+  const { turn } = await durable.send({ type: 'put', values: { n: 'one' } });
+  await durable.send({ type: 'put', values: { n: 'two' } });
+  const hidden = { path: '[redacted]', before: '[redacted]', after: '[redacted]' };
+  expect(await all(durable.compare(turn))).toMatchObject([{ paths: [hidden] }]);
 });
 
 test('a turn that is not kept is refused', async () => {

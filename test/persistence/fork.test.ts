@@ -1,8 +1,9 @@
 /** A store that goes on from a kept turn of another. */
 import Database from 'better-sqlite3';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { assign, fromPromise, setup, spawnChild } from 'xstate';
 import { expect, test } from 'vitest';
 import { crash } from '../../persistence/crash.ts';
@@ -195,6 +196,18 @@ test('nothing is left of a fork that cannot be made', async () => {
   db.close();
   await expect(forkStore(path, turn, target)).rejects.toMatchObject({ code: 'CHECKPOINT_DAMAGED' });
   expect(files()).toEqual([]);
+});
+
+test('what a fork that was killed left is removed by the next one to its target, and nothing of anybody else', async () => {
+  const { durable, path, target, turn } = await forkable();
+  const { pid: gone } = spawnSync(process.execPath, ['-e', '']);
+  const left = [`-partial-${gone}-1`, `-partial-${gone}-1-journal`, `-partial-${process.pid}-999999`];
+  const others = [`-partial-${process.ppid}-1`, `2-partial-${gone}-1`, '-partial-mine'];
+  for (const end of [...left, ...others]) writeFileSync(`${target}${end}`, 'half of it');
+  await forkStore(path, turn, target);
+  const found = readdirSync(dirname(target)).filter((name) => name.startsWith(basename(target)));
+  expect(found.toSorted()).toEqual(['', ...others].map((end) => `${basename(target)}${end}`).toSorted());
+  await durable.close();
 });
 
 test('a fork is as private as a store', async () => {
