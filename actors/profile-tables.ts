@@ -171,8 +171,8 @@ export function writeOperation(rows: Rows, run: string, node: ProfileNode): void
   );
 }
 
-export function removeOperations(rows: Rows, run: string, paths: readonly (readonly string[])[]): void {
-  for (const path of paths) rows.run('delete from profile_operations where id = ?', keyOf(run, JSON.stringify(path)));
+export function removeOperation(rows: Rows, run: string, { path }: ProfileNode): void {
+  rows.run('delete from profile_operations where id = ?', keyOf(run, JSON.stringify(path)));
 }
 
 /** Forgets the oldest runs of a plan, and of all plans. */

@@ -48,8 +48,8 @@ export class ProfileNode {
   selfMs = 0;
   /** How long its calls took, ms. */
   sketch = new Sketch();
-  /** It changed since it was stored. */
-  isDirty = false;
+  /** It has a row where profiles are kept. */
+  isKept = false;
   /** It went into `other`, or was forgotten: it is no part of the tree any more. */
   gone: 'folded' | 'forgotten' | undefined;
   /** Something of its name is around it. */
@@ -84,7 +84,10 @@ export class Profile {
   readonly root = new ProfileNode('', 'work', undefined);
   readonly #limit: number;
   #size = 0;
-  #removed: string[][] = [];
+  /** What changed since it was taken to be written, the oldest first. */
+  readonly #changed = new Set<ProfileNode>();
+  /** What has a row and is there no more. What has none is not asked for: there may be any number of those. */
+  readonly #removed = new Set<ProfileNode>();
 
   constructor(limit = MOST_OPERATIONS) {
     this.#limit = limit;
@@ -135,7 +138,8 @@ export class Profile {
     for (const node of this.nodes()) node.gone = 'forgotten';
     this.root.children.clear();
     this.#size = 0;
-    this.#removed = [];
+    this.#changed.clear();
+    this.#removed.clear();
   }
 
   /** A call has ended (F2). One of several that stand for it has a greater `weight`. */
@@ -155,7 +159,7 @@ export class Profile {
     // F3.
     if (!kept.isNested && within !== node) kept.totalMs += inclusiveMs * weight;
     kept.sketch.add(inclusiveMs, weight);
-    kept.isDirty = true;
+    this.#changed.add(kept);
   }
 
   /** Puts back what was stored, beside what is there. */
@@ -171,6 +175,7 @@ export class Profile {
       node.totalMs += totalMs;
       node.selfMs += selfMs;
       node.sketch.merge(Sketch.from(sketch));
+      node.isKept = true;
     }
   }
 
@@ -195,16 +200,41 @@ export class Profile {
     return values;
   }
 
-  /** Paths that are there no more, since this was asked last. */
-  takeRemoved(): string[][] {
-    const removed = this.#removed;
-    this.#removed = [];
+  /** Something changed that was not taken yet. */
+  get hasChanged(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  /** What has changed, to be written: what waits longest first, so that nothing waits for ever. */
+  takeChanged(most = Infinity): ProfileNode[] {
+    const taken: ProfileNode[] = [];
+    for (const node of this.#changed) {
+      if (taken.length >= most) break;
+      taken.push(node);
+      this.#changed.delete(node);
+    }
+    return taken;
+  }
+
+  /** What has a row and is there no more, to be removed. */
+  takeRemoved(): ProfileNode[] {
+    const removed = [...this.#removed];
+    this.#removed.clear();
     return removed;
   }
 
-  /** Those were not removed after all where they are kept. */
-  putRemoved(paths: readonly (readonly string[])[]): void {
-    this.#removed.push(...paths.map((path) => [...path]));
+  /** These have a row now. What went meanwhile is to be removed again. */
+  kept(written: readonly ProfileNode[]): void {
+    for (const node of written) {
+      node.isKept = true;
+      if (node.gone === 'folded') this.#removed.add(node);
+    }
+  }
+
+  /** These were not written and not removed after all. */
+  notKept(written: readonly ProfileNode[], removed: readonly ProfileNode[]): void {
+    for (const node of written) if (node.gone === undefined) this.#changed.add(node);
+    for (const node of removed) this.#removed.add(node);
   }
 
   /** F1. A caller is worth no less than what it calls, so that whoever stays keeps its callers. */
@@ -223,14 +253,15 @@ export class Profile {
   }
 
   #foldInto(other: ProfileNode, node: ProfileNode): void {
-    this.#removed.push(node.path);
+    if (node.isKept) this.#removed.add(node);
     other.count += node.count;
     other.failures += node.failures;
     // Within `other` nobody knows who called whom: only the time of their own adds up.
     other.totalMs += node.selfMs;
     other.selfMs += node.selfMs;
     other.sketch.merge(node.sketch);
-    other.isDirty = true;
+    this.#changed.add(other);
+    this.#changed.delete(node);
     node.gone = 'folded';
     node.sketch = new Sketch();
     (node.parent as ProfileNode).children.delete(node.name);

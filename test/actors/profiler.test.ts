@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { PROFILE_TABLES, RUNS_OF_PLAN } from '../../actors/profile-tables.ts';
 import type { OperationReport } from '../../machines/profile-report.ts';
+import { MOST_OPERATIONS } from '../../machines/profile.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { failStore } from '../../testing.ts';
@@ -429,3 +430,45 @@ test('what is new is written every five seconds, and with a checkpoint, and neve
   await using second = await open(clock, options);
   expect(found(second.profiler.report().operations, 'own')).toMatchObject({ count: 2 });
 });
+
+test('with many operations all are written, also those that are told of last', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions, profiler: 'full' });
+  const { rows } = supervisor.durable.store;
+  const operations = 700;
+  const round = async () => {
+    for (let n = 0; n < operations; n += 1) supervisor.profiler.span(`operation ${n}`).end();
+    await clock.advance(5_000);
+    await settle();
+  };
+  await round();
+  await round();
+  expect(
+    rows.get(`select count(*) as n, min(count) as least from profile_operations where path like '%operation %'`),
+  ).toEqual({ n: operations, least: 2 });
+});
+
+test('a store that cannot be written loses telemetry at most, and what waits meanwhile does not grow', async () => {
+  const clock = new SimulatedClock(START);
+  const options = { actions, profiler: 'full' as const, store: quickStore() };
+  const supervisor = await open(clock, options);
+  const { store } = supervisor.durable;
+  await supervisor.execute('nap', null as never);
+  await supervisor.profiler.chromeTrace();
+  const failing = failStore(store, 'full');
+  for (let n = 0; n < 150_000; n += 1) supervisor.profiler.span(`GET /item/${n}`).end();
+  for (let n = 0; n < 3; n += 1) await clock.advance(5_000);
+  await settle();
+  failing.clear();
+  while (!store.isOpen) await clock.advance(1_000);
+  supervisor.profiler.span('afterwards').end();
+  await clock.advance(5_000);
+  await settle();
+  expect(store.rows.get<{ n: number }>('select count(*) as n from profile_operations')?.n).toBeLessThanOrEqual(
+    2 * MOST_OPERATIONS,
+  );
+  expect(supervisor.profiler.report().spans).toBeGreaterThanOrEqual(150_001);
+  await supervisor.close();
+  await using second = await open(clock, options);
+  expect(found(second.profiler.report().operations, 'afterwards')).toMatchObject({ count: 1 });
+}, 20_000);
