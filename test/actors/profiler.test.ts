@@ -78,19 +78,46 @@ test('a function that is wrapped gives what it gave, is counted once a call, and
   expect(found(operations, 'broken')).toMatchObject({ count: 1, failures: 1 });
 });
 
-test('a promise that nobody waits for is still an unhandled rejection', async () => {
+test('a function that is wrapped gives the very promise that it gave, and stays what it was', async () => {
   await using supervisor = await open(new SimulatedClock(START), { actions });
-  const fails = supervisor.profiler.wrap('fails', () => Promise.reject(new Error('unseen')));
-  const told = new Promise((resolve) => {
-    const others = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection');
-    process.once('unhandledRejection', (reason) => {
-      for (const listener of others) process.on('unhandledRejection', listener);
-      resolve(reason);
-    });
-  });
-  void fails();
-  expect(await told).toMatchObject({ message: 'unseen' });
+  const { profiler } = supervisor;
+  class Answer extends Promise<number> {
+    status = 200;
+  }
+  const kept = Answer.resolve(7);
+  const ask = Object.assign(
+    function ask(_first: number, _second: number) {
+      return kept;
+    },
+    { version: 3 },
+  );
+  const asked = profiler.wrap('ask', ask);
+  expect(asked(1, 2)).toBe(kept);
+  expect(asked(1, 2)).toBe(kept);
+  expect([asked.name, asked.length, asked.version]).toEqual(['ask', 2, 3]);
+  // Handled already: nobody waits for it, and the process must bear it as it does without.
+  const warm = () => {
+    const refused = Promise.reject(new Error('the cache is down'));
+    refused.catch(() => {});
+    return refused;
+  };
+  void profiler.wrap('warm', warm)();
+  await settle();
+  const { operations } = profiler.report();
+  expect(found(operations, 'ask')).toMatchObject({ count: 2, failures: 0 });
+  expect(found(operations, 'warm')).toMatchObject({ count: 1, failures: 1 });
+});
+
+test('what is no function and no question is refused, and says where', async () => {
+  await using supervisor = await open(new SimulatedClock(START), { actions });
+  const { profiler } = supervisor;
+  const invalid = (message: RegExp) =>
+    expect.objectContaining({ code: 'OPTIONS_INVALID', message: expect.stringMatching(message) });
+  expect(() => profiler.wrap(5 as never)).toThrow(invalid(/profiler\.wrap\(\).* got 5/));
+  for (const wrong of ['no', null, { plan: 5 }, { paln: 'nightly:1' }]) {
+    expect(() => profiler.report(wrong as never)).toThrow(invalid(/What is asked of the profiler/));
+    expect(() => profiler.flame(wrong as never)).toThrow(invalid(/What is asked of the profiler/));
+  }
 });
 
 test('a span that is begun and ended by hand counts once, and takes time', async () => {
