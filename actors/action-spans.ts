@@ -104,12 +104,12 @@ export class ActionSpans {
   #follow(row: AttemptedRow, { attempt, work }: AttemptInput): Followed {
     const { recorder, clock } = this.#world;
     const now = recorder.now();
-    const weight = recorder.weightOf('actions');
+    const run = row.plan === null ? undefined : this.#runOf(row.plan, row.id);
+    const weight = recorder.weightOf('actions', run?.of);
     // One that waits for its next attempt in another life, or is in another round, was not queued all the time.
     const isFirst = attempt === 1 && work === 'run' && row.round === 1;
     const since = Math.max(row.submitted_at, row.not_before ?? 0);
     const queuedMs = isFirst ? Math.max(0, clock.now() - since) : 0;
-    const run = weight === 0 || row.plan === null ? undefined : this.#runOf(row.plan, row.id);
     const span = recorder.begin(weight === 0 ? row.name : subjectOf(row), weight, { at: now - queuedMs, run });
     if (weight > 0 && isFirst) {
       const queued = recorder.begin('queued', 0, { kind: 'wait', within: span, at: now - queuedMs });
@@ -137,9 +137,10 @@ export class ActionSpans {
   /** The run that an action is a step of, and the name of the step; the members of a fan-out are of one kind. */
   #runOf(plan: string, action: string): { of: MeasuredRun; name: string } | undefined {
     const { rows, recorder } = this.#world;
-    const of = recorder.runOf(plan, () => this.#opened(plan));
     const step = rows.get<{ step: string }>('select step from steps where action = ?', action)?.step;
-    return of === undefined || step === undefined ? undefined : { of, name: kindOf(step) };
+    if (step === undefined) return undefined;
+    const of = recorder.runOf(plan, () => this.#opened(plan));
+    return of && { of, name: kindOf(step) };
   }
 
   #opened(id: string): Pick<MeasuredRun, 'plan' | 'profile' | 'beganAt'> {

@@ -178,7 +178,7 @@ export class SupervisorProfiler {
     // Throws when the store is closed.
     this.#host.rows();
     const found = this.#host.profiling.profiled(plan);
-    if (found === undefined) throw noProfile(plan ?? '', this.#host.path);
+    if (found === undefined) throw noProfile(plan, this.#host.path);
     return found;
   }
 }

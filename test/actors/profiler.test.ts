@@ -499,3 +499,35 @@ test('a store that cannot be written loses telemetry at most, and what waits mea
   await using second = await open(clock, options);
   expect(found(second.profiler.report().operations, 'afterwards')).toMatchObject({ count: 1 });
 }, 20_000);
+
+test('all steps of a run are measured beside much other work, and so are many short runs at once', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions, concurrency: 64 });
+  const { profiler, durable } = supervisor;
+  const others = Array.from({ length: 2_000 }, () => supervisor.execute('nap', null as never));
+  const run = async (id: string) => {
+    const steps = [
+      { id: 'a', action: 'nap' },
+      { id: 'b', action: 'nap', after: ['a'] },
+    ];
+    return (await supervisor.plan({ name: 'short', id, steps })).outcome;
+  };
+  const runs = 90;
+  await inTime(clock, Promise.all([...others, run('short:0')]), 1);
+  expect(profiler.report().spans).toBeGreaterThan(0);
+  const told = (id: string) => profiler.report({ plan: id }).operations.filter(({ kind }) => kind === 'work');
+  expect(told('short:0').map(({ name, count }) => [name, count])).toEqual(
+    expect.arrayContaining([
+      ['a: attempt', 1],
+      ['b: attempt', 1],
+    ]),
+  );
+  for (let n = 1; n <= runs; n += 1) await inTime(clock, run(`short:${n}`), 1);
+  for (let n = runs - RUNS_OF_PLAN + 2; n <= runs; n += 1) expect(told(`short:${n}`).length).toBe(4);
+  await clock.advance(6_000);
+  await settle();
+  expect(told(`short:${runs}`).length).toBe(4);
+  expect(durable.store.rows.get('select count(*) as n from profile_runs where plan = ?', 'short')).toEqual({
+    n: RUNS_OF_PLAN,
+  });
+}, 20_000);

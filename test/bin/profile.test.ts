@@ -96,7 +96,7 @@ test('a store or a run of which nothing was measured, and a file that cannot be 
   Store.open(join(folder, 'work.db')).close();
   expect(await perdure('profile')).toMatchObject({
     code: 3,
-    stderr: expect.stringContaining('Nothing was measured of a run "all work"'),
+    stderr: expect.stringContaining('Nothing was ever measured in '),
   });
   const supervisor = await spawnSupervisor({
     store: join(folder, 'work.db'),
