@@ -18,7 +18,8 @@ export const OTHER = 'other';
 const LONGEST_NAME = 300;
 
 /** Work is done; a wait is for a slot, a back-off or a commit; runtime is Perdure's own. */
-export type SpanKind = 'work' | 'wait' | 'runtime';
+export const SPAN_KINDS = ['work', 'wait', 'runtime'] as const;
+export type SpanKind = (typeof SPAN_KINDS)[number];
 
 /** An operation as it is stored. */
 export interface StoredNode {

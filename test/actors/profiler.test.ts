@@ -403,6 +403,38 @@ test('rows that cannot be read are left out, with an incident, and keep nobody f
   expect(second.durable.store.rows.all('select kind from incidents')).toEqual([{ kind: 'profile.damaged' }]);
 });
 
+test.each([
+  ['a path that is none', `update profile_operations set path = '5'`],
+  ['a path of nothing', `update profile_operations set path = '[]'`],
+  ['a number below 0', `update profile_operations set self_ms = -7, count = -1`],
+  ['another kind', `update profile_operations set kind = 'play'`],
+  [
+    'a sketch beyond all numbers',
+    `update profile_operations set sketch = '{"count":1,"sum":1,"min":1,"max":1,"zeros":0,"buckets":[1e308,-1]}'`,
+  ],
+  ['a run without times', `update profile_runs set watched_ms = 9e999, began_at = -5`],
+  ['spans that are a number', `update profile_traces set spans = '5'`],
+  ['spans that are nothing', `update profile_traces set spans = '[null, {"name": 5}]'`],
+])('a row that holds %s keeps nobody from starting, measuring and asking', async (_, damage) => {
+  const clock = new SimulatedClock(START);
+  const options = { actions, store: quickStore() };
+  const first = await open(clock, options);
+  await first.execute('nap', null as never);
+  await first.profiler.chromeTrace();
+  first.durable.store.rows.run(damage);
+  await first.close();
+  for (const life of [2, 3]) {
+    await using next = await open(clock, options);
+    await next.execute('nap', null as never);
+    const { operations, overhead, since } = next.profiler.report();
+    expect(found(operations, 'nap: attempt')?.count).toBeGreaterThan(0);
+    expect(JSON.stringify(operations)).not.toMatch(/-|play/);
+    expect([overhead.ms, overhead.share, since].every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
+    const { traceEvents } = await next.profiler.chromeTrace();
+    expect(traceEvents.filter(({ name }) => name === 'nap').length).toBeGreaterThanOrEqual(life - 1);
+  }
+});
+
 test('when a store fails and is opened again, what was under way is told as lost, and measured anew', async () => {
   const clock = new SimulatedClock(START);
   await using supervisor = await open(clock, { actions: { timed: timed(clock) }, profiler: 'full' });
