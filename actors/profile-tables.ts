@@ -3,6 +3,7 @@
  * writing them again changes nothing and what was lost with one commit is there with the next. They are no turn's: a restore leaves
  * them as they are, and no version of them is kept.
  */
+import { createHash } from 'node:crypto';
 import { isObject } from '../machines/option-keys.ts';
 import {
   MOST_OPERATIONS,
@@ -24,6 +25,8 @@ export const RUNS_OF_PLAN = 20;
 const RUNS = 1_000;
 /** Operations that are kept of a run. */
 export const OPERATIONS_OF_RUN = 250;
+/** The part of a key that a path makes up. */
+const LONGEST_KEY = 200;
 /** Pages of single spans that are kept. */
 const TRACE_PAGES = 20;
 /** Rows that are past every turn: no trigger keeps a version of them. */
@@ -159,7 +162,9 @@ function isPath(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string' && name !== '');
 }
 
-const keyOf = (run: string, path: string) => `${run}\n${path}`;
+/** A long path is kept once. */
+const keyOf = (run: string, path: string) => `${run}\n${path.length > LONGEST_KEY ? digestOf(path) : path}`;
+const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url');
 
 export function writeRun(rows: Rows, { id, plan, beganAt, updatedAt, watchedMs, ownMs, dropped }: ProfileRun): void {
   rows.run(

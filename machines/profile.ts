@@ -16,6 +16,8 @@ export const MOST_OPERATIONS = 1_000;
 /** Where all others go. */
 export const OTHER = 'other';
 const LONGEST_NAME = 300;
+/** Operations in each other that are told apart. Functions that call each other in turns may lie in each other without end. */
+const DEEPEST = 64;
 
 /** Work is done; a wait is for a slot, a back-off or a commit; runtime is Perdure's own. */
 export const SPAN_KINDS = ['work', 'wait', 'runtime'] as const;
@@ -55,12 +57,15 @@ export class ProfileNode {
   gone: 'folded' | 'forgotten' | undefined;
   /** Something of its name is around it. */
   readonly isNested: boolean;
+  /** How many there are from the outermost to it. */
+  readonly depth: number;
 
   constructor(name: string, kind: SpanKind, parent: ProfileNode | undefined) {
     this.name = name;
     this.kind = kind;
     this.parent = parent;
     this.isNested = isAround(parent, name);
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
   }
 
   get path(): string[] {
@@ -78,6 +83,18 @@ export class ProfileNode {
 function isAround(parent: ProfileNode | undefined, name: string): boolean {
   for (let node = parent; node !== undefined; node = node.parent) if (node.name === name) return true;
   return false;
+}
+
+/** The name of an operation, no longer than is kept. */
+export function shortName(name: string): string {
+  return name.length > LONGEST_NAME ? name.slice(0, LONGEST_NAME) : name;
+}
+
+/** Too deep for one of its own: it counts with the nearest of its name that adds nothing to a total (F3), or with its caller. */
+function nearest(caller: ProfileNode, name: string): ProfileNode {
+  for (let node: ProfileNode | undefined = caller; node !== undefined; node = node.parent)
+    if (node.name === name && node.isNested) return node;
+  return caller;
 }
 
 /** A profile that grows. */
@@ -101,8 +118,9 @@ export class Profile {
 
   /** The operation of this name that is called by another, or by none. One that calls itself stays one. */
   at(parent: ProfileNode | undefined, given: string, kind: SpanKind = 'work'): ProfileNode {
-    const name = given.length > LONGEST_NAME ? given.slice(0, LONGEST_NAME) : given;
+    const name = shortName(given);
     if (parent?.name === name && parent !== this.root) return parent;
+    if (parent !== undefined && parent.depth >= DEEPEST && parent.gone === undefined) return nearest(parent, name);
     const around = parent === undefined || parent.gone !== undefined ? this.root : parent;
     const known = around.children.get(name);
     if (known !== undefined) return known;
@@ -131,7 +149,11 @@ export class Profile {
 
   /** Nobody will hear how a call ended. */
   abandon(node: ProfileNode): void {
-    node.inFlight -= 1;
+    this.#countedAs(node).inFlight -= 1;
+  }
+
+  #countedAs(node: ProfileNode): ProfileNode {
+    return node.gone === 'folded' ? this.#other() : node;
   }
 
   /** Forgets everything. What is under way counts no more. */
@@ -151,9 +173,9 @@ export class Profile {
     weight: number,
     within?: ProfileNode,
   ): void {
-    node.inFlight -= 1;
+    const kept = this.#countedAs(node);
+    kept.inFlight -= 1;
     if (node.gone === 'forgotten') return;
-    const kept = node.gone === 'folded' ? this.#other() : node;
     kept.count += weight;
     if (failed) kept.failures += weight;
     kept.selfMs += selfMs * weight;
@@ -242,13 +264,11 @@ export class Profile {
   #fold(): void {
     const values = this.values();
     const worth = (node: ProfileNode) => values.get(node) ?? 0;
-    const depths = new Map<ProfileNode, number>([[this.root, 0]]);
     const all = [...this.nodes()];
-    for (const node of all) depths.set(node, (depths.get(node.parent as ProfileNode) ?? 0) + 1);
     const other = this.#other();
     const leaving = all
       .filter((node) => node !== other)
-      .sort((a, b) => worth(b) - worth(a) || (depths.get(a) as number) - (depths.get(b) as number))
+      .sort((a, b) => worth(b) - worth(a) || a.depth - b.depth)
       .slice(this.#limit - 1);
     for (const node of leaving) this.#foldInto(other, node);
   }
@@ -256,6 +276,7 @@ export class Profile {
   #foldInto(other: ProfileNode, node: ProfileNode): void {
     if (node.isKept) this.#removed.add(node);
     other.count += node.count;
+    other.inFlight += node.inFlight;
     other.failures += node.failures;
     // Within `other` nobody knows who called whom: only the time of their own adds up.
     other.totalMs += node.selfMs;

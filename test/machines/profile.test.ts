@@ -142,10 +142,24 @@ test('a span that is open while its operation goes into the others ends there, a
     profile.end(node, { inclusiveMs: 2, selfMs: 2 }, false, 1);
   }
   expect(first.gone).toBe('folded');
+  expect(findingsOf(profile, 1).operations.find(({ name }) => name === OTHER)).toMatchObject({ inFlight: 1 });
   profile.end(first, { inclusiveMs: 1, selfMs: 1 }, true, 1);
   const { workMs, spans } = findingsOf(profile, 1);
   expect([workMs, spans]).toEqual([101, 51]);
+  expect([...profile.nodes()].map(({ inFlight }) => inFlight).filter((n) => n !== 0)).toEqual([]);
   expect(profile.at(first, 'inner').path).toEqual(['inner']);
+});
+
+test('functions that call each other in turns are a few operations, however deep, and no time counts twice', () => {
+  const calls = new Calls();
+  const names = ['expression', 'term', 'factor'] as const;
+  const down = (depth: number): void => calls.call(names[depth % 3]!, 1, () => depth < 998 && down(depth + 1));
+  down(0);
+  expect(calls.profile.size).toBeLessThanOrEqual(64);
+  const { operations, workMs, spans } = findingsOf(calls.profile, 1_000);
+  expect([workMs, spans]).toEqual([999, 999]);
+  expect(Math.max(...operations.map(({ totalMs }) => totalMs))).toBe(999);
+  expect(operations.map(({ count }) => count)).toEqual([333, 333, 333]);
 });
 
 test('it is the same after it was stored', () => {
