@@ -9,7 +9,7 @@
  *    {@link STEPS_OF_RUN} steps are measured whatever else goes on.
  * R3 What it costs is measured with it: of one call in {@link TIMED_EVERY} exactly.
  */
-import type { Profile, ProfileNode, SpanKind } from '../machines/profile.ts';
+import { shortName, type Profile, type ProfileNode, type SpanKind } from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
 import type { ProfilerMode } from '../machines/profiler.ts';
 import { OpenSpan } from '../machines/spans.ts';
@@ -77,6 +77,8 @@ export class SpanRecorder {
   readonly #all: Profile;
   #traced: TracedSpan[] = [];
   #nextId: number;
+  /** What the wall clock was ahead of the other one. Read once: read for each span, spans that lie in each other would not. */
+  readonly #wallBase: number;
   #calls = 0;
   #ownMs = 0;
   #dropped = 0;
@@ -90,6 +92,7 @@ export class SpanRecorder {
     this.#all = all;
     // Those of an earlier life must not be taken for these.
     this.#nextId = clock.now() * 1_000;
+    this.#wallBase = clock.now() - this.now();
   }
 
   /** What was measured of all work. */
@@ -196,7 +199,7 @@ export class SpanRecorder {
       run.open += 1;
     }
     const open = new OpenSpan(at ?? this.now(), outer?.open);
-    return { name, kind, weight, outer, open, node, run, runNode, id: this.#nextId++, isOver: false };
+    return { name: shortName(name), kind, weight, outer, open, node, run, runNode, id: this.#nextId++, isOver: false };
   }
 
   /** Ends it; ended again, nothing happens. */
@@ -221,7 +224,7 @@ export class SpanRecorder {
       run.usedAt = at;
     }
     if (this.#traced.length < PAGE) {
-      const wall = this.#clock.now() - (this.now() - (open as OpenSpan).startedAt);
+      const wall = this.#wallBase + (open as OpenSpan).startedAt;
       this.#traced.push({ id, parent: outer?.id ?? null, name, kind, at: wall, ms: ended.inclusiveMs, failed });
     }
     this.#tell();

@@ -385,6 +385,36 @@ test('the exports hold what was measured', async () => {
   expect(endTime).toBeGreaterThanOrEqual(250_000);
 });
 
+test('in a trace what ran in another lies in it, and what ran one after the other is apart', async () => {
+  await using supervisor = await open(new SimulatedClock(START), {
+    actions,
+    profiler: 'full',
+    clock: undefined as never,
+  });
+  const { profiler } = supervisor;
+  const spin = (ms: number) => {
+    for (const until = performance.now() + ms; performance.now() < until;);
+  };
+  const long = 'x'.repeat(1_000);
+  const inner = profiler.wrap('inner', () => spin(0.3));
+  const outer = profiler.wrap(long, () => {
+    spin(0.1);
+    inner();
+    spin(0.1);
+  });
+  for (let n = 0; n < 50; n += 1) outer();
+  const { traceEvents } = await profiler.chromeTrace();
+  const outers = traceEvents.filter(({ name }) => name === long.slice(0, 300)).sort((a, b) => a.ts - b.ts);
+  const inners = traceEvents.filter(({ name }) => name === 'inner').sort((a, b) => a.ts - b.ts);
+  expect([outers.length, inners.length]).toEqual([50, 50]);
+  for (const [at, { ts, dur, tid }] of inners.entries()) {
+    const around = outers[at]!;
+    expect([around.ts <= ts, ts + dur <= around.ts + around.dur + 1, tid === around.tid]).toEqual([true, true, true]);
+    // Rounded to µs.
+    if (at > 0) expect(around.ts).toBeGreaterThanOrEqual(outers[at - 1]!.ts + outers[at - 1]!.dur - 1);
+  }
+});
+
 test('rows that cannot be read are left out, with an incident, and keep nobody from starting', async () => {
   const clock = new SimulatedClock(START);
   const options = { actions: { timed: timed(clock) }, store: quickStore() };
