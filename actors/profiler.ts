@@ -196,7 +196,7 @@ function ended(call: () => unknown, end: (failed: boolean) => void): unknown {
   }
   // Other thenables may do their work only when somebody waits for them.
   if (result instanceof Promise)
-    Promise.prototype.then.call(
+    void Promise.prototype.then.call(
       result,
       () => end(false),
       () => end(true),
