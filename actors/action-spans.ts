@@ -4,6 +4,8 @@
  *
  *   mail ├─ queued ─┼─ attempt ─┼─ back-off ─┼─ attempt ─┼─ commit ─┤
  *
+ * Of one that had to be approved all the time before it began is the approval's.
+ *
  * An action that never began, because it was cancelled, denied or skipped, took no time and is no span. What the process was down
  * for is no span either: in the next life an action begins again with its attempt.
  */
@@ -26,7 +28,10 @@ const MOST_ACTIONS = 10_000;
 const PHASES = { run: 'attempt', undo: 'undo', fallback: 'fallback' } as const satisfies Record<string, ActionPhase>;
 
 /** What is to be known of an action whose attempt begins. */
-export type AttemptedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'submitted_at' | 'not_before' | 'round'>;
+export type AttemptedRow = Pick<
+  ActionRow,
+  'id' | 'name' | 'plan' | 'policy' | 'submitted_at' | 'not_before' | 'round' | 'approved'
+>;
 
 interface Followed {
   readonly span: ActiveSpan;
@@ -112,7 +117,9 @@ export class ActionSpans {
     const queuedMs = isFirst ? Math.max(0, clock.now() - since) : 0;
     const span = recorder.begin(weight === 0 ? row.name : subjectOf(row), weight, { at: now - queuedMs, run });
     if (weight > 0 && isFirst) {
-      const queued = recorder.begin('queued', 0, { kind: 'wait', within: span, at: now - queuedMs });
+      // Somebody had to be asked, which takes longer than any queue.
+      const phase: ActionPhase = row.approved === 0 ? 'queued' : 'approval';
+      const queued = recorder.begin(phase, 0, { kind: 'wait', within: span, at: now - queuedMs });
       recorder.end(queued, false, now);
     }
     const followed = { span, endedAt: now };

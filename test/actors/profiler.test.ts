@@ -204,6 +204,22 @@ test('an action has its phases, and what its work measures lies in its attempt',
   });
 });
 
+test('what waits for somebody to approve it is not queued', async () => {
+  const clock = new SimulatedClock(START);
+  const wipe = defineAction({ run: () => 1, impact: 'critical', reversible: false });
+  await using supervisor = await open(clock, { actions: { ...actions, wipe } });
+  const { outcome } = await supervisor.submit('wipe', undefined as never, { id: 'w' });
+  await until(() => supervisor.approvals().length === 1);
+  await clock.advance(60_000);
+  await supervisor.approve('w');
+  await inTime(clock, outcome, 10);
+  const { operations, recommendations } = supervisor.profiler.report();
+  expect(found(operations, 'wipe: approval')).toMatchObject({ count: 1, kind: 'wait' });
+  expect(found(operations, 'wipe: approval')?.totalMs).toBeGreaterThanOrEqual(60_000);
+  expect(found(operations, 'wipe: queued')).toBeUndefined();
+  expect(recommendations.map(({ reason }) => reason).join()).not.toContain('wait');
+});
+
 test('what was measured is there in the next life, what was under way in a crash is not, and a restart adds up', async () => {
   const clock = new SimulatedClock(START);
   const options = { actions: { timed: timed(clock) }, store: quickStore(), concurrency: 2 };
