@@ -4,6 +4,8 @@
  *
  *   mail ├─ queued ─┼─ attempt ─┼─ back-off ─┼─ attempt ─┼─ commit ─┤
  *
+ * Of one that had to be approved all the time before it began is the approval's.
+ *
  * An action that never began, because it was cancelled, denied or skipped, took no time and is no span. What the process was down
  * for is no span either: in the next life an action begins again with its attempt.
  */
@@ -26,7 +28,10 @@ const MOST_ACTIONS = 10_000;
 const PHASES = { run: 'attempt', undo: 'undo', fallback: 'fallback' } as const satisfies Record<string, ActionPhase>;
 
 /** What is to be known of an action whose attempt begins. */
-export type AttemptedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'policy' | 'submitted_at' | 'not_before' | 'round'>;
+export type AttemptedRow = Pick<
+  ActionRow,
+  'id' | 'name' | 'plan' | 'policy' | 'submitted_at' | 'not_before' | 'round' | 'approved'
+>;
 
 interface Followed {
   readonly span: ActiveSpan;
@@ -104,15 +109,17 @@ export class ActionSpans {
   #follow(row: AttemptedRow, { attempt, work }: AttemptInput): Followed {
     const { recorder, clock } = this.#world;
     const now = recorder.now();
-    const weight = recorder.weightOf('actions');
+    const run = row.plan === null ? undefined : this.#runOf(row.plan, row.id);
+    const weight = recorder.weightOf('actions', run?.of);
     // One that waits for its next attempt in another life, or is in another round, was not queued all the time.
     const isFirst = attempt === 1 && work === 'run' && row.round === 1;
     const since = Math.max(row.submitted_at, row.not_before ?? 0);
     const queuedMs = isFirst ? Math.max(0, clock.now() - since) : 0;
-    const run = weight === 0 || row.plan === null ? undefined : this.#runOf(row.plan, row.id);
     const span = recorder.begin(weight === 0 ? row.name : subjectOf(row), weight, { at: now - queuedMs, run });
     if (weight > 0 && isFirst) {
-      const queued = recorder.begin('queued', 0, { kind: 'wait', within: span, at: now - queuedMs });
+      // Somebody had to be asked, which takes longer than any queue.
+      const phase: ActionPhase = row.approved === 0 ? 'queued' : 'approval';
+      const queued = recorder.begin(phase, 0, { kind: 'wait', within: span, at: now - queuedMs });
       recorder.end(queued, false, now);
     }
     const followed = { span, endedAt: now };
@@ -137,9 +144,10 @@ export class ActionSpans {
   /** The run that an action is a step of, and the name of the step; the members of a fan-out are of one kind. */
   #runOf(plan: string, action: string): { of: MeasuredRun; name: string } | undefined {
     const { rows, recorder } = this.#world;
-    const of = recorder.runOf(plan, () => this.#opened(plan));
     const step = rows.get<{ step: string }>('select step from steps where action = ?', action)?.step;
-    return of === undefined || step === undefined ? undefined : { of, name: kindOf(step) };
+    if (step === undefined) return undefined;
+    const of = recorder.runOf(plan, () => this.#opened(plan));
+    return of && { of, name: kindOf(step) };
   }
 
   #opened(id: string): Pick<MeasuredRun, 'plan' | 'profile' | 'beganAt'> {

@@ -210,7 +210,7 @@ function threw(world: AttemptWorld, error: unknown, startedAt: number, definitio
 type WorkRow = Pick<ActionRow, 'version' | 'input' | 'pays'> & AttemptedRow;
 
 const WORK_ROW =
-  'select id, name, version, input, plan, policy, pays, submitted_at, not_before, round from actions where id = ?';
+  'select id, name, version, input, plan, policy, pays, submitted_at, not_before, round, approved from actions where id = ?';
 
 function readWork(rows: Pick<Rows, 'get' | 'unseal'>, id: string): WorkRow | undefined {
   const row = rows.get<WorkRow>(WORK_ROW, id);

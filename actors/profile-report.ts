@@ -8,7 +8,8 @@ import { summaryOf, type Summary } from '../machines/summary.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { measuredSteps, readPlan } from './ledger.ts';
 import type { ActionRow } from './queue-tables.ts';
-import { ALL, earlierRuns, readProfile, type ProfileRun } from './profile-tables.ts';
+import { MOST_RUNS } from './span-recorder.ts';
+import { ALL, RUNS_OF_PLAN, earlierRuns, readProfile, type ProfileRun } from './profile-tables.ts';
 
 /** What the profiler says of all work, or of a run of a plan. */
 export interface ProfileReport extends Findings {
@@ -86,11 +87,12 @@ export function slowerIn(rows: Pick<Rows, 'get' | 'all'>, run: ProfileRun, profi
   );
 }
 
-/** What is thrown for a run of which nothing was measured. */
-export function noProfile(plan: string, store: string): PerdureError {
-  return new PerdureError(
-    'ACTION_NOT_FOUND',
-    `Nothing was measured of a run "${plan}" in ${store}: it is not there, it has not begun, or the profiler was off.`,
-    { facts: { plan } },
-  );
+/** What is thrown for a run of which nothing is kept, or when nothing was ever measured. */
+export function noProfile(plan: string | undefined, store: string): PerdureError {
+  const why =
+    plan === undefined
+      ? `Nothing was ever measured in ${store}: no supervisor has run there with its profiler on.`
+      : `Nothing is kept of a run "${plan}" in ${store}: it is not there, nothing of it has begun, it was one of more than ` +
+        `${MOST_RUNS} at a time, the profiler was off, or ${RUNS_OF_PLAN} later runs of its plan have taken its place.`;
+  return new PerdureError('ACTION_NOT_FOUND', why, { facts: { plan } });
 }

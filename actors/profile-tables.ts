@@ -3,7 +3,16 @@
  * writing them again changes nothing and what was lost with one commit is there with the next. They are no turn's: a restore leaves
  * them as they are, and no version of them is kept.
  */
-import { MOST_OPERATIONS, Profile, type ProfileNode, type SpanKind, type StoredNode } from '../machines/profile.ts';
+import { createHash } from 'node:crypto';
+import { isObject } from '../machines/option-keys.ts';
+import {
+  MOST_OPERATIONS,
+  Profile,
+  SPAN_KINDS,
+  type ProfileNode,
+  type SpanKind,
+  type StoredNode,
+} from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
 import { Sketch } from '../machines/sketch.ts';
 import type { Rows } from '../persistence/rows.ts';
@@ -16,6 +25,8 @@ export const RUNS_OF_PLAN = 20;
 const RUNS = 1_000;
 /** Operations that are kept of a run. */
 export const OPERATIONS_OF_RUN = 250;
+/** The part of a key that a path makes up. */
+const LONGEST_KEY = 200;
 /** Pages of single spans that are kept. */
 const TRACE_PAGES = 20;
 /** Rows that are past every turn: no trigger keeps a version of them. */
@@ -84,19 +95,32 @@ type Reader = Pick<Rows, 'get' | 'all'>;
 const RUN = `select id, plan, began_at as beganAt, updated_at as updatedAt, watched_ms as watchedMs, own_ms as ownMs, dropped
   from profile_runs`;
 
+/** Undefined also for one that cannot be read. */
 export function readRun(rows: Reader, id: string): ProfileRun | undefined {
-  return rows.get<ProfileRun>(`${RUN} where id = ?`, id);
+  const run = rows.get<ProfileRun>(`${RUN} where id = ?`, id);
+  return run !== undefined && isSound(run) ? run : undefined;
+}
+
+function isSound({ beganAt, updatedAt, watchedMs, ownMs, dropped }: ProfileRun): boolean {
+  return [beganAt, updatedAt, watchedMs, ownMs, dropped].every(isAmount);
+}
+
+/** A column may hold anything after somebody else wrote in the store. */
+function isAmount(value: unknown): value is number {
+  return Number.isFinite(value) && (value as number) >= 0;
 }
 
 /** The runs of a plan that began before, the newest first. */
 export function earlierRuns(rows: Reader, { plan, beganAt, id }: ProfileRun): ProfileRun[] {
-  return rows.all<ProfileRun>(
-    `${RUN} where plan = ? and began_at <= ? and id not in (?, ?) order by began_at desc limit ${RUNS_OF_PLAN}`,
-    plan,
-    beganAt,
-    id,
-    ALL,
-  );
+  return rows
+    .all<ProfileRun>(
+      `${RUN} where plan = ? and began_at <= ? and id not in (?, ?) order by began_at desc limit ${RUNS_OF_PLAN}`,
+      plan,
+      beganAt,
+      id,
+      ALL,
+    )
+    .filter(isSound);
 }
 
 interface OperationRow {
@@ -124,21 +148,29 @@ export function readProfile(rows: Reader, run: string): { readonly profile: Prof
 function nodeOf(row: OperationRow): StoredNode | undefined {
   const { kind, count, failures, total_ms: totalMs, self_ms: selfMs } = row;
   try {
-    const path = JSON.parse(row.path) as string[];
+    const path = JSON.parse(row.path) as unknown;
     const sketch = Sketch.from(JSON.parse(row.sketch)).toJSON();
+    if (!isPath(path) || !SPAN_KINDS.includes(kind) || ![count, failures, totalMs, selfMs].every(isAmount))
+      return undefined;
     return { path, kind, count, failures, totalMs, selfMs, sketch };
   } catch {
     return undefined;
   }
 }
 
-const keyOf = (run: string, path: string) => `${run}\n${path}`;
+function isPath(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string' && name !== '');
+}
+
+/** A long path is kept once. */
+const keyOf = (run: string, path: string) => `${run}\n${path.length > LONGEST_KEY ? digestOf(path) : path}`;
+const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url');
 
 export function writeRun(rows: Rows, { id, plan, beganAt, updatedAt, watchedMs, ownMs, dropped }: ProfileRun): void {
   rows.run(
     `insert into profile_runs(id, plan, began_at, updated_at, watched_ms, own_ms, dropped, from_turn)
      values (?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
-       updated_at = excluded.updated_at, watched_ms = excluded.watched_ms, own_ms = excluded.own_ms, dropped = excluded.dropped`,
+       plan = excluded.plan, began_at = excluded.began_at, updated_at = excluded.updated_at, watched_ms = excluded.watched_ms, own_ms = excluded.own_ms, dropped = excluded.dropped`,
     id,
     plan,
     beganAt,
@@ -156,7 +188,7 @@ export function writeOperation(rows: Rows, run: string, node: ProfileNode): void
   rows.run(
     `insert into profile_operations(id, run, path, kind, count, failures, total_ms, self_ms, sketch, from_turn)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do update set
-       count = excluded.count, failures = excluded.failures, total_ms = excluded.total_ms, self_ms = excluded.self_ms,
+       path = excluded.path, kind = excluded.kind, count = excluded.count, failures = excluded.failures, total_ms = excluded.total_ms, self_ms = excluded.self_ms,
        sketch = excluded.sketch`,
     keyOf(run, path),
     run,
@@ -171,8 +203,8 @@ export function writeOperation(rows: Rows, run: string, node: ProfileNode): void
   );
 }
 
-export function removeOperations(rows: Rows, run: string, paths: readonly (readonly string[])[]): void {
-  for (const path of paths) rows.run('delete from profile_operations where id = ?', keyOf(run, JSON.stringify(path)));
+export function removeOperation(rows: Rows, run: string, { path }: ProfileNode): void {
+  rows.run('delete from profile_operations where id = ?', keyOf(run, JSON.stringify(path)));
 }
 
 /** Forgets the oldest runs of a plan, and of all plans. */
@@ -221,8 +253,16 @@ export function readTrace(rows: Reader): TracedSpan[] {
 
 function spansOf(text: string): TracedSpan[] {
   try {
-    return JSON.parse(text) as TracedSpan[];
+    const spans = JSON.parse(text) as unknown;
+    return Array.isArray(spans) ? spans.filter(isSpan) : [];
   } catch {
     return [];
   }
+}
+
+function isSpan(value: unknown): value is TracedSpan {
+  if (!isObject(value)) return false;
+  const { id, parent, name, kind, at, ms } = value;
+  const isNamed = typeof name === 'string' && (SPAN_KINDS as readonly unknown[]).includes(kind);
+  return isNamed && [id, at, ms, parent ?? 0].every(isAmount);
 }

@@ -1,8 +1,12 @@
 /**
  * Brings what was measured into rows: every {@link EVERY_MS} while there is something new, at checkpoints, when a run of a plan
  * ends, and when the supervisor is closed. A crash loses at most that. A write that fails is made up for by the next.
+ *
+ * Invariants:
+ * W1 One write at a time, so that none brings back what a later one removed.
+ * W2 A store that cannot be written costs telemetry and nothing else: what waits stays bounded as profile.ts is.
  */
-import { MOST_OPERATIONS, type ProfileNode } from '../machines/profile.ts';
+import { MOST_OPERATIONS, type Profile, type ProfileNode } from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Store } from '../persistence/store.ts';
@@ -12,7 +16,7 @@ import {
   forgetRuns,
   lastPage,
   readRun,
-  removeOperations,
+  removeOperation,
   writeOperation,
   writeRun,
   writeTrace,
@@ -24,16 +28,25 @@ import type { MeasuredRun, SpanRecorder } from './span-recorder.ts';
 export const EVERY_MS = 5_000;
 /** Checkpoints may come in no time: not with each of them. ms */
 const LEAST_MS = 1_000;
-/** Operations that are written in one go, so that no turn waits long; the others go with the next. */
+/** Operations that are written in one go, so that no turn waits long; the others go with the next, at once. */
 const AT_ONCE = 250;
+/** So many goes write all that there may be. */
+const MOST_GOES = (2 * MOST_OPERATIONS) / AT_ONCE;
 /** A run in which nothing has ended for so long is read again when it goes on, ms. */
 const IDLE_MS = 60_000;
+
+/** What one write holds of a profile. */
+interface ProfileChanges {
+  readonly run: string;
+  readonly profile: Profile;
+  readonly changed: readonly ProfileNode[];
+  readonly removed: readonly ProfileNode[];
+}
 
 /** What one write holds. */
 interface Changes {
   readonly runs: readonly ProfileRun[];
-  readonly operations: readonly { readonly run: string; readonly node: ProfileNode }[];
-  readonly removed: readonly { readonly run: string; readonly paths: readonly (readonly string[])[] }[];
+  readonly profiles: readonly ProfileChanges[];
   readonly traced: readonly TracedSpan[];
 }
 
@@ -48,6 +61,8 @@ export class ProfileWriter {
   #before: ProfileRun;
   readonly #beganAt: number;
   #isClosed = false;
+  /** W1. */
+  #last: Promise<void> = Promise.resolve();
   /** Set while a write of its own is on its way: its commit is no work. */
   isWriting = false;
 
@@ -94,33 +109,58 @@ export class ProfileWriter {
     if (this.#timer !== undefined && this.#recorder.now() - this.#writtenAt >= LEAST_MS) void this.flush();
   }
 
-  /** Writes what is new; resolves when that is committed, or lost. */
-  async flush(): Promise<void> {
-    if (this.#isClosed || !this.#store.isOpen) return;
+  /** Writes what is new; resolves when that is committed, or lost. Never rejects. */
+  flush(): Promise<void> {
+    this.#last = this.#last.then(() => this.#flush());
+    return this.#last;
+  }
+
+  async #flush(): Promise<void> {
+    let traced = this.#recorder.takeTraced();
+    if (traced.length === 0 && !this.#hasNew) return;
+    for (let goes = 0; goes < MOST_GOES; goes += 1) {
+      if (this.#isClosed || !this.#store.isOpen || !(await this.#write(traced))) break;
+      if (!this.#recorder.all.hasChanged) return;
+      traced = [];
+    }
+    this.#arm();
+  }
+
+  get #hasNew(): boolean {
+    const { all, runs } = this.#recorder;
+    return all.hasChanged || [...runs.values()].some(({ profile }) => profile.hasChanged);
+  }
+
+  /** Whether it was committed. */
+  async #write(traced: readonly TracedSpan[]): Promise<boolean> {
     const began = performance.now();
-    const changes = this.#take();
+    const changes = this.#take(traced);
     this.#writtenAt = this.#recorder.now();
     this.isWriting = true;
-    const written = this.#store.telemetry((rows) => write(rows, changes, this.#page, this.#store.clock.now()));
-    this.#recorder.charge(performance.now() - began);
     try {
+      const written = this.#store.telemetry((rows) => write(rows, changes, this.#page, this.#store.clock.now()));
+      this.#recorder.charge(performance.now() - began);
       await written;
-      this.#page += 1;
-      this.#forgetIdle();
-      this.#onWritten();
     } catch {
       // The failure of the store is told by whoever waits for a turn; here nothing is lost but time.
-      this.#undone(changes);
+      for (const { profile, changed, removed } of changes.profiles) profile.notKept(changed, removed);
+      return false;
+    } finally {
+      this.isWriting = false;
     }
-    this.isWriting = false;
+    for (const { profile, changed } of changes.profiles) profile.kept(changed);
+    if (traced.length > 0) this.#page += 1;
+    this.#forgetIdle();
+    this.#onWritten();
+    return true;
   }
 
   /** Writes all that is new, and no more afterwards. */
   async close(): Promise<void> {
     if (this.#timer !== undefined) this.#store.clock.clearTimeout(this.#timer);
-    // A store that fails must not keep its supervisor from closing.
-    for (let writes = 0; writes < MOST_OPERATIONS / AT_ONCE + 5 && this.#hasNew(); writes += 1) await this.flush();
+    await this.flush();
     this.#isClosed = true;
+    if (this.#timer !== undefined) this.#store.clock.clearTimeout(this.#timer);
   }
 
   /** Forgets all that was measured. */
@@ -130,33 +170,22 @@ export class ProfileWriter {
     this.#before = { ...this.#nothing(), watchedMs: this.#beganAt - this.#recorder.now() };
   }
 
-  #hasNew(): boolean {
-    if (this.#isClosed || !this.#store.isOpen) return false;
-    for (const { isDirty } of this.#recorder.all.nodes()) if (isDirty) return true;
-    return false;
-  }
-
-  #take(): Changes {
-    const recorder = this.#recorder;
-    const runs = [...recorder.runs.values()];
-    const profiles = [...runs.map(({ id, profile }) => ({ id, profile })), { id: ALL, profile: recorder.all }];
-    const operations: { run: string; node: ProfileNode }[] = [];
-    const removed: { run: string; paths: string[][] }[] = [];
-    for (const { id, profile } of profiles) {
-      const paths = profile.takeRemoved();
-      if (paths.length > 0) removed.push({ run: id, paths });
-      for (const node of profile.nodes()) {
-        // All of a run are written together: it is forgotten when it ends.
-        if (!node.isDirty || (id === ALL && operations.length >= AT_ONCE)) continue;
-        node.isDirty = false;
-        operations.push({ run: id, node });
-      }
-    }
-    const traced = recorder.takeTraced();
-    const dirty = new Set(operations.map(({ run }) => run));
-    const changed = runs.filter(({ id }) => dirty.has(id)).map((run) => this.asRow(run));
-    if (operations.length >= AT_ONCE) this.#arm();
-    return { runs: [...changed, this.all], operations, removed, traced };
+  #take(traced: readonly TracedSpan[]): Changes {
+    const { all, runs } = this.#recorder;
+    const taken = (run: string, profile: Profile, most?: number): ProfileChanges => ({
+      run,
+      profile,
+      changed: profile.takeChanged(most),
+      removed: profile.takeRemoved(),
+    });
+    // All of a run are written together: it is forgotten when it ends.
+    const ofRuns = [...runs.values()].map((run) => ({ run, changes: taken(run.id, run.profile) }));
+    const changed = ofRuns.filter(({ changes }) => changes.changed.length > 0);
+    return {
+      runs: [...changed.map(({ run }) => this.asRow(run)), this.all],
+      profiles: [...ofRuns.map(({ changes }) => changes), taken(ALL, all, AT_ONCE)],
+      traced,
+    };
   }
 
   /** A run of a plan, up to now. */
@@ -165,29 +194,21 @@ export class ProfileWriter {
     return { id, plan, beganAt, updatedAt: now, watchedMs: Math.max(0, now - beganAt), ownMs: 0, dropped: 0 };
   }
 
-  #undone({ operations, removed }: Changes): void {
-    for (const { node } of operations) node.isDirty = true;
-    for (const { run, paths } of removed) this.#profileOf(run)?.putRemoved(paths);
-    this.#arm();
-  }
-
-  #profileOf(run: string) {
-    return run === ALL ? this.#recorder.all : this.#recorder.runs.get(run)?.profile;
-  }
-
   #forgetIdle(): void {
     const now = this.#recorder.now();
-    for (const { id, open, usedAt } of this.#recorder.runs.values())
-      if (open === 0 && now - usedAt >= IDLE_MS) this.#recorder.forgetRun(id);
+    for (const { id, open, usedAt, profile } of this.#recorder.runs.values())
+      if (open === 0 && !profile.hasChanged && now - usedAt >= IDLE_MS) this.#recorder.forgetRun(id);
   }
 }
 
-function write(rows: Rows, { runs, operations, removed, traced }: Changes, page: number, at: number): void {
+function write(rows: Rows, { runs, profiles, traced }: Changes, page: number, at: number): void {
   for (const run of runs) {
     writeRun(rows, run);
     if (run.id !== ALL) forgetRuns(rows, run.plan);
   }
-  for (const { run, paths } of removed) removeOperations(rows, run, paths);
-  for (const { run, node } of operations) if (node.gone === undefined) writeOperation(rows, run, node);
+  for (const { run, changed, removed } of profiles) {
+    for (const node of removed) removeOperation(rows, run, node);
+    for (const node of changed) if (node.gone === undefined) writeOperation(rows, run, node);
+  }
   if (traced.length > 0) writeTrace(rows, page + 1, at, traced);
 }

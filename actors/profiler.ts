@@ -8,11 +8,11 @@ import {
   type CpuProfile,
   type Flame,
 } from '../machines/profile-exports.ts';
-import { shown } from '../machines/option-keys.ts';
+import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import { PROFILER_MODES, type ProfilerMode } from '../machines/profiler.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { checkFunction, refuse } from './action-options.ts';
+import { refuse } from './action-options.ts';
 import { noProfile, reportOn, type Profiled, type ProfileReport } from './profile-report.ts';
 import { readTrace } from './profile-tables.ts';
 import type { Profiling } from './profiling.ts';
@@ -102,8 +102,11 @@ export class SupervisorProfiler {
   }
 
   /**
-   * The function, measured: each call is a span, up to its return, or until the promise that it returns is settled. What it throws
-   * is thrown, and counted. Throws OPTIONS_INVALID.
+   * The function, measured: each call is a span, up to its return, or until the promise that it returns is settled. What it gives
+   * is what it gave, the very same promise too, and what it throws is thrown, and counted. Name, length and properties are those of
+   * the function. A promise is looked at from the side, so that its rejection counts as handled: the process does not end of one
+   * that nobody waits for. Of generators, and of thenables that are no `Promise`, only the call is measured, and `new` is not
+   * measured at all. Throws OPTIONS_INVALID.
    *
    * @param name what it is called in reports; default: the function's own name.
    * @example
@@ -112,41 +115,41 @@ export class SupervisorProfiler {
   wrap<TFn extends Measurable>(fn: TFn): TFn;
   wrap<TFn extends Measurable>(name: string, fn: TFn): TFn;
   wrap<TFn extends Measurable>(...given: [TFn] | [string, TFn]): TFn {
-    const fn = given.at(-1) as Measurable;
-    checkFunction('the function of profiler.wrap()', fn);
+    const fn = given.at(-1) as TFn;
+    const wrong = typeof fn === 'function' ? undefined : `measures a function, got ${shown(fn)}`;
+    refuse('profiler.wrap()', wrong, {});
     const name = given.length === 2 ? given[0] : fn.name || 'anonymous';
     checkName(name);
     const { recorder } = this.#host.profiling;
     const context = this.#context;
-    const begin = () => this.#begin(name, openOf(context.getStore()));
-    const measured = function (this: unknown, ...args: never[]): unknown {
-      if (recorder.mode === 'off') return fn.apply(this, args);
-      const span = begin();
+    const apply = (target: TFn, self: unknown, args: unknown[]): unknown => {
+      if (recorder.mode === 'off') return Reflect.apply(target, self, args);
+      const span = this.#begin(name, openOf(context.getStore()));
       const end = (failed: boolean) => recorder.end(span, failed);
-      return ended(() => context.run(span, () => fn.apply(this, args)), end);
+      return ended(() => context.run(span, () => Reflect.apply(target, self, args)), end);
     };
-    return measured as TFn;
+    return new Proxy(fn, { apply });
   }
 
   /**
    * Where time went: operations by the time of their own, bottlenecks, hot paths, what a cure would be worth; of a run also its
-   * critical path, and what has become slower. Throws ACTION_NOT_FOUND for a run of which nothing was measured.
+   * critical path, and what has become slower. Throws ACTION_NOT_FOUND for a run of which nothing was measured, OPTIONS_INVALID.
    *
    * @example
    * const { bottlenecks, recommendations } = supervisor.profiler.report();
    */
-  report({ plan }: ProfileQuery = {}): ProfileReport {
-    return reportOn(this.#host.rows(), this.#profiled(plan));
+  report(query: ProfileQuery = {}): ProfileReport {
+    return reportOn(this.#host.rows(), this.#profiled(query));
   }
 
   /** The same as a flame graph. */
-  flame({ plan }: ProfileQuery = {}): Flame {
-    return flameOf(this.#profiled(plan).profile);
+  flame(query: ProfileQuery = {}): Flame {
+    return flameOf(this.#profiled(query).profile);
   }
 
   /** The same in V8's format, to be kept as a `.cpuprofile`. */
-  cpuProfile({ plan }: ProfileQuery = {}): CpuProfile {
-    return cpuProfileOf(this.#profiled(plan).profile);
+  cpuProfile(query: ProfileQuery = {}): CpuProfile {
+    return cpuProfileOf(this.#profiled(query).profile);
   }
 
   /** Single spans of late, up to 250 of every 5 seconds, in Chrome's trace format. Resolves when the latest are among them. */
@@ -169,11 +172,13 @@ export class SupervisorProfiler {
     return recorder.begin(name, outer === undefined ? recorder.weightOf('spans') : 0, { within: outer });
   }
 
-  #profiled(plan: string | undefined): Profiled {
+  #profiled(query: ProfileQuery): Profiled {
+    checkQuery(query);
+    const { plan } = query;
     // Throws when the store is closed.
     this.#host.rows();
     const found = this.#host.profiling.profiled(plan);
-    if (found === undefined) throw noProfile(plan ?? '', this.#host.path);
+    if (found === undefined) throw noProfile(plan, this.#host.path);
     return found;
   }
 }
@@ -190,20 +195,25 @@ function ended(call: () => unknown, end: (failed: boolean) => void): unknown {
     throw error;
   }
   // Other thenables may do their work only when somebody waits for them.
-  if (!(result instanceof Promise)) {
-    end(false);
-    return result;
-  }
-  return result.then(
-    (value: unknown) => {
-      end(false);
-      return value;
-    },
-    (error: unknown) => {
-      end(true);
-      throw error;
-    },
-  );
+  if (result instanceof Promise)
+    void Promise.prototype.then.call(
+      result,
+      () => end(false),
+      () => end(true),
+    );
+  else end(false);
+  return result;
+}
+
+function checkQuery(query: unknown): asserts query is ProfileQuery {
+  refuse('What is asked of the profiler', wrongQuery(query), {});
+}
+
+function wrongQuery(query: unknown): string | undefined {
+  if (!isObject(query)) return `must be an object such as { plan: 'nightly:1' }, got ${shown(query)}`;
+  const { plan } = query;
+  if (plan !== undefined && typeof plan !== 'string') return `plan must be the id of a run, got ${shown(plan)}`;
+  return unknownKey(query, ['plan']);
 }
 
 function checkName(name: unknown): asserts name is string {

@@ -13,8 +13,11 @@ import { ActorSpans } from './actor-spans.ts';
 import { slowerIn, type Profiled } from './profile-report.ts';
 import { ALL, readProfile, readRun } from './profile-tables.ts';
 import { ProfileWriter } from './profile-writer.ts';
-import { SpanRecorder, type MeasuredRun } from './span-recorder.ts';
+import { MOST_RUNS, SpanRecorder, type MeasuredRun } from './span-recorder.ts';
 import type { Tree } from './standing.ts';
+
+/** Runs that have ended and wait: with more, they are written at once. */
+const MANY_ENDED = MOST_RUNS / 4;
 
 export class Profiling {
   readonly recorder: SpanRecorder;
@@ -119,13 +122,17 @@ export class Profiling {
   #planSettled(plan: string): void {
     if (!this.recorder.runs.has(plan)) return;
     this.#ended.add(plan);
-    this.#writer.soon();
+    // Short runs make room for the next: there are only so many at a time.
+    if (this.#ended.size >= MANY_ENDED) void this.#writer.flush();
+    else this.#writer.soon();
   }
 
   /** Of several runs of a plan that ended meanwhile the last stands for all: comparing takes a while. */
   async #compareEnded(): Promise<void> {
-    const runs = [...this.#ended].flatMap((id) => this.recorder.runs.get(id) ?? []);
-    this.#ended.clear();
+    const ended = [...this.#ended].flatMap((id) => this.recorder.runs.get(id) ?? []);
+    // What ended while the others were written is written with the next.
+    const runs = ended.filter(({ profile }) => !profile.hasChanged);
+    for (const { id } of runs) this.#ended.delete(id);
     const last = new Map<string, MeasuredRun>();
     for (const run of runs) last.set(run.plan, run);
     for (const run of runs) this.recorder.forgetRun(run.id);

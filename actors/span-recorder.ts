@@ -5,17 +5,20 @@
  * Invariants:
  * R1 What is kept is bounded: operations by profile.ts, runs by {@link MOST_RUNS}, single spans by {@link PAGE}.
  * R2 While it samples, of outermost spans as many a second are measured as cost little, each standing for those that were not
- *    (its weight); what lies in a span is measured as that is. While there are few, all are.
+ *    (its weight); what lies in a span is measured as that is. While there are few, all are. Of a run of a plan the first
+ *    {@link STEPS_OF_RUN} steps are measured whatever else goes on.
  * R3 What it costs is measured with it: of one call in {@link TIMED_EVERY} exactly.
  */
-import type { Profile, ProfileNode, SpanKind } from '../machines/profile.ts';
+import { shortName, type Profile, type ProfileNode, type SpanKind } from '../machines/profile.ts';
 import type { TracedSpan } from '../machines/profile-exports.ts';
 import type { ProfilerMode } from '../machines/profiler.ts';
 import { OpenSpan } from '../machines/spans.ts';
 import type { Clock } from '../persistence/clock.ts';
 
 /** Runs of plans that are measured at a time. */
-const MOST_RUNS = 64;
+export const MOST_RUNS = 64;
+/** Steps that are measured of a run, each of them, before it is sampled as all else is. */
+const STEPS_OF_RUN = 1_000;
 /** Single spans that are kept until they are written. */
 const PAGE = 250;
 /** While it samples: outermost spans that are measured in a window, of each kind that is told apart, and its length in ms. */
@@ -35,6 +38,8 @@ export interface MeasuredRun {
   /** Its spans that are under way, and when one last ended, ms of the clock that never goes back. */
   open: number;
   usedAt: number;
+  /** Steps that were begun, and are measured. */
+  steps: number;
 }
 
 /** A span that is under way. */
@@ -72,6 +77,8 @@ export class SpanRecorder {
   readonly #all: Profile;
   #traced: TracedSpan[] = [];
   #nextId: number;
+  /** What the wall clock was ahead of the other one. Read once: read for each span, spans that lie in each other would not. */
+  readonly #wallBase: number;
   #calls = 0;
   #ownMs = 0;
   #dropped = 0;
@@ -85,6 +92,7 @@ export class SpanRecorder {
     this.#all = all;
     // Those of an earlier life must not be taken for these.
     this.#nextId = clock.now() * 1_000;
+    this.#wallBase = clock.now() - this.now();
   }
 
   /** What was measured of all work. */
@@ -136,8 +144,9 @@ export class SpanRecorder {
   }
 
   /** Whether an outermost span is to be measured, and for how many it stands; 0 for no. */
-  weightOf(sampled: Sampled): number {
+  weightOf(sampled: Sampled, run?: MeasuredRun): number {
     if (this.mode === 'off') return 0;
+    if (run !== undefined && run.steps++ < STEPS_OF_RUN) return 1;
     return this.mode === 'full' ? 1 : this.#samplers[sampled].weight(this.now());
   }
 
@@ -145,7 +154,7 @@ export class SpanRecorder {
   runOf(id: string, open: () => Pick<MeasuredRun, 'plan' | 'profile' | 'beganAt'>): MeasuredRun | undefined {
     const known = this.#runs.get(id);
     if (known !== undefined || this.#runs.size >= MOST_RUNS) return known;
-    const run = { id, ...open(), open: 0, usedAt: this.now() };
+    const run = { id, ...open(), open: 0, usedAt: this.now(), steps: 0 };
     this.#runs.set(id, run);
     return run;
   }
@@ -190,7 +199,7 @@ export class SpanRecorder {
       run.open += 1;
     }
     const open = new OpenSpan(at ?? this.now(), outer?.open);
-    return { name, kind, weight, outer, open, node, run, runNode, id: this.#nextId++, isOver: false };
+    return { name: shortName(name), kind, weight, outer, open, node, run, runNode, id: this.#nextId++, isOver: false };
   }
 
   /** Ends it; ended again, nothing happens. */
@@ -215,7 +224,7 @@ export class SpanRecorder {
       run.usedAt = at;
     }
     if (this.#traced.length < PAGE) {
-      const wall = this.#clock.now() - (this.now() - (open as OpenSpan).startedAt);
+      const wall = this.#wallBase + (open as OpenSpan).startedAt;
       this.#traced.push({ id, parent: outer?.id ?? null, name, kind, at: wall, ms: ended.inclusiveMs, failed });
     }
     this.#tell();

@@ -12,14 +12,16 @@ const SPANS = 1_000_000;
 
 const noop = defineAction({ component: 'service', run: () => null });
 
-export const observed = () => overhead('sampling');
-export const observedInFull = () => overhead('full');
+export const observed = () => overhead({ profiler: 'sampling' });
+export const observedInFull = () => overhead({ profiler: 'full' });
+/** With the recorder of turns, too. */
+export const observedWithHistory = () => overhead({ profiler: 'sampling', history: true });
 
-/** @param {'sampling' | 'full'} profiler */
-async function overhead(profiler) {
+/** @param {{ profiler: 'sampling' | 'full', history?: boolean }} watching */
+async function overhead(watching) {
   const start = (/** @type {object} */ options) =>
     spawnSupervisor({ store: scratchFile('observed.db'), actions: { noop }, concurrency: AT_ONCE, ...options });
-  const on = await start({ profiler });
+  const on = await start(watching);
   const off = await start({ profiler: 'off', resources: false });
   const { ours, ratio } = await compare(
     ROUNDS,
@@ -28,7 +30,8 @@ async function overhead(profiler) {
   );
   await on.close();
   await off.close();
-  return { value: ours, unit: 'actions/s', ratio, against: 'the same with the profiler and the resources off' };
+  const against = 'the same with the profiler, the resources and the history off';
+  return { value: ours, unit: 'actions/s', ratio, against };
 }
 
 /** @param {{ execute(name: 'noop', input: never, options: { id: string }): Promise<unknown> }} supervisor */

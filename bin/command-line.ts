@@ -163,7 +163,11 @@ function declareProfile(program: Command, exit: (code: number) => void): void {
     .option('--trace <file>', 'write single spans of late in the format of Chrome, also for Perfetto and speedscope')
     .option('--flame <file>', 'write it as a flame graph: { name, value, self, children }')
     .option('--json', 'as JSON')
-    .addOption(new Option('--mode <mode>', 'let more or less be measured').choices([...PROFILER_MODES]))
+    .addOption(
+      new Option('--mode <mode>', 'let more or less be measured, and print nothing of it')
+        .choices([...PROFILER_MODES])
+        .conflicts(['plan', 'cpuprofile', 'trace', 'flame', 'json']),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  perdure profile work.db\n  perdure profile --plan nightly\n  perdure profile --cpuprofile work.cpuprofile',

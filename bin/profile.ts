@@ -54,10 +54,10 @@ export async function commandProfiler(mode: ProfilerMode, { store: named }: Remo
 }
 
 function find(rows: StoreReader, store: string, plan: string | undefined): Profiled {
-  if (!hasTable(rows, 'profile_runs')) throw noProfile(plan ?? 'all work', store);
+  if (!hasTable(rows, 'profile_runs')) throw noProfile(plan, store);
   const id = plan === undefined ? ALL : planIn(rows, plan);
   const run = readRun(rows, id);
-  if (run === undefined) throw noProfile(plan ?? 'all work', store);
+  if (run === undefined) throw noProfile(plan, store);
   return { run, profile: readProfile(rows, id).profile };
 }
 

@@ -2,8 +2,10 @@
 import type { Actions } from '../actors/actions.ts';
 import type { CheckpointStats } from '../actors/checkpoint-stats.ts';
 import type { ProfileReport } from '../actors/profile-report.ts';
+import type { SupervisorProfiler } from '../actors/profiler.ts';
 import type { ResourceReport } from '../actors/resources.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
+import { PerdureError } from '../errors.ts';
 import { shownDuration } from './duration.ts';
 
 /** Operations that are named. */
@@ -13,7 +15,7 @@ const NAMED = 3;
 export async function watchedLines(supervisor: Supervisor<Actions>, run: string): Promise<string[]> {
   return [
     checkpointsLine(supervisor.checkpoints.stats),
-    profileLine(supervisor.profiler.report(), run),
+    ...profileLines(supervisor, run),
     resourcesLine(await supervisor.resources.now()),
   ];
 }
@@ -23,11 +25,23 @@ function checkpointsLine({ kept, costMs, intervalMs }: CheckpointStats): string 
   return `${kept} checkpoints are kept${cost}, one at least every ${shownDuration(intervalMs)} of work: perdure checkpoints`;
 }
 
-function profileLine({ operations, overhead }: ProfileReport, run: string): string {
-  const work = operations.filter(({ kind }) => kind !== 'wait');
+/** Nothing when nothing was measured of this run, whatever others took. */
+function profileLines({ profiler }: Supervisor<Actions>, run: string): string[] {
+  const { operations } = measured(profiler, run) ?? { operations: [] };
+  const work = operations.filter(({ kind, count }) => kind === 'work' && count > 0);
+  if (work.length === 0) return [];
   const most = work.slice(0, NAMED).map(({ name, share }) => `${name} ${percent(share)}`);
-  const what = most.length === 0 ? 'nothing took time' : `most time went into ${most.join(', ')}`;
-  return `${what}; measuring took ${percent(overhead.share)}: perdure profile --plan ${run}`;
+  const cost = percent(profiler.report().overhead.share);
+  return [`most time went into ${most.join(', ')}; measuring took ${cost} of all time: perdure profile --plan ${run}`];
+}
+
+function measured(profiler: SupervisorProfiler, run: string): ProfileReport | undefined {
+  try {
+    return profiler.report({ plan: run });
+  } catch (error) {
+    if (error instanceof PerdureError && error.code === 'ACTION_NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 function resourcesLine({ resources, admission, cost }: ResourceReport): string {

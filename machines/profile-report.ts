@@ -12,6 +12,7 @@ import type { Summary } from './summary.ts';
 
 const PHASES: ReadonlySet<string> = new Set<ActionPhase>([
   'queued',
+  'approval',
   'attempt',
   'undo',
   'fallback',
@@ -31,7 +32,7 @@ const FEW = 10;
 const LONG_TAIL = 10;
 
 /** A part of an action's time. */
-export type ActionPhase = 'queued' | 'attempt' | 'undo' | 'fallback' | 'back-off' | 'commit';
+export type ActionPhase = 'queued' | 'approval' | 'attempt' | 'undo' | 'fallback' | 'back-off' | 'commit';
 
 /** An operation, wherever it was called from; a phase of an action as `mail: attempt`. */
 export interface OperationReport {
@@ -266,7 +267,10 @@ function ofWaits(operations: readonly OperationReport[], workMs: number): Recomm
       of: 'work',
       share,
       mostSpeedUp: mostSpeedUp(share),
-      reason: `actions wait longer for a slot (${ms(longest.meanMs)} each of these) than they work: more at once, if the machine bears it`,
+      // What an action waited for is not known: nothing may be promised of more slots.
+      reason:
+        `actions wait longer to begin (${ms(longest.meanMs)} each of these) than they work: for a slot, for a limit or rate of ` +
+        'their queue, or while that is paused; if it is for slots, more at once helps',
     },
   ];
 }

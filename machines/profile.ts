@@ -16,9 +16,12 @@ export const MOST_OPERATIONS = 1_000;
 /** Where all others go. */
 export const OTHER = 'other';
 const LONGEST_NAME = 300;
+/** Operations in each other that are told apart. Functions that call each other in turns may lie in each other without end. */
+const DEEPEST = 64;
 
 /** Work is done; a wait is for a slot, a back-off or a commit; runtime is Perdure's own. */
-export type SpanKind = 'work' | 'wait' | 'runtime';
+export const SPAN_KINDS = ['work', 'wait', 'runtime'] as const;
+export type SpanKind = (typeof SPAN_KINDS)[number];
 
 /** An operation as it is stored. */
 export interface StoredNode {
@@ -48,18 +51,21 @@ export class ProfileNode {
   selfMs = 0;
   /** How long its calls took, ms. */
   sketch = new Sketch();
-  /** It changed since it was stored. */
-  isDirty = false;
+  /** It has a row where profiles are kept. */
+  isKept = false;
   /** It went into `other`, or was forgotten: it is no part of the tree any more. */
   gone: 'folded' | 'forgotten' | undefined;
   /** Something of its name is around it. */
   readonly isNested: boolean;
+  /** How many there are from the outermost to it. */
+  readonly depth: number;
 
   constructor(name: string, kind: SpanKind, parent: ProfileNode | undefined) {
     this.name = name;
     this.kind = kind;
     this.parent = parent;
     this.isNested = isAround(parent, name);
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
   }
 
   get path(): string[] {
@@ -79,12 +85,27 @@ function isAround(parent: ProfileNode | undefined, name: string): boolean {
   return false;
 }
 
+/** The name of an operation, no longer than is kept. */
+export function shortName(name: string): string {
+  return name.length > LONGEST_NAME ? name.slice(0, LONGEST_NAME) : name;
+}
+
+/** Too deep for one of its own: it counts with the nearest of its name that adds nothing to a total (F3), or with its caller. */
+function nearest(caller: ProfileNode, name: string): ProfileNode {
+  for (let node: ProfileNode | undefined = caller; node !== undefined; node = node.parent)
+    if (node.name === name && node.isNested) return node;
+  return caller;
+}
+
 /** A profile that grows. */
 export class Profile {
   readonly root = new ProfileNode('', 'work', undefined);
   readonly #limit: number;
   #size = 0;
-  #removed: string[][] = [];
+  /** What changed since it was taken to be written, the oldest first. */
+  readonly #changed = new Set<ProfileNode>();
+  /** What has a row and is there no more. What has none is not asked for: there may be any number of those. */
+  readonly #removed = new Set<ProfileNode>();
 
   constructor(limit = MOST_OPERATIONS) {
     this.#limit = limit;
@@ -97,8 +118,9 @@ export class Profile {
 
   /** The operation of this name that is called by another, or by none. One that calls itself stays one. */
   at(parent: ProfileNode | undefined, given: string, kind: SpanKind = 'work'): ProfileNode {
-    const name = given.length > LONGEST_NAME ? given.slice(0, LONGEST_NAME) : given;
+    const name = shortName(given);
     if (parent?.name === name && parent !== this.root) return parent;
+    if (parent !== undefined && parent.depth >= DEEPEST && parent.gone === undefined) return nearest(parent, name);
     const around = parent === undefined || parent.gone !== undefined ? this.root : parent;
     const known = around.children.get(name);
     if (known !== undefined) return known;
@@ -127,7 +149,11 @@ export class Profile {
 
   /** Nobody will hear how a call ended. */
   abandon(node: ProfileNode): void {
-    node.inFlight -= 1;
+    this.#countedAs(node).inFlight -= 1;
+  }
+
+  #countedAs(node: ProfileNode): ProfileNode {
+    return node.gone === 'folded' ? this.#other() : node;
   }
 
   /** Forgets everything. What is under way counts no more. */
@@ -135,7 +161,8 @@ export class Profile {
     for (const node of this.nodes()) node.gone = 'forgotten';
     this.root.children.clear();
     this.#size = 0;
-    this.#removed = [];
+    this.#changed.clear();
+    this.#removed.clear();
   }
 
   /** A call has ended (F2). One of several that stand for it has a greater `weight`. */
@@ -146,16 +173,16 @@ export class Profile {
     weight: number,
     within?: ProfileNode,
   ): void {
-    node.inFlight -= 1;
+    const kept = this.#countedAs(node);
+    kept.inFlight -= 1;
     if (node.gone === 'forgotten') return;
-    const kept = node.gone === 'folded' ? this.#other() : node;
     kept.count += weight;
     if (failed) kept.failures += weight;
     kept.selfMs += selfMs * weight;
     // F3.
     if (!kept.isNested && within !== node) kept.totalMs += inclusiveMs * weight;
     kept.sketch.add(inclusiveMs, weight);
-    kept.isDirty = true;
+    this.#changed.add(kept);
   }
 
   /** Puts back what was stored, beside what is there. */
@@ -171,6 +198,7 @@ export class Profile {
       node.totalMs += totalMs;
       node.selfMs += selfMs;
       node.sketch.merge(Sketch.from(sketch));
+      node.isKept = true;
     }
   }
 
@@ -195,42 +223,67 @@ export class Profile {
     return values;
   }
 
-  /** Paths that are there no more, since this was asked last. */
-  takeRemoved(): string[][] {
-    const removed = this.#removed;
-    this.#removed = [];
+  /** Something changed that was not taken yet. */
+  get hasChanged(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  /** What has changed, to be written: what waits longest first, so that nothing waits for ever. */
+  takeChanged(most = Infinity): ProfileNode[] {
+    const taken: ProfileNode[] = [];
+    for (const node of this.#changed) {
+      if (taken.length >= most) break;
+      taken.push(node);
+      this.#changed.delete(node);
+    }
+    return taken;
+  }
+
+  /** What has a row and is there no more, to be removed. */
+  takeRemoved(): ProfileNode[] {
+    const removed = [...this.#removed];
+    this.#removed.clear();
     return removed;
   }
 
-  /** Those were not removed after all where they are kept. */
-  putRemoved(paths: readonly (readonly string[])[]): void {
-    this.#removed.push(...paths.map((path) => [...path]));
+  /** These have a row now. What went meanwhile is to be removed again. */
+  kept(written: readonly ProfileNode[]): void {
+    for (const node of written) {
+      node.isKept = true;
+      if (node.gone === 'folded') this.#removed.add(node);
+    }
+  }
+
+  /** These were not written and not removed after all. */
+  notKept(written: readonly ProfileNode[], removed: readonly ProfileNode[]): void {
+    for (const node of written) if (node.gone === undefined) this.#changed.add(node);
+    for (const node of removed) this.#removed.add(node);
   }
 
   /** F1. A caller is worth no less than what it calls, so that whoever stays keeps its callers. */
   #fold(): void {
     const values = this.values();
     const worth = (node: ProfileNode) => values.get(node) ?? 0;
-    const depths = new Map<ProfileNode, number>([[this.root, 0]]);
     const all = [...this.nodes()];
-    for (const node of all) depths.set(node, (depths.get(node.parent as ProfileNode) ?? 0) + 1);
     const other = this.#other();
     const leaving = all
       .filter((node) => node !== other)
-      .sort((a, b) => worth(b) - worth(a) || (depths.get(a) as number) - (depths.get(b) as number))
+      .sort((a, b) => worth(b) - worth(a) || a.depth - b.depth)
       .slice(this.#limit - 1);
     for (const node of leaving) this.#foldInto(other, node);
   }
 
   #foldInto(other: ProfileNode, node: ProfileNode): void {
-    this.#removed.push(node.path);
+    if (node.isKept) this.#removed.add(node);
     other.count += node.count;
+    other.inFlight += node.inFlight;
     other.failures += node.failures;
     // Within `other` nobody knows who called whom: only the time of their own adds up.
     other.totalMs += node.selfMs;
     other.selfMs += node.selfMs;
     other.sketch.merge(node.sketch);
-    other.isDirty = true;
+    this.#changed.add(other);
+    this.#changed.delete(node);
     node.gone = 'folded';
     node.sketch = new Sketch();
     (node.parent as ProfileNode).children.delete(node.name);

@@ -166,7 +166,7 @@ function checked(stored: unknown): StoredSketch {
     [count, sum, min, max, zeros].every((value) => Number.isFinite(value) && (value as number) >= 0) &&
     Array.isArray(buckets) &&
     buckets.length % 2 === 0 &&
-    buckets.every((value) => Number.isFinite(value));
+    buckets.every((value, at) => (at % 2 === 0 ? Number.isSafeInteger(value) : Number.isFinite(value) && value >= 0));
   if (isSound) return stored as StoredSketch;
   throw new PerdureError('ROW_CORRUPT', 'A sketch is numbers from 0 up and a list of buckets; what is stored is not.');
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { PROFILE_TABLES, RUNS_OF_PLAN } from '../../actors/profile-tables.ts';
 import type { OperationReport } from '../../machines/profile-report.ts';
+import { MOST_OPERATIONS } from '../../machines/profile.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { failStore } from '../../testing.ts';
@@ -77,19 +78,46 @@ test('S52, S54: a function that is wrapped gives what it gave, is counted once a
   expect(found(operations, 'broken')).toMatchObject({ count: 1, failures: 1 });
 });
 
-test('a promise that nobody waits for is still an unhandled rejection', async () => {
+test('a function that is wrapped gives the very promise that it gave, and stays what it was', async () => {
   await using supervisor = await open(new SimulatedClock(START), { actions });
-  const fails = supervisor.profiler.wrap('fails', () => Promise.reject(new Error('unseen')));
-  const told = new Promise((resolve) => {
-    const others = process.listeners('unhandledRejection');
-    process.removeAllListeners('unhandledRejection');
-    process.once('unhandledRejection', (reason) => {
-      for (const listener of others) process.on('unhandledRejection', listener);
-      resolve(reason);
-    });
-  });
-  void fails();
-  expect(await told).toMatchObject({ message: 'unseen' });
+  const { profiler } = supervisor;
+  class Answer extends Promise<number> {
+    status = 200;
+  }
+  const kept = Answer.resolve(7);
+  const ask = Object.assign(
+    function ask(_first: number, _second: number) {
+      return kept;
+    },
+    { version: 3 },
+  );
+  const asked = profiler.wrap('ask', ask);
+  expect(asked(1, 2)).toBe(kept);
+  expect(asked(1, 2)).toBe(kept);
+  expect([asked.name, asked.length, asked.version]).toEqual(['ask', 2, 3]);
+  // Handled already: nobody waits for it, and the process must bear it as it does without.
+  const warm = () => {
+    const refused = Promise.reject(new Error('the cache is down'));
+    refused.catch(() => {});
+    return refused;
+  };
+  void profiler.wrap('warm', warm)();
+  await settle();
+  const { operations } = profiler.report();
+  expect(found(operations, 'ask')).toMatchObject({ count: 2, failures: 0 });
+  expect(found(operations, 'warm')).toMatchObject({ count: 1, failures: 1 });
+});
+
+test('what is no function and no question is refused, and says where', async () => {
+  await using supervisor = await open(new SimulatedClock(START), { actions });
+  const { profiler } = supervisor;
+  const invalid = (message: RegExp) =>
+    expect.objectContaining({ code: 'OPTIONS_INVALID', message: expect.stringMatching(message) });
+  expect(() => profiler.wrap(5 as never)).toThrow(invalid(/profiler\.wrap\(\).* got 5/));
+  for (const wrong of ['no', null, { plan: 5 }, { paln: 'nightly:1' }]) {
+    expect(() => profiler.report(wrong as never)).toThrow(invalid(/What is asked of the profiler/));
+    expect(() => profiler.flame(wrong as never)).toThrow(invalid(/What is asked of the profiler/));
+  }
 });
 
 test('S53: a span that is begun and ended by hand counts once, and takes time', async () => {
@@ -174,6 +202,22 @@ test('an action has its phases, and what its work measures lies in its attempt',
       expect.objectContaining({ name: 'attempt', children: [expect.objectContaining({ name: 'query', value: 40 })] }),
     ]),
   });
+});
+
+test('what waits for somebody to approve it is not queued', async () => {
+  const clock = new SimulatedClock(START);
+  const wipe = defineAction({ run: () => 1, impact: 'critical', reversible: false });
+  await using supervisor = await open(clock, { actions: { ...actions, wipe } });
+  const { outcome } = await supervisor.submit('wipe', undefined as never, { id: 'w' });
+  await until(() => supervisor.approvals().length === 1);
+  await clock.advance(60_000);
+  await supervisor.approve('w');
+  await inTime(clock, outcome, 10);
+  const { operations, recommendations } = supervisor.profiler.report();
+  expect(found(operations, 'wipe: approval')).toMatchObject({ count: 1, kind: 'wait' });
+  expect(found(operations, 'wipe: approval')?.totalMs).toBeGreaterThanOrEqual(60_000);
+  expect(found(operations, 'wipe: queued')).toBeUndefined();
+  expect(recommendations.map(({ reason }) => reason).join()).not.toContain('wait');
 });
 
 test('what was measured is there in the next life, what was under way in a crash is not, and a restart adds up', async () => {
@@ -357,6 +401,36 @@ test('the exports hold what was measured', async () => {
   expect(endTime).toBeGreaterThanOrEqual(250_000);
 });
 
+test('in a trace what ran in another lies in it, and what ran one after the other is apart', async () => {
+  await using supervisor = await open(new SimulatedClock(START), {
+    actions,
+    profiler: 'full',
+    clock: undefined as never,
+  });
+  const { profiler } = supervisor;
+  const spin = (ms: number) => {
+    for (const until = performance.now() + ms; performance.now() < until;);
+  };
+  const long = 'x'.repeat(1_000);
+  const inner = profiler.wrap('inner', () => spin(0.3));
+  const outer = profiler.wrap(long, () => {
+    spin(0.1);
+    inner();
+    spin(0.1);
+  });
+  for (let n = 0; n < 50; n += 1) outer();
+  const { traceEvents } = await profiler.chromeTrace();
+  const outers = traceEvents.filter(({ name }) => name === long.slice(0, 300)).sort((a, b) => a.ts - b.ts);
+  const inners = traceEvents.filter(({ name }) => name === 'inner').sort((a, b) => a.ts - b.ts);
+  expect([outers.length, inners.length]).toEqual([50, 50]);
+  for (const [at, { ts, dur, tid }] of inners.entries()) {
+    const around = outers[at]!;
+    expect([around.ts <= ts, ts + dur <= around.ts + around.dur + 1, tid === around.tid]).toEqual([true, true, true]);
+    // Rounded to µs.
+    if (at > 0) expect(around.ts).toBeGreaterThanOrEqual(outers[at - 1]!.ts + outers[at - 1]!.dur - 1);
+  }
+});
+
 test('rows that cannot be read are left out, with an incident, and keep nobody from starting', async () => {
   const clock = new SimulatedClock(START);
   const options = { actions: { timed: timed(clock) }, store: quickStore() };
@@ -373,6 +447,38 @@ test('rows that cannot be read are left out, with an incident, and keep nobody f
   expect((await second.profiler.chromeTrace()).traceEvents).toEqual([]);
   second.durable.store.flush();
   expect(second.durable.store.rows.all('select kind from incidents')).toEqual([{ kind: 'profile.damaged' }]);
+});
+
+test.each([
+  ['a path that is none', `update profile_operations set path = '5'`],
+  ['a path of nothing', `update profile_operations set path = '[]'`],
+  ['a number below 0', `update profile_operations set self_ms = -7, count = -1`],
+  ['another kind', `update profile_operations set kind = 'play'`],
+  [
+    'a sketch beyond all numbers',
+    `update profile_operations set sketch = '{"count":1,"sum":1,"min":1,"max":1,"zeros":0,"buckets":[1e308,-1]}'`,
+  ],
+  ['a run without times', `update profile_runs set watched_ms = 9e999, began_at = -5`],
+  ['spans that are a number', `update profile_traces set spans = '5'`],
+  ['spans that are nothing', `update profile_traces set spans = '[null, {"name": 5}]'`],
+])('a row that holds %s keeps nobody from starting, measuring and asking', async (_, damage) => {
+  const clock = new SimulatedClock(START);
+  const options = { actions, store: quickStore() };
+  const first = await open(clock, options);
+  await first.execute('nap', null as never);
+  await first.profiler.chromeTrace();
+  first.durable.store.rows.run(damage);
+  await first.close();
+  for (const life of [2, 3]) {
+    await using next = await open(clock, options);
+    await next.execute('nap', null as never);
+    const { operations, overhead, since } = next.profiler.report();
+    expect(found(operations, 'nap: attempt')?.count).toBeGreaterThan(0);
+    expect(JSON.stringify(operations)).not.toMatch(/-|play/);
+    expect([overhead.ms, overhead.share, since].every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
+    const { traceEvents } = await next.profiler.chromeTrace();
+    expect(traceEvents.filter(({ name }) => name === 'nap').length).toBeGreaterThanOrEqual(life - 1);
+  }
 });
 
 test('when a store fails and is opened again, what was under way is told as lost, and measured anew', async () => {
@@ -429,3 +535,77 @@ test('what is new is written every five seconds, and with a checkpoint, and neve
   await using second = await open(clock, options);
   expect(found(second.profiler.report().operations, 'own')).toMatchObject({ count: 2 });
 });
+
+test('with many operations all are written, also those that are told of last', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions, profiler: 'full' });
+  const { rows } = supervisor.durable.store;
+  const operations = 700;
+  const round = async () => {
+    for (let n = 0; n < operations; n += 1) supervisor.profiler.span(`operation ${n}`).end();
+    await clock.advance(5_000);
+    await settle();
+  };
+  await round();
+  await round();
+  expect(
+    rows.get(`select count(*) as n, min(count) as least from profile_operations where path like '%operation %'`),
+  ).toEqual({ n: operations, least: 2 });
+});
+
+test('a store that cannot be written loses telemetry at most, and what waits meanwhile does not grow', async () => {
+  const clock = new SimulatedClock(START);
+  const options = { actions, profiler: 'full' as const, store: quickStore() };
+  const supervisor = await open(clock, options);
+  const { store } = supervisor.durable;
+  await supervisor.execute('nap', null as never);
+  await supervisor.profiler.chromeTrace();
+  const failing = failStore(store, 'full');
+  for (let n = 0; n < 150_000; n += 1) supervisor.profiler.span(`GET /item/${n}`).end();
+  for (let n = 0; n < 3; n += 1) await clock.advance(5_000);
+  await settle();
+  failing.clear();
+  while (!store.isOpen) await clock.advance(1_000);
+  supervisor.profiler.span('afterwards').end();
+  await clock.advance(5_000);
+  await settle();
+  expect(store.rows.get<{ n: number }>('select count(*) as n from profile_operations')?.n).toBeLessThanOrEqual(
+    2 * MOST_OPERATIONS,
+  );
+  expect(supervisor.profiler.report().spans).toBeGreaterThanOrEqual(150_001);
+  await supervisor.close();
+  await using second = await open(clock, options);
+  expect(found(second.profiler.report().operations, 'afterwards')).toMatchObject({ count: 1 });
+}, 20_000);
+
+test('all steps of a run are measured beside much other work, and so are many short runs at once', async () => {
+  const clock = new SimulatedClock(START);
+  await using supervisor = await open(clock, { actions, concurrency: 64 });
+  const { profiler, durable } = supervisor;
+  const others = Array.from({ length: 2_000 }, () => supervisor.execute('nap', null as never));
+  const run = async (id: string) => {
+    const steps = [
+      { id: 'a', action: 'nap' },
+      { id: 'b', action: 'nap', after: ['a'] },
+    ];
+    return (await supervisor.plan({ name: 'short', id, steps })).outcome;
+  };
+  const runs = 90;
+  await inTime(clock, Promise.all([...others, run('short:0')]), 1);
+  expect(profiler.report().spans).toBeGreaterThan(0);
+  const told = (id: string) => profiler.report({ plan: id }).operations.filter(({ kind }) => kind === 'work');
+  expect(told('short:0').map(({ name, count }) => [name, count])).toEqual(
+    expect.arrayContaining([
+      ['a: attempt', 1],
+      ['b: attempt', 1],
+    ]),
+  );
+  for (let n = 1; n <= runs; n += 1) await inTime(clock, run(`short:${n}`), 1);
+  for (let n = runs - RUNS_OF_PLAN + 2; n <= runs; n += 1) expect(told(`short:${n}`).length).toBe(4);
+  await clock.advance(6_000);
+  await settle();
+  expect(told(`short:${runs}`).length).toBe(4);
+  expect(durable.store.rows.get('select count(*) as n from profile_runs where plan = ?', 'short')).toEqual({
+    n: RUNS_OF_PLAN,
+  });
+}, 20_000);

@@ -55,6 +55,24 @@ test('what a run of a plan took is told when it has ended, by its name or its id
   expect(byId['plan']).toMatchObject({ id: 'nightly:1', name: 'nightly', regressions: [] });
 });
 
+test('at its end a run says where its own time went, and nothing when that was not measured', async () => {
+  const plan = (name: string, seconds: number) => {
+    writeFileSync(
+      join(folder, `${name}.json`),
+      JSON.stringify({ name, steps: [{ id: name, run: `sleep ${seconds}` }] }),
+    );
+    return perdure('run', `${name}.json`, '--store', 'work.db');
+  };
+  expect((await plan('long', 0.4)).stdout).toMatch(
+    /most time went into long: attempt 100 %.*perdure profile --plan long:1/,
+  );
+  const { stdout } = await plan('short', 0.1);
+  expect(stdout).toMatch(/most time went into short: attempt 100 %/);
+  expect(stdout).not.toContain('long: attempt');
+  await perdure('profile', 'work.db', '--mode', 'off');
+  expect((await plan('unseen', 0.1)).stdout).not.toContain('perdure profile');
+});
+
 test('how much is measured is changed while the store is in use, and for the next start', async () => {
   const store = join(folder, 'work.db');
   const actions = { nap: defineAction({ run: () => {} }) };
@@ -68,13 +86,17 @@ test('how much is measured is changed while the store is in use, and for the nex
   await first.close();
   expect((await perdure('profile', '--mode', 'off')).stdout).toContain('the request waits for the next start');
   expect((await perdure('profile', '--mode', 'loud')).code).toBe(2);
+  expect(await perdure('profile', '--mode', 'full', '--json')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--mode.*cannot be used with.*--json/),
+  });
 });
 
 test('a store or a run of which nothing was measured, and a file that cannot be written, are refused', async () => {
   Store.open(join(folder, 'work.db')).close();
   expect(await perdure('profile')).toMatchObject({
     code: 3,
-    stderr: expect.stringContaining('Nothing was measured of a run "all work"'),
+    stderr: expect.stringContaining('Nothing was ever measured in '),
   });
   const supervisor = await spawnSupervisor({
     store: join(folder, 'work.db'),
