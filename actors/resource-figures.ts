@@ -83,21 +83,25 @@ export class FigureReader {
   }
 
   async read(): Promise<Figures> {
-    const now = performance.now();
-    void this.#host.fetch(now);
-    const disk = this.#disk.fetch(now);
-    await Promise.race([Promise.all([disk, this.#wal.fetch(now)]), patience()]);
+    void this.#host.fetch(performance.now());
+    await this.#fetchFiles();
     if (this.#disk.isPending) this.#note('The disk of the store', `no answer within ${PATIENCE_MS} ms`);
     const began = performance.now();
     const found = this.#gather(began);
+    this.#use.beginAnew();
     this.#blockedMs = performance.now() - began;
     return found;
   }
 
+  /** The same beside the readings, of which the next is as if this had not been. */
+  async look(): Promise<Figures> {
+    await this.#fetchFiles();
+    return this.#gather(performance.now());
+  }
+
   /** What is in use now of what is measured in bytes. */
   async bytes(): Promise<Readonly<Partial<Record<ResourceName, number>>>> {
-    const now = performance.now();
-    await Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
+    await this.#fetchFiles();
     const memory = this.#memory()?.value;
     const [disk, wal] = [this.#disk.value(performance.now())?.value, this.#wal.value(performance.now())];
     return {
@@ -110,6 +114,11 @@ export class FigureReader {
 
   close(): void {
     this.#use.close();
+  }
+
+  #fetchFiles(): Promise<unknown> {
+    const now = performance.now();
+    return Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
   }
 
   #gather(now: number): Figures {

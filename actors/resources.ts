@@ -70,14 +70,15 @@ export class Resources {
   }
 
   /**
-   * How the resources are, by a sample that is taken now.
+   * How the resources are: how much is used now, and the levels and forecasts of the last sample, which came by itself. To ask
+   * changes nothing, however often.
    *
    * @example
    * const { resources, admission } = await supervisor.resources.now();
    * console.log(resources.heap?.level, admission);
    */
   async now(): Promise<ResourceReport> {
-    const resources = await this.#needed.sampler.sample();
+    const resources = await this.#needed.sampler.look();
     const state = stateOf(this.#durable);
     return {
       resources,
@@ -136,7 +137,7 @@ export class Resources {
     return this.#needed.reliever.register(name, cleanup);
   }
 
-  /** Takes a sample, and does at once what is to be done next: nothing when nothing is short. */
+  /** Does at once what is to be done next, by the last sample: nothing when nothing is short. */
   async optimize(): Promise<ResourceOptimization> {
     const told: Acted[] = [];
     const isRelieved = () => stateOf(this.#durable)?.value.relief !== 'relieving';
@@ -147,7 +148,6 @@ export class Resources {
       if (isRelieved()) relieved();
     });
     try {
-      await this.#needed.sampler.sample();
       await this.#durable.send({ type: 'supervisor.resources', event: { type: 'resources.optimize' } });
       if (!isRelieved()) await Promise.race([relief, rejected(this.#durable.ended)]);
     } finally {

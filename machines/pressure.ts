@@ -45,6 +45,9 @@ export interface ResourceStanding {
   readonly latestMs: number | null;
 }
 
+/** Nothing is the matter. */
+export const CALM = { level: 'normal', forecast: 'none', etaMs: null, earliestMs: null, latestMs: null } as const;
+
 /** What is known of one resource. Plain data. */
 export interface Watch {
   readonly samples: readonly Sample[];

@@ -15,7 +15,7 @@
 import { assign, enqueueActions, fromPromise, not, raise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, messageOf } from '../errors.ts';
 import { notProvided } from './not-provided.ts';
-import type { Outlook, PressureLevel, ResourceStanding } from './pressure.ts';
+import { CALM, type Outlook, type PressureLevel, type ResourceStanding } from './pressure.ts';
 import {
   COSTLY,
   DEFAULT_RELIEF,
@@ -188,14 +188,12 @@ function configured({ context }: Args, { concurrency = context.concurrency, poli
   return { concurrency, policy: { ...context.policy, ...policy } };
 }
 
-const NORMAL = { level: 'normal', forecast: 'none', etaMs: null, earliestMs: null, latestMs: null } as const;
-
 /** What is to be told of a sample. */
 function news({ standings }: ResourcesContext, { at, values }: Sample): readonly ResourcesNotice[] {
   const names = Object.keys(RESOURCES) as ResourceName[];
   return names.flatMap((resource) => {
-    const before = standings[resource] ?? NORMAL;
-    const { level, forecast, etaMs, earliestMs, latestMs } = values[resource] ?? NORMAL;
+    const before = standings[resource] ?? CALM;
+    const { level, forecast, etaMs, earliestMs, latestMs } = values[resource] ?? CALM;
     const notices: ResourcesNotice[] = [];
     if (level !== before.level) notices.push({ type: 'pressure.changed', resource, level, etaMs, at });
     if (forecast !== before.forecast)

@@ -16,6 +16,7 @@ function sampling(figuresAt: (ms: number) => Figures, problems: string[] = []) {
   const [samples, unreadable] = [[] as number[], [] as string[]];
   const source: FigureSource = {
     read: async () => figuresAt(clock.now()),
+    look: async () => figuresAt(clock.now()),
     blockedMs: 1,
     problems,
     close: () => {},
@@ -77,6 +78,20 @@ test('a rise is told before its end, with the time that is left', async () => {
   expect(leftMs).toBeLessThanOrEqual(10 * MINUTE);
   expect(Math.abs((warned?.standings.heap?.etaMs ?? 0) - leftMs)).toBeLessThan(0.1 * leftMs);
   expect([...sampler.tallies.values()]).toMatchObject([{ hit: 1, seen: 1, missed: 0 }]);
+});
+
+test('whoever looks, however often, changes no level, forecast or sample', async () => {
+  let [looks, more] = [0, 0];
+  const { told, samples, sampler, pass } = sampling(() => heap(100 + more));
+  await pass(SAMPLE_MS);
+  for (; looks < 500; looks++) {
+    more = looks * 2;
+    expect((await sampler.look()).heap).toMatchObject({ value: 100 + more, level: 'normal' });
+  }
+  expect(sampler.standings.heap?.value).toBe(100);
+  more = 0;
+  await pass(MINUTE);
+  expect([told, samples.length, sampler.cost.samples]).toEqual([[], 13, 13]);
 });
 
 test('when room was made, what rises again is seen coming again, though it is lower than it was', async () => {
