@@ -160,6 +160,19 @@ test('a life that finds nothing short, or that watches nothing, is held back by 
   expect(await calm.resources.now()).toMatchObject({ limit: null, admission: 'open' });
 });
 
+test('a process that was started because it was advised begins with all that may run at once', async () => {
+  const store = tempStore();
+  const pressed = await open({ sampleMs: 100, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
+  await acted(pressed, 'throttle');
+  await pressed.close();
+  const still = await open({ sampleMs: 60_000, limits: { heap: 1 } }, store);
+  expect((await still.resources.now()).limit).not.toBeNull();
+  await still.close();
+
+  const calm = await open({ sampleMs: 60_000 }, store);
+  await expect.poll(() => calm.resources.now()).toMatchObject({ limit: null, admission: 'open' });
+});
+
 test('the log of the store is moved into it, and gives its disk back', async () => {
   const path = tempStore();
   const supervisor = await open({}, path);
