@@ -19,6 +19,7 @@ import { ProcessUse } from './process-use.ts';
 
 /** How much is used, and the most that can be. */
 export interface Figure {
+  /** Below 0 of a disk of which more is free than the end that is looked at. */
   readonly value: number;
   readonly limit: number;
 }
@@ -149,12 +150,15 @@ export class FigureReader {
     return { [name]: { value: Math.max(0, value), limit } };
   }
 
-  /** Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. */
+  /**
+   * Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. When it will be
+   * full is forecast from long before.
+   */
   #lastOf(disk: Figure | undefined): Figures {
     if (disk === undefined) return {};
     const most = Math.min(disk.limit, this.#limits.disk ?? Infinity);
     const limit = Math.min(most, DISK_END);
-    return { disk: { value: Math.max(0, limit - (most - disk.value)), limit } };
+    return { disk: { value: limit - (most - disk.value), limit } };
   }
 
   /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */

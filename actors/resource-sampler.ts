@@ -102,7 +102,7 @@ export class ResourceSampler {
   async look(): Promise<Standings> {
     const figures = await this.#options.source.look().catch((error: unknown) => this.#unread(error));
     const { standings } = this;
-    const all = Object.entries(figures) as [ResourceName, Figure][];
+    const all = Object.entries(shown(figures)) as [ResourceName, Figure][];
     return Object.fromEntries(all.map(([name, figure]) => [name, { ...(standings[name] ?? CALM), ...figure }]));
   }
 
@@ -161,7 +161,7 @@ export class ResourceSampler {
     const at = this.#monotonic();
     const isNews = this.#fold(figures, at);
     const standings = this.standings;
-    this.#host?.sampled({ at: now(), figures });
+    this.#host?.sampled({ at: now(), figures: shown(figures) });
     if (isNews || at >= this.#remindAt) this.#tell(standings, at);
     this.#tellProblems();
     this.#count(source.blockedMs + performance.now() - began);
@@ -192,7 +192,9 @@ export class ResourceSampler {
   #begunAnew(name: ResourceName, value: number): Watch | undefined {
     const watch = this.#watches.get(name);
     const before = this.#relieved.get(name);
-    if (watch === undefined || before === undefined || value > before * FALLEN) return watch;
+    if (watch === undefined || before === undefined) return watch;
+    // Of a disk with much to spare the end that is looked at says how much is much.
+    if (before - value < (1 - FALLEN) * (before > 0 ? before : watch.limit)) return watch;
     this.#relieved.delete(name);
     return { ...watch, samples: [] };
   }
@@ -226,6 +228,12 @@ export class ResourceSampler {
   #monotonic(): number {
     return this.#clock.monotonic?.() ?? this.#clock.now();
   }
+}
+
+/** As it is told: of a disk with much to spare nothing is used. */
+function shown(figures: Figures): Figures {
+  const all = Object.entries(figures) as [ResourceName, Figure][];
+  return Object.fromEntries(all.map(([name, { value, limit }]) => [name, { value: Math.max(0, value), limit }]));
 }
 
 function isPressed(watch: Watch | undefined): boolean {

@@ -94,6 +94,35 @@ test('whoever looks, however often, changes no level, forecast or sample', async
   expect([told, samples.length, sampler.cost.samples]).toEqual([[], 13, 13]);
 });
 
+test.each([0.05, 0.2, 0.5, 1])(
+  'a disk that fills by %d GB a second is seen coming a minute before its end',
+  async (rate) => {
+    const end = 20 * 2 ** 30;
+    const freeAt = (ms: number) => Math.max(0, 20 * MINUTE - ms) * rate * 1e6;
+    const { told, sampler, pass } = sampling((ms) => ({ disk: { value: end - freeAt(ms), limit: end } }));
+    await pass(19.5 * MINUTE);
+    const warned = told.find(({ standings }) => standings.disk?.forecast === 'imminent');
+    const leftMs = 20 * MINUTE - (warned?.at ?? Infinity);
+    expect(leftMs).toBeGreaterThanOrEqual(MINUTE);
+    expect(leftMs).toBeLessThanOrEqual(6 * MINUTE);
+    expect(Math.abs((warned?.standings.disk?.etaMs ?? 0) - leftMs)).toBeLessThan(0.1 * leftMs);
+    // What is used of its end is never less than nothing, and nothing is critical before its end.
+    expect(told.every(({ standings }) => (standings.disk?.value ?? 0) >= 0)).toBe(true);
+    expect(told.filter(({ at, standings }) => standings.disk?.level !== 'normal' && freeAt(at) > 0.2 * end)).toEqual(
+      [],
+    );
+    expect([...sampler.tallies.values()]).toMatchObject([{ hit: 1, missed: 0 }]);
+  },
+);
+
+test('a disk of which more is free than is looked at is told to be empty', async () => {
+  const limit = 20 * 2 ** 30;
+  const { sampler, pass } = sampling(() => ({ disk: { value: -4 * limit, limit } }));
+  await pass(MINUTE);
+  expect(sampler.standings.disk).toMatchObject({ value: 0, level: 'normal' });
+  expect((await sampler.look()).disk).toMatchObject({ value: 0 });
+});
+
 test('when room was made, what rises again is seen coming again, though it is lower than it was', async () => {
   const relievedAt = 15 * MINUTE;
   const rise = (ms: number) => 100 + (700 * ms) / (15 * MINUTE);
