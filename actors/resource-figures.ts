@@ -125,8 +125,9 @@ export class FigureReader {
   #gather(now: number): Figures {
     const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
     const host = this.#host.value(now);
+    const memory = this.#memory();
     return {
-      ...this.#known('memory', this.#memory()),
+      ...(memory === undefined ? {} : { memory }),
       ...this.#figure('heap', heap, liveLimit(heapLimit)),
       ...this.#known('hostMemory', host?.memory),
       ...this.#lastOf(this.#disk.value(now)),
@@ -146,6 +147,7 @@ export class FigureReader {
   #figure(name: ResourceName, value: number | undefined, found: number): Figures {
     const own = this.#limits[name];
     const limit = GUESSED.has(name) ? (own ?? found) : Math.min(own ?? Infinity, found);
+    if (!(found > 0)) this.#noteLimit(`limit of ${name}`, found);
     if (value === undefined || !Number.isFinite(value) || !(limit > 0)) return {};
     return { [name]: { value: Math.max(0, value), limit } };
   }
@@ -156,19 +158,30 @@ export class FigureReader {
    */
   #lastOf(disk: Figure | undefined): Figures {
     if (disk === undefined) return {};
+    // Some file systems do not say how large they are.
+    if (!(disk.limit > 0)) {
+      this.#noteLimit('size of the disk of the store', disk.limit);
+      return {};
+    }
     const most = Math.min(disk.limit, this.#limits.disk ?? Infinity);
     const limit = Math.min(most, DISK_END);
     return { disk: { value: limit - (most - disk.value), limit } };
   }
 
-  /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */
+  /**
+   * What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. A limit of the
+   * host's own is of this process; whichever is nearer to its limit counts.
+   */
   #memory(): Figure | undefined {
     const group = this.#cgroup.memory();
-    if (group !== undefined) return group;
-    return this.#tried('The memory of the process', () => ({
+    const own = this.#limits.memory;
+    if (group !== undefined && own === undefined) return group;
+    const part = (figure: Figure | undefined) => (figure === undefined ? -1 : figure.value / figure.limit);
+    const held = this.#tried('The memory of the process', () => ({
       value: process.memoryUsage.rss(),
-      limit: Math.min(constrainedBytes(), totalmem()),
+      limit: Math.min(own ?? Infinity, constrainedBytes(), totalmem()),
     }));
+    return part(held) >= part(group) ? held : group;
   }
 
   /** Only Linux says how many there are. */
@@ -191,6 +204,11 @@ export class FigureReader {
       this.#note(what, error);
       return undefined;
     }
+  }
+
+  /** Nothing can be a part of 0. */
+  #noteLimit(what: string, limit: number): void {
+    if (!this.#problems.has(what)) this.#problems.set(what, `The ${what} cannot be gone by: it is ${limit}`);
   }
 
   #note(what: string, error: unknown): void {
