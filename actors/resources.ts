@@ -62,11 +62,13 @@ type Acted = Extract<ResourcesNotice, { type: 'pressure.acted' }>;
 export class Resources {
   readonly #durable: Tree;
   readonly #watch: ResourceWatch | undefined;
+  #ended: Error | undefined;
 
   /** @param watch there unless nothing is watched. */
   constructor(durable: Tree, watch: ResourceWatch | undefined) {
     this.#durable = durable;
     this.#watch = watch;
+    void durable.ended.then((reason) => (this.#ended = reason));
   }
 
   /**
@@ -160,7 +162,9 @@ export class Resources {
     };
   }
 
+  /** Throws OPTIONS_INVALID when nothing is watched, and what the tree has ended with. */
   get #needed(): ResourceWatch {
+    if (this.#ended !== undefined) throw this.#ended;
     if (this.#watch !== undefined) return this.#watch;
     throw new PerdureError(
       'OPTIONS_INVALID',

@@ -211,6 +211,16 @@ test.each([
   });
 });
 
+test.each([{}, false as const])('after the end whatever is asked is refused, as elsewhere: %j', async (options) => {
+  const supervisor = await open(options);
+  const { resources } = supervisor;
+  await supervisor.close();
+  const refused = await supervisor.execute('note', 1).then(String, ({ code }: { code: string }) => code);
+  const asked = [() => resources.now(), () => resources.optimize(), () => resources.history('heap')];
+  const more = [() => resources.forecasts(), () => resources.score(), () => resources.onPressure(() => {})];
+  for (const ask of [...asked, ...more]) await expect((async () => ask())()).rejects.toMatchObject({ code: refused });
+});
+
 test('a resource that there is not is refused by its name', async () => {
   const supervisor = await open();
   expect(() => supervisor.resources.history('memry' as never)).toThrow('did you mean "memory"');
