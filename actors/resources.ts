@@ -120,7 +120,8 @@ export class Resources {
 
   /**
    * Asks the handler to make room when a resource is critical, or will be exhausted within the horizon: at most once in
-   * `coolDownMs`, before anything harder is done. What it gives is waited for; one that throws is told as a process warning.
+   * `coolDownMs`, before anything harder is done. What it gives is waited for, and until then it is not called again; one that
+   * throws is told as a process warning.
    *
    * @example
    * supervisor.resources.onPressure(({ resources }) => {
@@ -139,8 +140,14 @@ export class Resources {
     return this.#needed.reliever.register(name, cleanup);
   }
 
-  /** Does at once what is to be done next, by the last sample: nothing when nothing is short. */
+  /**
+   * Does at once what is to be done next, by the last sample: nothing when nothing is short, nor when it is asked by a handler or a
+   * cleanup that is being called.
+   */
   async optimize(): Promise<ResourceOptimization> {
+    const { reliever } = this.#needed;
+    // Whoever makes room would wait for itself.
+    if (reliever.isCalling) return { actions: [], freedBytes: 0, limit: stateOf(this.#durable)?.context.limit ?? null };
     const told: Acted[] = [];
     const isRelieved = () => stateOf(this.#durable)?.value.relief !== 'relieving';
     let relieved = () => {};

@@ -143,6 +143,27 @@ test('a handler and a cleanup that were taken back are not called any more, and 
   expect(calls).toBe(0);
 });
 
+test('a handler that does not come to an end is called once, and whoever makes room may ask for more to be made', async () => {
+  const calls = { hanging: 0, asking: 0 };
+  const options = { sampleMs: 100, limits: { heap: 1 }, reliefMs: 300, coolDownMs: 1, intervalMs: 60_000, restMs: 100 };
+  const supervisor = await open(options);
+  const [nothing, waited] = [[] as unknown[], [] as number[]];
+  supervisor.resources.onPressure(() => {
+    calls.hanging += 1;
+    return new Promise(() => {});
+  });
+  supervisor.resources.onPressure(async () => {
+    calls.asking += 1;
+    const began = performance.now();
+    nothing.push((await supervisor.resources.optimize()).actions);
+    waited.push(performance.now() - began);
+  });
+  await expect.poll(() => calls.asking, { timeout: 10_000 }).toBe(3);
+  expect(calls.hanging).toBe(1);
+  expect(nothing).toEqual([[], [], []]);
+  expect(Math.max(...waited)).toBeLessThan(options.reliefMs / 2);
+});
+
 test('a life that finds nothing short, or that watches nothing, is held back by nothing of before', async () => {
   const store = tempStore();
   const pressed = await open({ sampleMs: 100, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
