@@ -124,6 +124,10 @@ test('what is short is told, throttles, and has room made for it: asked first, t
   );
   expect(hoard).toEqual([]);
   expect(await supervisor.resources.now()).toMatchObject({ limit: 4, resources: { heap: { level: 'critical' } } });
+  expect(supervisor.health().subsystems.resources).toMatchObject({
+    status: 'unhealthy',
+    reasons: expect.arrayContaining([expect.stringContaining('heap is critical')]) as unknown,
+  });
   expect((await supervisor.execute('note', 1)).kind).toBe('ok');
 });
 
