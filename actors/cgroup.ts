@@ -65,12 +65,12 @@ export class Cgroup {
 
   /** Beyond `high` a group is not killed, and comes to a stand all the same. */
   #memory2(folder: string): MemoryUse | undefined {
-    const limits = ['memory.max', 'memory.high'].map((name) => this.#number(join(folder, name)) ?? Infinity);
+    const limits = ['memory.max', 'memory.high'].map((name) => this.#limit(join(folder, name)));
     return this.#use(folder, Math.min(...limits), 'memory.current', 'inactive_file');
   }
 
   #memory1(folder: string): MemoryUse | undefined {
-    const limit = this.#number(join(folder, 'memory.limit_in_bytes')) ?? Infinity;
+    const limit = this.#limit(join(folder, 'memory.limit_in_bytes'));
     return this.#use(folder, limit, 'memory.usage_in_bytes', 'total_inactive_file');
   }
 
@@ -113,6 +113,14 @@ export class Cgroup {
     const mount = mountOf(mounts, version, controller);
     if (path === undefined || mount === undefined) return undefined;
     return { version, folders: foldersFrom(mount, path) };
+  }
+
+  /** Nothing can be a part of 0, so that such a limit is told and not gone by. */
+  #limit(path: string): number {
+    const limit = this.#number(path) ?? Infinity;
+    if (limit > 0) return limit;
+    this.#note(path, `says ${limit}`);
+    return Infinity;
   }
 
   /** Undefined for what has no limit, and for a file that is not there: the group at the root has none. */

@@ -5,6 +5,7 @@ import { spentOf } from '../machines/burn.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { countOpenApprovals } from './approval-ledger.ts';
 import { countBudget } from './budget.ts';
+import { stateOf } from './resource-watch.ts';
 import { roomOf, standingOf, type Tree } from './standing.ts';
 import { gateStats } from './stats.ts';
 
@@ -33,6 +34,7 @@ const NOTHING: HealthFacts = {
   spent: 0,
   level: 'full',
   components: {},
+  resources: {},
   scored: 0,
   calibrationError: null,
   owed: 0,
@@ -55,6 +57,7 @@ function factsOf(durable: Tree): HealthFacts {
     spent: tier === 'healthy' ? 0 : spentOf(budget.policy, countBudget(rows, budget.policy, clock.now())),
     level: degradation.level,
     components: degradation.components,
+    resources: stateOf(durable)?.context.standings ?? {},
     scored,
     calibrationError,
     owed: count(`debts where state in ('owed', 'unpayable')`),

@@ -2,8 +2,10 @@
  * Gives back what is short, when the resources say so: asks the host's handlers to clean up, calls the cleanups that it
  * registered, moves the log into the database, and lets outcomes go that are old enough.
  *
- * What throws has not helped: it is told as a process warning, and the others have their turn.
+ * What throws has not helped: it is told as a process warning, and the others have their turn. What is not done with one call is
+ * not called again meanwhile.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { PerdureError, messageOf } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { PressureLevel, Outlook } from '../machines/pressure.ts';
@@ -46,9 +48,18 @@ export class Reliever {
   readonly #store: ReliefStore;
   readonly #handlers = new Set<OnPressure>();
   readonly #cleanups = new Map<string, Cleanup>();
+  /** Those that are being called. */
+  readonly #calling = new Set<OnPressure>();
+  readonly #callers = new AsyncLocalStorage<OnPressure>();
 
   constructor(store: ReliefStore) {
     this.#store = store;
+  }
+
+  /** Whether a handler, or a cleanup, is asking while it is being called. */
+  get isCalling(): boolean {
+    const caller = this.#callers.getStore();
+    return caller !== undefined && this.#calling.has(caller);
   }
 
   /** Asked before anything else is done, until it is unsubscribed. */
@@ -69,10 +80,11 @@ export class Reliever {
         facts: { name },
       });
     }
-    this.#cleanups.set(name, cleanup);
+    const own: Cleanup = (pressure) => cleanup(pressure);
+    this.#cleanups.set(name, own);
     return {
       unsubscribe: () => {
-        if (this.#cleanups.get(name) === cleanup) this.#cleanups.delete(name);
+        if (this.#cleanups.get(name) === own) this.#cleanups.delete(name);
       },
     };
   }
@@ -89,14 +101,13 @@ export class Reliever {
   async #climb(rung: ReliefInput['rung'], pressure: Pressure): Promise<{ did: string[]; said: number }> {
     switch (rung) {
       case 'cleanUp': {
-        const answers = await Promise.all(
-          Array.from(this.#handlers, (handler) => called('onPressure', handler, pressure)),
-        );
+        const all = Array.from(this.#handlers, (handler) => this.#call('onPressure', handler, pressure));
+        const answers = (await Promise.all(all)).flat();
         return { did: answers.map(({ text }) => text), said: 0 };
       }
       case 'runCleanups': {
-        const all = Array.from(this.#cleanups, ([name, cleanup]) => called(name, cleanup, pressure));
-        const answers = await Promise.all(all);
+        const all = Array.from(this.#cleanups, ([name, cleanup]) => this.#call(name, cleanup, pressure));
+        const answers = (await Promise.all(all)).flat();
         return { did: answers.map(({ text }) => text), said: sum(answers.map(({ bytes }) => bytes)) };
       }
       case 'prune': {
@@ -106,6 +117,23 @@ export class Reliever {
       }
     }
   }
+
+  /** None while it is being called. */
+  async #call(name: string, fn: OnPressure, pressure: Pressure): Promise<Answer[]> {
+    if (this.#calling.has(fn)) return [];
+    this.#calling.add(fn);
+    try {
+      return [await this.#callers.run(fn, () => called(name, fn, pressure))];
+    } finally {
+      this.#calling.delete(fn);
+    }
+  }
+}
+
+/** What a handler or a cleanup did, in words, and how many bytes it says that it freed. */
+interface Answer {
+  readonly text: string;
+  readonly bytes: number;
 }
 
 /** Those that are short and that it helps, the one that is exhausted first coming first. */
@@ -118,11 +146,7 @@ function pressureOf(standings: Standings, rung: Rung): Pressure {
   return { resources: resources.toSorted((a, b) => left(a) - left(b)) };
 }
 
-async function called(
-  name: string,
-  fn: (pressure: Pressure) => unknown,
-  pressure: Pressure,
-): Promise<{ text: string; bytes: number }> {
+async function called(name: string, fn: OnPressure, pressure: Pressure): Promise<Answer> {
   try {
     const answer = await fn(pressure);
     return { text: name, bytes: typeof answer === 'number' && answer > 0 && Number.isFinite(answer) ? answer : 0 };

@@ -19,6 +19,7 @@ import { ProcessUse } from './process-use.ts';
 
 /** How much is used, and the most that can be. */
 export interface Figure {
+  /** Below 0 of a disk of which more is free than the end that is looked at. */
   readonly value: number;
   readonly limit: number;
 }
@@ -83,21 +84,25 @@ export class FigureReader {
   }
 
   async read(): Promise<Figures> {
-    const now = performance.now();
-    void this.#host.fetch(now);
-    const disk = this.#disk.fetch(now);
-    await Promise.race([Promise.all([disk, this.#wal.fetch(now)]), patience()]);
+    void this.#host.fetch(performance.now());
+    await this.#fetchFiles();
     if (this.#disk.isPending) this.#note('The disk of the store', `no answer within ${PATIENCE_MS} ms`);
     const began = performance.now();
     const found = this.#gather(began);
+    this.#use.beginAnew();
     this.#blockedMs = performance.now() - began;
     return found;
   }
 
+  /** The same beside the readings, of which the next is as if this had not been. */
+  async look(): Promise<Figures> {
+    await this.#fetchFiles();
+    return this.#gather(performance.now());
+  }
+
   /** What is in use now of what is measured in bytes. */
   async bytes(): Promise<Readonly<Partial<Record<ResourceName, number>>>> {
-    const now = performance.now();
-    await Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
+    await this.#fetchFiles();
     const memory = this.#memory()?.value;
     const [disk, wal] = [this.#disk.value(performance.now())?.value, this.#wal.value(performance.now())];
     return {
@@ -112,11 +117,17 @@ export class FigureReader {
     this.#use.close();
   }
 
+  #fetchFiles(): Promise<unknown> {
+    const now = performance.now();
+    return Promise.race([Promise.all([this.#disk.fetch(now), this.#wal.fetch(now)]), patience()]);
+  }
+
   #gather(now: number): Figures {
     const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
     const host = this.#host.value(now);
+    const memory = this.#memory();
     return {
-      ...this.#known('memory', this.#memory()),
+      ...(memory === undefined ? {} : { memory }),
       ...this.#figure('heap', heap, liveLimit(heapLimit)),
       ...this.#known('hostMemory', host?.memory),
       ...this.#lastOf(this.#disk.value(now)),
@@ -136,26 +147,41 @@ export class FigureReader {
   #figure(name: ResourceName, value: number | undefined, found: number): Figures {
     const own = this.#limits[name];
     const limit = GUESSED.has(name) ? (own ?? found) : Math.min(own ?? Infinity, found);
+    if (!(found > 0)) this.#noteLimit(`limit of ${name}`, found);
     if (value === undefined || !Number.isFinite(value) || !(limit > 0)) return {};
     return { [name]: { value: Math.max(0, value), limit } };
   }
 
-  /** Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. */
+  /**
+   * Of a large disk only the end is looked at: one that has gigabytes to spare is not short, however full it is. When it will be
+   * full is forecast from long before.
+   */
   #lastOf(disk: Figure | undefined): Figures {
     if (disk === undefined) return {};
+    // Some file systems do not say how large they are.
+    if (!(disk.limit > 0)) {
+      this.#noteLimit('size of the disk of the store', disk.limit);
+      return {};
+    }
     const most = Math.min(disk.limit, this.#limits.disk ?? Infinity);
     const limit = Math.min(most, DISK_END);
-    return { disk: { value: Math.max(0, limit - (most - disk.value)), limit } };
+    return { disk: { value: limit - (most - disk.value), limit } };
   }
 
-  /** What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. */
+  /**
+   * What its group holds counts where that is bounded: what it runs as processes of their own is in there, too. A limit of the
+   * host's own is of this process; whichever is nearer to its limit counts.
+   */
   #memory(): Figure | undefined {
     const group = this.#cgroup.memory();
-    if (group !== undefined) return group;
-    return this.#tried('The memory of the process', () => ({
+    const own = this.#limits.memory;
+    if (group !== undefined && own === undefined) return group;
+    const part = (figure: Figure | undefined) => (figure === undefined ? -1 : figure.value / figure.limit);
+    const held = this.#tried('The memory of the process', () => ({
       value: process.memoryUsage.rss(),
-      limit: Math.min(constrainedBytes(), totalmem()),
+      limit: Math.min(own ?? Infinity, constrainedBytes(), totalmem()),
     }));
+    return part(held) >= part(group) ? held : group;
   }
 
   /** Only Linux says how many there are. */
@@ -178,6 +204,11 @@ export class FigureReader {
       this.#note(what, error);
       return undefined;
     }
+  }
+
+  /** Nothing can be a part of 0. */
+  #noteLimit(what: string, limit: number): void {
+    if (!this.#problems.has(what)) this.#problems.set(what, `The ${what} cannot be gone by: it is ${limit}`);
   }
 
   #note(what: string, error: unknown): void {

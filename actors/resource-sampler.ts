@@ -7,16 +7,17 @@
  * W2  What is kept in memory is bounded: a watch for each resource, and the samples that have no row yet.
  * W3  It tells what it costs: the time for which it kept the event loop.
  * W4  A figure that cannot be had is told once, and nothing else comes of it.
- * W5  When room was made, and a resource fell, it begins anew: what rises again from there would else pass for a swing that
+ * W5  Samples are as far apart as they are meant to be: whoever only wants to know looks, which changes nothing.
+ * W6  When room was made, and a resource fell, it begins anew: what rises again from there would else pass for a swing that
  *     comes and goes by itself, until it is higher than ever.
  */
 import { messageOf } from '../errors.ts';
 import { RESOURCES, type PressurePolicy, type ResourceName } from '../machines/resource-policy.ts';
 import { NO_FORECASTS, noteActed, tallied, type ForecastTally } from '../machines/forecast-score.ts';
-import { hasChanged, presentValue, standingOf, watched, type Watch } from '../machines/pressure.ts';
+import { CALM, hasChanged, presentValue, standingOf, watched, type Watch } from '../machines/pressure.ts';
 import type { Standings } from '../machines/resources.ts';
 import { systemClock, type Clock } from '../persistence/clock.ts';
-import type { Figures } from './resource-figures.ts';
+import type { Figure, Figures } from './resource-figures.ts';
 import type { Sample } from './resource-tables.ts';
 
 /** Room was made when so much of what was used is left. */
@@ -35,6 +36,8 @@ export interface SamplingCost {
 /** Where the figures come from. */
 export interface FigureSource {
   read(): Promise<Figures>;
+  /** The same now, beside the readings: the next is as if this had not been. */
+  look(): Promise<Figures>;
   /** For how long the last reading kept the event loop, ms. */
   readonly blockedMs: number;
   /** What cannot be read, as sentences. */
@@ -75,7 +78,6 @@ export class ResourceSampler {
   readonly #told = new Set<string>();
   #host: SamplerHost | undefined;
   #timer: unknown;
-  #sampling: Promise<Standings> | undefined;
   #remindAt = Infinity;
   #began: number;
   #samples = 0;
@@ -96,10 +98,12 @@ export class ResourceSampler {
     this.#arm();
   }
 
-  /** Takes a sample now, beside those that come by themselves. */
-  sample(): Promise<Standings> {
-    this.#sampling ??= this.#sample().finally(() => (this.#sampling = undefined));
-    return this.#sampling;
+  /** How much is used now; the levels and forecasts are those of the last sample. W5. */
+  async look(): Promise<Standings> {
+    const figures = await this.#options.source.look().catch((error: unknown) => this.#unread(error));
+    const { standings } = this;
+    const all = Object.entries(shown(figures)) as [ResourceName, Figure][];
+    return Object.fromEntries(all.map(([name, figure]) => [name, { ...(standings[name] ?? CALM), ...figure }]));
   }
 
   /** Where each resource stands, as last sampled. */
@@ -143,25 +147,24 @@ export class ResourceSampler {
 
   #arm(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      void this.sample().then(() => {
+      void this.#sample().then(() => {
         if (this.#host !== undefined) this.#arm();
       });
     }, this.#options.sampleMs);
     (this.#timer as { unref?: () => void }).unref?.();
   }
 
-  async #sample(): Promise<Standings> {
+  async #sample(): Promise<void> {
     const { source, now } = this.#options;
     const figures = await source.read().catch((error: unknown) => this.#unread(error));
     const began = performance.now();
     const at = this.#monotonic();
     const isNews = this.#fold(figures, at);
     const standings = this.standings;
-    this.#host?.sampled({ at: now(), figures });
+    this.#host?.sampled({ at: now(), figures: shown(figures) });
     if (isNews || at >= this.#remindAt) this.#tell(standings, at);
     this.#tellProblems();
     this.#count(source.blockedMs + performance.now() - began);
-    return standings;
   }
 
   /** Says whether there is news. Of what was not read nothing is known any more. */
@@ -173,7 +176,7 @@ export class ResourceSampler {
         isNews ||= isPressed(this.#watches.get(name));
         this.#watches.delete(name);
       }
-    for (const [name, figure] of Object.entries(figures) as [ResourceName, Figures[ResourceName] & object][]) {
+    for (const [name, figure] of Object.entries(figures) as [ResourceName, Figure][]) {
       const before = this.#begunAnew(name, figure.value);
       const watch = watched(before, { at, ...figure }, policy, RESOURCES[name].isStock);
       isNews ||= hasChanged(before, watch);
@@ -185,11 +188,13 @@ export class ResourceSampler {
     return isNews;
   }
 
-  /** W5. */
+  /** W6. */
   #begunAnew(name: ResourceName, value: number): Watch | undefined {
     const watch = this.#watches.get(name);
     const before = this.#relieved.get(name);
-    if (watch === undefined || before === undefined || value > before * FALLEN) return watch;
+    if (watch === undefined || before === undefined) return watch;
+    // Of a disk with much to spare the end that is looked at says how much is much.
+    if (before - value < (1 - FALLEN) * (before > 0 ? before : watch.limit)) return watch;
     this.#relieved.delete(name);
     return { ...watch, samples: [] };
   }
@@ -223,6 +228,12 @@ export class ResourceSampler {
   #monotonic(): number {
     return this.#clock.monotonic?.() ?? this.#clock.now();
   }
+}
+
+/** As it is told: of a disk with much to spare nothing is used. */
+function shown(figures: Figures): Figures {
+  const all = Object.entries(figures) as [ResourceName, Figure][];
+  return Object.fromEntries(all.map(([name, { value, limit }]) => [name, { value: Math.max(0, value), limit }]));
 }
 
 function isPressed(watch: Watch | undefined): boolean {

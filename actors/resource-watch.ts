@@ -5,7 +5,7 @@
  * K1  Rows are telemetry: they are written every few seconds and at the end, and those that the store did not take are tried
  *     again with the next, the oldest left out first.
  * K2  What an earlier life knew of its process is not true of this one, nor is what a tree knew that was read back from the file:
- *     the machine is told anew.
+ *     the machine is told anew. Where a new process finds itself well at the first look, nothing is held back any more.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type {
@@ -16,6 +16,7 @@ import type {
   ResourcesNotice,
   Standings,
 } from '../machines/resources.ts';
+import { RESOURCES, type ResourceName } from '../machines/resource-policy.ts';
 import type { Store } from '../persistence/store.ts';
 import { Reliever } from './relief.ts';
 import { FigureReader } from './resource-figures.ts';
@@ -72,6 +73,7 @@ export class ResourceWatch {
   begin(durable: Tree): void {
     this.#durable = durable;
     this.#acquaint(durable);
+    if (stateOf(durable)?.context.limit != null) void this.#recover();
     durable.on('reopened', () => this.#acquaint(durable));
     durable.on('pressure.acted', (event) => {
       const { relief, resources } = event as unknown as Extract<ResourcesNotice, { type: 'pressure.acted' }>;
@@ -95,6 +97,18 @@ export class ResourceWatch {
     if (!isDeepStrictEqual(state.context.policy, relief)) this.#tell({ type: 'resources.configure', policy: relief });
     const { isPressed, standings } = this.sampler;
     if (isPressed || Object.keys(state.context.standings).length > 0) this.#say(standings);
+  }
+
+  /** K2. */
+  async #recover(): Promise<void> {
+    const resources = Object.entries(await this.sampler.look());
+    const { elevated } = this.#settings.pressure;
+    // How late the event loop was while all began says nothing.
+    const isWell = resources.every(([name, { value, limit }]) => {
+      const { isStock, throttles } = RESOURCES[name as ResourceName];
+      return !isStock || !throttles || value < elevated * limit;
+    });
+    if (isWell) this.#tell({ type: 'resources.disable' });
   }
 
   /** What was sampled, the oldest first: at most an hour of it, at one sample in 5 s. */

@@ -62,22 +62,25 @@ type Acted = Extract<ResourcesNotice, { type: 'pressure.acted' }>;
 export class Resources {
   readonly #durable: Tree;
   readonly #watch: ResourceWatch | undefined;
+  #ended: Error | undefined;
 
   /** @param watch there unless nothing is watched. */
   constructor(durable: Tree, watch: ResourceWatch | undefined) {
     this.#durable = durable;
     this.#watch = watch;
+    void durable.ended.then((reason) => (this.#ended = reason));
   }
 
   /**
-   * How the resources are, by a sample that is taken now.
+   * How the resources are: how much is used now, and the levels and forecasts of the last sample, which came by itself. To ask
+   * changes nothing, however often.
    *
    * @example
    * const { resources, admission } = await supervisor.resources.now();
    * console.log(resources.heap?.level, admission);
    */
   async now(): Promise<ResourceReport> {
-    const resources = await this.#needed.sampler.sample();
+    const resources = await this.#needed.sampler.look();
     const state = stateOf(this.#durable);
     return {
       resources,
@@ -117,7 +120,8 @@ export class Resources {
 
   /**
    * Asks the handler to make room when a resource is critical, or will be exhausted within the horizon: at most once in
-   * `coolDownMs`, before anything harder is done. What it gives is waited for; one that throws is told as a process warning.
+   * `coolDownMs`, before anything harder is done. What it gives is waited for, and until then it is not called again; one that
+   * throws is told as a process warning.
    *
    * @example
    * supervisor.resources.onPressure(({ resources }) => {
@@ -136,8 +140,14 @@ export class Resources {
     return this.#needed.reliever.register(name, cleanup);
   }
 
-  /** Takes a sample, and does at once what is to be done next: nothing when nothing is short. */
+  /**
+   * Does at once what is to be done next, by the last sample: nothing when nothing is short, nor when it is asked by a handler or a
+   * cleanup that is being called.
+   */
   async optimize(): Promise<ResourceOptimization> {
+    const { reliever } = this.#needed;
+    // Whoever makes room would wait for itself.
+    if (reliever.isCalling) return { actions: [], freedBytes: 0, limit: stateOf(this.#durable)?.context.limit ?? null };
     const told: Acted[] = [];
     const isRelieved = () => stateOf(this.#durable)?.value.relief !== 'relieving';
     let relieved = () => {};
@@ -147,7 +157,6 @@ export class Resources {
       if (isRelieved()) relieved();
     });
     try {
-      await this.#needed.sampler.sample();
       await this.#durable.send({ type: 'supervisor.resources', event: { type: 'resources.optimize' } });
       if (!isRelieved()) await Promise.race([relief, rejected(this.#durable.ended)]);
     } finally {
@@ -160,7 +169,9 @@ export class Resources {
     };
   }
 
+  /** Throws OPTIONS_INVALID when nothing is watched, and what the tree has ended with. */
   get #needed(): ResourceWatch {
+    if (this.#ended !== undefined) throw this.#ended;
     if (this.#watch !== undefined) return this.#watch;
     throw new PerdureError(
       'OPTIONS_INVALID',

@@ -2,7 +2,7 @@
 import { readSamples, readTallies, type Sample } from '../actors/resource-tables.ts';
 import type { ResourcesState } from '../actors/resource-watch.ts';
 import { scoreOf, type ForecastScore } from '../machines/forecast-score.ts';
-import type { ResourceStanding } from '../machines/pressure.ts';
+import { CALM, type ResourceStanding } from '../machines/pressure.ts';
 import type { ResourceName } from '../machines/resource-policy.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
@@ -49,8 +49,6 @@ function listingOf(rows: StoreReader, store: string): ResourceListing {
     score: scoreOf(isThere ? [...readTallies(rows).values()] : []),
   };
 }
-
-const CALM = { level: 'normal', forecast: 'none', etaMs: null, earliestMs: null, latestMs: null } as const;
 
 /** The machine is told of levels and forecasts, and of figures only now and then. */
 function resourcesOf({ figures }: Sample, state: ResourcesState | undefined): ListedResource[] {

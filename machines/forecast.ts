@@ -44,10 +44,12 @@ export const MOST_SAMPLES = 120;
 const FARTHEST = 2;
 /** What part of all samples a window is: one by this. */
 const WINDOWS = [8, 6, 4, 3, 2, 1.5, 1] as const;
-/** Fewer samples than this say nothing: what has just begun gets warm. */
+/** Fewer samples than this, or in less than this part of the horizon, say nothing: what has just begun gets warm. */
 const LEAST_SAMPLES = 20;
-/** Fewer than this are no window. */
+const LEAST_SPAN = 1 / 4;
+/** Fewer than this, or in less than this part of the horizon, are no window. */
 const LEAST_OF_WINDOW = 12;
+const LEAST_SPAN_OF_WINDOW = 1 / 8;
 /** Less than so many deviations are not looked at more closely: outliers hide no more than that. */
 const WORTH_A_LOOK = 2;
 /** How likely chance may be in all windows together; and in the whole, which nothing before it speaks for. */
@@ -72,6 +74,8 @@ interface Sought {
   readonly limit: number;
   readonly confidence: number;
   readonly withinMs: number;
+  /** A window is as long as this. */
+  readonly leastMs: number;
 }
 
 interface Line extends Pick<Forecast, 'p'> {
@@ -97,13 +101,14 @@ export function forecast(
   { horizonMs = DEFAULT_HORIZON_MS, confidence = DEFAULT_CONFIDENCE }: ForecastOptions = {},
 ): Forecast | null {
   const clean = thinned(ordered(samples));
-  if (clean.length < LEAST_SAMPLES) return null;
-  const line = chosen(lines(clean, { limit, confidence, withinMs: FARTHEST * horizonMs }));
+  if (clean.length < LEAST_SAMPLES || spanMs(clean) < LEAST_SPAN * horizonMs) return null;
+  const [withinMs, leastMs] = [FARTHEST * horizonMs, LEAST_SPAN_OF_WINDOW * horizonMs];
+  const line = chosen(lines(clean, { limit, confidence, withinMs, leastMs }));
   if (line === undefined) return null;
   const last = clean[clean.length - 1] as Sample;
   const reach = (slope: number) => Math.max(0, (limit - levelAt(line.samples, last.at, slope)) / slope);
   const etaMs = reach(line.slope);
-  if (!(etaMs <= FARTHEST * horizonMs)) return null;
+  if (!(etaMs <= withinMs)) return null;
   return {
     etaMs,
     earliestMs: Math.min(etaMs, reach(line.high)),
@@ -147,8 +152,9 @@ function ordered(samples: readonly Sample[]): readonly Sample[] {
 }
 
 /** The windows that are believed, the shortest first. */
-function lines(samples: readonly Sample[], { limit, confidence, withinMs }: Sought): Line[] {
-  const sizes = WINDOWS.map((part) => Math.ceil(samples.length / part)).filter((size) => size >= LEAST_OF_WINDOW);
+function lines(samples: readonly Sample[], { limit, confidence, withinMs, leastMs }: Sought): Line[] {
+  const isWindow = (size: number) => size >= LEAST_OF_WINDOW && spanMs(samples.slice(-size)) >= leastMs;
+  const sizes = WINDOWS.map((part) => Math.ceil(samples.length / part)).filter(isWindow);
   return sizes.flatMap((size) => {
     // Most often nothing rises, and then nothing need be reckoned.
     if (!isNear(samples.slice(-size), limit, withinMs) || !leavesBehind(samples, size)) return [];
@@ -183,6 +189,10 @@ function levelAt(samples: readonly Sample[], at: number, slope: number): number 
   return median(samples.map((sample) => sample.value + slope * (at - sample.at)));
 }
 
+function spanMs(samples: readonly Sample[]): number {
+  return (samples[samples.length - 1] as Sample).at - (samples[0] as Sample).at;
+}
+
 /** Of the time, not of the samples: the older are thinned. */
 function earlierHalf(samples: readonly Sample[]): readonly Sample[] {
   const [first, last] = [samples[0] as Sample, samples[samples.length - 1] as Sample];
@@ -190,8 +200,7 @@ function earlierHalf(samples: readonly Sample[]): readonly Sample[] {
 }
 
 function isEffect({ samples, slope }: Line, limit: number): boolean {
-  const spanMs = (samples[samples.length - 1] as Sample).at - (samples[0] as Sample).at;
-  return slope * spanMs >= LEAST_RISE * limit;
+  return slope * spanMs(samples) >= LEAST_RISE * limit;
 }
 
 /** Whether a window could reach the limit so soon: by its first third and its last, and doubled, because that is a guess. */

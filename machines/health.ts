@@ -8,13 +8,16 @@
  */
 import type { BudgetTier } from './budget-policy.ts';
 import type { ComponentStanding } from './degradation.ts';
+import type { PressureLevel, ResourceStanding } from './pressure.ts';
 import type { DegradationLevel } from './quality.ts';
+import { RESOURCES, type ResourceName } from './resource-policy.ts';
+import type { Standings } from './resources.ts';
 
 /** The best first. */
 export const HEALTH_STATUSES = ['healthy', 'degraded', 'unhealthy'] as const;
 export type HealthStatus = (typeof HEALTH_STATUSES)[number];
 
-const SUBSYSTEMS = ['store', 'executor', 'budget', 'components', 'gate', 'debts'] as const;
+const SUBSYSTEMS = ['store', 'executor', 'budget', 'components', 'resources', 'gate', 'debts'] as const;
 export type Subsystem = (typeof SUBSYSTEMS)[number];
 
 /** What is known of a supervisor. */
@@ -35,6 +38,8 @@ export interface HealthFacts {
   readonly spent: number;
   readonly level: DegradationLevel;
   readonly components: Readonly<Record<string, Pick<ComponentStanding, 'status' | 'weight'>>>;
+  /** Where the resources stand, as far as they are watched. */
+  readonly resources: Standings;
   /** Outcomes that the gate's scores were compared with, and how far off they were; null when there are none. */
   readonly scored: number;
   readonly calibrationError: number | null;
@@ -74,6 +79,7 @@ const WEIGHTS: Readonly<Record<Subsystem, number>> = {
   components: 1,
   executor: 0.8,
   budget: 0.8,
+  resources: 0.8,
   gate: 0.4,
   debts: 0.2,
 };
@@ -90,6 +96,8 @@ const OF_LEVEL: Readonly<Record<DegradationLevel, number>> = {
   severe: 0.5,
   minimal: 1,
 };
+
+const OF_PRESSURE: Readonly<Record<PressureLevel, number>> = { normal: 0, elevated: 0.25, critical: 1 };
 
 /** Fewer outcomes say nothing of scores. */
 const LEAST_SCORED = 50;
@@ -146,6 +154,7 @@ function findings(facts: HealthFacts): Readonly<Record<Subsystem, readonly Findi
     executor: executorFindings(facts),
     budget: budgetFindings(facts),
     components: componentFindings(facts),
+    resources: resourceFindings(facts),
     gate: gateFindings(facts),
     debts: debtFindings(facts),
   };
@@ -205,6 +214,18 @@ function adviceOn(name: string, status: ComponentStanding['status']): Pick<Findi
   if (status === 'bypassed') return { advice: `Take the bypass of "${name}" back when it may be called again.` };
   if (status === 'down') return { advice: `Mend "${name}", or give its actions a fallback.` };
   return {};
+}
+
+/** A processor that is busy, or what others take, is no fault of this one: only what something is done about counts. */
+function resourceFindings({ resources }: HealthFacts): Finding[] {
+  const all = Object.entries(resources) as unknown as [ResourceName, ResourceStanding][];
+  return all.flatMap(([name, { level, forecast, value, limit }]) => {
+    const { throttles, rungs } = RESOURCES[name];
+    const severity = Math.max(OF_PRESSURE[level], forecast === 'imminent' ? OF_PRESSURE.elevated : 0);
+    if (severity === 0 || (!throttles && rungs.length === 0)) return [];
+    const what = level === 'normal' ? 'is going to be used up' : `is ${level}`;
+    return [{ severity, reason: `${name} ${what}: ${percent(value / limit)} of its limit is used` }];
+  });
 }
 
 function gateFindings({ scored, calibrationError }: HealthFacts): Finding[] {

@@ -28,6 +28,7 @@ const OUTLOOKS: readonly Outlook[] = ['none', 'watch', 'imminent'];
 export interface Reading {
   /** ms, of a clock that only goes forward. */
   readonly at: number;
+  /** May be below 0, where more is left than the limit: what comes is seen all the same. */
   readonly value: number;
   readonly limit: number;
 }
@@ -44,6 +45,9 @@ export interface ResourceStanding {
   /** Null also when it may as well never be. */
   readonly latestMs: number | null;
 }
+
+/** Nothing is the matter. */
+export const CALM = { level: 'normal', forecast: 'none', etaMs: null, earliestMs: null, latestMs: null } as const;
 
 /** What is known of one resource. Plain data. */
 export interface Watch {
@@ -103,7 +107,7 @@ export function watched(before: Watch | undefined, reading: Reading, policy: Pre
 /** What others hear of it. */
 export function standingOf({ samples, limit, level, outlook, forecast: found }: Watch): ResourceStanding {
   return {
-    value: samples.at(-1)?.value ?? 0,
+    value: Math.max(0, samples.at(-1)?.value ?? 0),
     limit,
     level,
     forecast: outlook,

@@ -96,7 +96,7 @@ export const DEFAULT_PRESSURE: PressurePolicy = {
 
 /** How what is done about a shortage goes on. */
 export interface ReliefPolicy {
-  /** How often the limit of what runs at once is halved, or grows by one, ms. Default: 10,000. */
+  /** How often the limit of what runs at once is halved, or grows by a twelfth of the concurrency, ms. Default: 10,000. */
   readonly intervalMs: number;
   /** Between one thing that was done and the next, so that the first can show, ms. Default: 30,000. */
   readonly coolDownMs: number;

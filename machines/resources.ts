@@ -5,8 +5,10 @@
  *   admission   open ──pressed──> throttled ──'shed'──> shedding        relief   resting ──> choosing ──> relieving
  *                 ^──grown to all──┘  ^──nothing critical──┘                       ^──eased──┘ ^──coolingDown──┘
  *
- * How many actions run at once follows AIMD (D.-M. Chiu and R. Jain, 1989): halved each interval of pressure, one more each
- * interval of calm. Beside that the rungs of a ladder are climbed, the mildest first, each with time to show what it does.
+ * How many actions run at once follows AIMD (D.-M. Chiu and R. Jain, 1989): halved each interval of pressure, more by a twelfth of
+ * the concurrency each interval of calm. Any constant increase is theirs; that it is a part of the whole, and not one, is ours:
+ * all run again after a dozen intervals, however many those are. A greater step swings further where the pressure comes back, and
+ * that is halved at once. Beside that the rungs of a ladder are climbed, the mildest first, each with time to show what it does.
  *
  * A1  The limit is at least 1 while it is one: what runs is never stopped, and something always runs.
  * A2  Without pressure the limit grows until there is none. Silence is no pressure.
@@ -15,7 +17,7 @@
 import { assign, enqueueActions, fromPromise, not, raise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError, messageOf } from '../errors.ts';
 import { notProvided } from './not-provided.ts';
-import type { Outlook, PressureLevel, ResourceStanding } from './pressure.ts';
+import { CALM, type Outlook, type PressureLevel, type ResourceStanding } from './pressure.ts';
 import {
   COSTLY,
   DEFAULT_RELIEF,
@@ -59,7 +61,7 @@ export type ResourcesCommand =
     }
   /** Does at once what is to be done next, if something is short. */
   | { readonly type: 'resources.optimize' }
-  /** Nothing is watched any more: nothing is held back. */
+  /** Nothing is watched any more, or it is another process, in which nothing is short: nothing is held back. */
   | { readonly type: 'resources.disable' };
 
 export type ResourcesEvent = ResourcesCommand | { readonly type: 'resources.shed' };
@@ -176,26 +178,32 @@ function halved({ context: { limit, concurrency } }: Args): Partial<ResourcesCon
   return { limit: Math.max(1, Math.floor((limit ?? concurrency) / 2)) };
 }
 
-function grown({ context: { limit, concurrency } }: Args): Partial<ResourcesContext> {
-  return { limit: Math.min(concurrency, (limit ?? concurrency) + 1) };
+/** After so many intervals of calm as many run at once as may. */
+const REGAINED_IN = 12;
+
+/** What there is after one more interval of calm. */
+function more({ limit, concurrency }: ResourcesContext): number {
+  return (limit ?? concurrency) + Math.ceil(concurrency / REGAINED_IN);
 }
 
-function hasRegained({ context: { limit, concurrency } }: Args): boolean {
-  return limit === null || limit + 1 >= concurrency;
+function grown({ context }: Args): Partial<ResourcesContext> {
+  return { limit: Math.min(context.concurrency, more(context)) };
+}
+
+function hasRegained({ context }: Args): boolean {
+  return more(context) >= context.concurrency;
 }
 
 function configured({ context }: Args, { concurrency = context.concurrency, policy }: Configuring) {
   return { concurrency, policy: { ...context.policy, ...policy } };
 }
 
-const NORMAL = { level: 'normal', forecast: 'none', etaMs: null, earliestMs: null, latestMs: null } as const;
-
 /** What is to be told of a sample. */
 function news({ standings }: ResourcesContext, { at, values }: Sample): readonly ResourcesNotice[] {
   const names = Object.keys(RESOURCES) as ResourceName[];
   return names.flatMap((resource) => {
-    const before = standings[resource] ?? NORMAL;
-    const { level, forecast, etaMs, earliestMs, latestMs } = values[resource] ?? NORMAL;
+    const before = standings[resource] ?? CALM;
+    const { level, forecast, etaMs, earliestMs, latestMs } = values[resource] ?? CALM;
     const notices: ResourcesNotice[] = [];
     if (level !== before.level) notices.push({ type: 'pressure.changed', resource, level, etaMs, at });
     if (forecast !== before.forecast)
@@ -312,7 +320,7 @@ export const resourcesMachine = setup({
     admission: {
       initial: 'open',
       on: {
-        'resources.disable': { target: '.open', actions: ['forget', 'lift', admitting(false)] },
+        'resources.disable': { target: '.open', actions: ['forget', 'lift', admitting(false), recovered] },
       },
       states: {
         open: { always: { guard: 'isPressed', target: 'throttled', actions: throttling(false) } },

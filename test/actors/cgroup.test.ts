@@ -56,6 +56,20 @@ test('of version 1, too, and each controller has a place of its own', () => {
   expect(group.cpus()).toBe(0.5);
 });
 
+test('a limit of 0 is told, and those beside it count', () => {
+  const files = {
+    'proc/self/cgroup': '0::/app\n',
+    'proc/self/mountinfo': V2,
+    'sys/fs/cgroup/app/memory.max': '0\n',
+    'sys/fs/cgroup/app/memory.current': '300\n',
+  };
+  const none = new Cgroup(rootWith(files));
+  expect(none.memory()).toBeUndefined();
+  expect(none.problems).toEqual(['/sys/fs/cgroup/app/memory.max says 0']);
+  const other = new Cgroup(rootWith({ ...files, 'sys/fs/cgroup/app/memory.high': '900\n' }));
+  expect(other.memory()).toEqual({ value: 300, limit: 900 });
+});
+
 test('a group without a limit has nothing that could be exhausted', () => {
   const files = {
     'proc/self/mountinfo': V1,

@@ -16,6 +16,7 @@ function sampling(figuresAt: (ms: number) => Figures, problems: string[] = []) {
   const [samples, unreadable] = [[] as number[], [] as string[]];
   const source: FigureSource = {
     read: async () => figuresAt(clock.now()),
+    look: async () => figuresAt(clock.now()),
     blockedMs: 1,
     problems,
     close: () => {},
@@ -77,6 +78,49 @@ test('a rise is told before its end, with the time that is left', async () => {
   expect(leftMs).toBeLessThanOrEqual(10 * MINUTE);
   expect(Math.abs((warned?.standings.heap?.etaMs ?? 0) - leftMs)).toBeLessThan(0.1 * leftMs);
   expect([...sampler.tallies.values()]).toMatchObject([{ hit: 1, seen: 1, missed: 0 }]);
+});
+
+test('whoever looks, however often, changes no level, forecast or sample', async () => {
+  let [looks, more] = [0, 0];
+  const { told, samples, sampler, pass } = sampling(() => heap(100 + more));
+  await pass(SAMPLE_MS);
+  for (; looks < 500; looks++) {
+    more = looks * 2;
+    expect((await sampler.look()).heap).toMatchObject({ value: 100 + more, level: 'normal' });
+  }
+  expect(sampler.standings.heap?.value).toBe(100);
+  more = 0;
+  await pass(MINUTE);
+  expect([told, samples.length, sampler.cost.samples]).toEqual([[], 13, 13]);
+});
+
+test.each([0.05, 0.2, 0.5, 1])(
+  'a disk that fills by %d GB a second is seen coming a minute before its end',
+  async (rate) => {
+    const end = 20 * 2 ** 30;
+    const freeAt = (ms: number) => Math.max(0, 20 * MINUTE - ms) * rate * 1e6;
+    const { told, sampler, pass } = sampling((ms) => ({ disk: { value: end - freeAt(ms), limit: end } }));
+    await pass(19.5 * MINUTE);
+    const warned = told.find(({ standings }) => standings.disk?.forecast === 'imminent');
+    const leftMs = 20 * MINUTE - (warned?.at ?? Infinity);
+    expect(leftMs).toBeGreaterThanOrEqual(MINUTE);
+    expect(leftMs).toBeLessThanOrEqual(6 * MINUTE);
+    expect(Math.abs((warned?.standings.disk?.etaMs ?? 0) - leftMs)).toBeLessThan(0.1 * leftMs);
+    // What is used of its end is never less than nothing, and nothing is critical before its end.
+    expect(told.every(({ standings }) => (standings.disk?.value ?? 0) >= 0)).toBe(true);
+    expect(told.filter(({ at, standings }) => standings.disk?.level !== 'normal' && freeAt(at) > 0.2 * end)).toEqual(
+      [],
+    );
+    expect([...sampler.tallies.values()]).toMatchObject([{ hit: 1, missed: 0 }]);
+  },
+);
+
+test('a disk of which more is free than is looked at is told to be empty', async () => {
+  const limit = 20 * 2 ** 30;
+  const { sampler, pass } = sampling(() => ({ disk: { value: -4 * limit, limit } }));
+  await pass(MINUTE);
+  expect(sampler.standings.disk).toMatchObject({ value: 0, level: 'normal' });
+  expect((await sampler.look()).disk).toMatchObject({ value: 0 });
 });
 
 test('when room was made, what rises again is seen coming again, though it is lower than it was', async () => {

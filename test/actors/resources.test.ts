@@ -27,15 +27,25 @@ async function open(resources?: ResourceOptions | false, store = tempStore(), co
   return supervisor;
 }
 
-/** One sample that is astray says nothing, so that a level needs three. */
-async function sampleTwice({ resources }: Awaited<ReturnType<typeof open>>): Promise<void> {
-  await resources.now();
-  await resources.now();
+/** Resolves when something was sampled to be short, and something was done about it. */
+function acted({ durable }: Awaited<ReturnType<typeof open>>, ...all: string[]): Promise<void> {
+  const left = new Set(all);
+  return new Promise((resolve) => {
+    durable.on('pressure.acted', (event) => {
+      left.delete((event as unknown as { action: string }).action);
+      if (left.size === 0) resolve();
+    });
+  });
 }
 
-test('S55, S56, S57: nothing has been sampled at the start, and one sample says what there is and what it cost', async () => {
+async function sampled({ resources }: Awaited<ReturnType<typeof open>>, times: number): Promise<void> {
+  while (resources.history('heap').length < times) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+test('S55, S56, S57: what there is can be asked before anything is sampled, and to ask is no sample', async () => {
   const supervisor = await open();
   expect(supervisor.resources.history('memory')).toEqual([]);
+  for (let n = 0; n < 50; n++) await supervisor.resources.now();
   const { resources, admission, limit, cost } = await supervisor.resources.now();
   for (const { value, limit: most } of Object.values(resources)) {
     expect(value).toBeGreaterThanOrEqual(0);
@@ -45,9 +55,8 @@ test('S55, S56, S57: nothing has been sampled at the start, and one sample says 
     expect.arrayContaining(['memory', 'heap', 'disk', 'wal', 'cpu', 'loopUtilization']),
   );
   expect(resources.heap).toMatchObject({ level: 'normal', forecast: 'none', etaMs: null });
-  expect({ admission, limit, samples: cost.samples }).toEqual({ admission: 'open', limit: null, samples: 1 });
-  expect(cost.meanMs).toBeLessThan(50);
-  expect(supervisor.resources.history('memory')).toHaveLength(1);
+  expect({ admission, limit, samples: cost.samples }).toEqual({ admission: 'open', limit: null, samples: 0 });
+  expect(supervisor.resources.history('memory')).toEqual([]);
   expect(supervisor.resources.forecasts()).toEqual([]);
   expect(supervisor.resources.score()).toMatchObject({ precision: null, recall: null });
 });
@@ -56,7 +65,8 @@ test('a sample is taken by itself, is no turn, and is there in the next life', a
   const store = tempStore();
   const supervisor = await open({ sampleMs: 100 }, store);
   const { turn } = await supervisor.durable.send({ type: 'supervisor.resume' });
-  while (supervisor.resources.history('heap').length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+  await sampled(supervisor, 3);
+  expect((await supervisor.resources.now()).cost.meanMs).toBeLessThan(50);
   const { turn: after } = await supervisor.durable.send({ type: 'supervisor.resume' });
   expect(after - turn).toBe(1);
   const before = supervisor.resources.history('heap');
@@ -74,8 +84,8 @@ test('what is short is told, throttles, and has room made for it: asked first, t
   let hoard: Buffer[] = [];
   const asked: string[] = [];
   const supervisor = await open({
-    sampleMs: 60_000,
-    coolDownMs: 1,
+    sampleMs: 100,
+    coolDownMs: 60_000,
     intervalMs: 60_000,
     limits: { heap: 1_000_000, disk: 1 },
     cleanups: {
@@ -95,12 +105,11 @@ test('what is short is told, throttles, and has room made for it: asked first, t
   supervisor.durable.on('*', (event) => void heard.push(event as unknown as SupervisorEmitted));
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
 
-  await sampleTwice(supervisor);
-  const first = await supervisor.resources.optimize();
-  expect(first).toMatchObject({ actions: ['throttle', 'cleanUp'], limit: 4 });
+  await acted(supervisor, 'throttle', 'cleanUp');
   expect(asked).toEqual(['heap', 'disk']);
-  const climbed = (action: string) => heard.some((event) => event.type === 'pressure.acted' && event.action === action);
-  while (!climbed('runCleanups')) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(await supervisor.resources.optimize()).toMatchObject({ actions: ['prune'], limit: 4 });
+  const cleaned = await supervisor.resources.optimize();
+  expect(cleaned).toEqual({ actions: ['runCleanups'], freedBytes: 1 << 20, limit: 4 });
   expect(await warned).toMatchObject({ name: 'PerdureWarning', code: 'CLEANUP_FAILED' });
   expect(heard).toEqual(
     expect.arrayContaining([
@@ -115,11 +124,15 @@ test('what is short is told, throttles, and has room made for it: asked first, t
   );
   expect(hoard).toEqual([]);
   expect(await supervisor.resources.now()).toMatchObject({ limit: 4, resources: { heap: { level: 'critical' } } });
+  expect(supervisor.health().subsystems.resources).toMatchObject({
+    status: 'unhealthy',
+    reasons: expect.arrayContaining([expect.stringContaining('heap is critical')]) as unknown,
+  });
   expect((await supervisor.execute('note', 1)).kind).toBe('ok');
 });
 
 test('a handler and a cleanup that were taken back are not called any more, and a name can be used once', async () => {
-  const supervisor = await open({ sampleMs: 60_000, limits: { heap: 1 }, restMs: 60_000 });
+  const supervisor = await open({ sampleMs: 1_000, limits: { heap: 1 }, restMs: 60_000 });
   let calls = 0;
   const count = () => void (calls += 1);
   supervisor.resources.onPressure(count).unsubscribe();
@@ -129,16 +142,36 @@ test('a handler and a cleanup that were taken back are not called any more, and 
   );
   registered.unsubscribe();
   supervisor.resources.registerCleanup('cache', () => {}).unsubscribe();
-  await sampleTwice(supervisor);
-  // Both of those rungs were climbed, and there was nothing on them.
-  expect((await supervisor.resources.optimize()).actions).toEqual(['throttle', 'shed']);
+  // Both of those rungs are climbed, and there is nothing on them.
+  await acted(supervisor, 'throttle', 'cleanUp', 'runCleanups', 'shed');
   expect(calls).toBe(0);
+});
+
+test('a handler that does not come to an end is called once, and whoever makes room may ask for more to be made', async () => {
+  const calls = { hanging: 0, asking: 0 };
+  const options = { sampleMs: 100, limits: { heap: 1 }, reliefMs: 300, coolDownMs: 1, intervalMs: 60_000, restMs: 100 };
+  const supervisor = await open(options);
+  const [nothing, waited] = [[] as unknown[], [] as number[]];
+  supervisor.resources.onPressure(() => {
+    calls.hanging += 1;
+    return new Promise(() => {});
+  });
+  supervisor.resources.onPressure(async () => {
+    calls.asking += 1;
+    const began = performance.now();
+    nothing.push((await supervisor.resources.optimize()).actions);
+    waited.push(performance.now() - began);
+  });
+  await expect.poll(() => calls.asking, { timeout: 10_000 }).toBe(3);
+  expect(calls.hanging).toBe(1);
+  expect(nothing).toEqual([[], [], []]);
+  expect(Math.max(...waited)).toBeLessThan(options.reliefMs / 2);
 });
 
 test('a life that finds nothing short, or that watches nothing, is held back by nothing of before', async () => {
   const store = tempStore();
-  const pressed = await open({ sampleMs: 60_000, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
-  await sampleTwice(pressed);
+  const pressed = await open({ sampleMs: 100, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
+  await acted(pressed, 'throttle');
   expect((await pressed.resources.now()).limit).not.toBeNull();
   await pressed.close();
 
@@ -150,6 +183,19 @@ test('a life that finds nothing short, or that watches nothing, is held back by 
 
   const calm = await open({ sampleMs: 60_000 }, store);
   expect(await calm.resources.now()).toMatchObject({ limit: null, admission: 'open' });
+});
+
+test('a process that was started because it was advised begins with all that may run at once', async () => {
+  const store = tempStore();
+  const pressed = await open({ sampleMs: 100, limits: { heap: 1 }, intervalMs: 10, coolDownMs: 60_000 }, store);
+  await acted(pressed, 'throttle');
+  await pressed.close();
+  const still = await open({ sampleMs: 60_000, limits: { heap: 1 } }, store);
+  expect((await still.resources.now()).limit).not.toBeNull();
+  await still.close();
+
+  const calm = await open({ sampleMs: 60_000 }, store);
+  await expect.poll(() => calm.resources.now()).toMatchObject({ limit: null, admission: 'open' });
 });
 
 test('the log of the store is moved into it, and gives its disk back', async () => {
@@ -190,20 +236,29 @@ test.each([
   });
 });
 
+test.each([{}, false as const])('after the end whatever is asked is refused, as elsewhere: %j', async (options) => {
+  const supervisor = await open(options);
+  const { resources } = supervisor;
+  await supervisor.close();
+  const refused = await supervisor.execute('note', 1).then(String, ({ code }: { code: string }) => code);
+  const asked = [() => resources.now(), () => resources.optimize(), () => resources.history('heap')];
+  const more = [() => resources.forecasts(), () => resources.score(), () => resources.onPressure(() => {})];
+  for (const ask of [...asked, ...more]) await expect((async () => ask())()).rejects.toMatchObject({ code: refused });
+});
+
 test('a resource that there is not is refused by its name', async () => {
   const supervisor = await open();
   expect(() => supervisor.resources.history('memry' as never)).toThrow('did you mean "memory"');
 });
 
 test('a tree that was read back from the file is told anew how the resources are', async () => {
-  const supervisor = await open({ sampleMs: 60_000, limits: { heap: 1 }, intervalMs: 60_000, coolDownMs: 60_000 });
+  const supervisor = await open({ sampleMs: 100, limits: { heap: 1 }, intervalMs: 60_000, coolDownMs: 60_000 });
   const { durable } = supervisor;
   const reopened = new Promise((resolve) => durable.on('reopened', resolve));
-  const throttled = new Promise((resolve) => durable.on('pressure.acted', resolve));
-  await sampleTwice(supervisor);
+  const throttled = acted(supervisor, 'throttle');
+  await sampled(supervisor, 2);
+  // What is told of the next is lost.
   failStore(durable.store, 'full', { times: 1 });
-  // What is told of this one is lost.
-  await supervisor.resources.now();
   await reopened;
   await throttled;
   expect(await supervisor.resources.now()).toMatchObject({ admission: 'throttled', limit: 4 });
@@ -212,7 +267,7 @@ test('a tree that was read back from the file is told anew how the resources are
 test('rows of telemetry that are damaged keep nobody from starting', async () => {
   const store = tempStore();
   const first = await open({ sampleMs: 100 }, store);
-  while (first.resources.history('heap').length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+  await sampled(first, 2);
   await first.close();
   const db = new Database(store);
   db.function('perdure_turn', () => 0);

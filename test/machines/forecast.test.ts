@@ -149,6 +149,13 @@ describe('a forecast', () => {
     expect(forecast(samples, 1)).toBeNull();
   });
 
+  test('there is none of what was seen for less than a quarter of the horizon, however many samples that was', () => {
+    const warmUp = (stepMs: number) => Array.from({ length: 100 }, (_, i) => ({ at: i * stepMs, value: i * 0.005 }));
+    expect(forecast(warmUp(20), 1)).toBeNull();
+    expect(forecast(warmUp(700), 1)).toBeNull();
+    expect(forecast(warmUp(800), 1)?.etaMs).toBeGreaterThan(0);
+  });
+
   test('leaves out samples that are no number, or no later than the one before', () => {
     const samples = Array.from({ length: 40 }, (_, i) => ({ at: i * 5_000, value: 0.5 + i * 0.01 }));
     const spoilt = samples.flatMap((sample, i) =>

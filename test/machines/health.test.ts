@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BUDGET_TIERS } from '../../machines/budget-policy.ts';
 import { HEALTH_STATUSES, healthOf, type HealthFacts } from '../../machines/health.ts';
+import { CALM, type ResourceStanding } from '../../machines/pressure.ts';
+import { RESOURCES, type ResourceName } from '../../machines/resource-policy.ts';
 import { LEVELS } from '../../machines/quality.ts';
 
 const fresh: HealthFacts = {
@@ -16,10 +18,21 @@ const fresh: HealthFacts = {
   spent: 0,
   level: 'full',
   components: {},
+  resources: {},
   scored: 0,
   calibrationError: null,
   owed: 0,
 };
+
+const standing: fc.Arbitrary<ResourceStanding> = fc.record({
+  value: fc.nat(100),
+  limit: fc.constant(100),
+  level: fc.constantFrom('normal', 'elevated', 'critical'),
+  forecast: fc.constantFrom('none', 'watch', 'imminent'),
+  etaMs: fc.constant(null),
+  earliestMs: fc.constant(null),
+  latestMs: fc.constant(null),
+});
 
 const facts: fc.Arbitrary<HealthFacts> = fc.record({
   ended: fc.option(fc.constant('it was closed')),
@@ -39,6 +52,7 @@ const facts: fc.Arbitrary<HealthFacts> = fc.record({
       weight: fc.constantFrom(0, 0.5, 1),
     }),
   ),
+  resources: fc.dictionary(fc.constantFrom(...(Object.keys(RESOURCES) as ResourceName[])), standing),
   scored: fc.nat(200),
   calibrationError: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
   owed: fc.nat(300),
@@ -74,6 +88,31 @@ test('a worse budget or level never makes the whole better', () => {
       expect(rank(worse)).toBeGreaterThanOrEqual(rank(given));
     }),
   );
+});
+
+test('a resource that is elevated, or is going to be used up, degrades it; one that is critical makes it unhealthy', () => {
+  const heap = { ...CALM, value: 90, limit: 100 };
+  const of = (resources: HealthFacts['resources']) => healthOf({ ...fresh, resources });
+  expect(of({ heap }).overall).toBe('healthy');
+  expect(of({ heap: { ...heap, forecast: 'watch' } }).overall).toBe('healthy');
+  expect(of({ heap: { ...heap, forecast: 'imminent' } }).issues).toEqual([
+    {
+      subsystem: 'resources',
+      status: 'degraded',
+      reason: 'heap is going to be used up: 90 % of its limit is used',
+    },
+  ]);
+  expect(of({ heap: { ...heap, level: 'elevated' } }).subsystems.resources).toEqual({
+    status: 'degraded',
+    reasons: ['heap is elevated: 90 % of its limit is used'],
+  });
+  expect(of({ heap, disk: { ...heap, level: 'critical' } })).toMatchObject({ overall: 'unhealthy', live: true });
+});
+
+test('a processor that is busy, and what others take of the machine, is no fault of the supervisor', () => {
+  const critical = { ...CALM, level: 'critical' as const, value: 99, limit: 100 };
+  const busy = { cpu: critical, hostCpu: critical, hostMemory: critical, loopUtilization: critical };
+  expect(healthOf({ ...fresh, resources: busy }).overall).toBe('healthy');
 });
 
 test('whether it lives and whether it takes work are answers of their own', () => {

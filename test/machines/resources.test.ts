@@ -140,7 +140,21 @@ describe('how many run at once', () => {
     expect(resources.limit).toBe(1);
   });
 
-  test('grows by one each interval of calm, until all may run', () => {
+  test.each([1, 8, 64, 256, 1_000])('is all again after a dozen intervals of calm, of %d', (concurrency) => {
+    const resources = new Stepped(concurrency).sample({ loopDelay: CRITICAL });
+    for (let i = 0; i < 10; i += 1) resources.send(INTERVAL);
+    expect(resources.limit).toBe(1);
+    resources.sample({});
+    const limits: (number | null)[] = [];
+    for (let i = 0; i < 12; i += 1) limits.push(resources.send(INTERVAL).limit);
+    expect(limits.at(-1)).toBeNull();
+    // No step is greater than a twelfth.
+    limits.slice(0, -1).forEach((limit, i) => {
+      if (limit !== null) expect(limit - (limits[i - 1] ?? 1)).toBeLessThanOrEqual(Math.ceil(concurrency / 12));
+    });
+  });
+
+  test('grows by one of a few each interval of calm, until all may run', () => {
     const resources = new Stepped(4).sample({ heap: CRITICAL }).send(INTERVAL).sample({ heap: NORMAL });
     expect(resources.limit).toBe(1);
     expect(resources.send(INTERVAL).admits).toEqual([[2, false]]);
@@ -173,6 +187,7 @@ describe('how many run at once', () => {
   test('is what it would be when nothing is watched any more', () => {
     const resources = new Stepped(4).sample({ heap: CRITICAL }).send({ type: 'resources.disable' });
     expect(resources.admits).toEqual([[null, false]]);
+    expect(resources.acts).toEqual(['recover']);
     expect([resources.admission, resources.snapshot.context.standings]).toEqual(['open', {}]);
   });
 
@@ -294,7 +309,7 @@ describe('whatever happens', () => {
     fc.integer({ min: 1, max: 64 }).map((concurrency) => ({ type: 'resources.configure' as const, concurrency })),
   );
 
-  test('A1, A2: the limit is from one up, one more at most at a time, and in calm it goes', () => {
+  test('A1, A2: the limit is from one up, a twelfth more at most at a time, and in calm it goes', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 64 }), fc.array(events, { maxLength: 80 }), (concurrency, all) => {
         const resources = new Stepped(concurrency);
@@ -304,13 +319,14 @@ describe('whatever happens', () => {
           const { limit } = resources;
           if (limit === null) continue;
           expect(limit).toBeGreaterThanOrEqual(1);
-          if (before !== null) expect(limit).toBeLessThanOrEqual(before + 1);
+          if (before !== null)
+            expect(limit).toBeLessThanOrEqual(before + Math.ceil(resources.snapshot.context.concurrency / 12));
           else expect(limit).toBeLessThanOrEqual(Math.max(1, resources.snapshot.context.concurrency / 2));
           // The executor has been told of every limit that is another.
           if (limit !== before) expect(resources.admits.at(-1)).toEqual([limit, resources.admission === 'shedding']);
         }
         resources.sample({}).send(SHED_INTERVAL);
-        for (let i = 0; i < 70; i += 1) resources.send(INTERVAL);
+        for (let i = 0; i < 12; i += 1) resources.send(INTERVAL);
         expect([resources.admission, resources.limit]).toEqual(['open', null]);
       }),
     );
