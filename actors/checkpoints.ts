@@ -15,6 +15,7 @@ import {
 import { checkpointStats, type CheckpointStats } from './checkpoint-stats.ts';
 import { sealedVariables, variablesOf, variablesText, type Variables } from './checkpoint-tables.ts';
 import { checkObject, refuse } from './action-options.ts';
+import type { Registry } from './actions.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
 import { checkedId } from './plan-input.ts';
 import { firstWhole, restorableTurns } from './restorable.ts';
@@ -35,6 +36,7 @@ export interface CheckpointHost {
   now(): number;
   send(event: SupervisorCommand): Promise<Receipt>;
   readonly newId: () => string;
+  readonly registry: Registry;
   readonly restorer: Restorer;
 }
 
@@ -120,15 +122,17 @@ export class SupervisorCheckpoints {
 
   /**
    * Makes a new store of a checkpoint, which goes on with other ids of its effects when a supervisor is spawned on it; this one
-   * does not change. `input` gives actions that wait, and steps that have not begun, another input, by their ids. Throws
-   * CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS, ACTION_NOT_FOUND, ACTION_CONFLICT for an action that has begun,
-   * CODEC_REFUSED, ABORTED; then nothing is left at `to`.
+   * does not change. `input` gives actions that wait, and steps that have not begun, another input, by their ids: it is as if they
+   * were submitted with that, so what was approved before is not. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS,
+   * ACTION_NOT_FOUND, ACTION_CONFLICT for an action that has begun, or that somebody is asked about, ACTION_UNKNOWN for one whose
+   * summary nobody here can make, CODEC_REFUSED, ABORTED; then nothing is left at `to`.
    *
    * @example
    * await supervisor.checkpoints.fork('latest', { to: 'what-if.db', input: { 'invoice:7': { amount: 3 } } });
    */
   fork(id: string, options: ForkOptions): Promise<void> {
-    return forkCheckpoint(this.#store, checkpointTurn(this.#rows, id), options);
+    const { path, rows } = this.#store;
+    return forkCheckpoint({ path, rows, registry: this.#host.registry }, checkpointTurn(rows, id), options);
   }
 
   /** Keeps a checkpoint until it is let go. Throws CHECKPOINT_UNKNOWN. */

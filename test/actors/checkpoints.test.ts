@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
+import { forkCheckpoint } from '../../actors/forks.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { checkpointOf } from '../../actors/standing.ts';
 import { crash } from '../../persistence/crash.ts';
@@ -523,6 +524,47 @@ test('a fork goes on with edited inputs where the checkpoint was, and the origin
   const outcome = await fork.joinPlan('p:1').outcome;
   expect(outcome.steps['b']?.outcome?.value).toBe(400);
   expect(await supervisor.execute('double', 2, { id: 'waits' })).toMatchObject({ value: 4 });
+});
+
+test('what was approved with one input is not approved with another: in a fork somebody is asked about that one', async () => {
+  const ran: string[] = [];
+  const run = (table: string) => ran.push(table);
+  const risky = { run, impact: 'critical', reversible: false } as const;
+  const drop = defineAction({ ...risky, summary: (table: string) => `Drop the table ${table}` });
+  const purge = defineAction(risky);
+  const actions = { drop, purge };
+  const supervisor = await spawnSupervisor({ store: tempStore(), actions });
+  onTestFinished(() => supervisor.close());
+  const { checkpoints } = supervisor;
+  await supervisor.submit('drop', 'scratch', { id: 'a' });
+  await supervisor.submit('purge', 'scratch', { id: 'b', summary: 'Purge the scratch' });
+  await until(() => supervisor.approvals().length === 2);
+  const input = { a: 'orders', b: 'orders' };
+  const to = tempStore();
+  await checkpoints.create({ label: 'asked' });
+  await expect(checkpoints.fork('asked', { to, input })).rejects.toMatchObject({ code: 'ACTION_CONFLICT' });
+  await supervisor.pause();
+  for (const id of ['a', 'b']) await supervisor.approve(id);
+  await checkpoints.create({ label: 'approved' });
+  await checkpoints.fork('approved', { to, input });
+  const beside = { path: supervisor.durable.store.path, rows: supervisor.durable.store.rows };
+  const without = forkCheckpoint(beside, Number(checkpoints.show('approved').id), { to: tempStore(), input });
+  await expect(without).rejects.toMatchObject({ code: 'ACTION_UNKNOWN' });
+  await supervisor.resume();
+  await until(() => ran.length === 2);
+  expect(ran).toEqual(['scratch', 'scratch']);
+
+  await using fork = await spawnSupervisor({ store: to, actions });
+  await fork.resume();
+  await until(() => fork.approvals().length === 2);
+  expect(fork.approvals()).toMatchObject([
+    { action: 'a', summary: 'Drop the table orders' },
+    { action: 'b', summary: 'With another input: Purge the scratch' },
+  ]);
+  expect(ran).toHaveLength(2);
+  await fork.approve('a');
+  expect(await fork.execute('drop', 'orders', { id: 'a' })).toMatchObject({ kind: 'ok' });
+  expect(ran).toEqual(['scratch', 'scratch', 'orders']);
 });
 
 test('what was under way in the checkpoint asks in the fork, and goes on here', async () => {
