@@ -23,6 +23,7 @@ export type PerdureErrorCode =
   | 'CHECKPOINT_UNKNOWN'
   | 'CHECKPOINT_DAMAGED'
   | 'CHECKPOINT_BUSY'
+  | 'RESTORE_WITHDRAWN'
   | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable

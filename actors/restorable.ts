@@ -16,10 +16,11 @@ export function restorableTurns(rows: Pick<Rows, 'get' | 'all'>, id: string): re
   return [turn, ...older.map((row) => row.turn)];
 }
 
-/** Restores the first that is whole. Throws CHECKPOINT_DAMAGED of the newest, when none is, and whatever else it is refused for. */
+/** Restores the first that is whole; `skipped` is told of each that is not. Throws CHECKPOINT_DAMAGED of the newest, when none is, and whatever else it is refused for. */
 export async function firstWhole<T>(
   turns: readonly [number, ...number[]],
   restore: (turn: number) => Promise<T>,
+  skipped: (error: unknown) => void = () => {},
 ): Promise<T> {
   let damage: unknown;
   for (const turn of turns) {
@@ -28,6 +29,7 @@ export async function firstWhole<T>(
     } catch (error) {
       if (!isPerdureError(error, 'CHECKPOINT_DAMAGED')) throw error;
       damage ??= error;
+      if (turn !== turns.at(-1)) skipped(error);
     }
   }
   throw damage;

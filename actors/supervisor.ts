@@ -476,8 +476,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, background, watch, profiling, closeStore } = this.#parts;
+    const { durable, attempts, background, watch, profiling, restorer, closeStore } = this.#parts;
     attempts.hold();
+    await restorer.close();
     await background?.drain(graceMs);
     await watch?.close();
     await profiling.close();

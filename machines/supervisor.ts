@@ -280,12 +280,7 @@ export const supervisorMachine = setup({
       type: 'checkpoint.set' as const,
       variables,
     })),
-    restore: sendTo('checkpoint', (_, { turn, force, request }: RestoreRequest) => ({
-      type: 'checkpoint.restore' as const,
-      turn,
-      force,
-      request,
-    })),
+    restore: sendTo('checkpoint', (_, asked: RestoreRequest) => ({ ...asked, type: 'checkpoint.restore' as const })),
     /** There is something that the newest checkpoint does not hold. Most often it knows. */
     noteChange: enqueueActions(({ enqueue, self }) => {
       const state: unknown = self.getSnapshot().children['checkpoint']?.getSnapshot().value;

@@ -4,7 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { forkCheckpoint } from '../../actors/forks.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
+import { epochOf } from '../../actors/restorer.ts';
 import { checkpointOf } from '../../actors/standing.ts';
+import { postCommand } from '../../persistence/commands.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { open, SECOND } from '../support/pipeline.ts';
@@ -372,7 +374,7 @@ test('actions that were parked in the checkpoint run, when this life knows them'
   expect(await third.execute('double', 4, { id: 'x' })).toMatchObject({ value: 8 });
 });
 
-test('a restore that was asked for is carried out by the next life, when the process died before it', async () => {
+test('a restore that was asked of a life that has ended is not carried out by the next: new work may have begun', async () => {
   const store = quickStore();
   const clock = new SimulatedClock();
   const { actions } = world();
@@ -380,14 +382,33 @@ test('a restore that was asked for is carried out by the next life, when the pro
   await first.checkpoints.set({ phase: 1 });
   const id = await first.checkpoints.create();
   await first.checkpoints.set({ phase: 2 });
-  const asked = first.durable.send({ type: 'supervisor.restore', turn: Number(id), force: false, request: 'r' });
-  await asked;
-  crash(first.durable);
+  const restored = first.checkpoints.restore(id);
+  const refused = expect(restored).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  await first.close();
+  await refused;
   const second = await open(clock, { store, actions });
-  onTestFinished(() => second.close());
-  await until(() => second.checkpoints.variables['phase'] === 1);
-  await settle();
-  expect(second.durable.getSnapshot().children.checkpoint?.getSnapshot().value).not.toBe('restoring');
+  const noted = ({ durable: { store: of } }: typeof second, request: string) =>
+    of.rows.get<{ detail: string }>(
+      `select detail from incidents where kind = 'checkpoint.refused' and actor = ?`,
+      request,
+    )?.detail;
+  await second.execute('double', 1);
+  expect(second.checkpoints.variables['phase']).toBe(2);
+  const epoch = epochOf(second.durable.store.rows);
+  const asked = { type: 'supervisor.restore', turn: Number(id), force: true, epoch } as const;
+  await second.durable.send({ ...asked, request: 'committed' });
+  crash(second.durable);
+  const third = await open(clock, { store, actions });
+  onTestFinished(() => third.close());
+  await until(() => noted(third, 'committed') !== undefined);
+  await third.submit('double', 1, { id: 'new' });
+  postCommand(store, { id: 'late', actor: '', event: { ...asked, request: 'late' } }, 0);
+  await until(() => noted(third, 'late') !== undefined);
+  for (const request of ['committed', 'late']) expect(noted(third, request)).toContain('[RESTORE_WITHDRAWN]');
+  expect(third.checkpoints.variables['phase']).toBe(2);
+  expect(await third.execute('double', 1, { id: 'new' })).toMatchObject({ value: 2 });
+  await third.checkpoints.restore(id);
+  expect(third.checkpoints.variables['phase']).toBe(1);
 });
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {

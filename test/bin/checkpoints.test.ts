@@ -1,10 +1,13 @@
 /** Checkpoints from a second terminal: while a process owns the store, and while none does. */
+import Database from 'better-sqlite3';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { encryption } from '../../persistence/sealing.ts';
+import { acquireLock } from '../../persistence/lock.ts';
+import { readStore } from '../../bin/store-reader.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { Cli, type CliResult } from '../support/cli.ts';
@@ -107,7 +110,7 @@ test('after a crash a checkpoint is restored by opening the store, and what was 
   expect(third.approvals()).toHaveLength(1);
 });
 
-test('of an encrypted store that nobody owns the restore waits for who has its keys', async () => {
+test('of an encrypted store that nobody owns nothing is restored, now or later', async () => {
   const sealing = encryption({ key: () => Buffer.alloc(32, 1), current: 'k' });
   const options = { store: join(folder, 'work.db'), actions: { double, hang }, sealing };
   const first = await spawnSupervisor(options);
@@ -115,13 +118,57 @@ test('of an encrypted store that nobody owns the restore waits for who has its k
   const id = await first.checkpoints.create();
   await first.checkpoints.set({ phase: 2 });
   await first.close();
-  expect(await perdure('restore', id)).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('waits for the next start'),
-  });
+  expect(await perdure('restore', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('[KEY_UNKNOWN]') });
   const second = await spawnSupervisor(options);
   onTestFinished(() => second.close());
-  await until(() => second.checkpoints.variables['phase'] === 1);
+  await second.execute('double', 1);
+  expect(second.checkpoints.variables['phase']).toBe(2);
+  expect(await perdure('restore', id)).toMatchObject({ code: 0 });
+  expect(second.checkpoints.variables['phase']).toBe(1);
+});
+
+test('a restore that its owner leaves unanswered is done by the command, once the store is free', async () => {
+  const supervisor = await open();
+  const id = await supervisor.checkpoints.create();
+  await supervisor.execute('double', 1, { id: 'later' });
+  crash(supervisor.durable);
+  const path = join(folder, 'work.db');
+  const owner = acquireLock(path);
+  const restored = perdure('restore', id, '--store', 'work.db');
+  await until(
+    () => readStore(path, (rows) => rows.get('select 1 from commands where answered_at is null')) !== undefined,
+  );
+  owner.release();
+  expect(await restored).toMatchObject({ code: 0, stdout: expect.stringContaining(`as it was in turn ${id};`) });
+  const second = await open();
+  expect(second.durable.store.rows.all('select id from actions')).toEqual([]);
+  expect(second.durable.store.rows.all('select 1 from commands where answered_at is null')).toEqual([]);
+});
+
+test('a latest checkpoint that is damaged is passed over with a word, and an incident', async () => {
+  const first = await open();
+  await first.execute('double', 1, { id: 'one' });
+  const whole = await first.checkpoints.create();
+  await first.execute('double', 2, { id: 'two' });
+  const torn = await first.checkpoints.create();
+  await first.execute('double', 3, { id: 'three' });
+  crash(first.durable);
+  const db = new Database(join(folder, 'work.db'));
+  const { changes } = db
+    .prepare(
+      `update actors_past set snapshot = replace(snapshot, 'a', 'b') where from_turn > ? and from_turn <= ? and to_turn > ?`,
+    )
+    .run(whole, torn, torn);
+  db.close();
+  expect(changes).toBeGreaterThan(0);
+  expect(await perdure('restore', 'latest')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`as it was in turn ${whole};`),
+    stderr: expect.stringMatching(new RegExp(`turn ${torn}.*The one before it is tried`)),
+  });
+  const second = await open();
+  const incidents = second.durable.store.rows.all(`select detail from incidents where kind = 'checkpoint.refused'`);
+  expect(incidents).toEqual([{ detail: expect.stringContaining(`turn ${torn}`) }]);
 });
 
 test('a fork is given other inputs', async () => {
