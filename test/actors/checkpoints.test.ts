@@ -135,6 +135,54 @@ test('H33: with no help from the host a turn is named after N settled actions, a
   await handle.outcome;
 });
 
+test('H33: whatever is changed of the supervisor is a change that a checkpoint holds in time', async () => {
+  const { actions } = world();
+  const drop = defineAction({ run: (n: number) => n, impact: 'critical', reversible: false });
+  const broken = defineAction({
+    run: () => {
+      throw new Error('broken');
+    },
+  });
+  const clock = new SimulatedClock();
+  const checkpoint = { everyActions: 1_000, everyMs: 60 * SECOND };
+  const options = { components: { db: {} }, queues: { q: {} }, checkpoint };
+  const supervisor = await open(clock, { ...options, actions: { ...actions, drop, broken } });
+  onTestFinished(() => supervisor.close());
+  const far = { delayMs: 86_400_000 };
+  const changes: Record<string, () => Promise<unknown>> = {
+    submit: () => supervisor.submit('double', 1, { id: 'later', ...far }),
+    reprioritise: () => supervisor.reprioritise('later', { priority: 'high' }),
+    cancel: () => supervisor.cancel('later'),
+    put: () => supervisor.schedules.put({ id: 's', action: 'double', input: 1, everyMs: 86_400_000 }),
+    'pause of a schedule': () => supervisor.schedules.pause('s'),
+    remove: () => supervisor.schedules.remove('s'),
+    'pause of a queue': () => supervisor.queues.pause('q'),
+    'resume of a queue': () => supervisor.queues.resume('q'),
+    bypass: () => supervisor.component('db', 'bypass'),
+    restore: () => supervisor.component('db', 'restore'),
+    reset: () => supervisor.reset(),
+    pause: () => supervisor.pause(),
+    resume: () => supervisor.resume(),
+    ask: () => supervisor.submit('drop', 1, { id: 'asks' }),
+    deny: () => supervisor.deny('asks'),
+    fail: () => supervisor.execute('broken', undefined as never, { id: 'fails' }),
+    discard: () => supervisor.deadLetters.discard('fails'),
+  };
+  const newest = () => supervisor.checkpoints.list({ limit: 1 })[0]?.id;
+  for (const [what, change] of Object.entries(changes)) {
+    const before = newest();
+    await change();
+    await settle();
+    await clock.advance(61 * SECOND);
+    await settle();
+    expect([what, newest() !== before]).toEqual([what, true]);
+    const after = newest();
+    await clock.advance(61 * SECOND);
+    await settle();
+    expect([what, newest()]).toEqual([what, after]);
+  }
+});
+
 test('the interval follows what a checkpoint costs and how often the process crashes, within bounds', async () => {
   const { actions } = world();
   const store = quickStore();
