@@ -2,6 +2,7 @@
 import { PerdureError } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { LATEST } from './checkpoint-label.ts';
 import type { CheckpointPlan, CheckpointProgress } from './checkpoint-progress.ts';
 import { variablesOf, type Variables } from './checkpoint-tables.ts';
 
@@ -52,9 +53,6 @@ interface CheckpointRow {
   readonly detail: string | null;
   readonly pinned: number;
 }
-
-/** The newest. */
-export const LATEST = 'latest';
 
 /** Checkpoints, the newest first. Throws OPTIONS_INVALID, and CHECKPOINT_UNKNOWN for a `before` that there is not. */
 export function listCheckpoints(rows: Reader, { limit = 100, before }: CheckpointQuery = {}): CheckpointInfo[] {

@@ -14,17 +14,17 @@ import {
 } from './checkpoint-ledger.ts';
 import { checkpointStats, type CheckpointStats } from './checkpoint-stats.ts';
 import { sealedVariables, variablesOf, variablesText, type Variables } from './checkpoint-tables.ts';
+import { checkedLabel } from './checkpoint-label.ts';
 import { checkObject, refuse } from './action-options.ts';
 import type { Registry } from './actions.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
-import { checkedId } from './plan-input.ts';
 import { firstWhole, restorableTurns } from './restorable.ts';
 import type { Restored, Restorer } from './restorer.ts';
 import type { Tree } from './standing.ts';
 
 /** Options of {@link SupervisorCheckpoints.create}. */
 export interface CheckpointOptions {
-  /** A name for it, 1 to 300 characters; of several with the same the newest is meant. */
+  /** A name for it, 1 to 300 characters, not only digits and not `latest`; of several with the same the newest is meant. */
   readonly label?: string;
   /** Keeps it until it is let go. Default: false. */
   readonly pin?: boolean;
@@ -58,7 +58,7 @@ export class SupervisorCheckpoints {
     checkObject('A checkpoint', options);
     refuse('A checkpoint', unknownKey(options, ['label', 'pin']), {});
     const { label, pin = false } = options;
-    if (label !== undefined) checkedId(label, 'checkpoint label');
+    if (label !== undefined) checkedLabel(label);
     if (typeof pin !== 'boolean')
       throw new PerdureError('OPTIONS_INVALID', `\`pin\` is true or false, got ${shown(pin)}.`);
     const sent = this.#host.send({

@@ -1,7 +1,8 @@
 /** Which checkpoints may be restored in place of the latest, when that one is damaged: the older ones, the newest first. */
 import { isPerdureError } from '../errors.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { checkpointTurn, LATEST } from './checkpoint-ledger.ts';
+import { LATEST } from './checkpoint-label.ts';
+import { checkpointTurn } from './checkpoint-ledger.ts';
 
 const TRIED = 100;
 

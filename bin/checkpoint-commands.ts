@@ -26,7 +26,7 @@ export function declareCheckpoints(program: Command, exit: (code: number) => voi
   program
     .command('checkpoint')
     .description('take a checkpoint now')
-    .option('--label <text>', 'a name for it, up to 300 characters', label)
+    .option('--label <text>', 'a name for it, up to 300 characters')
     .option('--pin', 'keep it until it is let go')
     .option('--store <file>', STORE)
     .option('--json', 'as JSON')
@@ -68,10 +68,4 @@ function count(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= 1 && number <= 10_000) return number;
   throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
-}
-
-/** It is kept with the checkpoint. */
-function label(text: string): string {
-  if (text.trim() !== '' && text.length <= 300) return text;
-  throw new InvalidArgumentError('Expected a text of 1 to 300 characters.');
 }

@@ -661,7 +661,22 @@ test('what is wrong with a checkpoint, its variables or its settings is said at 
   const supervisor = await start({}, actions);
   const { checkpoints } = supervisor;
   const invalid = { code: 'OPTIONS_INVALID' };
-  await expect(checkpoints.create({ label: '' })).rejects.toMatchObject(invalid);
+  for (const label of [
+    '',
+    ' ',
+    ' x',
+    'x ',
+    '17',
+    'latest',
+    'a\nb',
+    'a\u0007',
+    'a\u2028b',
+    '\u202eabc',
+    7 as never,
+    null as never,
+  ])
+    await expect(checkpoints.create({ label })).rejects.toMatchObject(invalid);
+  await checkpoints.create({ label: 'v17 été 🎉' });
   await expect(checkpoints.create({ pin: 1 as never })).rejects.toMatchObject(invalid);
   await expect(checkpoints.create({ lable: 'x' } as never)).rejects.toMatchObject(invalid);
   await expect(checkpoints.set('x' as never)).rejects.toMatchObject(invalid);

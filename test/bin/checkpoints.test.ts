@@ -199,6 +199,11 @@ test('what is not there is said, with the exit code of what is not found or not 
   expect(await perdure('checkpoints', 'nowhere.db')).toMatchObject({ code: 3 });
   expect((await perdure('checkpoints')).stdout).toMatch(/^no checkpoints in .*work\.db\n$/);
   expect(await perdure('fork', 'latest')).toMatchObject({ code: 2 });
+  for (const label of ['', ' ', '17', 'latest', 'a\nb'])
+    expect(await perdure('checkpoint', '--label', label, '--store', 'work.db')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('[OPTIONS_INVALID]'),
+    });
   const other = await createDurableActor(setup({}).createMachine({ id: 'm' }), { store: join(folder, 'other.db') });
   await other.close();
   expect(await perdure('checkpoints', 'other.db')).toMatchObject({
