@@ -24,6 +24,7 @@ export type PerdureErrorCode =
   | 'CHECKPOINT_DAMAGED'
   | 'CHECKPOINT_BUSY'
   | 'RESTORE_WITHDRAWN'
+  | 'CHECKPOINT_KEPT'
   | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable

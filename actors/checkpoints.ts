@@ -8,6 +8,7 @@ import {
   checkpointTurn,
   listCheckpoints,
   readCheckpoint,
+  refuseKept,
   type Checkpoint,
   type CheckpointInfo,
   type CheckpointQuery,
@@ -28,6 +29,12 @@ export interface CheckpointOptions {
   readonly label?: string;
   /** Keeps it until it is let go. Default: false. */
   readonly pin?: boolean;
+}
+
+/** Options of {@link SupervisorCheckpoints.restore} and {@link SupervisorCheckpoints.remove}. */
+interface ForceOptions {
+  /** Does it also where it would be refused for what is under way, or is meant to be kept. Default: false. */
+  readonly force?: boolean;
 }
 
 /** What checkpoints need of the supervisor. */
@@ -103,7 +110,8 @@ export class SupervisorCheckpoints {
    * @example
    * const { before } = await supervisor.checkpoints.restore('before the holidays', { force: true });
    */
-  async restore(id: string, { force = false }: { readonly force?: boolean } = {}): Promise<Restored> {
+  async restore(id: string, options: ForceOptions = {}): Promise<Restored> {
+    const force = checkedForce('The options of a restore', options);
     return firstWhole(restorableTurns(this.#rows, id), (turn) => this.#restore(turn, force));
   }
 
@@ -130,9 +138,9 @@ export class SupervisorCheckpoints {
    * @example
    * await supervisor.checkpoints.fork('latest', { to: 'what-if.db', input: { 'invoice:7': { amount: 3 } } });
    */
-  fork(id: string, options: ForkOptions): Promise<void> {
+  async fork(id: string, options: ForkOptions): Promise<void> {
     const { path, rows } = this.#store;
-    return forkCheckpoint({ path, rows, registry: this.#host.registry }, checkpointTurn(rows, id), options);
+    await forkCheckpoint({ path, rows, registry: this.#host.registry }, checkpointTurn(rows, id), options);
   }
 
   /** Keeps a checkpoint until it is let go. Throws CHECKPOINT_UNKNOWN. */
@@ -145,8 +153,9 @@ export class SupervisorCheckpoints {
     await this.#change(id, 'unpin');
   }
 
-  /** Forgets a checkpoint. Throws CHECKPOINT_UNKNOWN. */
-  async remove(id: string): Promise<void> {
+  /** Forgets a checkpoint. Throws CHECKPOINT_UNKNOWN, and CHECKPOINT_KEPT for one that is pinned, and the last, unless `force`. */
+  async remove(id: string, options: ForceOptions = {}): Promise<void> {
+    if (!checkedForce('The options of a removal', options)) refuseKept(this.#rows, id);
     await this.#change(id, 'remove');
   }
 
@@ -187,4 +196,13 @@ export class SupervisorCheckpoints {
   get #rows() {
     return this.#store.rows;
   }
+}
+
+/** Throws OPTIONS_INVALID. */
+function checkedForce(what: string, options: ForceOptions): boolean {
+  checkObject(what, options);
+  const { force = false } = options;
+  const wrong = typeof force === 'boolean' ? undefined : `: \`force\` is true or false, got ${shown(force)}`;
+  refuse(what, unknownKey(options, ['force']) ?? wrong, {});
+  return force;
 }

@@ -48,6 +48,8 @@ export async function forkCheckpoint(source: ForkSource, turn: number, options: 
     throw new PerdureError('OPTIONS_INVALID', `A fork needs the path of a file as \`to\`, got ${shown(to)}.`);
   if (!isObject(input))
     throw new PerdureError('OPTIONS_INVALID', `The inputs of a fork are an object by ids, got ${shown(input)}.`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new PerdureError('OPTIONS_INVALID', `The \`signal\` of a fork is an AbortSignal, got ${shown(signal)}.`);
   const edits = Object.entries(input).map(([id, value]) => editOf(source, turn, id, value));
   await forkWith(source.path, turn, to, signal === undefined ? {} : { signal }, (db) => edit(db, edits));
 }

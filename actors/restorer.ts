@@ -114,6 +114,7 @@ export class Restorer {
       if (this.#isClosing)
         throw new PerdureError('STORE_CLOSED', `Turn ${turn} was not restored: the supervisor is being closed.`);
       this.#refuseWithdrawn(tree, asked);
+      refuseShared(tree.store.rows);
       if (!force) refuseBusy(tree, turn);
       const restoring = tree.restore(turn, this.#destination(tree));
       // How it ends is told below.
@@ -131,6 +132,22 @@ export class Restorer {
 }
 
 function nothing(): void {}
+
+/** What every supervisor has, and nobody else. */
+const STANDING = `'executor', 'tracks', 'checkpoint', 'approvals'`;
+
+/** Two supervisors of one store share their tables. Throws OPTIONS_INVALID. */
+export function refuseShared(rows: Pick<Rows, 'get'>): void {
+  const { n } = rows.get<{ n: number }>(
+    `select count(*) as n from (select tree from actors where system_id in (${STANDING}) group by tree having count(*) = 4)`,
+  ) ?? { n: 0 };
+  if (n < 2) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The store has ${n} supervisors, whose rows are in the same tables: one cannot go back without the others. Give each a store.`,
+    { facts: { supervisors: n } },
+  );
+}
 
 function refuseBusy({ store }: Tree, turn: number): void {
   const running = countUnderWay(store.rows);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { firstWhole, restorableTurns } from '../actors/restorable.ts';
 import { countUnderWay } from '../actors/restored.ts';
-import { busyError, epochOf, REFUSED } from '../actors/restorer.ts';
+import { busyError, epochOf, REFUSED, refuseShared } from '../actors/restorer.ts';
 import { TABLES } from '../actors/spawn.ts';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
 import type { RestoreRequest } from '../machines/checkpoint-state.ts';
@@ -32,6 +32,7 @@ export async function restoreCheckpoint(
   const path = storeOf(named);
   const turns = readStore(path, (rows) => {
     refuseOld(rows, path);
+    refuseShared(rows);
     return restorableTurns(rows, id);
   });
   const restore = async (turn: number) => {
@@ -143,6 +144,8 @@ function refusalOf(rows: StoreReader, id: string): string | undefined {
 /** What the owner noted ends with the code. */
 function refusedError(detail: string, turn: number): PerdureError {
   const [, message = detail, code = ''] = /^(.*) \[(\w+)\]$/s.exec(detail) ?? [];
-  const known = (['CHECKPOINT_UNKNOWN', 'CHECKPOINT_BUSY', 'RESTORE_WITHDRAWN'] as const).find((one) => one === code);
+  const known = (['CHECKPOINT_UNKNOWN', 'CHECKPOINT_BUSY', 'RESTORE_WITHDRAWN', 'OPTIONS_INVALID'] as const).find(
+    (one) => one === code,
+  );
   return new PerdureError(known ?? 'CHECKPOINT_DAMAGED', message, { facts: { turn } });
 }

@@ -9,6 +9,7 @@ import { checkpointOf } from '../../actors/standing.ts';
 import { postCommand } from '../../persistence/commands.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { Store } from '../../persistence/store.ts';
 import { open, SECOND } from '../support/pipeline.ts';
 import { quickStore, tempStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
@@ -248,6 +249,10 @@ test('a checkpoint is found by its id, its label or as the latest, pinned, let g
   expect(checkpoints.list().map(({ isPinned }) => isPinned)).toEqual([true, false, false]);
   await checkpoints.remove('twice');
   expect(checkpoints.list().map(({ id }) => id)).toEqual([c, a]);
+  await expect(checkpoints.remove(c)).rejects.toMatchObject({ code: 'CHECKPOINT_KEPT' });
+  await checkpoints.remove(c, { force: true });
+  await expect(checkpoints.remove(a)).rejects.toMatchObject({ code: 'CHECKPOINT_KEPT' });
+  expect(checkpoints.list().map(({ id }) => id)).toEqual([a]);
   for (const id of [b, '999999', 'never', '']) {
     expect(() => checkpoints.show(id)).toThrow(expect.objectContaining({ code: 'CHECKPOINT_UNKNOWN' }));
     await expect(checkpoints.restore(id)).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' });
@@ -376,6 +381,37 @@ test('after a restore the supervisor is as this life wants it, whatever the chec
   await second.checkpoints.restore(id);
   await until(() => second.durable.getSnapshot().context.concurrency === 5);
   await until(() => checkpointOf(second.durable).everyActions === 9);
+  await second.configure({ concurrency: 3 });
+  await second.checkpoints.restore(id);
+  await until(() => second.durable.getSnapshot().context.concurrency === 3);
+});
+
+test('silence never begins again what was under way in the checkpoint', async () => {
+  const { actions, done } = world();
+  const patient = { ...actions.work, approval: { silence: 'approve' as const, afterMs: SECOND } };
+  const clock = new SimulatedClock();
+  const supervisor = await open(clock, { actions: { ...actions, patient } });
+  onTestFinished(() => supervisor.close());
+  await supervisor.submit('patient', 'x', { id: 'x' });
+  await until(() => done.length === 1);
+  await supervisor.checkpoints.restore(await supervisor.checkpoints.create(), { force: true });
+  await until(() => supervisor.approvals().length === 1);
+  await clock.advance(3_600 * SECOND);
+  await settle();
+  expect(supervisor.approvals()).toMatchObject([
+    { action: 'x', reason: 'restore', expiresAt: null, onSilence: 'wait' },
+  ]);
+  expect(done).toHaveLength(1);
+});
+
+test('a store that two supervisors share is not restored: their rows are in the same tables', async () => {
+  const { actions } = world();
+  await using store = Store.open(tempStore());
+  await using supervisor = await spawnSupervisor({ store, actions });
+  const id = await supervisor.checkpoints.create();
+  await using _ = await spawnSupervisor({ store, id: 'other', actions });
+  await expect(supervisor.checkpoints.restore(id)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  expect(supervisor.durable.getSnapshot().value).toBe('running');
 });
 
 test('onApproval is asked again about what a restore opens again', async () => {
@@ -678,6 +714,18 @@ test('what is wrong with a checkpoint, its variables or its settings is said at 
     await expect(checkpoints.create({ label })).rejects.toMatchObject(invalid);
   await checkpoints.create({ label: 'v17 été 🎉' });
   await expect(checkpoints.create({ pin: 1 as never })).rejects.toMatchObject(invalid);
+  for (const options of [null, 5, { force: 1 }, { forced: true }]) {
+    await expect(checkpoints.restore('latest', options as never)).rejects.toMatchObject(invalid);
+    await expect(checkpoints.remove('latest', options as never)).rejects.toMatchObject(invalid);
+  }
+  for (const options of [{ to: 'x.db', signal: 5 }, { to: 5 }, { to: 'x.db', inputs: {} }, null])
+    await expect(checkpoints.fork('latest', options as never)).rejects.toMatchObject(invalid);
+  for (const query of [{ x: 1 }, null, { limit: '5' }, { before: 5 }])
+    expect(() => checkpoints.list(query as never)).toThrow(expect.objectContaining(invalid));
+  for (const id of [5, null, undefined, {}]) {
+    expect(() => checkpoints.show(id as never)).toThrow(expect.objectContaining(invalid));
+    await expect(checkpoints.pin(id as never)).rejects.toMatchObject(invalid);
+  }
   await expect(checkpoints.create({ lable: 'x' } as never)).rejects.toMatchObject(invalid);
   await expect(checkpoints.set('x' as never)).rejects.toMatchObject(invalid);
   await expect(checkpoints.set({ f: () => 1 })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });

@@ -110,6 +110,27 @@ test('after a crash a checkpoint is restored by opening the store, and what was 
   expect(third.approvals()).toHaveLength(1);
 });
 
+test('a checkpoint is shown, pinned, let go and removed, while the store is in use and while it is not', async () => {
+  const supervisor = await open();
+  await supervisor.checkpoints.set({ phase: 1 });
+  const id = await supervisor.checkpoints.create({ label: 'calm' });
+  const change = (...args: string[]) => perdure('checkpoint', ...args, '--store', 'work.db');
+  const kept = async () => JSON.parse((await change('show', 'calm')).stdout) as unknown;
+  for (const round of ['owned', 'free']) {
+    expect(await change('pin', 'calm')).toMatchObject({ code: 0 });
+    expect([round, await kept()]).toMatchObject([round, { id, isPinned: true, variables: { phase: 1 } }]);
+    expect(await change('remove', 'calm')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[CHECKPOINT_KEPT]'),
+    });
+    expect(await change('unpin', 'calm')).toMatchObject({ code: 0 });
+    expect([round, await kept()]).toMatchObject([round, { isPinned: false }]);
+    await supervisor.close();
+  }
+  expect(await change('remove', 'calm')).toMatchObject({ code: 0 });
+  expect(await change('show', 'calm')).toMatchObject({ code: 3 });
+});
+
 test('of an encrypted store that nobody owns nothing is restored, now or later', async () => {
   const sealing = encryption({ key: () => Buffer.alloc(32, 1), current: 'k' });
   const options = { store: join(folder, 'work.db'), actions: { double, hang }, sealing };
