@@ -23,6 +23,8 @@ export type PerdureErrorCode =
   | 'CHECKPOINT_UNKNOWN'
   | 'CHECKPOINT_DAMAGED'
   | 'CHECKPOINT_BUSY'
+  | 'RESTORE_WITHDRAWN'
+  | 'CHECKPOINT_KEPT'
   | 'FORK_EXISTS'
   | 'KEY_UNKNOWN'
   // what cannot be made durable

@@ -162,7 +162,8 @@ export interface RegistryOptions {
   readonly classify?: Classifier;
 }
 
-const SUMMARY_LIMIT = 500;
+/** The longest summary, in characters. */
+export const SUMMARY_LIMIT = 500;
 
 /** The registered actions. */
 export class Registry {

@@ -1,7 +1,9 @@
 /** Reads checkpoints, for the owner of a store and for whoever looks at it from beside. */
 import { PerdureError } from '../errors.ts';
-import { shown } from '../machines/option-keys.ts';
+import { shown, unknownKey } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
+import { checkObject, refuse } from './action-options.ts';
+import { LATEST } from './checkpoint-label.ts';
 import type { CheckpointPlan, CheckpointProgress } from './checkpoint-progress.ts';
 import { variablesOf, type Variables } from './checkpoint-tables.ts';
 
@@ -53,11 +55,11 @@ interface CheckpointRow {
   readonly pinned: number;
 }
 
-/** The newest. */
-export const LATEST = 'latest';
-
 /** Checkpoints, the newest first. Throws OPTIONS_INVALID, and CHECKPOINT_UNKNOWN for a `before` that there is not. */
-export function listCheckpoints(rows: Reader, { limit = 100, before }: CheckpointQuery = {}): CheckpointInfo[] {
+export function listCheckpoints(rows: Reader, query: CheckpointQuery = {}): CheckpointInfo[] {
+  checkObject('A query of checkpoints', query);
+  refuse('A query of checkpoints', unknownKey(query, ['limit', 'before']), {});
+  const { limit = 100, before } = query;
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw new PerdureError('OPTIONS_INVALID', `\`limit\` must be a whole number from 1, got ${shown(limit)}.`);
   const turn = before === undefined ? Number.MAX_SAFE_INTEGER : checkpointTurn(rows, before);
@@ -66,8 +68,13 @@ export function listCheckpoints(rows: Reader, { limit = 100, before }: Checkpoin
     .map(infoOf);
 }
 
-/** The turn that is meant: by its number, by the label of a checkpoint, or `latest`. Throws CHECKPOINT_UNKNOWN. */
+/** The turn that is meant: by its number, by the label of a checkpoint, or `latest`. Throws CHECKPOINT_UNKNOWN, OPTIONS_INVALID. */
 export function checkpointTurn(rows: Pick<Rows, 'get'>, id: string): number {
+  if (typeof (id as unknown) !== 'string')
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `A checkpoint is named by a text, its id or its label, got ${shown(id)}.`,
+    );
   const turn = findTurn(rows, id);
   if (turn !== undefined) return turn;
   throw new PerdureError(
@@ -110,6 +117,18 @@ export function readCheckpoint(rows: Reader, id: string): Checkpoint {
     plans: plans.map((plan) => withShare(plan, stepsAt(rows, turn, plan.id))),
     variables: variablesOf(rows, variables),
   };
+}
+
+/** Throws CHECKPOINT_KEPT for a checkpoint that is pinned, and for the last. */
+export function refuseKept(rows: Reader, id: string): void {
+  const { turn, isPinned } = readCheckpoint(rows, id);
+  const isLast = rows.get('select 1 from checkpoints where turn <> ? limit 1', turn) === undefined;
+  if (!isPinned && !isLast) return;
+  throw new PerdureError(
+    'CHECKPOINT_KEPT',
+    `The checkpoint ${turn} is ${isPinned ? 'pinned' : 'the only one'}, and was not removed: say \`force\` if that is meant.`,
+    { facts: { turn, isPinned } },
+  );
 }
 
 function infoOf({ turn, at, reason, label, detail, pinned }: CheckpointRow): CheckpointInfo {

@@ -8,25 +8,33 @@ import {
   checkpointTurn,
   listCheckpoints,
   readCheckpoint,
+  refuseKept,
   type Checkpoint,
   type CheckpointInfo,
   type CheckpointQuery,
 } from './checkpoint-ledger.ts';
 import { checkpointStats, type CheckpointStats } from './checkpoint-stats.ts';
 import { sealedVariables, variablesOf, variablesText, type Variables } from './checkpoint-tables.ts';
+import { checkedLabel } from './checkpoint-label.ts';
 import { checkObject, refuse } from './action-options.ts';
+import type { Registry } from './actions.ts';
 import { forkCheckpoint, type ForkOptions } from './forks.ts';
-import { checkedId } from './plan-input.ts';
 import { firstWhole, restorableTurns } from './restorable.ts';
 import type { Restored, Restorer } from './restorer.ts';
 import type { Tree } from './standing.ts';
 
 /** Options of {@link SupervisorCheckpoints.create}. */
 export interface CheckpointOptions {
-  /** A name for it, 1 to 300 characters; of several with the same the newest is meant. */
+  /** A name for it, 1 to 300 characters, not only digits and not `latest`; of several with the same the newest is meant. */
   readonly label?: string;
   /** Keeps it until it is let go. Default: false. */
   readonly pin?: boolean;
+}
+
+/** Options of {@link SupervisorCheckpoints.restore} and {@link SupervisorCheckpoints.remove}. */
+interface ForceOptions {
+  /** Does it also where it would be refused for what is under way, or is meant to be kept. Default: false. */
+  readonly force?: boolean;
 }
 
 /** What checkpoints need of the supervisor. */
@@ -35,6 +43,7 @@ export interface CheckpointHost {
   now(): number;
   send(event: SupervisorCommand): Promise<Receipt>;
   readonly newId: () => string;
+  readonly registry: Registry;
   readonly restorer: Restorer;
 }
 
@@ -56,7 +65,7 @@ export class SupervisorCheckpoints {
     checkObject('A checkpoint', options);
     refuse('A checkpoint', unknownKey(options, ['label', 'pin']), {});
     const { label, pin = false } = options;
-    if (label !== undefined) checkedId(label, 'checkpoint label');
+    if (label !== undefined) checkedLabel(label);
     if (typeof pin !== 'boolean')
       throw new PerdureError('OPTIONS_INVALID', `\`pin\` is true or false, got ${shown(pin)}.`);
     const sent = this.#host.send({
@@ -101,7 +110,8 @@ export class SupervisorCheckpoints {
    * @example
    * const { before } = await supervisor.checkpoints.restore('before the holidays', { force: true });
    */
-  async restore(id: string, { force = false }: { readonly force?: boolean } = {}): Promise<Restored> {
+  async restore(id: string, options: ForceOptions = {}): Promise<Restored> {
+    const force = checkedForce('The options of a restore', options);
     return firstWhole(restorableTurns(this.#rows, id), (turn) => this.#restore(turn, force));
   }
 
@@ -122,15 +132,17 @@ export class SupervisorCheckpoints {
 
   /**
    * Makes a new store of a checkpoint, which goes on with other ids of its effects when a supervisor is spawned on it; this one
-   * does not change. `input` gives actions that wait, and steps that have not begun, another input, by their ids. Throws
-   * CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS, ACTION_NOT_FOUND, ACTION_CONFLICT for an action that has begun,
-   * CODEC_REFUSED, ABORTED; then nothing is left at `to`.
+   * does not change. `input` gives actions that wait, and steps that have not begun, another input, by their ids: it is as if they
+   * were submitted with that, so what was approved before is not. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_DAMAGED, FORK_EXISTS,
+   * ACTION_NOT_FOUND, ACTION_CONFLICT for an action that has begun, or that somebody is asked about, ACTION_UNKNOWN for one whose
+   * summary nobody here can make, CODEC_REFUSED, ABORTED; then nothing is left at `to`.
    *
    * @example
    * await supervisor.checkpoints.fork('latest', { to: 'what-if.db', input: { 'invoice:7': { amount: 3 } } });
    */
-  fork(id: string, options: ForkOptions): Promise<void> {
-    return forkCheckpoint(this.#store, checkpointTurn(this.#rows, id), options);
+  async fork(id: string, options: ForkOptions): Promise<void> {
+    const { path, rows } = this.#store;
+    await forkCheckpoint({ path, rows, registry: this.#host.registry }, checkpointTurn(rows, id), options);
   }
 
   /** Keeps a checkpoint until it is let go. Throws CHECKPOINT_UNKNOWN. */
@@ -143,8 +155,9 @@ export class SupervisorCheckpoints {
     await this.#change(id, 'unpin');
   }
 
-  /** Forgets a checkpoint. Throws CHECKPOINT_UNKNOWN. */
-  async remove(id: string): Promise<void> {
+  /** Forgets a checkpoint. Throws CHECKPOINT_UNKNOWN, and CHECKPOINT_KEPT for one that is pinned, and the last, unless `force`. */
+  async remove(id: string, options: ForceOptions = {}): Promise<void> {
+    if (!checkedForce('The options of a removal', options)) refuseKept(this.#rows, id);
     await this.#change(id, 'remove');
   }
 
@@ -185,4 +198,13 @@ export class SupervisorCheckpoints {
   get #rows() {
     return this.#store.rows;
   }
+}
+
+/** Throws OPTIONS_INVALID. */
+function checkedForce(what: string, options: ForceOptions): boolean {
+  checkObject(what, options);
+  const { force = false } = options;
+  const wrong = typeof force === 'boolean' ? undefined : `: \`force\` is true or false, got ${shown(force)}`;
+  refuse(what, unknownKey(options, ['force']) ?? wrong, {});
+  return force;
 }

@@ -525,8 +525,10 @@ class Queue {
       undo: isBegun ? undoneOf(reached) : hasUndo ? `what it did is undone when it fails` : null,
       reason,
       at,
-      expiresAt: risk.silenceMs === null ? null : at + risk.silenceMs,
-      onSilence: risk.silence,
+      // Silence was meant to answer the gate: nobody meant that what may have been done is done twice, or given up.
+      ...(reason === 'restore'
+        ? { expiresAt: null, onSilence: 'wait' as const }
+        : { expiresAt: risk.silenceMs === null ? null : at + risk.silenceMs, onSilence: risk.silence }),
     };
   }
 

@@ -1,7 +1,8 @@
 /** Which checkpoints may be restored in place of the latest, when that one is damaged: the older ones, the newest first. */
 import { isPerdureError } from '../errors.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { checkpointTurn, LATEST } from './checkpoint-ledger.ts';
+import { LATEST } from './checkpoint-label.ts';
+import { checkpointTurn } from './checkpoint-ledger.ts';
 
 const TRIED = 100;
 
@@ -16,10 +17,11 @@ export function restorableTurns(rows: Pick<Rows, 'get' | 'all'>, id: string): re
   return [turn, ...older.map((row) => row.turn)];
 }
 
-/** Restores the first that is whole. Throws CHECKPOINT_DAMAGED of the newest, when none is, and whatever else it is refused for. */
+/** Restores the first that is whole; `skipped` is told of each that is not. Throws CHECKPOINT_DAMAGED of the newest, when none is, and whatever else it is refused for. */
 export async function firstWhole<T>(
   turns: readonly [number, ...number[]],
   restore: (turn: number) => Promise<T>,
+  skipped: (error: unknown) => void = () => {},
 ): Promise<T> {
   let damage: unknown;
   for (const turn of turns) {
@@ -28,6 +30,7 @@ export async function firstWhole<T>(
     } catch (error) {
       if (!isPerdureError(error, 'CHECKPOINT_DAMAGED')) throw error;
       damage ??= error;
+      if (turn !== turns.at(-1)) skipped(error);
     }
   }
   throw damage;

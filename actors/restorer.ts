@@ -6,6 +6,7 @@ import { fromPromise } from 'xstate';
 import { isPerdureError, messageOf, PerdureError, type PerdureErrorCode } from '../errors.ts';
 import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint-state.ts';
 import type { RestoreOptions } from '../persistence/durable.ts';
+import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import { onRestore } from '../persistence/xstate-port.ts';
 import { countUnderWay } from './restored.ts';
@@ -24,6 +25,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Which owner a store has now: it grows with each. */
+export function epochOf(rows: Pick<Rows, 'get'>): number {
+  return rows.get<{ value: number }>(`select value from meta where key = 'epoch'`)?.value ?? 0;
+}
+
 /** Why a checkpoint was not restored: an incident of this kind, with the request as its actor. */
 export const REFUSED = 'checkpoint.refused';
 
@@ -32,6 +38,8 @@ export class Restorer {
   readonly #tables: readonly string[];
   readonly #waiting = new Map<string, Waiting>();
   #attach: (tree: Tree) => void = () => {};
+  #isClosing = false;
+  #underWay: Promise<void> = Promise.resolve();
   /** In the tree as it was in the turn before a restore it is under way, and is ended before it could begin again. */
   readonly logic = onRestore(
     'run',
@@ -83,11 +91,35 @@ export class Restorer {
     this.#waiting.delete(request);
   }
 
-  async #restore({ turn, force, request }: RestoreRequest): Promise<RestoreFailure> {
+  /** K3: whoever asked an owner before this one has given up, and new work may have begun. */
+  #refuseWithdrawn({ store }: Tree, { turn, request, epoch }: RestoreRequest): void {
+    if (this.#waiting.has(request) || epoch === epochOf(store.rows)) return;
+    throw new PerdureError(
+      'RESTORE_WITHDRAWN',
+      `Turn ${turn} was not restored: whoever asked for it asked a process that has ended since. Ask again.`,
+      { facts: { turn } },
+    );
+  }
+
+  /** Begins no restore any more; resolves when the one that has begun has ended. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#underWay;
+  }
+
+  async #restore(asked: RestoreRequest): Promise<RestoreFailure> {
+    const { turn, force, request } = asked;
     const tree = await this.#tree;
     try {
+      if (this.#isClosing)
+        throw new PerdureError('STORE_CLOSED', `Turn ${turn} was not restored: the supervisor is being closed.`);
+      this.#refuseWithdrawn(tree, asked);
+      refuseShared(tree.store.rows);
       if (!force) refuseBusy(tree, turn);
-      const { before } = await tree.restore(turn, this.#destination(tree));
+      const restoring = tree.restore(turn, this.#destination(tree));
+      // How it ends is told below.
+      this.#underWay = restoring.then(nothing, nothing);
+      const { before } = await restoring;
       this.#waiting.get(request)?.resolve({ turn, before: String(before) });
       this.#waiting.delete(request);
       // There is nobody left who would hear it.
@@ -97,6 +129,24 @@ export class Restorer {
       return { code: isPerdureError(error) ? error.code : 'STORE_FAILED', message: messageOf(error) };
     }
   }
+}
+
+function nothing(): void {}
+
+/** What every supervisor has, and nobody else. */
+const STANDING = `'executor', 'tracks', 'checkpoint', 'approvals'`;
+
+/** Two supervisors of one store share their tables. Throws OPTIONS_INVALID. */
+export function refuseShared(rows: Pick<Rows, 'get'>): void {
+  const { n } = rows.get<{ n: number }>(
+    `select count(*) as n from (select tree from actors where system_id in (${STANDING}) group by tree having count(*) = 4)`,
+  ) ?? { n: 0 };
+  if (n < 2) return;
+  throw new PerdureError(
+    'OPTIONS_INVALID',
+    `The store has ${n} supervisors, whose rows are in the same tables: one cannot go back without the others. Give each a store.`,
+    { facts: { supervisors: n } },
+  );
 }
 
 function refuseBusy({ store }: Tree, turn: number): void {

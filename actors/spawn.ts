@@ -213,10 +213,11 @@ export async function spawnSupervisor<TActions extends Actions>(
     if (watch === undefined) unwatched(durable);
     else watch.begin(durable);
     // What was restored may be of a life with other actions and options. That it could not be told is told by what it failed of.
+    const life = { concurrency };
     durable.on('checkpoint.restored', () => {
       prepareQueue({ rows, registry, limits, clock });
-      durable.send({ type: 'supervisor.configure', concurrency }).catch(() => {});
-      configure(durable, { concurrency, checkpoint }).catch(() => {});
+      durable.send({ type: 'supervisor.configure', ...life }).catch(() => {});
+      configure(durable, { ...life, checkpoint }).catch(() => {});
       equip(durable, policies, budget);
       background?.begin(threads);
     });
@@ -229,6 +230,7 @@ export async function spawnSupervisor<TActions extends Actions>(
       attempts,
       stalls,
       restorer,
+      life,
       profiling,
       closeStore: owns,
       ...(watch === undefined ? {} : { watch }),

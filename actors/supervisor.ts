@@ -93,6 +93,8 @@ export interface SupervisorParts {
   readonly attempts: Attempts;
   readonly stalls: StallMonitor;
   readonly restorer: Restorer;
+  /** What this life was told, which a restore does not take back. */
+  readonly life: { concurrency: number };
   readonly profiling: Profiling;
   /** There when actions run in threads. */
   readonly background?: Background;
@@ -424,7 +426,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
     const { concurrency, threads } = options;
     if (concurrency !== undefined || threads === undefined) checkedConcurrency(concurrency as number);
     if (threads !== undefined) resized(this.#parts.background, threads);
-    if (concurrency !== undefined) await this.#send({ type: 'supervisor.configure', concurrency });
+    if (concurrency === undefined) return;
+    this.#parts.life.concurrency = concurrency;
+    await this.#send({ type: 'supervisor.configure', concurrency });
   }
 
   /**
@@ -476,8 +480,9 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * cut, or had not begun, goes on at the next start.
    */
   async close({ graceMs = ENDING_GRACE_MS }: { readonly graceMs?: number } = {}): Promise<void> {
-    const { durable, attempts, background, watch, profiling, closeStore } = this.#parts;
+    const { durable, attempts, background, watch, profiling, restorer, closeStore } = this.#parts;
     attempts.hold();
+    await restorer.close();
     await background?.drain(graceMs);
     await watch?.close();
     await profiling.close();

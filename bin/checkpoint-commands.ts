@@ -1,5 +1,7 @@
 /** The commands of `perdure` that take checkpoints, look at them and go back to them. */
 import { InvalidArgumentError, type Command } from 'commander';
+import type { CheckpointChange } from '../machines/checkpoint-state.ts';
+import { changeCheckpoint, showCheckpoint, type CheckpointChangeOptions } from './checkpoint-changes.ts';
 import {
   listStoreCheckpoints,
   takeCheckpoint,
@@ -23,15 +25,7 @@ export function declareCheckpoints(program: Command, exit: (code: number) => voi
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  perdure checkpoints work.db --json')
     .action((store: string | undefined, options: CheckpointListOptions) => exit(listStoreCheckpoints(store, options)));
-  program
-    .command('checkpoint')
-    .description('take a checkpoint now')
-    .option('--label <text>', 'a name for it, up to 300 characters', label)
-    .option('--pin', 'keep it until it is let go')
-    .option('--store <file>', STORE)
-    .option('--json', 'as JSON')
-    .addHelpText('after', "\nExample:\n  perdure checkpoint --label 'before the holidays' --pin")
-    .action(async (options: CheckpointTakeOptions) => exit(await takeCheckpoint(options)));
+  declareCheckpoint(program, exit);
   program
     .command('compare')
     .description('say what changed from one checkpoint to another, also while the store is in use')
@@ -64,14 +58,40 @@ export function declareCheckpoints(program: Command, exit: (code: number) => voi
     .action(async (id: string, options: ForkCommandOptions) => exit(await forkFromStore(id, options)));
 }
 
+function declareCheckpoint(program: Command, exit: (code: number) => void): void {
+  const checkpoint = program
+    .command('checkpoint')
+    .description('take a checkpoint now, look at one, pin it, or remove it');
+  checkpoint
+    .command('take', { isDefault: true })
+    .description('take a checkpoint now')
+    .option('--label <text>', 'a name for it, up to 300 characters')
+    .option('--pin', 'keep it until it is let go')
+    .option('--store <file>', STORE)
+    .option('--json', 'as JSON')
+    .addHelpText('after', "\nExample:\n  perdure checkpoint --label 'before the holidays' --pin")
+    .action(async (options: CheckpointTakeOptions) => exit(await takeCheckpoint(options)));
+  const asking = (name: string, description: string) =>
+    checkpoint
+      .command(name)
+      .description(description)
+      .argument('<id>', ID)
+      .option('--store <file>', STORE)
+      .addHelpText('after', `\nExample:\n  perdure checkpoint ${name} 1204`);
+  asking('show', 'print all that is known of a checkpoint, as JSON').action((id: string, options: RemoteOptions) =>
+    exit(showCheckpoint(id, options)),
+  );
+  const changing = (command: CheckpointChange['command'], description: string) =>
+    asking(command, description).action(async (id: string, options: CheckpointChangeOptions) =>
+      exit(await changeCheckpoint(command, id, options)),
+    );
+  changing('pin', 'keep a checkpoint until it is let go');
+  changing('unpin', 'let a checkpoint be forgotten in time');
+  changing('remove', 'forget a checkpoint').option('--force', 'also one that is pinned, and the last');
+}
+
 function count(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= 1 && number <= 10_000) return number;
   throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
-}
-
-/** It is kept with the checkpoint. */
-function label(text: string): string {
-  if (text.trim() !== '' && text.length <= 300) return text;
-  throw new InvalidArgumentError('Expected a text of 1 to 300 characters.');
 }

@@ -1,4 +1,5 @@
 /** `perdure checkpoints` and `checkpoint`: with the owner of a store, beside it, or when nobody owns it. */
+import { checkedLabel } from '../actors/checkpoint-label.ts';
 import { listCheckpoints, type CheckpointInfo } from '../actors/checkpoint-ledger.ts';
 import { progressNow } from '../actors/checkpoint-progress.ts';
 import { refuseOld, said, whenFree } from './checkpoint-store.ts';
@@ -53,7 +54,7 @@ export interface CheckpointTakeOptions extends RemoteOptions {
   readonly json?: boolean;
 }
 
-/** Names the present turn. */
+/** Names the present turn. Throws OPTIONS_INVALID. */
 export async function takeCheckpoint({
   store: named,
   label,
@@ -62,7 +63,7 @@ export async function takeCheckpoint({
 }: CheckpointTakeOptions): Promise<number> {
   const path = storeOf(named);
   readStore(path, (rows) => refuseOld(rows, path));
-  const name = { reason: 'request', ...(label === undefined ? {} : { label }) };
+  const name = { reason: 'request', ...(label === undefined ? {} : { label: checkedLabel(label) }) };
   const here = await whenFree(path, async (store) => {
     const detail = JSON.stringify(progressNow(store.rows));
     return store.commits.transact(() => store.rows.nameTurn({ ...name, at: store.clock.now(), detail, pinned: pin }));

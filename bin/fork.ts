@@ -32,7 +32,7 @@ export async function forkFromStore(
       return checkpointTurn(rows, id);
     });
     const get = <T>(sql: string, ...cells: (string | number)[]) => db.prepare(sql).get(...cells) as T | undefined;
-    const rows = { get: get as StoreReader['get'], seal: (text: string) => text };
+    const rows = { get: get as StoreReader['get'], seal: (text: string) => text, unseal: (text: string) => text };
     await forkCheckpoint({ path, rows }, turn, { to, input: inputs, signal: stop.signal });
     return said({ turn, to }, `${to} goes on from turn ${turn} of ${path}`, json);
   } finally {

@@ -59,8 +59,11 @@ async function ask(store: string, event: SupervisorCommand): Promise<number> {
 }
 
 /** Leaves a request with the owner of a store, or for the next one; gives its answer, if it comes soon. */
-export async function request(store: string, event: SupervisorCommand): Promise<string | undefined> {
-  const id = uuidv7();
+export async function request(
+  store: string,
+  event: SupervisorCommand,
+  id: string = uuidv7(),
+): Promise<string | undefined> {
   readStore(store, () => undefined);
   post(store, id, event);
   return answerTo(store, id);
@@ -87,7 +90,7 @@ function unanswered(store: string): string {
 }
 
 /** Whoever owns a store holds its lock; one that is free is taken and given back. */
-function isOwned(store: string): boolean {
+export function isOwned(store: string): boolean {
   try {
     acquireLock(store).release();
     return false;

@@ -36,6 +36,8 @@ export interface RestoreRequest {
   readonly force: boolean;
   /** Whoever asked finds the answer by it. */
   readonly request: string;
+  /** Which owner of the store was asked, by somebody beside it; absent when the host itself asks. */
+  readonly epoch?: number;
 }
 
 /** Why it could not be done. */

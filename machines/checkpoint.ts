@@ -9,7 +9,8 @@
  * K1  With nobody's help at most N settled actions, or what one interval changed, come after the newest name.
  * K2  The interval is that of Young and Daly, the square root of 2 · C · MTBF: what a checkpoint costs, and how long this
  *     lives between two crashes, are measured; within bounds.
- * K3  What was asked of a tree is not asked of the tree that takes its place: one that was restored goes back no further.
+ * K3  What was asked of a tree is not asked of the tree that takes its place: one that was restored goes back no further. Nor is
+ *     it asked of another life of it, which may have done other work since: the restorer refuses that.
  */
 import { assign, fromPromise, setup, type PromiseActorLogic } from 'xstate';
 import { PerdureError } from '../errors.ts';
@@ -50,7 +51,7 @@ const looking = { type: 'look', params: ({ event }: { event: { readonly isRestor
 const counting = { type: 'count', params: ({ event }: { event: { readonly settled: number } }) => event } as const;
 const naming = (reason: string) => [{ type: 'nameTurn', params: { reason } }, 'reset'] as const;
 const requested = [{ type: 'nameTurn', params: ({ event }: { event: CheckpointRequest }) => event }, 'reset'] as const;
-const restoring = { type: 'ask', params: ({ event }: { event: RestoreRequest }) => event } as const;
+const restoring = { type: 'ask', params: ({ event }: { event: RestoreRequest & { type: string } }) => event } as const;
 
 /** Decides when a turn is worth a name, and goes back to one that has it. */
 export const checkpointMachine = setup({
@@ -78,7 +79,7 @@ export const checkpointMachine = setup({
     noteStart: assign(noteStart),
     dropAsked: assign({ asked: null }),
     noteName: assign(noteName),
-    ask: assign((_, { turn, force, request }: RestoreRequest) => ({ asked: { turn, force, request } })),
+    ask: assign((_, { type: _type, ...asked }: RestoreRequest & { type: string }) => ({ asked })),
     /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('checkpoint', 'announce') as (_: unknown, p: { notice: CheckpointNotice }) => void,
   },

@@ -5,6 +5,7 @@
  */
 import { isPerdureError, messageOf } from '../errors.ts';
 import type { Commits } from './commits.ts';
+import type { Rows } from './rows.ts';
 import { isStoreFailure, openBeside } from './sqlite.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
@@ -136,6 +137,15 @@ export function postCommand(path: string, command: Command, at: number): void {
   } finally {
     db.close();
   }
+}
+
+/** Whoever left a command does not want it any more: nobody takes it up. */
+export function withdrawCommand(rows: Pick<Rows, 'run'>, id: string, at: number): void {
+  rows.run(
+    `update commands set answered_at = ?, answer = 'refused: it was withdrawn' where id = ? and answered_at is null`,
+    at,
+    id,
+  );
 }
 
 /** The answer to a command; undefined while nobody has taken it. */

@@ -2,10 +2,14 @@
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
+import { forkCheckpoint } from '../../actors/forks.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
+import { epochOf } from '../../actors/restorer.ts';
 import { checkpointOf } from '../../actors/standing.ts';
+import { postCommand } from '../../persistence/commands.ts';
 import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { Store } from '../../persistence/store.ts';
 import { open, SECOND } from '../support/pipeline.ts';
 import { quickStore, tempStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
@@ -132,6 +136,54 @@ test('H33: with no help from the host a turn is named after N settled actions, a
   await handle.outcome;
 });
 
+test('H33: whatever is changed of the supervisor is a change that a checkpoint holds in time', async () => {
+  const { actions } = world();
+  const drop = defineAction({ run: (n: number) => n, impact: 'critical', reversible: false });
+  const broken = defineAction({
+    run: () => {
+      throw new Error('broken');
+    },
+  });
+  const clock = new SimulatedClock();
+  const checkpoint = { everyActions: 1_000, everyMs: 60 * SECOND };
+  const options = { components: { db: {} }, queues: { q: {} }, checkpoint };
+  const supervisor = await open(clock, { ...options, actions: { ...actions, drop, broken } });
+  onTestFinished(() => supervisor.close());
+  const far = { delayMs: 86_400_000 };
+  const changes: Record<string, () => Promise<unknown>> = {
+    submit: () => supervisor.submit('double', 1, { id: 'later', ...far }),
+    reprioritise: () => supervisor.reprioritise('later', { priority: 'high' }),
+    cancel: () => supervisor.cancel('later'),
+    put: () => supervisor.schedules.put({ id: 's', action: 'double', input: 1, everyMs: 86_400_000 }),
+    'pause of a schedule': () => supervisor.schedules.pause('s'),
+    remove: () => supervisor.schedules.remove('s'),
+    'pause of a queue': () => supervisor.queues.pause('q'),
+    'resume of a queue': () => supervisor.queues.resume('q'),
+    bypass: () => supervisor.component('db', 'bypass'),
+    restore: () => supervisor.component('db', 'restore'),
+    reset: () => supervisor.reset(),
+    pause: () => supervisor.pause(),
+    resume: () => supervisor.resume(),
+    ask: () => supervisor.submit('drop', 1, { id: 'asks' }),
+    deny: () => supervisor.deny('asks'),
+    fail: () => supervisor.execute('broken', undefined as never, { id: 'fails' }),
+    discard: () => supervisor.deadLetters.discard('fails'),
+  };
+  const newest = () => supervisor.checkpoints.list({ limit: 1 })[0]?.id;
+  for (const [what, change] of Object.entries(changes)) {
+    const before = newest();
+    await change();
+    await settle();
+    await clock.advance(61 * SECOND);
+    await settle();
+    expect([what, newest() !== before]).toEqual([what, true]);
+    const after = newest();
+    await clock.advance(61 * SECOND);
+    await settle();
+    expect([what, newest()]).toEqual([what, after]);
+  }
+});
+
 test('the interval follows what a checkpoint costs and how often the process crashes, within bounds', async () => {
   const { actions } = world();
   const store = quickStore();
@@ -197,6 +249,10 @@ test('a checkpoint is found by its id, its label or as the latest, pinned, let g
   expect(checkpoints.list().map(({ isPinned }) => isPinned)).toEqual([true, false, false]);
   await checkpoints.remove('twice');
   expect(checkpoints.list().map(({ id }) => id)).toEqual([c, a]);
+  await expect(checkpoints.remove(c)).rejects.toMatchObject({ code: 'CHECKPOINT_KEPT' });
+  await checkpoints.remove(c, { force: true });
+  await expect(checkpoints.remove(a)).rejects.toMatchObject({ code: 'CHECKPOINT_KEPT' });
+  expect(checkpoints.list().map(({ id }) => id)).toEqual([a]);
   for (const id of [b, '999999', 'never', '']) {
     expect(() => checkpoints.show(id)).toThrow(expect.objectContaining({ code: 'CHECKPOINT_UNKNOWN' }));
     await expect(checkpoints.restore(id)).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' });
@@ -345,6 +401,37 @@ test('after a restore the supervisor is as this life wants it, whatever the chec
   await second.checkpoints.restore(id);
   await until(() => second.durable.getSnapshot().context.concurrency === 5);
   await until(() => checkpointOf(second.durable).everyActions === 9);
+  await second.configure({ concurrency: 3 });
+  await second.checkpoints.restore(id);
+  await until(() => second.durable.getSnapshot().context.concurrency === 3);
+});
+
+test('silence never begins again what was under way in the checkpoint', async () => {
+  const { actions, done } = world();
+  const patient = { ...actions.work, approval: { silence: 'approve' as const, afterMs: SECOND } };
+  const clock = new SimulatedClock();
+  const supervisor = await open(clock, { actions: { ...actions, patient } });
+  onTestFinished(() => supervisor.close());
+  await supervisor.submit('patient', 'x', { id: 'x' });
+  await until(() => done.length === 1);
+  await supervisor.checkpoints.restore(await supervisor.checkpoints.create(), { force: true });
+  await until(() => supervisor.approvals().length === 1);
+  await clock.advance(3_600 * SECOND);
+  await settle();
+  expect(supervisor.approvals()).toMatchObject([
+    { action: 'x', reason: 'restore', expiresAt: null, onSilence: 'wait' },
+  ]);
+  expect(done).toHaveLength(1);
+});
+
+test('a store that two supervisors share is not restored: their rows are in the same tables', async () => {
+  const { actions } = world();
+  await using store = Store.open(tempStore());
+  await using supervisor = await spawnSupervisor({ store, actions });
+  const id = await supervisor.checkpoints.create();
+  await using _ = await spawnSupervisor({ store, id: 'other', actions });
+  await expect(supervisor.checkpoints.restore(id)).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  expect(supervisor.durable.getSnapshot().value).toBe('running');
 });
 
 test('onApproval is asked again about what a restore opens again', async () => {
@@ -391,7 +478,7 @@ test('actions that were parked in the checkpoint run, when this life knows them'
   expect(await third.execute('double', 4, { id: 'x' })).toMatchObject({ value: 8 });
 });
 
-test('a restore that was asked for is carried out by the next life, when the process died before it', async () => {
+test('a restore that was asked of a life that has ended is not carried out by the next: new work may have begun', async () => {
   const store = quickStore();
   const clock = new SimulatedClock();
   const { actions } = world();
@@ -399,14 +486,33 @@ test('a restore that was asked for is carried out by the next life, when the pro
   await first.checkpoints.set({ phase: 1 });
   const id = await first.checkpoints.create();
   await first.checkpoints.set({ phase: 2 });
-  const asked = first.durable.send({ type: 'supervisor.restore', turn: Number(id), force: false, request: 'r' });
-  await asked;
-  crash(first.durable);
+  const restored = first.checkpoints.restore(id);
+  const refused = expect(restored).rejects.toMatchObject({ code: 'STORE_CLOSED' });
+  await first.close();
+  await refused;
   const second = await open(clock, { store, actions });
-  onTestFinished(() => second.close());
-  await until(() => second.checkpoints.variables['phase'] === 1);
-  await settle();
-  expect(second.durable.getSnapshot().children.checkpoint?.getSnapshot().value).not.toBe('restoring');
+  const noted = ({ durable: { store: of } }: typeof second, request: string) =>
+    of.rows.get<{ detail: string }>(
+      `select detail from incidents where kind = 'checkpoint.refused' and actor = ?`,
+      request,
+    )?.detail;
+  await second.execute('double', 1);
+  expect(second.checkpoints.variables['phase']).toBe(2);
+  const epoch = epochOf(second.durable.store.rows);
+  const asked = { type: 'supervisor.restore', turn: Number(id), force: true, epoch } as const;
+  await second.durable.send({ ...asked, request: 'committed' });
+  crash(second.durable);
+  const third = await open(clock, { store, actions });
+  onTestFinished(() => third.close());
+  await until(() => noted(third, 'committed') !== undefined);
+  await third.submit('double', 1, { id: 'new' });
+  postCommand(store, { id: 'late', actor: '', event: { ...asked, request: 'late' } }, 0);
+  await until(() => noted(third, 'late') !== undefined);
+  for (const request of ['committed', 'late']) expect(noted(third, request)).toContain('[RESTORE_WITHDRAWN]');
+  expect(third.checkpoints.variables['phase']).toBe(2);
+  expect(await third.execute('double', 1, { id: 'new' })).toMatchObject({ value: 2 });
+  await third.checkpoints.restore(id);
+  expect(third.checkpoints.variables['phase']).toBe(1);
 });
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -545,6 +651,47 @@ test('a fork goes on with edited inputs where the checkpoint was, and the origin
   expect(await supervisor.execute('double', 2, { id: 'waits' })).toMatchObject({ value: 4 });
 });
 
+test('what was approved with one input is not approved with another: in a fork somebody is asked about that one', async () => {
+  const ran: string[] = [];
+  const run = (table: string) => ran.push(table);
+  const risky = { run, impact: 'critical', reversible: false } as const;
+  const drop = defineAction({ ...risky, summary: (table: string) => `Drop the table ${table}` });
+  const purge = defineAction(risky);
+  const actions = { drop, purge };
+  const supervisor = await spawnSupervisor({ store: tempStore(), actions });
+  onTestFinished(() => supervisor.close());
+  const { checkpoints } = supervisor;
+  await supervisor.submit('drop', 'scratch', { id: 'a' });
+  await supervisor.submit('purge', 'scratch', { id: 'b', summary: 'Purge the scratch' });
+  await until(() => supervisor.approvals().length === 2);
+  const input = { a: 'orders', b: 'orders' };
+  const to = tempStore();
+  await checkpoints.create({ label: 'asked' });
+  await expect(checkpoints.fork('asked', { to, input })).rejects.toMatchObject({ code: 'ACTION_CONFLICT' });
+  await supervisor.pause();
+  for (const id of ['a', 'b']) await supervisor.approve(id);
+  await checkpoints.create({ label: 'approved' });
+  await checkpoints.fork('approved', { to, input });
+  const beside = { path: supervisor.durable.store.path, rows: supervisor.durable.store.rows };
+  const without = forkCheckpoint(beside, Number(checkpoints.show('approved').id), { to: tempStore(), input });
+  await expect(without).rejects.toMatchObject({ code: 'ACTION_UNKNOWN' });
+  await supervisor.resume();
+  await until(() => ran.length === 2);
+  expect(ran).toEqual(['scratch', 'scratch']);
+
+  await using fork = await spawnSupervisor({ store: to, actions });
+  await fork.resume();
+  await until(() => fork.approvals().length === 2);
+  expect(fork.approvals()).toMatchObject([
+    { action: 'a', summary: 'Drop the table orders' },
+    { action: 'b', summary: 'With another input: Purge the scratch' },
+  ]);
+  expect(ran).toHaveLength(2);
+  await fork.approve('a');
+  expect(await fork.execute('drop', 'orders', { id: 'a' })).toMatchObject({ kind: 'ok' });
+  expect(ran).toEqual(['scratch', 'scratch', 'orders']);
+});
+
 test('what was under way in the checkpoint asks in the fork, and goes on here', async () => {
   const { actions, release, done } = world();
   const supervisor = await start({ store: tempStore() }, actions);
@@ -570,8 +717,35 @@ test('what is wrong with a checkpoint, its variables or its settings is said at 
   const supervisor = await start({}, actions);
   const { checkpoints } = supervisor;
   const invalid = { code: 'OPTIONS_INVALID' };
-  await expect(checkpoints.create({ label: '' })).rejects.toMatchObject(invalid);
+  for (const label of [
+    '',
+    ' ',
+    ' x',
+    'x ',
+    '17',
+    'latest',
+    'a\nb',
+    'a\u0007',
+    'a\u2028b',
+    '\u202eabc',
+    7 as never,
+    null as never,
+  ])
+    await expect(checkpoints.create({ label })).rejects.toMatchObject(invalid);
+  await checkpoints.create({ label: 'v17 été 🎉' });
   await expect(checkpoints.create({ pin: 1 as never })).rejects.toMatchObject(invalid);
+  for (const options of [null, 5, { force: 1 }, { forced: true }]) {
+    await expect(checkpoints.restore('latest', options as never)).rejects.toMatchObject(invalid);
+    await expect(checkpoints.remove('latest', options as never)).rejects.toMatchObject(invalid);
+  }
+  for (const options of [{ to: 'x.db', signal: 5 }, { to: 5 }, { to: 'x.db', inputs: {} }, null])
+    await expect(checkpoints.fork('latest', options as never)).rejects.toMatchObject(invalid);
+  for (const query of [{ x: 1 }, null, { limit: '5' }, { before: 5 }])
+    expect(() => checkpoints.list(query as never)).toThrow(expect.objectContaining(invalid));
+  for (const id of [5, null, undefined, {}]) {
+    expect(() => checkpoints.show(id as never)).toThrow(expect.objectContaining(invalid));
+    await expect(checkpoints.pin(id as never)).rejects.toMatchObject(invalid);
+  }
   await expect(checkpoints.create({ lable: 'x' } as never)).rejects.toMatchObject(invalid);
   await expect(checkpoints.set('x' as never)).rejects.toMatchObject(invalid);
   await expect(checkpoints.set({ f: () => 1 })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });

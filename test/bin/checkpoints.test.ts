@@ -6,6 +6,8 @@ import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { encryption } from '../../persistence/sealing.ts';
+import { acquireLock } from '../../persistence/lock.ts';
+import { readStore } from '../../bin/store-reader.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { Cli, type CliResult } from '../support/cli.ts';
@@ -108,7 +110,28 @@ test('after a crash a checkpoint is restored by opening the store, and what was 
   expect(third.approvals()).toHaveLength(1);
 });
 
-test('of an encrypted store that nobody owns the restore waits for who has its keys', async () => {
+test('a checkpoint is shown, pinned, let go and removed, while the store is in use and while it is not', async () => {
+  const supervisor = await open();
+  await supervisor.checkpoints.set({ phase: 1 });
+  const id = await supervisor.checkpoints.create({ label: 'calm' });
+  const change = (...args: string[]) => perdure('checkpoint', ...args, '--store', 'work.db');
+  const kept = async () => JSON.parse((await change('show', 'calm')).stdout) as unknown;
+  for (const round of ['owned', 'free']) {
+    expect(await change('pin', 'calm')).toMatchObject({ code: 0 });
+    expect([round, await kept()]).toMatchObject([round, { id, isPinned: true, variables: { phase: 1 } }]);
+    expect(await change('remove', 'calm')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[CHECKPOINT_KEPT]'),
+    });
+    expect(await change('unpin', 'calm')).toMatchObject({ code: 0 });
+    expect([round, await kept()]).toMatchObject([round, { isPinned: false }]);
+    await supervisor.close();
+  }
+  expect(await change('remove', 'calm')).toMatchObject({ code: 0 });
+  expect(await change('show', 'calm')).toMatchObject({ code: 3 });
+});
+
+test('of an encrypted store that nobody owns nothing is restored, now or later', async () => {
   const sealing = encryption({ key: () => Buffer.alloc(32, 1), current: 'k' });
   const options = { store: join(folder, 'work.db'), actions: { double, hang }, sealing };
   const first = await spawnSupervisor(options);
@@ -116,13 +139,57 @@ test('of an encrypted store that nobody owns the restore waits for who has its k
   const id = await first.checkpoints.create();
   await first.checkpoints.set({ phase: 2 });
   await first.close();
-  expect(await perdure('restore', id)).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('waits for the next start'),
-  });
+  expect(await perdure('restore', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('[KEY_UNKNOWN]') });
   const second = await spawnSupervisor(options);
   onTestFinished(() => second.close());
-  await until(() => second.checkpoints.variables['phase'] === 1);
+  await second.execute('double', 1);
+  expect(second.checkpoints.variables['phase']).toBe(2);
+  expect(await perdure('restore', id)).toMatchObject({ code: 0 });
+  expect(second.checkpoints.variables['phase']).toBe(1);
+});
+
+test('a restore that its owner leaves unanswered is done by the command, once the store is free', async () => {
+  const supervisor = await open();
+  const id = await supervisor.checkpoints.create();
+  await supervisor.execute('double', 1, { id: 'later' });
+  crash(supervisor.durable);
+  const path = join(folder, 'work.db');
+  const owner = acquireLock(path);
+  const restored = perdure('restore', id, '--store', 'work.db');
+  await until(
+    () => readStore(path, (rows) => rows.get('select 1 from commands where answered_at is null')) !== undefined,
+  );
+  owner.release();
+  expect(await restored).toMatchObject({ code: 0, stdout: expect.stringContaining(`as it was in turn ${id};`) });
+  const second = await open();
+  expect(second.durable.store.rows.all('select id from actions')).toEqual([]);
+  expect(second.durable.store.rows.all('select 1 from commands where answered_at is null')).toEqual([]);
+});
+
+test('a latest checkpoint that is damaged is passed over with a word, and an incident', async () => {
+  const first = await open();
+  await first.execute('double', 1, { id: 'one' });
+  const whole = await first.checkpoints.create();
+  await first.execute('double', 2, { id: 'two' });
+  const torn = await first.checkpoints.create();
+  await first.execute('double', 3, { id: 'three' });
+  crash(first.durable);
+  const db = new Database(join(folder, 'work.db'));
+  const { changes } = db
+    .prepare(
+      `update actors_past set snapshot = replace(snapshot, 'a', 'b') where from_turn > ? and from_turn <= ? and to_turn > ?`,
+    )
+    .run(whole, torn, torn);
+  db.close();
+  expect(changes).toBeGreaterThan(0);
+  expect(await perdure('restore', 'latest')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`as it was in turn ${whole};`),
+    stderr: expect.stringMatching(new RegExp(`turn ${torn}.*The one before it is tried`)),
+  });
+  const second = await open();
+  const incidents = second.durable.store.rows.all(`select detail from incidents where kind = 'checkpoint.refused'`);
+  expect(incidents).toEqual([{ detail: expect.stringContaining(`turn ${torn}`) }]);
 });
 
 test('a fork is given other inputs', async () => {
@@ -153,6 +220,11 @@ test('what is not there is said, with the exit code of what is not found or not 
   expect(await perdure('checkpoints', 'nowhere.db')).toMatchObject({ code: 3 });
   expect((await perdure('checkpoints')).stdout).toMatch(/^no checkpoints in .*work\.db\n$/);
   expect(await perdure('fork', 'latest')).toMatchObject({ code: 2 });
+  for (const label of ['', ' ', '17', 'latest', 'a\nb'])
+    expect(await perdure('checkpoint', '--label', label, '--store', 'work.db')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('[OPTIONS_INVALID]'),
+    });
   const other = await createDurableActor(setup({}).createMachine({ id: 'm' }), { store: join(folder, 'other.db') });
   await other.close();
   expect(await perdure('checkpoints', 'other.db')).toMatchObject({
