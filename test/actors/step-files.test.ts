@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 import { actionFolder, actionWord, outputFileOf } from '../../actors/step-files.ts';
 
 test('the files of a step lie in a folder of its run', () => {
-  expect(outputFileOf('work.db.files', 'nightly:1/lint', 2)).toBe('work.db.files/nightly:1/lint/attempt-2/output.log');
+  expect(outputFileOf(actionFolder('work.db.files', 'nightly:1/lint'), 2)).toBe(
+    'work.db.files/nightly:1/lint/attempt-2/output.log',
+  );
 });
 
 test.each(['..', '.', '', '../../etc', 'n:1/..', 'a/../../b', '/etc', '\\..\\x', 'n:1/%2E%2E'])(
