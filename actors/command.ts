@@ -227,11 +227,12 @@ function exitOf(spec: CommandSpec, wrapper: ChildProcess): Promise<string | null
 
 /** `done` rejects with the reason of the abort, after every process of the command is gone; without one it never settles. */
 function endOnAbort(spec: CommandSpec, wrapper: ChildProcess): { done: Promise<never>; forget(): void } {
-  const { signal, graceMs = DEFAULT_GRACE_MS } = spec;
+  const { key, signal, graceMs = DEFAULT_GRACE_MS } = spec;
   let end = (): void => {};
   const done = new Promise<never>((_, refuse) => {
     end = () => {
-      endProcesses(spec, groupOf(wrapper), graceMs).then(() => refuse(signal.reason), refuse);
+      // Only its own: after a restore the next generation may have begun.
+      endProcesses({ key }, groupOf(wrapper), graceMs).then(() => refuse(signal.reason), refuse);
     };
   });
   signal.addEventListener('abort', end, { once: true });
@@ -249,7 +250,7 @@ async function statusOfTheLost(
   wrapper: ChildProcess,
   signal: string | null,
 ): Promise<Pick<Status, 'exitCode' | 'signal'>> {
-  await endProcesses(spec, groupOf(wrapper), spec.graceMs ?? DEFAULT_GRACE_MS);
+  await endProcesses({ key: spec.key }, groupOf(wrapper), spec.graceMs ?? DEFAULT_GRACE_MS);
   if (signal !== null) return { exitCode: null, signal };
   const complaint = readText(files.complaint)?.trim() ?? 'it left no explanation';
   throw unstartable(spec, new Error(`the wrapper did not record an outcome: ${complaint}`));
