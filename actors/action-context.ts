@@ -2,8 +2,13 @@
 
 /** What an attempt is given beside its input. */
 export interface ActionContext {
-  /** The action's id: the same for all its attempts, so the other side can tell a repeat. */
+  /** The action's id: the same for all its attempts, in every copy of the store, and after a restore. */
   readonly id: string;
+  /**
+   * For the other side to tell a repeat: the same for all attempts and after crashes, and given to nothing else. It is another
+   * in a fork or a copy, after a restore of a checkpoint, and for what undoes the action or stands in for it. ASCII, without blanks.
+   */
+  readonly key: string;
   /** 1 for the first attempt, counting retries and not restarts of the process. */
   readonly attempt: number;
   /** Aborted when the action is cancelled or timed out, or the supervisor closes. */

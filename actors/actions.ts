@@ -55,8 +55,11 @@ export interface ActionTerms<TInput = never, TValue = unknown> {
     | Readonly<Record<string, Fallback<TInput, TValue>>>;
   /** Called when the action has failed or was cancelled, and an attempt had begun. Must bear being called again after a crash. */
   readonly undo?: Undo<TInput>;
-  /** Ends what an attempt of an earlier life of the process left running. Called when such an action is cancelled or timed out. */
-  cleanUp?(id: string, input: TInput): Promise<void>;
+  /**
+   * Ends what an attempt of an earlier life of the process left running. Called when such an action is cancelled or timed out;
+   * `key` is that of its work.
+   */
+  cleanUp?(id: string, input: TInput, key: string): Promise<void>;
   /** Default: one attempt. Delays in ms. */
   readonly retry?: Partial<RetryPolicy>;
   /** Longest duration of one attempt, of a fallback and of the undoing, ms. A restart begins it anew. Default: no limit. */

@@ -14,6 +14,7 @@ import { effectOf, type EffectIdentity } from '../persistence/effects.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { onRestore } from '../persistence/xstate-port.ts';
 import type { ActionContext } from './action-context.ts';
+import { actionKey, standInKey } from './action-key.ts';
 import type { ActionSpans, AttemptedRow } from './action-spans.ts';
 import type { AnyAction, Registry, ThreadActionDefinition } from './actions.ts';
 import { Compensations } from './compensations.ts';
@@ -24,6 +25,7 @@ import { Interrupted, MAX_INTERRUPTIONS } from './interrupted.ts';
 import type { ActionRow } from './queue-tables.ts';
 import type { StallMonitor } from './stall-monitor.ts';
 import type { ThreadPool } from './thread-pool.ts';
+import { fallbackNamed } from './step-files.ts';
 import { fromText, sealed, toText, unsealed } from './values.ts';
 
 /** How long the end of an aborted attempt is waited for, ms. */
@@ -62,7 +64,7 @@ export class Attempts {
   );
   readonly ender = onRestore(
     'run',
-    fromPromise<number, { id: string }>(({ input }) => this.#end(input.id)),
+    fromPromise<number, { id: string }>(({ input, self }) => this.#end(input.id, actionKey(effectOf(self), input.id))),
   );
 
   constructor(world: AttemptWorld) {
@@ -93,7 +95,8 @@ export class Attempts {
       await this.#running.get(input.id);
       signal.throwIfAborted();
       if (this.#isHeld) await aborted(signal);
-      return await this.#under(input.id, limited(this.#world, input, signal));
+      const work = { ...input, key: actionKey(identity, input.id) };
+      return await this.#under(input.id, limited(this.#world, work, signal));
     } finally {
       this.#interrupted.ended(input.id, identity, signal.aborted);
     }
@@ -111,15 +114,20 @@ export class Attempts {
     }
   }
 
-  async #end(id: string): Promise<number> {
+  async #end(id: string, key: string): Promise<number> {
     const { clock } = this.#world;
     const attempt = this.#running.get(id);
-    if (attempt === undefined) await cleanUp(this.#world, id);
+    if (attempt === undefined) await cleanUp(this.#world, id, key);
     else await within(clock, ENDING_GRACE_MS, attempt);
     // One that does not end must not keep its undoing.
     if (this.#running.get(id) === attempt) this.#running.delete(id);
     return clock.now();
   }
+}
+
+/** An attempt with the key of its action. */
+interface KeyedAttempt extends AttemptInput {
+  readonly key: string;
 }
 
 interface Limit {
@@ -148,7 +156,7 @@ function exceeded({ code, ms }: Limit, work: AttemptInput['work']): PerdureError
  * An attempt within its time limit. One that exceeds it is aborted and waited for, within a grace; what it returns then
  * comes too late.
  */
-async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSignal): Promise<AttemptResult> {
+async function limited(world: AttemptWorld, input: KeyedAttempt, signal: AbortSignal): Promise<AttemptResult> {
   const { clock } = world;
   const startedAt = clock.now();
   const nearest = limitOf(input, startedAt);
@@ -178,7 +186,7 @@ async function limited(world: AttemptWorld, input: AttemptInput, signal: AbortSi
 
 async function perform(
   world: AttemptWorld,
-  input: AttemptInput,
+  input: KeyedAttempt,
   signal: AbortSignal,
   begun = () => {},
 ): Promise<AttemptResult> {
@@ -221,7 +229,7 @@ async function carryOut(
   world: AttemptWorld,
   definition: AnyAction,
   row: WorkRow,
-  input: AttemptInput,
+  input: KeyedAttempt,
   signal: AbortSignal,
   begun: () => void,
 ): Promise<unknown> {
@@ -281,11 +289,13 @@ function contextOf(
   world: AttemptWorld,
   { undo }: AnyAction,
   row: WorkRow,
-  { id, attempt, fix, fallback }: AttemptInput,
+  input: KeyedAttempt,
   signal: AbortSignal,
 ): ActionContext {
+  const { id, attempt, fix, fallback } = input;
   return {
     id,
+    key: keyOf(input),
     attempt,
     signal,
     fix,
@@ -296,10 +306,16 @@ function contextOf(
   };
 }
 
+/** What undoes the work, or stands in for it, is another effect than the work. */
+function keyOf({ key, work, fallback }: KeyedAttempt): string {
+  if (work === 'run') return key;
+  return standInKey(key, work === 'undo' ? work : fallbackNamed(fallback ?? 'fallback'));
+}
+
 /** An action found in the store after a restart, with no attempt of this process: its handler knows what may be left. */
-async function cleanUp({ rows, registry }: AttemptWorld, id: string): Promise<void> {
+async function cleanUp({ rows, registry }: AttemptWorld, id: string, key: string): Promise<void> {
   const row = readWork(rows, id);
-  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input));
+  if (row !== undefined) await registry.find(row.name, row.version)?.cleanUp?.(id, fromText(row.input), key);
 }
 
 /** Rejects when the signal is aborted. */

@@ -1,15 +1,18 @@
 /**
- * Runs the commands of the steps of a store: gives each its key and its folder, and turns how it ended into a value or an
- * error. It owns no process: `command.ts` does.
+ * Runs the commands of the steps of a store: gives each its folder, and turns how it ended into a value or an error. It owns
+ * no process: `command.ts` does.
  */
+import { resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import type { ActionContext } from './action-context.ts';
-import { endLeftovers, runCommand, type CommandResult } from './command.ts';
-import { actionFolder, actionWord, standInFolder, type StandIn } from './step-files.ts';
+import { generationOf, keyScope, standInKey, type KeyOfAction } from './action-key.ts';
+import { endLeftovers, runCommand, type CommandResult, type FormerPlace } from './command.ts';
+import type { EarlierMarks } from './leftovers.ts';
+import { actionFolder, actionWord, generationFolder, standInFolder, type StandIn } from './step-files.ts';
 
 /** What all commands of a store have in common. */
 export interface CommandSettings {
-  /** The store's id: it tells the processes of one store from those of another. */
+  /** The store's id: commands of earlier versions are known by it. */
   readonly store: string;
   /** The folder for the files of all actions. */
   readonly files: string;
@@ -35,35 +38,53 @@ export class CommandRunner {
 
   /** Runs one attempt of an action; gives what it wrote to `$PERDURE_OUTPUT`. Throws COMMAND_FAILED. */
   run(command: ShellCommand, context: ActionContext): Promise<unknown> {
-    return this.#perform(command, context, this.#keyOf(context.id), actionFolder(this.#settings.files, context.id));
+    const { id } = context;
+    const { files } = this.#settings;
+    return this.#perform(command, context, { key: this.#formerKey(id), directory: actionFolder(files, id) });
   }
 
   /** Runs a fallback of an action, or what undoes it. */
   runStandIn(standIn: StandIn, command: ShellCommand, context: ActionContext): Promise<unknown> {
     const { id } = context;
-    const folder = standInFolder(this.#settings.files, id, standIn);
-    return this.#perform(command, context, standInKey(this.#keyOf(id), standIn), folder);
+    const key = `${this.#formerKey(id)}/${actionWord(standIn)}`;
+    return this.#perform(command, context, { key, directory: standInFolder(this.#settings.files, id, standIn) });
   }
 
   /** Ends what an earlier life of this process left running of an action, and of what stands in for it. */
-  async cleanUp(id: string, standIns: readonly StandIn[]): Promise<void> {
-    const key = this.#keyOf(id);
-    await endLeftovers(key, this.#settings.graceMs);
-    for (const standIn of standIns) await endLeftovers(standInKey(key, standIn), this.#settings.graceMs);
+  async cleanUp(id: string, key: string, standIns: readonly StandIn[]): Promise<void> {
+    const earlier = this.#earlier({ id, key });
+    const { graceMs } = this.#settings;
+    await endLeftovers({ key, earlier }, graceMs);
+    for (const standIn of standIns) await endLeftovers({ key: standInKey(key, standIn) }, graceMs);
   }
 
-  #keyOf(id: string): string {
+  /** Without a generation: what ran before there was one in keys is known by it. */
+  #formerKey(id: string): string {
     return `${this.#settings.store}/${actionWord(id)}`;
   }
 
-  async #perform(command: ShellCommand, context: ActionContext, key: string, directory: string): Promise<unknown> {
-    const { attempt, signal, results } = context;
+  /** All that is run for an action is in its folder, whoever stands in for it. */
+  #earlier(of: KeyOfAction): EarlierMarks {
+    return { folder: resolve(actionFolder(this.#settings.files, of.id)), present: keyScope(of) };
+  }
+
+  /** Its files are in the folder that the action, or what stands in for it, has in this generation. */
+  async #perform(
+    command: ShellCommand,
+    context: ActionContext,
+    former: Pick<FormerPlace, 'key' | 'directory'>,
+  ): Promise<unknown> {
+    const { key, attempt, signal, results } = context;
     const { graceMs, outputLimit } = this.#settings;
+    const generation = generationOf(context);
     const result = await runCommand({
       ...command,
       key,
       attempt,
-      directory,
+      directory: generationFolder(former.directory, generation),
+      earlier: this.#earlier(context),
+      // The number of a generation that is not the first is the time at which it began.
+      former: { ...former, since: generation },
       input: results,
       signal,
       ...(graceMs === undefined ? {} : { graceMs }),
@@ -72,10 +93,6 @@ export class CommandRunner {
     if (result.exitCode !== 0) throw failureOf(result);
     return result.value;
   }
-}
-
-function standInKey(key: string, standIn: StandIn): string {
-  return `${key}/${actionWord(standIn)}`;
 }
 
 function failureOf({ exitCode, signal, outputFile }: CommandResult): PerdureError {

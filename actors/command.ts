@@ -9,8 +9,10 @@
  *                               └─ abort ─ endProcesses ─▶ signal.reason
  *
  * C1. A command that ended by itself, with an exit code, is never run again for the same key and attempt.
- * C2. The status of one attempt never answers for another, nor one that a signal to end came before.
- * C3. No two processes of one key run at a time: what an earlier life left is gone before the command starts.
+ * C2. The status of one attempt never answers for another, nor one that a signal to end came before. That of an earlier
+ *     generation of the tree has another key.
+ * C3. No two processes of one action run at a time: what an earlier life left is gone before the command starts, also of an
+ *     earlier generation.
  * C4. The text of the command is an argument of `sh -c`; nothing is ever put into it. Data comes by files and environment.
  * C5. The wrapper holds no pipe to this process, so this process may vanish at any moment.
  */
@@ -20,7 +22,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isPerdureError, messageOf, PerdureError } from '../errors.ts';
-import { DEFAULT_GRACE_MS, endLeftovers, endProcesses } from './leftovers.ts';
+import { DEFAULT_GRACE_MS, endLeftovers, endProcesses, type EarlierMarks } from './leftovers.ts';
 
 export { endLeftovers } from './leftovers.ts';
 export { readOutput } from './output-log.ts';
@@ -35,6 +37,10 @@ const HELD_BACK = ['NODE_OPTIONS', 'NODE_V8_COVERAGE'];
 export interface CommandSpec {
   /** The same for all attempts at the action and over process lives; the command finds it in `PERDURE_ACTION`. */
   readonly key: string;
+  /** How to know what earlier generations left running of the action. Default: there are none. */
+  readonly earlier?: EarlierMarks;
+  /** Where an earlier version of this program may have left the outcome. Default: nowhere. */
+  readonly former?: FormerPlace;
   /** Shell text, run by `sh -c` as it stands. */
   readonly run: string;
   readonly cwd?: string;
@@ -50,6 +56,14 @@ export interface CommandSpec {
   /** From SIGTERM to SIGKILL. Default: 5,000. */
   readonly graceMs?: number;
   readonly signal: AbortSignal;
+}
+
+/** The key and the folder that an action had in an earlier version, which knew of no generations. */
+export interface FormerPlace {
+  readonly key: string;
+  readonly directory: string;
+  /** What began before it is another generation's. Wall-clock ms. */
+  readonly since: number;
 }
 
 /** How an attempt ended. */
@@ -82,7 +96,8 @@ interface Status {
   readonly signal: string | null;
   readonly durationMs: number;
   readonly terminated: boolean;
-  /** Wall-clock ms. */
+  /** Wall-clock ms, as is its end. */
+  readonly startedAt: number;
   readonly endedAt: number;
 }
 
@@ -103,17 +118,16 @@ export interface Launch {
  */
 export async function runCommand(spec: CommandSpec): Promise<CommandResult> {
   spec.signal.throwIfAborted();
-  const files = filesOf(spec);
-  const settled = adopt(spec, files);
+  const settled = adopt(spec);
   if (settled !== undefined) return settled;
   // In true time, which the wrapper wrote, too.
   const ending = Date.now();
-  if ((await endLeftovers(spec.key, spec.graceMs)) > 0) {
-    const late = adopt(spec, files, ending);
+  if ((await endLeftovers(spec, spec.graceMs)) > 0) {
+    const late = adopt(spec, ending);
     if (late !== undefined) return late;
   }
   spec.signal.throwIfAborted();
-  return perform(spec, files, prepare(spec));
+  return perform(spec, filesOf(spec), prepare(spec));
 }
 
 /** Lays out a fresh directory for the attempt and says how to start its wrapper. */
@@ -134,7 +148,7 @@ export function prepare(spec: CommandSpec): Launch {
   return { arguments: [WRAPPER, files.directory], options };
 }
 
-function filesOf(spec: CommandSpec): AttemptFiles {
+function filesOf(spec: Pick<CommandSpec, 'directory' | 'attempt'>): AttemptFiles {
   const directory = resolve(spec.directory, `attempt-${spec.attempt}`);
   return {
     directory,
@@ -217,7 +231,8 @@ function endOnAbort(spec: CommandSpec, wrapper: ChildProcess): { done: Promise<n
   let end = (): void => {};
   const done = new Promise<never>((_, refuse) => {
     end = () => {
-      endProcesses(key, groupOf(wrapper), graceMs).then(() => refuse(signal.reason), refuse);
+      // Only its own: after a restore the next generation may have begun.
+      endProcesses({ key }, groupOf(wrapper), graceMs).then(() => refuse(signal.reason), refuse);
     };
   });
   signal.addEventListener('abort', end, { once: true });
@@ -234,38 +249,50 @@ async function statusOfTheLost(
   files: AttemptFiles,
   wrapper: ChildProcess,
   signal: string | null,
-): Promise<Omit<Status, 'durationMs'>> {
-  await endProcesses(spec.key, groupOf(wrapper), spec.graceMs ?? DEFAULT_GRACE_MS);
-  if (signal !== null) return { exitCode: null, signal, terminated: true, endedAt: Date.now() };
+): Promise<Pick<Status, 'exitCode' | 'signal'>> {
+  await endProcesses({ key: spec.key }, groupOf(wrapper), spec.graceMs ?? DEFAULT_GRACE_MS);
+  if (signal !== null) return { exitCode: null, signal };
   const complaint = readText(files.complaint)?.trim() ?? 'it left no explanation';
   throw unstartable(spec, new Error(`the wrapper did not record an outcome: ${complaint}`));
 }
 
 /** What the command came to by itself, before it was told to end: it may answer that with any status, faster than its wrapper. */
-function adopt(spec: CommandSpec, files: AttemptFiles, before = Infinity): CommandResult | undefined {
-  const status = readStatus(spec, files);
-  if (status === undefined || status.terminated || status.exitCode === null || status.endedAt >= before)
-    return undefined;
+function adopt(spec: CommandSpec, before = Infinity): CommandResult | undefined {
+  const { attempt, former } = spec;
+  const own = adoptFrom({ ...spec, since: -Infinity }, before);
+  return own ?? (former && adoptFrom({ attempt, ...former }, before));
+}
+
+function adoptFrom(place: FormerPlace & Pick<CommandSpec, 'attempt'>, before: number): CommandResult | undefined {
+  const files = filesOf(place);
+  const status = readStatus(place, files);
+  if (status === undefined || status.terminated || status.exitCode === null) return undefined;
+  if (status.startedAt < place.since || status.endedAt >= before) return undefined;
   return resultOf(files, status, true);
 }
 
-function resultOf(files: AttemptFiles, status: Status, adopted: boolean): CommandResult {
+type Ending = Pick<Status, 'exitCode' | 'signal' | 'durationMs'>;
+
+function resultOf(files: AttemptFiles, status: Ending, adopted: boolean): CommandResult {
   const { exitCode, signal, durationMs } = status;
   const value = readValue(files.value, exitCode === 0);
   return { exitCode, signal, value, outputFile: files.output, adopted, durationMs };
 }
 
 /** The status of exactly this attempt at this action; undefined if there is none, a torn one, or another's (C2). */
-function readStatus(spec: CommandSpec, files: AttemptFiles): Status | undefined {
+function readStatus(spec: Pick<CommandSpec, 'key' | 'attempt'>, files: AttemptFiles): Status | undefined {
   const status = parsed(readText(files.status));
   if (typeof status !== 'object' || status === null) return undefined;
-  const { key, attempt, exitCode, signal, durationMs, terminated, endedAt } = status as Record<string, unknown>;
+  const { key, attempt, exitCode, signal, durationMs, terminated, startedAt, endedAt } = status as Record<
+    string,
+    unknown
+  >;
   if (key !== spec.key || attempt !== spec.attempt) return undefined;
   if (typeof exitCode !== 'number' && exitCode !== null) return undefined;
   if (typeof signal !== 'string' && signal !== null) return undefined;
   if (typeof durationMs !== 'number' || typeof terminated !== 'boolean') return undefined;
-  if (typeof endedAt !== 'number') return undefined;
-  return { exitCode, signal, durationMs, terminated, endedAt };
+  if (typeof startedAt !== 'number' || typeof endedAt !== 'number') return undefined;
+  return { exitCode, signal, durationMs, terminated, startedAt, endedAt };
 }
 
 /** What the command wrote for its value. Throws COMMAND_FAILED for what is not text, unless it failed anyway. */

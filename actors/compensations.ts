@@ -7,6 +7,7 @@ import { PerdureError, messageOf } from '../errors.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
 import type { ActionContext } from './action-context.ts';
+import { undoStepKey } from './action-key.ts';
 import type { AnyAction } from './actions.ts';
 import { fromText, sealed, toText, unsealedText } from './values.ts';
 
@@ -23,6 +24,7 @@ interface CompensationRow {
   readonly seq: number;
   readonly name: string;
   readonly data: string;
+  readonly from_turn: number;
 }
 
 /** The action went well: what it noted will not be undone any more. */
@@ -64,9 +66,10 @@ export class Compensations {
   /** Takes back what was noted, the last first, or what the action as a whole did. Throws UNDO_FAILED. */
   async undo(definition: AnyAction, input: unknown, context: ActionContext): Promise<null> {
     const { undo } = definition;
-    for (const { seq, name, data } of this.#noted()) {
+    for (const { seq, name, data, from_turn: turn } of this.#noted()) {
       context.signal.throwIfAborted();
-      await this.#take(name, stepOf(undo, name), fromText(unsealedText(this.#rows, data)), context);
+      const key = undoStepKey(context.key, name, turn, seq);
+      await this.#take(name, stepOf(undo, name), fromText(unsealedText(this.#rows, data)), { ...context, key });
       this.#rows.run('delete from compensations where seq = ?', seq);
     }
     if (typeof undo === 'function') await this.#take('undo', undo as Step, input, context);
@@ -84,7 +87,7 @@ export class Compensations {
 
   #noted(): CompensationRow[] {
     return this.#rows.all<CompensationRow>(
-      'select seq, name, data from compensations where action = ? order by seq desc',
+      'select seq, name, data, from_turn from compensations where action = ? order by seq desc',
       this.#action,
     );
   }

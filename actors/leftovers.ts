@@ -4,6 +4,8 @@
  *
  * L1. A process is the action's if its environment holds exactly `PERDURE_ACTION=<key>`, or if it shares a process group
  *     with such a one (a child may have cleared its environment).
+ *     What an earlier generation of the tree ran for the action, or an earlier version of this program, is known by its folder:
+ *     a fork has another one.
  * L2. Nothing in the group of this process or of one of its ancestors is ever signalled, whatever it carries: a run may
  *     itself be a step of another run.
  * L3. A call settles only when none is left; a zombie counts as gone, because only its parent can remove it.
@@ -11,6 +13,7 @@
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PerdureError } from '../errors.ts';
 
@@ -18,6 +21,7 @@ import { PerdureError } from '../errors.ts';
 export const DEFAULT_GRACE_MS = 5_000;
 
 const ACTION = 'PERDURE_ACTION';
+const OUTPUT = 'PERDURE_OUTPUT';
 const POLL_MS = 25;
 /** A process that SIGKILL has not ended by then hangs in the kernel or belongs to another user. */
 const UNENDABLE_AFTER_MS = 10_000;
@@ -37,22 +41,36 @@ export interface Census {
   readonly carriers: ReadonlySet<number>;
 }
 
-/** Ends every process group that carries this action's key; resolves when they are gone, with how many processes it ended. */
-export function endLeftovers(key: string, graceMs: number = DEFAULT_GRACE_MS): Promise<number> {
-  return endProcesses(key, [], graceMs);
+/** What is known of the processes of an action. */
+export interface Marks {
+  readonly key: string;
+  /** Default: earlier generations left none. */
+  readonly earlier?: EarlierMarks;
 }
 
-/** As {@link endLeftovers}, and these groups too, even if none in them shows the key. */
-export async function endProcesses(key: string, groups: readonly number[], graceMs: number): Promise<number> {
+/** What writes its result into the folder of an action, and has a key of another generation. */
+export interface EarlierMarks {
+  readonly folder: string;
+  /** What all keys of the present generation begin with. */
+  readonly present: string;
+}
+
+/** Ends every process group that carries these marks; resolves when they are gone, with how many processes it ended. */
+export function endLeftovers(marks: Marks, graceMs: number = DEFAULT_GRACE_MS): Promise<number> {
+  return endProcesses(marks, [], graceMs);
+}
+
+/** As {@link endLeftovers}, and these groups too, even if none in them shows the marks. */
+export async function endProcesses(marks: Marks, groups: readonly number[], graceMs: number): Promise<number> {
   const ended = new Set<number>();
   const asked = new Set<number>();
   const start = performance.now();
   let watched = new Set(groups);
   for (;;) {
-    const alive = chooseEndable(takeCensus(key, watched.size > 0), watched, process.pid);
+    const alive = chooseEndable(takeCensus(marks, watched.size > 0), watched, process.pid);
     if (alive.length === 0) return ended.size;
     const elapsedMs = performance.now() - start;
-    if (elapsedMs > graceMs + UNENDABLE_AFTER_MS) throw unendable(key, alive);
+    if (elapsedMs > graceMs + UNENDABLE_AFTER_MS) throw unendable(marks, alive);
     for (const { pid } of alive) ended.add(pid);
     watched = new Set(alive.map(({ group }) => group));
     for (const group of watched) {
@@ -97,7 +115,7 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   }
 }
 
-function unendable(key: string, alive: readonly Process[]): PerdureError {
+function unendable({ key }: Marks, alive: readonly Process[]): PerdureError {
   const pids = alive.map(({ pid }) => pid);
   return new PerdureError(
     'COMMAND_FAILED',
@@ -107,25 +125,42 @@ function unendable(key: string, alive: readonly Process[]): PerdureError {
   );
 }
 
-/** `whole` asks for the table even if no process carries the key. */
-function takeCensus(key: string, whole: boolean): Census {
-  if (process.platform === 'linux') return linuxCensus(key, whole);
-  if (process.platform === 'darwin') return censusOfPs(key, listProcesses());
+/** `whole` asks for the table even if no process carries the marks. */
+function takeCensus(marks: Marks, whole: boolean): Census {
+  if (process.platform === 'linux') return linuxCensus(marks, whole);
+  if (process.platform === 'darwin') return censusOfPs(marks, listProcesses());
   throw new PerdureError('COMMAND_FAILED', `commands run on Linux and macOS, not on ${process.platform}`, {
     facts: { platform: process.platform },
   });
 }
 
-function linuxCensus(key: string, whole: boolean): Census {
+/** Whether an environment with these values is of the action. */
+function carries({ key, earlier }: Marks, action: string, output: string): boolean {
+  if (action === key) return true;
+  return earlier !== undefined && output.startsWith(earlier.folder + sep) && !action.startsWith(earlier.present);
+}
+
+function linuxCensus(marks: Marks, whole: boolean): Census {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const entry = Buffer.from(`\0${ACTION}=${key}\0`);
-  const carriers = new Set(pids.filter((pid) => environmentOf(pid).includes(entry)).map(Number));
+  const isOwn = (pid: string) => {
+    const environment = environmentOf(pid);
+    const action = entryOf(environment, ACTION);
+    return action !== undefined && carries(marks, action, entryOf(environment, OUTPUT) ?? '');
+  };
+  const carriers = new Set(pids.filter(isOwn).map(Number));
   if (carriers.size === 0 && !whole) return { processes: [], carriers };
   return { processes: pids.flatMap((pid) => linuxProcess(pid) ?? []), carriers };
 }
 
 function environmentOf(pid: string): Buffer {
   return Buffer.concat([Buffer.of(0), readProc(`/proc/${pid}/environ`) ?? Buffer.of()]);
+}
+
+function entryOf(environment: Buffer, name: string): string | undefined {
+  const start = environment.indexOf(`\0${name}=`);
+  if (start === -1) return undefined;
+  const end = environment.indexOf(0, start + 1);
+  return environment.toString('utf8', start + name.length + 2, end === -1 ? undefined : end);
 }
 
 /** `pid (name) state parent group ...`, where the name may itself hold spaces and brackets. */
@@ -157,9 +192,7 @@ function listProcesses(): string {
  * or the line does. The system hides the environment of its own programs (`/bin/sh`), but not of the wrapper that leads
  * their group.
  */
-export function censusOfPs(key: string, listing: string): Census {
-  const literal = key.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
-  const entry = new RegExp(` ${ACTION}=${literal}(?= [A-Za-z_][A-Za-z0-9_]*=|\\s*$)`);
+export function censusOfPs(marks: Marks, listing: string): Census {
   const processes: Process[] = [];
   const carriers = new Set<number>();
   for (const line of listing.split('\n')) {
@@ -167,7 +200,12 @@ export function censusOfPs(key: string, listing: string): Census {
     if (columns === null) continue;
     const [, pid, parent, group, state = ''] = columns;
     processes.push({ pid: Number(pid), parent: Number(parent), group: Number(group), zombie: state.startsWith('Z') });
-    if (entry.test(line)) carriers.add(Number(pid));
+    const action = shownEntry(line, ACTION);
+    if (action !== undefined && carries(marks, action, shownEntry(line, OUTPUT) ?? '')) carriers.add(Number(pid));
   }
   return { processes, carriers };
+}
+
+function shownEntry(line: string, name: string): string | undefined {
+  return new RegExp(` ${name}=(.*?)(?= [A-Za-z_][A-Za-z0-9_]*=|\\s*$)`).exec(line)?.[1];
 }

@@ -15,7 +15,8 @@ import { dirname } from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { ActionContext } from './action-context.ts';
 import { OutputLog } from './output-writer.mjs';
-import { outputFileOf } from './step-files.ts';
+import { generationOf } from './action-key.ts';
+import { actionFolder, FIRST_GENERATION, generationFolder, outputFileOf } from './step-files.ts';
 
 type Write = NodeJS.WriteStream['write'];
 type Written = (error?: Error | null) => void;
@@ -55,11 +56,15 @@ export class ModuleOutput {
   }
 
   /** Does an attempt's work; what it prints is kept for it. */
-  async collect<T>({ id, attempt }: ActionContext, work: () => Promise<T>): Promise<T> {
+  async collect<T>({ id, key, attempt }: ActionContext, work: () => Promise<T>): Promise<T> {
     const { files, outputLimit } = this.#settings;
-    const log = new AttemptLog(outputFileOf(files, id, attempt), outputLimit, (problem) => {
+    const generation = generationOf({ id, key });
+    const file = outputFileOf(generationFolder(actionFolder(files, id), generation), attempt);
+    const log = new AttemptLog(file, outputLimit, (problem) => {
       this.#stderr(`what ${id} prints cannot be kept: ${problem}\n`);
     });
+    // Its silence, too, is that of its generation.
+    if (generation !== FIRST_GENERATION) log.claim();
     try {
       return await this.#logs.run(log, work);
     } finally {
@@ -101,6 +106,11 @@ class AttemptLog {
 
   get isOpen(): boolean {
     return this.#state !== 'closed';
+  }
+
+  /** Says by its folder that the attempt was made. */
+  claim(): void {
+    this.#attempt(() => mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 }));
   }
 
   append(bytes: Buffer): void {

@@ -38,9 +38,9 @@ export function standIns<TInput extends StandIns>(
       return runner.runStandIn(fallbackNamed(name), shell(input, runOf(input, name)), context);
     },
     undo: (input: TInput, context: ActionContext) => runner.runStandIn('undo', shell(input, input.undo ?? ''), context),
-    cleanUp: (id, input) => {
+    cleanUp: (id, input, key) => {
       const fallbacks = Object.keys(fallbacksOf(input)).map(fallbackNamed);
-      return runner.cleanUp(id, [...fallbacks, ...(input.undo === undefined ? [] : ['undo' as const])]);
+      return runner.cleanUp(id, key, [...fallbacks, ...(input.undo === undefined ? [] : ['undo' as const])]);
     },
   };
 }

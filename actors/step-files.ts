@@ -1,14 +1,18 @@
 /**
- * Where the files of an action lie: a folder beside the store, `<store>.files/<plan>/<step>`, with one folder an attempt.
+ * Where the files of an action lie: a folder beside the store, `<store>.files/<plan>/<step>`, with one folder an attempt. A
+ * tree that went back to a checkpoint, or is in a copy, has those of its generation in `@<generation>` of that folder.
  * Ids become names of folders, so what a file system or a path would read as something else is spelled out.
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** File systems allow 255 bytes; some need a few for themselves. */
 const LONGEST_NAME_BYTES = 200;
 const HASH_DIGITS = 16;
+/** Of a tree that has not gone back, in a store that is no copy. */
+export const FIRST_GENERATION = 1;
 
 /** The folder beside a store that holds the files of its actions. */
 export function filesBeside(store: string): string {
@@ -51,9 +55,27 @@ export function actionFolder(files: string, id: string): string {
   return join(files, actionPath(id));
 }
 
-/** What an attempt of an action printed; give it to `readOutput`. */
-export function outputFileOf(files: string, id: string, attempt: number): string {
-  return join(actionFolder(files, id), `attempt-${attempt}`, 'output.log');
+/** Of the files in this folder those of one generation. The first one has no name; no other name begins with `@`. */
+export function generationFolder(folder: string, generation: number): string {
+  return generation === FIRST_GENERATION ? folder : join(folder, `@${generation}`);
+}
+
+/** What an attempt printed whose files are in this folder; give it to `readOutput`. */
+export function outputFileOf(folder: string, attempt: number): string {
+  return join(folder, `attempt-${attempt}`, 'output.log');
+}
+
+/** The folder of the last generation, begun by then, in which this attempt was made, of those in this folder. */
+export function lastGeneration(folder: string, attempt: number, by: number): string {
+  const generations = generationsIn(folder).filter((generation) => generation <= by);
+  const folders = generations.map((generation) => generationFolder(folder, generation));
+  return folders.find((each) => existsSync(join(each, `attempt-${attempt}`))) ?? folder;
+}
+
+/** The newest first. */
+function generationsIn(folder: string): number[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.flatMap((name) => (/^@\d+$/.test(name) ? [Number(name.slice(1))] : [])).sort((a, b) => b - a);
 }
 
 /** What stands in for an action, or undoes it: its files must not be taken for those of the action itself. */
@@ -67,9 +89,4 @@ export function fallbackNamed(name: string): StandIn {
 /** The folder of what stands in for an action, or undoes it. */
 export function standInFolder(files: string, id: string, standIn: StandIn): string {
   return join(actionFolder(files, id), folderName(standIn));
-}
-
-/** What it printed. The attempt is the last one of the action itself. */
-export function standInOutputFileOf(files: string, id: string, standIn: StandIn, attempt: number): string {
-  return join(standInFolder(files, id, standIn), `attempt-${attempt}`, 'output.log');
 }

@@ -152,7 +152,7 @@ export class ThreadPool {
   }
 
   async #perform(work: Work, input: unknown, context: ActionContext, { movesInput }: CallOptions): Promise<unknown> {
-    const { id, attempt, fix, results, signal } = context;
+    const { id, key, attempt, fix, results, signal } = context;
     // It may have been aborted since its place was free.
     signal.throwIfAborted();
     const call = this.#call(work, (value) => context.progress(value));
@@ -162,6 +162,7 @@ export class ThreadPool {
       beats: work.heartbeatMs !== undefined,
       input,
       id,
+      key,
       attempt,
       fix,
       results,

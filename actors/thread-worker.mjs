@@ -12,8 +12,8 @@ import { described } from './thread-thrown.mjs';
 import { checkPlain, refused } from './thread-value.mjs';
 
 /**
- * @typedef {{ token: string, module: string, export: string, input: unknown, id: string, attempt: number, fix: string | null,
- *   results: Record<string, unknown>, beats: boolean }} Call
+ * @typedef {{ token: string, module: string, export: string, input: unknown, id: string, key: string, attempt: number,
+ *   fix: string | null, results: Record<string, unknown>, beats: boolean }} Call
  * @typedef {{ token: string, controller: AbortController, told: number, isBeating: boolean, late: unknown[] }} Current
  */
 
@@ -79,11 +79,12 @@ export async function run(call) {
   current = mine;
   try {
     const work = await load(call.module, call.export);
-    const { id, attempt, fix, results, input } = call;
+    const { id, key, attempt, fix, results, input } = call;
     const teller = new Teller(mine);
     teller.beat();
     const context = {
       id,
+      key,
       attempt,
       fix,
       results,

@@ -9,7 +9,14 @@ import type { PlanKind } from '../machines/tracks.ts';
 import { measuredSteps, readPlan, readSteps } from '../actors/ledger.ts';
 import type { PlanRow, StepRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
-import { fallbackNamed, filesBeside, outputFileOf, standInOutputFileOf } from '../actors/step-files.ts';
+import {
+  actionFolder,
+  fallbackNamed,
+  filesBeside,
+  lastGeneration,
+  outputFileOf,
+  standInFolder,
+} from '../actors/step-files.ts';
 import { fromText, unsealed } from '../actors/values.ts';
 import { standingOf, type Standing } from './standing.ts';
 import { hasTable, type StoreReader } from './store-reader.ts';
@@ -198,11 +205,15 @@ function dueReport(
 /** The output of the fallback whose value it is, or else of the last attempt that printed. */
 function outputFileIn(
   store: string,
-  { id, attempts, via = null }: Pick<ActionRow, 'id' | 'attempts'> & Partial<ActionRow>,
+  row: Pick<ActionRow, 'id' | 'attempts' | 'settled_at'> & Partial<ActionRow>,
 ): string | undefined {
+  const { id, attempts, settled_at: settledAt, via = null } = row;
   const files = filesBeside(store);
-  const stoodIn = standInOutputFileOf(files, id, fallbackNamed(via ?? 'fallback'), attempts);
-  const candidates = [stoodIn, outputFileOf(files, id, attempts)];
-  if (attempts > 1) candidates.push(outputFileOf(files, id, attempts - 1));
+  const printed = (folder: string, attempt: number) =>
+    outputFileOf(lastGeneration(folder, attempt, settledAt ?? Infinity), attempt);
+  const own = actionFolder(files, id);
+  const candidates = [printed(standInFolder(files, id, fallbackNamed(via ?? 'fallback')), attempts)];
+  candidates.push(printed(own, attempts));
+  if (attempts > 1) candidates.push(printed(own, attempts - 1));
   return candidates.find((file) => existsSync(file));
 }

@@ -4,6 +4,7 @@
  * A restored supervisor goes on at once; the gate keeps that from starting what the next command line abandons or changes.
  */
 import type { ActionContext } from '../actors/action-context.ts';
+import { workKey } from '../actors/action-key.ts';
 import type { ActionDefinition, ActionTerms, ThreadActionDefinition } from '../actors/actions.ts';
 
 type Work<TInput, TValue> = (input: TInput, context: ActionContext) => Promise<TValue> | TValue;
@@ -54,7 +55,7 @@ export class WorkGate {
         return await work(input, context);
       } finally {
         // An attempt that was aborted before it looked may have left-overs of an earlier life.
-        if (context.signal.aborted) await cleanUp?.(context.id, input);
+        if (context.signal.aborted) await cleanUp?.(context.id, input, workKey(context.key));
       }
     };
   }

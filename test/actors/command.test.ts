@@ -29,7 +29,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const key of keys) await endLeftovers(key, 0);
+  for (const key of keys) await endLeftovers({ key }, 0);
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -266,7 +266,7 @@ describe('an abort', () => {
       const spec = specOf('sleep 60', { signal: controller.signal, directory: join(root, String(delayMs)) });
       setTimeout(() => controller.abort(new Error('enough')), delayMs);
       await expect(runCommand(spec)).rejects.toThrow('enough');
-      expect(await endLeftovers(spec.key)).toBe(0);
+      expect(await endLeftovers(spec)).toBe(0);
     }
   });
 });
@@ -354,6 +354,46 @@ describe('after the owner was killed', () => {
   });
 });
 
+describe('what an earlier version called otherwise', () => {
+  const former = { key: '', directory: '', since: 1 };
+
+  test('is adopted if it ended', async () => {
+    const old = specOf(`echo x >> "${root}/runs"; exit 5`);
+    await runCommand(old);
+    const place = { ...former, key: old.key, directory: old.directory };
+    for (const directory of [old.directory, join(old.directory, '@9')])
+      expect(await runCommand({ ...old, key: newKey(), directory, former: place })).toMatchObject({
+        exitCode: 5,
+        adopted: true,
+      });
+    expect(runs()).toHaveLength(1);
+  });
+
+  test('is ended if it has not', async () => {
+    const old = specOf(`echo $$ > "${root}/old"; exec sleep 60`);
+    const owner = startOwner(old);
+    const pid = await fileWith('old');
+    await kill(owner);
+    const present = newKey();
+    const spec = specOf('true', {
+      key: present,
+      earlier: { folder: old.directory, present },
+      former: { ...former, ...old, since: 1 },
+    });
+    expect(await runCommand(spec)).toMatchObject({ exitCode: 0, adopted: false });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  test('is not adopted if it began before the present generation', async () => {
+    const old = specOf(`echo x >> "${root}/runs"; exit 5`);
+    await runCommand(old);
+    const place = { key: old.key, directory: old.directory, since: Date.now() + 1 };
+    const spec = { ...old, key: newKey(), directory: join(old.directory, '@9'), former: place };
+    expect(await runCommand(spec)).toMatchObject({ exitCode: 5, adopted: false });
+    expect(runs()).toHaveLength(2);
+  });
+});
+
 describe('an outcome is not adopted', () => {
   test('by another attempt', async () => {
     const spec = specOf('exit $PERDURE_ATTEMPT');
@@ -366,6 +406,27 @@ describe('an outcome is not adopted', () => {
     const spec = specOf('true');
     await runCommand(spec);
     expect(await runCommand({ ...spec, key: newKey() })).toMatchObject({ adopted: false });
+  });
+
+  test('of an earlier generation, which is ended with all that stood in for it', async () => {
+    const home = join(root, 'action');
+    const undo = specOf(`echo $$ > "${root}/undo"; exec sleep 60`, { directory: join(home, 'undo') });
+    const before = specOf(`echo $$ > "${root}/before"; exec sleep 60`);
+    const present = newKey();
+    const elsewhere = specOf(`echo $$ > "${root}/fork"; exec sleep 60`, { directory: join(root, 'action-of-a-fork') });
+    const brother = specOf(`echo $$ > "${root}/brother"; exec sleep 60`, {
+      key: `${present}/2`,
+      directory: home,
+      attempt: 7,
+    });
+    keys.add(brother.key);
+    const owners = [before, undo, elsewhere, brother].map(startOwner);
+    const pids = await Promise.all(['before', 'undo', 'fork', 'brother'].map(fileWith));
+    await Promise.all(owners.map(kill));
+    const earlier = { folder: home, present };
+    const spec = specOf('exit 4', { key: present, directory: join(home, '@9'), earlier });
+    expect(await runCommand(spec)).toMatchObject({ exitCode: 4, adopted: false });
+    expect(pids.map(isAlive)).toEqual([false, false, true, true]);
   });
 
   test('if its file is torn', async () => {
@@ -392,17 +453,17 @@ describe('ending leftovers', () => {
     for (const other of others) keys.add(other);
     const spared = others.map((other) => stray(other).pid);
     const meant = [stray(key), stray(key)];
-    expect(await endLeftovers(key)).toBe(2);
+    expect(await endLeftovers({ key })).toBe(2);
     await Promise.all(meant.map(({ gone }) => gone));
     expect(spared.map(isAlive)).toEqual([true, true, true, true]);
-    expect(await endLeftovers(key)).toBe(0);
+    expect(await endLeftovers({ key })).toBe(0);
   });
 
   test('spares whatever is in the group of the process that asks', async () => {
     const key = newKey();
     const sibling = spawn('sleep', ['60'], { env: { PERDURE_ACTION: key }, stdio: 'ignore' });
     try {
-      expect(await endLeftovers(key)).toBe(0);
+      expect(await endLeftovers({ key })).toBe(0);
       expect(isAlive(String(sibling.pid))).toBe(true);
     } finally {
       sibling.kill('SIGKILL');
@@ -427,6 +488,16 @@ describe('ending leftovers', () => {
     expect(chosen.map(({ pid }) => pid)).toEqual([40, 41]);
   });
 
+  test('finds an earlier generation in the listing of macOS by its folder', () => {
+    const listing = [
+      '  501     1   501 Ss   node wrapper.mjs PERDURE_ACTION=s/t/1/x PERDURE_OUTPUT=/my db.files/x/attempt-1/value HOME=/U',
+      '  502     1   502 S    sleep PERDURE_OUTPUT=/my db.files/x/@9/attempt-1/value PERDURE_ACTION=s/t/9/x',
+      '  503     1   503 S    sleep PERDURE_OUTPUT=/my db.files/xy/attempt-1/value PERDURE_ACTION=s/t/1/xy',
+    ].join('\n');
+    const earlier = { folder: '/my db.files/x', present: 's/t/9/' };
+    expect([...censusOfPs({ key: 's/t/9/x@undo', earlier }, listing).carriers]).toEqual([501]);
+  });
+
   test('reads the listing of macOS with the exact key', () => {
     const listing = [
       '  501     1   501 Ss   node wrapper.mjs /d PATH=/bin PERDURE_ACTION=plan/1:a b HOME=/Users/x',
@@ -434,7 +505,7 @@ describe('ending leftovers', () => {
       '  503     1   503 S    sleep 60 PERDURE_ACTION=plan/1:a b c HOME=/Users/x',
       '  504     1   504 Z    (sleep)',
     ].join('\n');
-    const { processes, carriers } = censusOfPs('plan/1:a b', listing);
+    const { processes, carriers } = censusOfPs({ key: 'plan/1:a b' }, listing);
     expect([...carriers]).toEqual([501, 502]);
     expect(processes.map(({ pid, parent, group, zombie }) => [pid, parent, group, zombie])).toEqual([
       [501, 1, 501, false],

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
+import { crash } from '../../persistence/crash.ts';
 import { forkStore } from '../../persistence/fork.ts';
 import { quickStore } from '../support/temp.ts';
 import { settle, until } from '../support/turns.ts';
@@ -78,4 +79,50 @@ test('an attempt that was under way then is asked about', async () => {
   await supervisor.approve('hung');
   await until(() => begun.length === 2);
   await supervisor.close();
+});
+
+test('the key of an action is that of all its attempts and lives, and is another after a restore and in a fork', async () => {
+  const keys: Record<string, string[]> = {};
+  const note = (what: string, key: string) => (keys[what] ??= []).push(key);
+  const actions = {
+    pay: defineAction({
+      run: async (_: null, { key, attempt, willUndo, signal }) => {
+        note('pay', key);
+        await willUndo('refund', 1);
+        await willUndo('refund', 2);
+        if (attempt < 3) throw new Error('again');
+        return new Promise<never>((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        );
+      },
+      undo: { refund: (_: number, { key }) => note('refund', key) },
+      retry: { attempts: 5, delayMs: 1, capMs: 1 },
+      onRestore: 'run',
+    }),
+  };
+  const store = quickStore();
+  const options = { store, actions, concurrency: 2 };
+  const first = await spawnSupervisor(options);
+  await first.submit('pay', null, { id: 'a/b' });
+  await until(() => keys['pay']?.length === 3);
+  crash(first.durable);
+  const second = await spawnSupervisor(options);
+  await until(() => keys['pay']?.length === 4);
+  expect(new Set(keys['pay']).size).toBe(1);
+  expect(keys['pay']?.[0]).toMatch(/^[^/]+\/[^/]+\/1\/a\/b$/);
+  const turn = Number(await second.checkpoints.create());
+  await forkStore(store, turn, `${store}-fork`);
+  await second.durable.restore(turn);
+  await until(() => keys['pay']?.length === 5);
+  await second.cancel('a/b');
+  await until(() => (keys['refund']?.length ?? 0) >= 2);
+  await second.close();
+  const fork = await spawnSupervisor({ ...options, store: `${store}-fork` });
+  await until(() => keys['pay']?.length === 6);
+  await fork.close();
+  const [, , , , restored, forked] = keys['pay'] as string[];
+  expect(new Set(keys['pay']).size).toBe(3);
+  expect(restored).not.toBe(forked);
+  expect(keys['refund']?.every((key) => key.startsWith(`${restored}@undo:refund:`))).toBe(true);
+  expect(new Set(keys['refund']).size).toBe(keys['refund']?.length);
 });

@@ -1,10 +1,14 @@
 import { Buffer } from 'node:buffer';
-import { resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { actionFolder, actionWord, outputFileOf } from '../../actors/step-files.ts';
+import { actionFolder, actionWord, generationFolder, lastGeneration, outputFileOf } from '../../actors/step-files.ts';
+import { tempFolder } from '../support/temp.ts';
 
 test('the files of a step lie in a folder of its run', () => {
-  expect(outputFileOf('work.db.files', 'nightly:1/lint', 2)).toBe('work.db.files/nightly:1/lint/attempt-2/output.log');
+  expect(outputFileOf(actionFolder('work.db.files', 'nightly:1/lint'), 2)).toBe(
+    'work.db.files/nightly:1/lint/attempt-2/output.log',
+  );
 });
 
 test.each(['..', '.', '', '../../etc', 'n:1/..', 'a/../../b', '/etc', '\\..\\x', 'n:1/%2E%2E'])(
@@ -52,4 +56,20 @@ test('a name keeps its letters and digits in any script, and is never longer tha
 test('the word for an id is ASCII and differs where ids differ', () => {
   expect(actionWord('nightly:1/lint#2')).toBe('nightly:1/lint%232');
   expect(actionWord('夜 %:1/a')).toBe('%E5%A4%9C%20%25:1/a');
+});
+
+test('what an attempt printed is that of the last generation in which it was made, by the time that it is asked for', () => {
+  const folder = tempFolder();
+  for (const [generation, attempt] of [
+    [1, 1],
+    [1, 2],
+    [50, 1],
+    [700, 1],
+  ] as const)
+    mkdirSync(join(generationFolder(folder, generation), `attempt-${attempt}`), { recursive: true });
+  expect(lastGeneration(folder, 1, Infinity)).toBe(join(folder, '@700'));
+  expect(lastGeneration(folder, 1, 699)).toBe(join(folder, '@50'));
+  expect(lastGeneration(folder, 2, Infinity)).toBe(folder);
+  expect(lastGeneration(folder, 1, 49)).toBe(folder);
+  expect(lastGeneration(join(folder, 'none'), 1, Infinity)).toBe(join(folder, 'none'));
 });

@@ -86,7 +86,7 @@ test('work that needs the processor leaves the event loop free', async () => {
   expect(turns).toBeGreaterThan(50);
 });
 
-test('a thread is given what an attempt is given: id, attempt, fix, and the results of the steps before', async () => {
+test('a thread is given what an attempt is given: id, key, attempt, fix, and the results of the steps before', async () => {
   let value: Record<string, unknown> = {};
   const given = inThread<unknown>('given', { verify: (returned) => Boolean((value = returned as typeof value)) });
   await using supervisor = await withThreads({ given, double: inThread<{ n: number }>('double') });
@@ -101,6 +101,7 @@ test('a thread is given what an attempt is given: id, attempt, fix, and the resu
   expect((await plan.outcome).kind).toBe('ok');
   expect(value).toMatchObject({ attempt: 1, fix: null, results: { first: 4 } });
   expect(value['id']).toEqual(expect.any(String));
+  expect(value['key']).toMatch(new RegExp(`/1/${value['id'] as string}$`));
   expect(value['input']).toEqual({ ...input });
 });
 

@@ -5,6 +5,7 @@ import { WorkGate } from '../../bin/work-gate.ts';
 function contextOf(signal: AbortSignal): ActionContext {
   return {
     id: 'x',
+    key: 'store/tree/1/x',
     attempt: 1,
     signal,
     results: {},

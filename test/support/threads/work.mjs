@@ -14,7 +14,7 @@ export const where = () => ({ isMainThread, threadId });
  * @param {unknown} input
  * @param {Context} context
  */
-export const given = (input, { id, attempt, fix, results }) => ({ input, id, attempt, fix, results });
+export const given = (input, { id, key, attempt, fix, results }) => ({ input, id, key, attempt, fix, results });
 
 /** @param {{ ms: number }} input */
 export async function rest({ ms }) {
