@@ -6,7 +6,7 @@ import type { Payloads } from './payloads.ts';
 import { REDACTED } from './secrets.ts';
 import type { AnyRef } from './xstate-port.ts';
 
-/** The text of a row, as JSON, without its secrets. A part that cannot be shown at all is `[redacted]`. Throws ROW_CORRUPT. */
+/** The text of a row, as JSON, without its secrets. One that cannot be shown at all is `[redacted]`. Throws ROW_CORRUPT. */
 export function shownState(payloads: Payloads, text: string): unknown {
   const refs = references();
   const value = decode(text, refs);
