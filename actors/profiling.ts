@@ -130,7 +130,7 @@ export class Profiling {
   /** Of several runs of a plan that ended meanwhile the last stands for all: comparing takes a while. */
   async #compareEnded(): Promise<void> {
     const runs: MeasuredRun[] = [];
-    for (const id of [...this.#ended]) {
+    for (const id of this.#ended) {
       const run = this.recorder.runs.get(id);
       // What ended while the others were written is written with the next.
       if (run?.profile.hasChanged === true) continue;
