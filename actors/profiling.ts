@@ -129,16 +129,24 @@ export class Profiling {
 
   /** Of several runs of a plan that ended meanwhile the last stands for all: comparing takes a while. */
   async #compareEnded(): Promise<void> {
-    const ended = [...this.#ended].flatMap((id) => this.recorder.runs.get(id) ?? []);
-    // What ended while the others were written is written with the next.
-    const runs = ended.filter(({ profile }) => !profile.hasChanged);
-    for (const { id } of runs) this.#ended.delete(id);
+    const runs: MeasuredRun[] = [];
+    for (const id of this.#ended) {
+      const run = this.recorder.runs.get(id);
+      // What ended while the others were written is written with the next.
+      if (run?.profile.hasChanged === true) continue;
+      this.#ended.delete(id);
+      if (run !== undefined) runs.push(run);
+    }
     const last = new Map<string, MeasuredRun>();
     for (const run of runs) last.set(run.plan, run);
     for (const run of runs) this.recorder.forgetRun(run.id);
     for (const run of last.values()) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (this.#store.isOpen) this.#compare(run);
+      try {
+        if (this.#store.isOpen) this.#compare(run);
+      } catch {
+        // The failure of the store is told by whoever waits for a turn; this run is compared with no other.
+      }
     }
   }
 
