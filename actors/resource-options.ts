@@ -23,7 +23,8 @@ export interface ResourceOptions extends Partial<Omit<PressurePolicy, 'confidenc
   readonly sampleMs?: number;
   /**
    * Limits of your own by resource, in its unit: bytes, but a count of `handles`, ms of `loopDelay`, and parts of 1. The least of
-   * yours and what is found counts, and yours of `memory` is of what this process holds; yours alone of `wal` (default: 256 MiB) and of `loopDelay` (default: 500 ms).
+   * yours and what is found counts, and yours of `memory` is of what this process holds; yours alone of `wal` (default: 256 MiB)
+   * and of `loopDelay` (default: 500 ms).
    */
   readonly limits?: Limits;
   /** Asked to make room when something is short, or is going to be. See {@link Resources.onPressure}. */
