@@ -126,7 +126,16 @@ class World {
     throw failure('down');
   }
 
-  async #work({ id, deeds }: Input, { attempt, signal, id: action }: ActionContext): Promise<string> {
+  /** Its call of the component is over with it, whatever is told of that, and when. */
+  async #work(input: Input, context: ActionContext): Promise<string> {
+    try {
+      return await this.#workOf(input, context);
+    } finally {
+      this.#isOver(context.id);
+    }
+  }
+
+  async #workOf({ id, deeds }: Input, { attempt, signal, id: action }: ActionContext): Promise<string> {
     this.#checkAllowed(action);
     if (this.fallenShort.has(action)) this.wrong.push(`${action} ran again, and had asked for its quality`);
     const deed = this.isCalm ? 'ok' : (deeds[Math.min(attempt, deeds.length) - 1] as Deed);
