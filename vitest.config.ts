@@ -18,7 +18,7 @@ export const productionBuild: Plugin = {
 /** What leans on XState, or runs in it. */
 const leansOnXState = ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'];
 /** Long runs of the runtime's own; once is enough. */
-const longRuns = ['test/properties/{eight-hours,soak,thread-pool,tracks}.test.ts'];
+const longRuns = ['test/properties/{attempts,eight-hours,pipeline,soak,thread-pool,tracks}.test.ts'];
 
 export default defineConfig({
   test: {
