@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/recovery/**'],
+          exclude: ['test/recovery/**', 'test/browser/**'],
           env: { PERDURE_XSTATE_BUILD: 'production' },
         },
       },
@@ -46,6 +46,11 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 120_000,
         },
+      },
+      {
+        extends: true,
+        plugins: [productionBuild],
+        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
       },
       {
         extends: true,
