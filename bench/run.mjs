@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { durable } from './durable.mjs';
+import { inspect } from './inspect.mjs';
 import { observe } from './observe.mjs';
 import { pipeline } from './pipeline.mjs';
 import { removeScratch } from './scratch.mjs';
@@ -13,7 +14,7 @@ import { work } from './work.mjs';
 /** @typedef {import('./durable.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Measure[]>>} */
-const SUITES = { durable, pipeline, work, observe };
+const SUITES = { durable, pipeline, work, observe, inspect };
 
 const HELP = `Usage: node bench/run.mjs <suite> [options]
 
