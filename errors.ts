@@ -93,6 +93,9 @@ export type PerdureErrorCode =
   | 'THREAD_UNAVAILABLE'
   | 'THREAD_QUARANTINED'
   | 'HEARTBEAT_MISSED'
+  // the inspector
+  | 'VIEW_UNKNOWN'
+  | 'INSPECTOR_PORT_TAKEN'
   // the test kit
   | 'NOT_DURABLE'
   | 'DEPENDENCY_MISSING';
