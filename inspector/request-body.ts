@@ -20,15 +20,22 @@ export async function jsonOf(request: IncomingMessage & { readonly body?: unknow
   }
 }
 
-async function textOf(request: IncomingMessage): Promise<string> {
+function textOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > LARGEST_BODY) {
-      throw new ReplyFailure(413, 'BODY_TOO_LARGE', `The body has more than ${LARGEST_BODY} bytes.`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= LARGEST_BODY) {
+        chunks.push(chunk);
+        return;
+      }
+      // To end the stream would end the connection, and nobody would hear why.
+      request.removeAllListeners('data').pause();
+      reject(new ReplyFailure(413, 'BODY_TOO_LARGE', `The body has more than ${LARGEST_BODY} bytes.`));
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString()));
+    request.once('error', reject);
+    request.once('close', () => reject(new ReplyFailure(400, 'BODY_INVALID', 'The body ended before its end.')));
+  });
 }
