@@ -7,7 +7,8 @@ import type { ResourceName } from '../machines/resource-policy.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
 import { snapshotsOf } from './standing.ts';
-import { hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 /** A resource, as it was sampled last. */

@@ -7,7 +7,7 @@ import { measuresOf } from '../machines/burn.ts';
 import { componentReport, type ComponentContext, type ComponentReport } from '../machines/component.ts';
 import { componentId } from '../machines/degradation.ts';
 import { isSealed } from '../persistence/sealing.ts';
-import { hasTable, type StoreReader } from './store-reader.ts';
+import { hasTable, type StoreReader } from '../persistence/store-reader.ts';
 
 export interface Standing {
   /** Absent where no supervisor has told, and where only the owner can read it. */
