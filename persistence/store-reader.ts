@@ -4,11 +4,14 @@ import { Statements, type Cell } from './rows.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
 
+/** What stands for a text that only the owner can read. */
+export const ENCRYPTED = '{"name":"Encrypted","message":"[encrypted]"}';
+
 /** What the functions of the ledger read from. */
 export interface StoreReader {
   get<T>(sql: string, ...cells: Cell[]): T | undefined;
   all<T>(sql: string, ...cells: Cell[]): T[];
-  /** What stands for a text that only the owner can read. */
+  /** {@link ENCRYPTED} */
   unseal(text: string, binding: string): string;
 }
 
@@ -43,7 +46,7 @@ export class StoreBeside {
     this.#rows = {
       get: <T>(sql: string, ...cells: Cell[]) => statements.of(sql).get(...cells) as T | undefined,
       all: <T>(sql: string, ...cells: Cell[]) => statements.of(sql).all(...cells) as T[],
-      unseal: () => '{"name":"Encrypted","message":"[encrypted]"}',
+      unseal: () => ENCRYPTED,
     };
   }
 
