@@ -56,6 +56,7 @@ export type PerdureErrorCode =
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
+  | 'VIEW_UNKNOWN'
   | 'ACTION_UNKNOWN'
   | 'ACTION_CONFLICT'
   | 'ACTION_NOT_FOUND'
