@@ -2,11 +2,11 @@
  * The files of the built page. Only names of a list that is made once are ever opened, so no path leads out of the folder, however it
  * is written.
  */
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { dirname, extname, join, relative, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { extname, join, relative, sep } from 'node:path';
 import { ReplyFailure, send } from './reply.ts';
+import { PACKAGE_FOLDER } from './version.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -29,12 +29,15 @@ const ENCODINGS = [
   ['gzip', '.gz'],
 ] as const;
 
+/** Where the build puts the page, also for code that runs from its sources. */
+const PAGE = join(PACKAGE_FOLDER, 'dist', 'inspector', 'page');
+
 export class Assets {
   readonly #folder: string;
   /** The names that there are, with `/` between folders; none while the page is not built. */
   readonly #names: ReadonlySet<string>;
 
-  constructor(folder = pageFolder()) {
+  constructor(folder = PAGE) {
     this.#folder = folder;
     this.#names = new Set(existsSync(folder) ? filesIn(folder) : []);
   }
@@ -74,17 +77,4 @@ function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
-}
-
-/** Where the build puts the page, of the package that this file lies in, wherever in it a bundler has put this code. */
-function pageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!isPackage(folder) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, 'dist', 'inspector', 'page');
-}
-
-function isPackage(folder: string): boolean {
-  const file = join(folder, 'package.json');
-  if (!existsSync(file) || !statSync(file).isFile()) return false;
-  return (JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown }).name === 'perdure';
 }

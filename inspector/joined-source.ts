@@ -74,7 +74,10 @@ export class JoinedSource implements Source {
     return this.#delivered + this.#count;
   }
 
-  subscribe(listener: SourceListener, { detail = false }: { readonly detail?: boolean } = {}): {
+  subscribe(
+    listener: SourceListener,
+    { detail = false }: { readonly detail?: boolean } = {},
+  ): {
     unsubscribe(): void;
   } {
     this.#look();
@@ -125,11 +128,15 @@ export class JoinedSource implements Source {
     return this.#source.history(query);
   }
 
-  close(): Promise<void> {
-    this.#subscription?.unsubscribe();
-    this.#subscription = undefined;
+  /** Ends all subscriptions. The source is whoever's it was. */
+  detach(): void {
     this.#subscribers.clear();
-    return this.#source.close();
+    this.#attach();
+  }
+
+  async close(): Promise<void> {
+    this.detach();
+    await this.#source.close();
   }
 
   /** Something happened to an actor of a client. */

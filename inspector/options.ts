@@ -127,7 +127,8 @@ const HOST_NAME = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1
 
 function wrongHosts(hosts: unknown): Wrong {
   if (hosts === undefined) return undefined;
-  if (!Array.isArray(hosts)) return `hosts must be a list of names such as ["inspector.example.com"], got ${shown(hosts)}`;
+  if (!Array.isArray(hosts))
+    return `hosts must be a list of names such as ["inspector.example.com"], got ${shown(hosts)}`;
   const stranger: unknown = hosts.find((host) => typeof host !== 'string' || !HOST_NAME.test(host));
   if (stranger === undefined && !hosts.includes(undefined)) return undefined;
   return `hosts must be names in lower case, with a port or without, such as "inspector.example.com", got ${shown(stranger)}`;
@@ -178,8 +179,20 @@ export function normalBasePath(basePath = ''): string {
   return basePath.replace(/\/$/, '');
 }
 
-/** What was given for `inspector` of a supervisor. Throws OPTIONS_INVALID. */
-export function checkInspectorSetting(setting: unknown): void {
-  if (setting === undefined || typeof setting === 'boolean' || isObject(setting)) return;
-  refuse('The supervisor', `has an inspector that is true, or its options, got ${shown(setting)}`, {});
+/** What may be said for `inspector` of a supervisor. */
+export interface SupervisedInspectorOptions extends ServeOptions {
+  /** Told the address with the token, once. Default: it is written to stderr, for whoever started the process. */
+  readonly announce?: (url: string) => void;
+}
+
+/** What was given for `inspector` of a supervisor, checked; undefined when there is to be none. Throws OPTIONS_INVALID. */
+export function inspectorSetting(setting: unknown): SupervisedInspectorOptions | undefined {
+  if (setting === undefined || setting === false) return undefined;
+  if (setting === true) return {};
+  if (!isObject(setting)) refuse('inspector', `must be true, false, or its options, got ${shown(setting)}`, {});
+  const { announce, ...rest } = setting as Given;
+  const isFunction = announce === undefined || typeof announce === 'function';
+  refuse('The inspector', isFunction ? undefined : `announce must be a function, got ${shown(announce)}`, {});
+  checkServeOptions(rest);
+  return setting as SupervisedInspectorOptions;
 }

@@ -34,7 +34,8 @@ export function secure(response: ServerResponse, isFramed = false): void {
   response.setHeader('Cross-Origin-Opener-Policy', isFramed ? 'unsafe-none' : 'same-origin');
   response.setHeader('Cross-Origin-Resource-Policy', isFramed ? 'cross-origin' : 'same-origin');
   response.setHeader('Permissions-Policy', 'camera=(), microphone=(), geolocation=()');
-  if (!isFramed) response.setHeader('X-Frame-Options', 'DENY');
+  if (isFramed) response.removeHeader('X-Frame-Options');
+  else response.setHeader('X-Frame-Options', 'DENY');
   if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
 }
 
