@@ -72,7 +72,7 @@ function noTree(rows: Reader, tree: string): PerdureError {
     `There is no tree ${shown(tree)} in this store${hint(
       tree,
       names.map(({ name }) => name),
-    )}.`,
+    )}`,
     { facts: { tree } },
   );
 }
@@ -80,7 +80,7 @@ function noTree(rows: Reader, tree: string): PerdureError {
 function noActor(rows: Reader, actor: string, tree: string, number: number): PerdureError {
   return new PerdureError(
     'ACTOR_NOT_FOUND',
-    `There is no actor ${shown(actor)} in the tree ${shown(tree)}${hint(actor, names(rows, number))}.`,
+    `There is no actor ${shown(actor)} in the tree ${shown(tree)}${hint(actor, names(rows, number))}`,
     { facts: { actor, tree } },
   );
 }
@@ -105,5 +105,5 @@ function hint(wanted: string, known: readonly string[]): string {
   const near = nearest(wanted, new Set(known));
   if (near.length > 0) return `: did you mean ${near.map((name) => shown(name)).join(' or ')}?`;
   const some = [...new Set(known)].slice(0, 10);
-  return some.length === 0 ? '' : `: there ${some.length === 1 ? 'is' : 'are'} ${some.join(', ')}`;
+  return some.length === 0 ? '.' : `: there ${some.length === 1 ? 'is' : 'are'} ${some.join(', ')}.`;
 }

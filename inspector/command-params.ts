@@ -51,9 +51,10 @@ export function checkedParams(command: string, known: readonly CommandParam[], g
 function hint(stranger: string, names: readonly string[]): string {
   const [meant] = nearest(stranger, names);
   if (meant !== undefined) return `: did you mean "${meant}"?`;
-  return names.length === 0 ? ': it takes none' : `: it takes ${names.join(', ')}`;
+  return names.length === 0 ? ': it takes none.' : `: it takes ${names.join(', ')}.`;
 }
 
 function invalid(command: string, wrong: string): PerdureError {
-  return new PerdureError('OPTIONS_INVALID', `The command "${command}" ${wrong}.`, { facts: { command } });
+  const end = /[.?]$/.test(wrong) ? '' : '.';
+  return new PerdureError('OPTIONS_INVALID', `The command "${command}" ${wrong}${end}`, { facts: { command } });
 }
