@@ -49,6 +49,9 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // commands
+  | 'COMMAND_UNKNOWN'
+  | 'COMMAND_CONFLICT'
   // secrets
   | 'SECRET_UNKNOWN'
   // supervision

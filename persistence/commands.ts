@@ -1,6 +1,6 @@
 /**
- * How somebody who is no part of a tree speaks to it: a row is inserted here. From another process nothing else is written. The
- * owner notices, applies it as a durable send whose id is the row's, and writes the answer; without an owner the row waits for
+ * How somebody who is no part of a tree speaks to it: a row is inserted here. From another process no other rows are written.
+ * The owner notices, applies it as a durable send whose id is the row's, and writes the answer; without an owner the row waits for
  * the next one. The rows are kept, so they tell who asked what, and what came of it.
  *
  * O1  A command is durable before it is applied, and applied once by its id, whenever the process ends.
@@ -275,6 +275,20 @@ export function postCommand(path: string, command: Command, at: number): void {
   try {
     refuseOlder(db, path);
     db.prepare(INSERT).run(...cellsOf(command, JSON.stringify(command.event), at));
+  } finally {
+    db.close();
+  }
+}
+
+/** Says better, from beside, what came of a command; one without an answer is not taken up any more. */
+export function sayCommand(path: string, id: string, answer: string, at: number): void {
+  const db = openBeside(path, false);
+  try {
+    db.prepare('update commands set answered_at = coalesce(answered_at, ?), answer = ? where id = ?').run(
+      at,
+      answer,
+      id,
+    );
   } finally {
     db.close();
   }
