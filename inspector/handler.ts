@@ -107,7 +107,6 @@ class Mounted implements InspectorHandler {
       gate,
       assets,
       hello,
-      knownCommands: inspected.knownCommands,
       svg: chartSvg(source),
       mermaid: chartMermaid(source),
       metrics: () => inspected.metrics(this.viewers),

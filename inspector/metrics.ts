@@ -1,15 +1,12 @@
 /** What `/metrics` tells of a supervisor: figures that it has anyway, in seconds and bytes, and no text of anybody's work but names. */
 import { statSync } from 'node:fs';
-import type { Supervisor } from '../actors/supervisor.ts';
 import type { Stats } from '../actors/stats.ts';
 import type { ResourceReport } from '../actors/resources.ts';
 import type { OperationReport } from '../machines/profile-report.ts';
 import type { CommitReport } from '../persistence/batch.ts';
 import type { Store } from '../persistence/store.ts';
+import type { AnySupervisor } from './target.ts';
 import { prometheusText, type Labels, type Metric, type Sample } from './prometheus.ts';
-
-// oxlint-disable-next-line typescript/no-explicit-any -- Actions stand on both sides of a supervisor, so nothing else takes them all.
-type AnySupervisor = Supervisor<any>;
 
 /** Names of operations that are told; the others are in the profiler's report. */
 const MOST_OPERATIONS = 200;

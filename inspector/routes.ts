@@ -5,8 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Assets } from './assets.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
+import { knownCommands } from './known-commands.ts';
 import { exportLines, sendLines } from './lines.ts';
-import type { KnownCommand, ServerHello } from './protocol.ts';
+import type { ServerHello } from './protocol.ts';
 import { jsonOf } from './request-body.ts';
 import { ReplyFailure, send, sendJson } from './reply.ts';
 import type { Source } from './source.ts';
@@ -16,7 +17,6 @@ export interface RouteWorld {
   readonly source: Source;
   readonly gate: CommandGate;
   readonly assets: Assets;
-  readonly knownCommands: readonly KnownCommand[];
   readonly hello: (giver: Giver, resumed: boolean) => ServerHello;
   /** An SVG of a chart; undefined where it is not known. */
   readonly svg: (chart: string) => Promise<string | undefined>;
@@ -187,7 +187,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/commands/known',
-    serve: ({ request, response }, { knownCommands }) => sendJson(request, response, knownCommands),
+    serve: ({ request, response }) => sendJson(request, response, knownCommands),
   },
   {
     method: 'GET',

@@ -32,7 +32,7 @@ export async function spawnSupervisor<TActions extends Actions>(
 ): Promise<InspectedSupervisor<TActions>> {
   const { inspector: asked, ...rest } = Object(options) as SupervisorOptions<TActions>;
   const setting = inspectorSetting(asked);
-  if (setting === undefined) return withInspector(await spawn<TActions>(rest), undefined);
+  if (setting === undefined) return withInspector(await spawn<TActions>(options), undefined);
   const { announce = printAddress, ...serving } = setting;
   const { Listening } = await import('./server.ts');
   const listening = await Listening.open(serving);

@@ -6,24 +6,27 @@ import { shown } from '../machines/option-keys.ts';
 import { DurableActor } from '../persistence/durable.ts';
 import { redaction } from '../persistence/redaction.ts';
 import { isActorRef } from '../persistence/xstate-port.ts';
-import type { CommandDesk } from './commands.ts';
+import { deskOf, type CommandDesk } from './commands.ts';
 import { liveSource } from './live-source.ts';
 import { CommitCounter, metricsText, viewerMetrics } from './metrics.ts';
 import type { InspectorOptions } from './options.ts';
 import { prometheusText } from './prometheus.ts';
-import type { KnownCommand } from './protocol.ts';
 import type { RouteWorld } from './routes.ts';
 import type { Source } from './source.ts';
 
+// oxlint-disable-next-line typescript/no-explicit-any -- Actions stand on both sides of a supervisor, so nothing else takes them all.
+export type AnySupervisor = Supervisor<any>;
+
+// oxlint-disable-next-line typescript/no-explicit-any -- Logic stands on both sides of it.
+type AnyDurable = DurableActor<any>;
+
 /** A supervisor, a durable actor, any actor of XState, or a source that was opened before. */
-// oxlint-disable-next-line typescript/no-explicit-any -- Actions and logic stand on both sides of these, so nothing else takes them all.
-export type InspectorTarget = Supervisor<any> | DurableActor<any> | AnyActorRef | Source;
+export type InspectorTarget = AnySupervisor | AnyDurable | AnyActorRef | Source;
 
 /** What an inspector answers from. */
 export interface Inspected {
   readonly source: Source;
   readonly desk: CommandDesk | undefined;
-  readonly knownCommands: readonly KnownCommand[];
   /** Takes secrets out of a value. */
   readonly shown: (value: unknown) => unknown;
   readonly metrics: (viewers: number) => Promise<string>;
@@ -35,7 +38,8 @@ export interface Inspected {
 /** Throws OPTIONS_INVALID for what cannot be looked at. */
 export function inspectedOf(target: InspectorTarget, { desk }: Pick<InspectorOptions, 'desk'>): Inspected {
   if (target instanceof Supervisor) return ofSupervisor(target, desk);
-  if (target instanceof DurableActor || isActorRef(target)) return ofActor(target, desk);
+  if (target instanceof DurableActor) return ofDurable(target, desk);
+  if (isActorRef(target)) return ofActor(target as AnyActorRef, desk);
   // Whoever opened it closes it.
   if (isSource(target)) return { source: target, desk, ...plain(), letGo: async () => {} };
   throw new PerdureError(
@@ -44,13 +48,15 @@ export function inspectedOf(target: InspectorTarget, { desk }: Pick<InspectorOpt
   );
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- As above.
-function ofSupervisor(supervisor: Supervisor<any>, desk: CommandDesk | undefined): Inspected {
+function ofSupervisor(supervisor: AnySupervisor, desk: CommandDesk | undefined): Inspected {
   const { durable, profiler } = supervisor;
   const commits = new CommitCounter(durable.store);
-  const inspected = ofActor(durable, desk);
+  const source = liveSource(supervisor);
+  const giving = desk ?? deskOf(supervisor);
   return {
-    ...inspected,
+    source,
+    desk: giving,
+    shown: (value) => durable.store.commits.payloads.shown(value),
     metrics: (viewers) => metricsText(supervisor, commits, viewers),
     profile: {
       cpuProfile: (plan) => profiler.cpuProfile(plan === undefined ? {} : { plan }),
@@ -58,25 +64,35 @@ function ofSupervisor(supervisor: Supervisor<any>, desk: CommandDesk | undefined
     },
     letGo() {
       commits.close();
-      return inspected.letGo();
+      if (giving !== desk) giving.close();
+      return source.close();
     },
   };
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- As above.
-function ofActor(
-  actor: Supervisor<any>['durable'] | DurableActor<any> | AnyActorRef,
-  desk: CommandDesk | undefined,
-): Inspected {
+function ofDurable(durable: AnyDurable, desk: CommandDesk | undefined): Inspected {
+  const source = liveSource(durable);
+  const giving = desk ?? deskOf(durable);
+  return {
+    source,
+    desk: giving,
+    ...plain(),
+    shown: (value) => durable.store.commits.payloads.shown(value),
+    letGo() {
+      if (giving !== desk) giving.close();
+      return source.close();
+    },
+  };
+}
+
+function ofActor(actor: AnyActorRef, desk: CommandDesk | undefined): Inspected {
   const source = liveSource(actor);
-  const isDurable = actor instanceof DurableActor;
-  const shownOf = isDurable ? (value: unknown) => actor.store.commits.payloads.shown(value) : redaction();
-  return { source, desk, ...plain(), shown: shownOf, letGo: () => source.close() };
+  return { source, desk, ...plain(), letGo: () => source.close() };
 }
 
 /** What is known of anything. */
-function plain(): Pick<Inspected, 'shown' | 'metrics' | 'knownCommands'> {
-  return { knownCommands: [], shown: redaction(), metrics: async (viewers) => prometheusText(viewerMetrics(viewers)) };
+function plain(): Pick<Inspected, 'shown' | 'metrics'> {
+  return { shown: redaction(), metrics: async (viewers) => prometheusText(viewerMetrics(viewers)) };
 }
 
 function isSource(target: object): target is Source {
