@@ -60,6 +60,7 @@ export type PerdureErrorCode =
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
   | 'VIEW_UNKNOWN'
+  | 'EXPORT_INVALID'
   | 'ACTION_UNKNOWN'
   | 'ACTION_CONFLICT'
   | 'ACTION_NOT_FOUND'

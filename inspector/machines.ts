@@ -2,7 +2,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import * as ours from '../machines/index.ts';
 import { componentMachine } from '../machines/component.ts';
-import { machineName } from '../persistence/xstate-port.ts';
+import { machineName, type AnyRef } from '../persistence/xstate-port.ts';
 import { chartOf } from './chart-of.ts';
 import type { Chart } from './chart.ts';
 import type { ActorDetail } from './protocol.ts';
@@ -42,6 +42,18 @@ export class Machines {
     for (const name of this.#byName.keys()) if (this.chartOf(name) === id) return this.#charts.get(id);
     return undefined;
   }
+}
+
+/** The machines of an actor and of what it may start, by the names that their setups give. */
+export function machinesIn(root: AnyRef): AnyStateMachine[] {
+  const found = new Set<AnyStateMachine>();
+  const pending: unknown[] = [(root as unknown as { readonly logic: unknown }).logic];
+  for (let logic = pending.pop(); logic !== undefined; logic = pending.pop()) {
+    if (!isMachine(logic) || found.has(logic)) continue;
+    found.add(logic);
+    pending.push(...Object.values(logic.implementations.actors));
+  }
+  return [...found];
 }
 
 function isMachine(value: unknown): value is AnyStateMachine {

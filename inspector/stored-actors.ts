@@ -194,7 +194,7 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
     output: cut(state.output ?? null, CONTEXT_LIMIT),
     error: cut(state.error ?? null, CONTEXT_LIMIT),
     timers: timers
-      .filter(({ target }) => target === row.id)
+      .filter(({ source }) => source === row.id)
       .slice(0, TIMERS)
       .map((timer) => ({ event: timerEvent(world, row.tree, timer), due: timer.due, delayMs: timer.delay })),
     accepts: isKnown ? knownState(machines.named(row.machine), info.value).accepts : [],
@@ -202,7 +202,7 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
 }
 
 function timersOf({ rows }: World, { tree, id }: Row): TimerRow[] {
-  return rows.all<TimerRow>('select * from timers where tree = ? and target = ? order by due, id', tree, id);
+  return rows.all<TimerRow>('select * from timers where tree = ? and source = ? order by due, id', tree, id);
 }
 
 function timerEvent({ rows }: World, tree: number, timer: TimerRow): string {

@@ -1,5 +1,4 @@
 /** What views are read from: the same in the process of a supervisor and beside it. */
-import type { Profiled } from '../actors/profile-report.ts';
 import { storedStanding, type StoredStanding } from '../actors/stored-standing.ts';
 import { PerdureError } from '../errors.ts';
 import type { Health } from '../machines/health.ts';
@@ -30,8 +29,6 @@ export interface ViewWorld {
   readonly live?: {
     /** Also when the store does not answer. */
     health(): Health;
-    /** What was measured up to now, of all work or of a run; undefined when nothing was. */
-    profiled(plan: string | undefined): Profiled | undefined;
     /** How many of a queue may run at once; null: as many as may. */
     limitOf(queue: string): number | null;
   };

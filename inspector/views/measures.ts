@@ -24,6 +24,7 @@ import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
 import { standingIn, type Reader, type ViewWorld } from '../view-world.ts';
 
+/** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {
   /** Null when nothing was measured. */
   readonly report: ProfileReport | null;
@@ -95,10 +96,9 @@ export function traceView({ rows }: ViewWorld): ChromeTrace {
   return chromeTraceOf(readTrace(rows));
 }
 
-function profiledIn({ rows, live }: ViewWorld, named: string | undefined): Profiled | undefined {
+function profiledIn({ rows }: ViewWorld, named: string | undefined): Profiled | undefined {
   const isRun = named === undefined || readRun(rows, named) !== undefined;
   const plan = isRun ? named : (newestPlan(rows, named)?.id ?? named);
-  if (live !== undefined) return live.profiled(plan);
   const id = plan ?? ALL;
   const run = readRun(rows, id);
   return run && { run, profile: readProfile(rows, id).profile };
