@@ -8,7 +8,8 @@ import type { SupervisorCommand } from '../machines/supervisor.ts';
 import { decisionCommand, riskText, silenceText } from './approval-text.ts';
 import { EXIT } from './failure.ts';
 import { request, reportAnswer, type RemoteOptions } from './remote.ts';
-import { hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface DecideOptions extends RemoteOptions {

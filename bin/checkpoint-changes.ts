@@ -4,7 +4,8 @@ import type { CheckpointChange } from '../machines/checkpoint-state.ts';
 import { refuseOld, said, whenFree } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { readStore, storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore } from '../persistence/store-reader.ts';
 
 export interface CheckpointChangeOptions extends RemoteOptions {
   readonly force?: boolean;

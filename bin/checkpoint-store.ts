@@ -2,7 +2,7 @@
 import { isPerdureError, PerdureError } from '../errors.ts';
 import { Store } from '../persistence/store.ts';
 import { EXIT } from './failure.ts';
-import { hasSupervisor, refuseOlderTable, type StoreReader } from './store-reader.ts';
+import { hasSupervisor, refuseOlderTable, type StoreReader } from '../persistence/store-reader.ts';
 
 /** Commands go to this tree. */
 export const TREE = 'main';

@@ -5,7 +5,8 @@ import { progressNow } from '../actors/checkpoint-progress.ts';
 import { refuseOld, said, whenFree } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { readStore, storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface CheckpointListOptions {

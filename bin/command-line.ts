@@ -13,7 +13,7 @@ import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts
 import { declareQueueing } from './queueing-commands.ts';
 import { listResources } from './resources.ts';
 import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
-import { STORE } from './store-reader.ts';
+import { STORE } from './named-store.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
 

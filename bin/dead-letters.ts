@@ -3,7 +3,8 @@ import { deadActions, type DeadAction } from '../actors/dead-letter-rows.ts';
 import { refuseNone, refuseRound } from '../actors/dead-letters.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { hasSupervisor, readStore, refuseOlderTable, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, readStore, refuseOlderTable, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface DeadListOptions extends RemoteOptions {

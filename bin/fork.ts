@@ -5,7 +5,8 @@ import { PerdureError } from '../errors.ts';
 import { openBeside } from '../persistence/sqlite.ts';
 import { refuseOld, said } from './checkpoint-store.ts';
 import type { RemoteOptions } from './remote.ts';
-import { readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore, type StoreReader } from '../persistence/store-reader.ts';
 
 export interface ForkCommandOptions extends RemoteOptions {
   readonly to: string;

@@ -10,7 +10,8 @@ import { PerdureError } from '../errors.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { hasSupervisor, hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { pathLines } from './speed-up.ts';
 import { textTable } from './text-table.ts';
 

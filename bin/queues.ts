@@ -3,7 +3,8 @@ import { QUEUE_STATES, readQueues, refuseUnknownQueue, type QueueCounts } from '
 import type { QueueCommand } from '../machines/executor.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { hasSupervisor, hasTable, readStore, refuseOlderTable, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, hasTable, readStore, refuseOlderTable, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 /** Prints the queues that hold something, or are paused, by name. */

@@ -10,7 +10,8 @@ import { acquireLock } from '../persistence/lock.ts';
 import { sqliteError } from '../persistence/sqlite.ts';
 import { EXIT } from './failure.ts';
 import { notFound } from './show.ts';
-import { hasSupervisor, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, readStore, type StoreReader } from '../persistence/store-reader.ts';
 
 export interface RemoteOptions {
   readonly store?: string;

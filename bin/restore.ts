@@ -13,7 +13,8 @@ import type { Store } from '../persistence/store.ts';
 import { refuseOld, said, TREE, whenFree } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
 import { isOwned, reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore, type StoreReader } from '../persistence/store-reader.ts';
 
 /** How long the owner may take for a restore that it has begun. */
 const RESTORED_WITHIN_MS = 60_000;

@@ -16,7 +16,7 @@ import { Progress } from './progress.ts';
 import { resumptionText } from './resumption.ts';
 import { otherRuns, RunSession, slotsOf, type SessionOptions } from './run-session.ts';
 import { shownOutput } from './step-output.ts';
-import { hasTable, readStore } from './store-reader.ts';
+import { hasTable, readStore } from '../persistence/store-reader.ts';
 import { StopRequest } from './stop-request.ts';
 import { LiveText, paintFor } from './terminal.ts';
 import { watchedLines } from './watched.ts';

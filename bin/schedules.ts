@@ -5,7 +5,8 @@ import { readSchedules, refuseUnknownSchedule, type ScheduleInfo } from '../acto
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
 import { reportAnswer, request, type RemoteOptions } from './remote.ts';
-import { hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 /** Prints the schedules with their next times. */
