@@ -33,6 +33,25 @@ export function storedStates(rows: Reader, systemId: string, tree: string = SUPE
     .flatMap((row) => storedState(rows, row) ?? []);
 }
 
+/** The states of actors by the keys under which their parents know them. */
+export function storedByKey(
+  rows: Reader,
+  keys: readonly string[],
+  tree: string = SUPERVISOR_TREE,
+): Map<string, StoredState> {
+  const found = rows.all<ActorRow>(
+    `select actors.* from actors join trees using (tree) where trees.name = ? and key in (select value from json_each(?))`,
+    tree,
+    JSON.stringify(keys),
+  );
+  return new Map(
+    found.flatMap((row) => {
+      const state = storedState(rows, row);
+      return state === undefined ? [] : [[row.key, state]];
+    }),
+  );
+}
+
 function storedState(rows: Pick<Rows, 'unseal'>, row: ActorRow): StoredState | undefined {
   const { snapshot, attempt, from_turn } = row;
   const text = isSealed(snapshot) ? rows.unseal(snapshot, bindingOf(row, attempt, from_turn)) : snapshot;

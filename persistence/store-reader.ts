@@ -1,7 +1,7 @@
 /** Reads a store from beside, also while another process owns it; it writes nothing and holds nobody up. */
 import { PerdureError } from '../errors.ts';
 import { Statements, type Cell } from './rows.ts';
-import { APPLICATION_ID, SCHEMA_VERSION } from './schema.ts';
+import { APPLICATION_ID, refuseOlder, SCHEMA_VERSION } from './schema.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
 
 /** What stands for a text that only the owner can read. */
@@ -48,6 +48,11 @@ export class StoreBeside {
       all: <T>(sql: string, ...cells: Cell[]) => statements.of(sql).all(...cells) as T[],
       unseal: () => ENCRYPTED,
     };
+  }
+
+  /** Throws OPTIONS_INVALID for a store of an older schema, which only an owner may upgrade. */
+  refuseOlder(): void {
+    this.#guarded(() => refuseOlder(this.#db, this.path));
   }
 
   /** A number that is another one after every commit of somebody else. */
