@@ -12,10 +12,11 @@ import { listStore, type ListOptions } from './list.ts';
 import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts';
 import { declareQueueing } from './queueing-commands.ts';
 import { listResources } from './resources.ts';
-import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { STORE } from './named-store.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
+import { declareSteering } from './steering-commands.ts';
 
 const LONGEST_LABEL = 300;
 
@@ -113,20 +114,40 @@ function declareRemote(program: Command, exit: (code: number) => void): void {
     .description('start nothing more; what runs may end')
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExample:\n  perdure pause --store work.db')
-    .action(async (options: RemoteOptions) => exit(await pause(options)));
+    .action(async (options: RemoteOptions) => exit(await give(options, { command: 'pause' })));
   program
     .command('resume')
     .description('start again what waits')
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExample:\n  perdure resume --store work.db')
-    .action(async (options: RemoteOptions) => exit(await resume(options)));
-  program
-    .command('cancel')
-    .description('cancel a run, an action, or a step that has started: one that waits goes with its run')
-    .argument('<id>', 'such as nightly:1, nightly:1/test, or the id of an action')
-    .option('--store <file>', STORE)
-    .addHelpText('after', '\nExamples:\n  perdure cancel nightly:1\n  perdure cancel nightly:1/test --store work.db')
-    .action(async (id: string, options: RemoteOptions) => exit(await cancel(id, options)));
+    .action(async (options: RemoteOptions) => exit(await give(options, { command: 'resume' })));
+  const asking = (command: string, description: string, id: string, example: string) =>
+    program
+      .command(command)
+      .description(description)
+      .argument('<id>', id)
+      .option('--store <file>', STORE)
+      .addHelpText('after', `\nExamples:\n  perdure ${command} ${example}`)
+      .action(async (of: string, options: RemoteOptions) => exit(await give(options, { command, params: { id: of } })));
+  asking(
+    'cancel',
+    'cancel a run, an action, or a step that has started: one that waits goes with its run',
+    'such as nightly:1, nightly:1/test, or the id of an action',
+    'nightly:1\n  perdure cancel nightly:1/test --store work.db',
+  );
+  asking(
+    'retry',
+    'give what failed in a run another round, or begin the next attempt of an action that backs off now',
+    'of a run, or of an action or a step that waits for its next attempt',
+    'nightly:1\n  perdure retry nightly:1/upload',
+  );
+  asking(
+    'run-now',
+    'queue an action now that was submitted for later, or submit an occurrence of a schedule',
+    'of an action that is delayed, or of a schedule',
+    'reminder:7\n  perdure run-now nightly',
+  );
+  declareSteering(program, exit);
 }
 
 function declareApprovals(program: Command, exit: (code: number) => void): void {
