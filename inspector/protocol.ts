@@ -111,6 +111,8 @@ export type InspectionRecord =
       readonly event: { readonly type: string; readonly [key: string]: Shown };
       /** The actor that sent it; null when it came from outside. */
       readonly from: string | null;
+      /** It was sent to an actor that had ended: nobody took it. */
+      readonly lost?: true;
     })
   | (RecordBase & {
       /** One step of a transition; several make a macrostep. Only with `detail`. */
@@ -120,6 +122,8 @@ export type InspectionRecord =
         readonly source: string;
         readonly targets: readonly string[];
         readonly guard: string | null;
+        /** As in the chart: of a transition without an event, the empty text. */
+        readonly eventType?: string;
       }[];
       readonly value: Shown;
     })
