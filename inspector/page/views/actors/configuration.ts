@@ -59,7 +59,12 @@ function isAncestor({ states }: IndexedChart, ancestor: string, of: string): boo
 }
 
 /** Whether a transition comes before another, of the same event, and always takes it. */
-function shadows(chart: IndexedChart, order: ReadonlyMap<string, number>, first: ChartTransition, other: ChartTransition) {
+function shadows(
+  chart: IndexedChart,
+  order: ReadonlyMap<string, number>,
+  first: ChartTransition,
+  other: ChartTransition,
+) {
   if (first.guard !== null || first.event !== other.event || first.on !== other.on) return false;
   if (first.source === other.source) return (order.get(first.id) ?? 0) < (order.get(other.id) ?? 0);
   return isAncestor(chart, other.source, first.source);

@@ -22,7 +22,10 @@ function fieldOf(name: string, schema: unknown, required: boolean): EventField {
   const said = isRecord(schema) ? schema : {};
   const help = typeof said['description'] === 'string' ? said['description'] : '';
   const initial = textOf(said['default'] ?? said['const']);
-  const choices = (Array.isArray(said['enum']) ? said['enum'] : []).map((value: unknown) => ({ text: textOf(value), value }));
+  const choices = (Array.isArray(said['enum']) ? said['enum'] : []).map((value: unknown) => ({
+    text: textOf(value),
+    value,
+  }));
   const base = { name, required, help, choices, initial };
   if (choices.length > 0) return { ...base, kind: 'choice' };
   switch (said['type']) {

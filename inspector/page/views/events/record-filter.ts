@@ -24,7 +24,10 @@ export function summaryOf(record: InspectionRecord): string {
       return record.event.type;
     case 'microstep':
       return record.transitions
-        .map(({ source, targets, guard }) => `${source} → ${targets.join(', ') || 'stays'}${guard === null ? '' : ` [${guard}]`}`)
+        .map(
+          ({ source, targets, guard }) =>
+            `${source} → ${targets.join(', ') || 'stays'}${guard === null ? '' : ` [${guard}]`}`,
+        )
         .join('; ');
     case 'action':
       return record.action;
