@@ -98,19 +98,9 @@ export function takes(descriptor: string, type: string): boolean {
   return descriptor.endsWith('.*') && (type === descriptor.slice(0, -2) || type.startsWith(descriptor.slice(0, -1)));
 }
 
-const ofActors = /^xstate\.(done|error)\.(actor|state)\./;
-
 function mayBeOf(transition: ChartTransition, type: string): boolean {
-  switch (transition.on) {
-    case 'event':
-      return takes(transition.event, type);
-    case 'always':
-      return true;
-    case 'after':
-      return type.startsWith('xstate.after.') && (transition.event === type || type.endsWith(`.${transition.source}`));
-    default:
-      return transition.event === type || (ofActors.test(type) && type.startsWith(`xstate.${transition.on}.`));
-  }
+  if (transition.on === 'event') return takes(transition.event, type);
+  return transition.on !== 'always' && transition.eventType === type;
 }
 
 /**
@@ -126,7 +116,7 @@ export function takenTransitions(
   const taken = new Set<string>();
   const from = new Set<string>();
   for (const transition of chart.chart.transitions) {
-    if (transition.on === 'always' || from.has(transition.source)) continue;
+    if (from.has(transition.source)) continue;
     if (!before.has(transition.source) || !mayBeOf(transition, step.event)) continue;
     if (!transition.targets.every((target) => after.has(entered(chart, target, after)))) continue;
     // One that stays where it is explains nothing while another moves.
