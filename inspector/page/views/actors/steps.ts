@@ -1,5 +1,5 @@
 /** The steps of one actor: its records that made a state, and which state lies before and after each. */
-import type { InspectionRecord } from '../../../protocol.ts';
+import type { ActorInfo, InspectionRecord, Shown } from '../../../protocol.ts';
 
 export interface Step {
   /** The record that made the state; `seq` of the detail that is asked for. */
@@ -8,47 +8,56 @@ export interface Step {
   readonly event: string;
   readonly from: string | null;
   readonly contextChanged: boolean;
-  readonly value: unknown;
+  readonly value: Shown;
+  /** The event as a whole, where it is known. */
+  readonly payload: Shown;
+  /** The source and the targets of each transition, where microsteps are recorded. */
+  readonly transitions: readonly { readonly source: string; readonly targets: readonly string[] }[];
+  readonly ending: ActorInfo['status'] | null;
 }
 
 /** The states that an actor went through, the oldest first, as far as the records go back. */
 export function stepsOf(records: Iterable<InspectionRecord>, actor: string): readonly Step[] {
   const steps: Step[] = [];
-  let from: string | null = null;
-  let type: string | null = null;
+  let sent: Extract<InspectionRecord, { kind: 'event' }> | null = null;
+  let transitions: Step['transitions'][number][] = [];
+  const add = (record: InspectionRecord, step: Pick<Step, 'event'> & Partial<Step>): void => {
+    const { seq, at } = record;
+    const known = { from: null, contextChanged: true, value: null, payload: null, ending: null };
+    steps.push({ seq, at, ...known, transitions, ...step });
+    transitions = [];
+  };
   for (const record of records) {
-    if (record.actor !== actor) continue;
-    if (record.kind === 'event') {
-      from = record.from;
-      type = record.event.type;
-    } else if (record.kind === 'started') {
-      steps.push({
-        seq: record.seq,
-        at: record.at,
-        event: 'started',
-        from: record.info.parent,
-        contextChanged: true,
-        value: record.info.value,
-      });
-    } else if (record.kind === 'snapshot') {
-      steps.push({
-        seq: record.seq,
-        at: record.at,
-        event: record.event,
-        from: type === record.event ? from : null,
-        contextChanged: record.contextChanged,
-        value: record.value,
-      });
-    } else if (record.kind === 'turn') {
-      const cause = record.causes.find(({ to }) => to === actor) ?? record.causes[0];
-      steps.push({
-        seq: record.seq,
-        at: record.at,
-        event: cause?.event?.type ?? cause?.kind ?? 'turn',
-        from: null,
-        contextChanged: true,
-        value: null,
-      });
+    switch (record.kind) {
+      case 'event':
+        if (record.actor === actor) sent = record;
+        break;
+      case 'microstep':
+        if (record.actor === actor) transitions.push(...record.transitions);
+        break;
+      case 'started':
+        if (record.actor !== actor) break;
+        add(record, { event: 'started', from: record.info.parent, value: record.info.value });
+        break;
+      case 'snapshot': {
+        if (record.actor !== actor) break;
+        const { event, value, contextChanged } = record;
+        const cause = sent?.event.type === event ? { from: sent.from, payload: sent.event } : {};
+        const ending = record.status === 'active' ? null : record.status;
+        add(record, { event, value, contextChanged, ending, ...cause });
+        break;
+      }
+      case 'stopped':
+        if (record.actor !== actor || steps.at(-1)?.ending === record.status) break;
+        add(record, { event: 'stopped', contextChanged: false, ending: record.status });
+        break;
+      case 'turn': {
+        if (record.actor !== actor && !record.changed.includes(actor)) break;
+        const cause = record.causes.find(({ to }) => to === actor) ?? record.causes[0];
+        add(record, { event: cause?.event?.type ?? cause?.kind ?? 'turn', payload: cause?.event ?? null });
+        break;
+      }
+      default:
     }
   }
   return steps;

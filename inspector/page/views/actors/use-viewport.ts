@@ -19,8 +19,8 @@ const STEP = 48;
  * sight; the same one stays where somebody moved it.
  */
 export function useViewport(
-  pane: RefObject<HTMLElement>,
-  layer: RefObject<SVGGElement>,
+  pane: RefObject<HTMLElement | null>,
+  layer: RefObject<SVGGElement | null>,
   drawing: Size,
   active: () => readonly Rect[],
 ): ViewportHandle {
