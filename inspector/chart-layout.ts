@@ -6,6 +6,7 @@
  *
  * Names in ELK's graph are made of indices, so no id of a state can be mistaken for another, however hostile.
  */
+import { bundlesOf, labelOf, type Bundle } from './chart-labels.ts';
 import type { Chart, ChartState, ChartTransition } from './chart.ts';
 import {
   LINE_HEIGHT,
@@ -13,7 +14,6 @@ import {
   NAME_HEIGHT,
   NAME_SIZE,
   linesOfState,
-  linesOfTransition,
   textWidth,
   type ChartLine,
 } from './chart-text.ts';
@@ -45,7 +45,10 @@ export interface DrawnState extends Box {
 export interface DrawnTransition {
   /** Of the transition. */
   readonly id: string;
-  /** From the source to each target, each a line through these points; none for one that stays in its state: see `internal` lines. */
+  /**
+   * From the source to each target, each a line through these points; the same for all that go between the same states. None for
+   * one that stays in its state: see `internal` lines.
+   */
   readonly paths: readonly (readonly Point[])[];
   /** Where its text is; null for one that stays. */
   readonly label: (Box & { readonly lines: readonly DrawnLine[] }) | null;
@@ -87,6 +90,7 @@ export interface ElkEdge {
   targets: string[];
   labels?: {
     id: string;
+    text: string;
     x?: number;
     y?: number;
     width: number;
@@ -99,6 +103,8 @@ export interface ElkEdge {
 export interface LayoutOptions {
   /** Where transitions go to. Default: `down`. */
   readonly direction?: 'down' | 'right';
+  /** Some charts defeat one of ELK's ways: {@link layOut} tries them in turn. Default: `ordered`. */
+  readonly way?: 'ordered' | 'greedy' | 'apart';
 }
 
 /** What lays out: `new ELK()`. */
@@ -113,15 +119,14 @@ const GAP = 6;
 
 const ROOT_OPTIONS: Readonly<Record<string, string>> = {
   'elk.algorithm': 'layered',
-  'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
   'elk.edgeRouting': 'ORTHOGONAL',
   'elk.json.shapeCoords': 'ROOT',
   'elk.json.edgeCoords': 'ROOT',
-  'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES',
   'elk.padding': '[top=12,left=12,bottom=12,right=12]',
 };
 
-const SPACING: Readonly<Record<string, string>> = {
+/** Of every state that has others inside: they are not handed down. */
+const INSIDE: Readonly<Record<string, string>> = {
   'elk.spacing.nodeNode': '28',
   'elk.spacing.edgeNode': '16',
   'elk.spacing.edgeEdge': '12',
@@ -131,15 +136,19 @@ const SPACING: Readonly<Record<string, string>> = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
 };
 
-/** Lays out with `elk`, and draws. Rejects when ELK cannot, whatever it is asked. */
+/**
+ * The ways to lay out, best first: in the order of the machine, which a walk from the initial state keeps (ELK's own option for
+ * that fails on labels inside states); with few lines that go back; and each state apart from those around it, where lines from
+ * one into another are straight.
+ */
+const WAYS = ['ordered', 'greedy', 'apart'] as const;
+
+/** Lays out with `elk`, and draws. Rejects when ELK cannot in any way. */
 export async function layOut(chart: Chart, elk: Elk, options: LayoutOptions = {}): Promise<ChartDrawing> {
-  const graph = toElk(chart, options);
   let failure: unknown;
-  // Some charts defeat one of ELK's strategies: then it goes without.
-  for (const without of [{}, WITHOUT_ORDER, WITHOUT_HIERARCHY]) {
+  for (const way of WAYS) {
     try {
-      const attempt = { ...structuredClone(graph), layoutOptions: { ...graph.layoutOptions, ...without } };
-      return drawingOf(chart, (await elk.layout(attempt as never)) as ElkNode);
+      return drawingOf(chart, (await elk.layout(toElk(chart, { ...options, way }) as never)) as ElkNode);
     } catch (error) {
       failure = error;
     }
@@ -147,16 +156,21 @@ export async function layOut(chart: Chart, elk: Elk, options: LayoutOptions = {}
   throw failure;
 }
 
-const WITHOUT_ORDER = { 'elk.layered.considerModelOrder.strategy': 'NONE' };
-const WITHOUT_HIERARCHY = { ...WITHOUT_ORDER, 'elk.hierarchyHandling': 'SEPARATE_CHILDREN' };
+const LABEL = { 'elk.edgeLabels.inline': 'true', 'elk.edgeLabels.placement': 'CENTER' };
+const FIRST = { 'elk.layered.layering.layerConstraint': 'FIRST' };
 
 /** The graph that ELK is to lay out. */
-export function toElk(chart: Chart, { direction = 'down' }: LayoutOptions = {}): ElkNode {
+export function toElk(chart: Chart, { direction = 'down', way = 'ordered' }: LayoutOptions = {}): ElkNode {
   const index = new Map(chart.states.map(({ id }, at) => [id, at]));
   const internal = internalOf(chart);
   const nodes: ElkNode[] = [];
   const edges: ElkEdge[] = [];
-  const layoutOptions = { ...SPACING, 'elk.direction': direction === 'down' ? 'DOWN' : 'RIGHT' };
+  const layoutOptions = {
+    ...INSIDE,
+    'elk.direction': direction === 'down' ? 'DOWN' : 'RIGHT',
+    'elk.layered.cycleBreaking.strategy': way === 'ordered' ? 'DEPTH_FIRST' : 'GREEDY',
+    'elk.hierarchyHandling': way === 'apart' ? 'SEPARATE_CHILDREN' : 'INCLUDE_CHILDREN',
+  };
   for (const [at, state] of chart.states.entries()) {
     const node = nodeOf(state, at, internal.get(state.id) ?? [], layoutOptions);
     nodes.push(node);
@@ -164,10 +178,15 @@ export function toElk(chart: Chart, { direction = 'down' }: LayoutOptions = {}):
     parent?.children?.push(node);
     const first = state.initial === null ? undefined : index.get(state.initial);
     if (first === undefined) continue;
-    node.children?.push({ id: `i${at}`, width: DOT, height: DOT });
+    node.children?.push({ id: `i${at}`, width: DOT, height: DOT, layoutOptions: FIRST });
     edges.push({ id: `f${at}`, sources: [`i${at}`], targets: [`s${first}`] });
   }
-  for (const [at, transition] of chart.transitions.entries()) edges.push(...edgesOf(transition, at, index));
+  const parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
+  for (const [at, bundle] of bundlesOf(chart).entries()) {
+    for (const edge of edgesOf(bundle, at, index)) {
+      if (way !== 'apart' || parents.get(edge.from) === parents.get(edge.to)) edges.push(edge.edge);
+    }
+  }
   const root = nodes[index.get(chart.root) ?? 0];
   return {
     id: 'chart',
@@ -198,18 +217,21 @@ function nodeOf(
   };
 }
 
-function edgesOf(transition: ChartTransition, at: number, index: ReadonlyMap<string, number>): ElkEdge[] {
-  const source = index.get(transition.source);
-  if (source === undefined) return [];
-  const targets = transition.targets.map((id) => index.get(id)).filter((target) => target !== undefined);
-  const { width, height } = sizeOfLabel(linesOfTransition(transition));
-  const layoutOptions = { 'elk.edgeLabels.inline': 'true', 'elk.edgeLabels.placement': 'CENTER' };
-  return targets.map((target, nth) => ({
-    id: `t${at}.${nth}`,
-    sources: [`s${source}`],
-    targets: [`s${target}`],
-    ...(nth === 0 ? { labels: [{ id: `l${at}`, width, height, layoutOptions }] } : {}),
-  }));
+interface Ended {
+  readonly from: string;
+  readonly to: string;
+  readonly edge: ElkEdge;
+}
+
+function edgesOf(bundle: Bundle, at: number, index: ReadonlyMap<string, number>): Ended[] {
+  const { source, targets } = bundle[0];
+  const { width, height } = labelOf(bundle);
+  // ELK leaves labels without a text out.
+  const label = { id: `l${at}`, text: 'label', width, height, layoutOptions: LABEL };
+  return targets.map((to, nth) => {
+    const edge = { id: `t${at}.${nth}`, sources: [`s${index.get(source)}`], targets: [`s${index.get(to)}`] };
+    return { from: source, to, edge: nth === 0 ? { ...edge, labels: [label] } : edge };
+  });
 }
 
 /** What ELK made of the graph of this chart, as shapes. */
@@ -225,12 +247,12 @@ export function drawingOf(chart: Chart, result: ElkNode): ChartDrawing {
     width: Math.ceil(result.width ?? 0),
     height: Math.ceil(result.height ?? 0),
     states: drawnStates(chart, boxes),
-    transitions: chart.transitions.map((transition, at) => drawnTransition(transition, at, edges)),
+    transitions: drawnTransitions(chart, edges, boxes),
     initials: chart.states.flatMap(({ id }, at) => {
       const edge = edges.get(`f${at}`);
       const dot = boxes.get(`i${at}`);
       if (edge === undefined || dot === undefined) return [];
-      return [{ id, dot: { x: dot.x + DOT / 2, y: dot.y + DOT / 2 }, path: pathOfEdge(edge) }];
+      return [{ id, dot: { x: dot.x + DOT / 2, y: dot.y + DOT / 2 }, path: routed(edge) }];
     }),
   };
 }
@@ -238,7 +260,7 @@ export function drawingOf(chart: Chart, result: ElkNode): ChartDrawing {
 function drawnStates(chart: Chart, boxes: ReadonlyMap<string, Box>): DrawnState[] {
   const internal = internalOf(chart);
   const depths = new Map<string, number>();
-  return chart.states.flatMap((state, at) => {
+  return chart.states.flatMap((state, at): DrawnState[] => {
     const depth = state.parent === null ? 0 : (depths.get(state.parent) ?? 0) + 1;
     depths.set(state.id, depth);
     const box = boxes.get(`s${at}`);
@@ -256,34 +278,50 @@ function drawnStates(chart: Chart, boxes: ReadonlyMap<string, Box>): DrawnState[
   });
 }
 
-function drawnTransition(
-  transition: ChartTransition,
-  at: number,
+function drawnTransitions(
+  chart: Chart,
   edges: ReadonlyMap<string, ElkEdge>,
-): DrawnTransition {
-  const paths: Point[][] = [];
-  let label: DrawnTransition['label'] = null;
-  for (const nth of transition.targets.keys()) {
-    const edge = edges.get(`t${at}.${nth}`);
-    if (edge === undefined) continue;
-    paths.push(pathOfEdge(edge));
-    const [box] = edge.labels ?? [];
-    if (box === undefined) continue;
-    const { x = 0, y = 0, width, height } = box;
-    const lines = linesOfTransition(transition).map((line, nthLine) => ({
-      ...line,
-      x: x + GAP,
-      y: y + 2 + (nthLine + 1) * LINE_HEIGHT - 4,
-    }));
-    label = { x, y, width, height, lines };
+  boxes: ReadonlyMap<string, Box>,
+): DrawnTransition[] {
+  const index = new Map(chart.states.map(({ id }, at) => [id, at]));
+  const boxOf = (state: string) => boxes.get(`s${index.get(state)}`);
+  const drawn = new Map<string, DrawnTransition>();
+  for (const [at, bundle] of bundlesOf(chart).entries()) {
+    const { source, targets } = bundle[0];
+    const paths = targets.map((target, nth) => {
+      const path = routed(edges.get(`t${at}.${nth}`));
+      return path.length > 1 ? path : straight(boxOf(source), boxOf(target));
+    });
+    const { width, height: whole, parts } = labelOf(bundle);
+    const middle = middleOf(paths[0] ?? []);
+    const { x = middle.x - width / 2, y = middle.y - whole / 2 } = edges.get(`t${at}.0`)?.labels?.[0] ?? {};
+    for (const { transition, top, height, lines } of parts) {
+      const moved = lines.map((line) => ({ ...line, x: x + line.x, y: y + line.y }));
+      drawn.set(transition.id, { id: transition.id, paths, label: { x, y: y + top, width, height, lines: moved } });
+    }
   }
-  return { id: transition.id, paths, label };
+  return chart.transitions.map(({ id }) => drawn.get(id) ?? { id, paths: [], label: null });
 }
 
-function pathOfEdge(edge: ElkEdge): Point[] {
-  return (edge.sections ?? []).flatMap(({ startPoint, bendPoints = [], endPoint }) =>
+function routed(edge: ElkEdge | undefined): Point[] {
+  return (edge?.sections ?? []).flatMap(({ startPoint, bendPoints = [], endPoint }) =>
     [startPoint, ...bendPoints, endPoint].map(({ x, y }) => ({ x, y })),
   );
+}
+
+/** What ELK has not routed. */
+function straight(from: Box | undefined, to: Box | undefined): Point[] {
+  if (from === undefined || to === undefined) return [];
+  return [
+    { x: from.x + from.width / 2, y: from.y + from.height },
+    { x: to.x + to.width / 2, y: to.y },
+  ];
+}
+
+function middleOf(path: readonly Point[]): Point {
+  const from = path[0] ?? { x: 0, y: 0 };
+  const to = path.at(-1) ?? from;
+  return { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
 }
 
 /** Transitions that stay in their state: lines in it. */
@@ -302,11 +340,6 @@ function sizeOf(lines: readonly ChartLine[]): { readonly width: number; readonly
   const widths = lines.map(({ kind, text }) => textWidth(text, kind === 'name' ? NAME_SIZE : LINE_SIZE));
   const height = GAP + NAME_HEIGHT + (lines.length - 1) * LINE_HEIGHT + GAP;
   return { width: Math.max(72, ...widths) + 2 * LEFT, height };
-}
-
-function sizeOfLabel(lines: readonly ChartLine[]): { readonly width: number; readonly height: number } {
-  const widths = lines.map(({ text }) => textWidth(text, LINE_SIZE));
-  return { width: Math.max(...widths) + 2 * GAP, height: lines.length * LINE_HEIGHT + 4 };
 }
 
 function placed(lines: readonly ChartLine[], box: Box): DrawnLine[] {

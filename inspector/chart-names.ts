@@ -31,12 +31,20 @@ export function nameOfGuard(guard: unknown, depth = 0): string {
   const { guards, stateValue, check } = Object(guard) as Readonly<Record<string, unknown>>;
   if (typeof guard !== 'function' || check === undefined) return nameOf(guard);
   if (depth >= DEEPEST) return '…';
-  if (stateValue !== undefined) return `in ${typeof stateValue === 'string' ? stateValue : JSON.stringify(stateValue)}`;
+  if (stateValue !== undefined) return `in ${nameOfValue(stateValue)}`;
   if (!Array.isArray(guards)) return nameOf(guard);
   const names = guards.map((one) => nameOfGuard(one, depth + 1));
   if (guards.length === 1 && /^not\b/.test(guard.name)) return `not ${names[0]}`;
   const inside = names.join(guard.name.startsWith('or') ? ' or ' : ' and ');
   return depth === 0 || names.length < 2 ? inside : `(${inside})`;
+}
+
+/** `a.b` for `{ a: 'b' }`, and `a.b & a.c` for two regions. */
+function nameOfValue(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, inside]) => (Object.keys(Object(inside)).length === 0 ? key : `${key}.${nameOfValue(inside)}`))
+    .join(' & ');
 }
 
 function nameOf(named: unknown): string {

@@ -97,7 +97,15 @@ function whenOf(
     return { ...base, event: 'after', on: 'after', delay: typeof delay === 'number' ? delay : String(delay) };
   }
   for (const [prefix, on] of ENDS) {
-    if (eventType.startsWith(prefix)) return { ...base, event: on, on, of: eventType.slice(prefix.length) };
+    if (!eventType.startsWith(prefix)) continue;
+    const of = eventType.slice(prefix.length);
+    const invoked = definition.source.invoke.find(({ id }) => id === of);
+    return {
+      ...base,
+      event: on,
+      on,
+      of: invoked?.id.endsWith(`.${definition.source.id}`) ? nameOfSource(invoked.src) : of,
+    };
   }
   return { ...base, on: 'event' };
 }

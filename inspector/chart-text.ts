@@ -18,6 +18,7 @@ export const NAME_HEIGHT = 20;
 
 /** Characters of a line that are shown. */
 const LONGEST_LINE = 44;
+const LONGEST_LABEL = 30;
 /** Lines of one kind that are shown: a state may take a hundred events and stay where it is. */
 const MOST_LINES = 24;
 
@@ -29,7 +30,8 @@ export function linesOfState(state: ChartState, internal: readonly ChartTransiti
   if (state.tags.length > 0) add('tags', state.tags.map((tag) => `#${tag}`).join(' '));
   if (state.entry.length > 0) add('entry', `entry / ${state.entry.join(', ')}`);
   if (state.exit.length > 0) add('exit', `exit / ${state.exit.join(', ')}`);
-  for (const { id, src } of some(state.invokes)) add('invoke', `invoke ${id === src ? src : `${src} as ${id}`}`);
+  for (const { id, src } of some(state.invokes))
+    add('invoke', `invoke ${id === src || id.endsWith(`.${state.id}`) ? src : `${src} as ${id}`}`);
   if (state.invokes.length > MOST_LINES) add('invoke', `and ${state.invokes.length - MOST_LINES} more`);
   for (const transition of some(internal)) {
     lines.push({ kind: 'internal', text: cut(textOfTransition(transition)), transition: transition.id });
@@ -38,11 +40,14 @@ export function linesOfState(state: ChartState, internal: readonly ChartTransiti
   return lines;
 }
 
-/** What is written on a transition: its event, and what it asks and does. */
-export function linesOfTransition(transition: ChartTransition): ChartLine[] {
-  const lines: ChartLine[] = [{ kind: 'event', text: cut(eventText(transition)) }];
-  if (transition.guard !== null) lines.push({ kind: 'guard', text: cut(`[${transition.guard}]`) });
-  if (transition.actions.length > 0) lines.push({ kind: 'actions', text: cut(`/ ${transition.actions.join(', ')}`) });
+/** What is written on a transition: its event, what it asks, and what it does, where there is room for that. */
+export function linesOfTransition(transition: ChartTransition, isCrowded: boolean): ChartLine[] {
+  const { guard, actions } = transition;
+  const lines: ChartLine[] = [{ kind: 'event', text: cut(eventText(transition), LONGEST_LABEL) }];
+  if (guard !== null) lines.push({ kind: 'guard', text: cut(`[${guard}]`, LONGEST_LABEL) });
+  if (actions.length > 0 && !isCrowded) {
+    lines.push({ kind: 'actions', text: cut(`/ ${actions.join(', ')}`, LONGEST_LABEL) });
+  }
   return lines;
 }
 
@@ -81,9 +86,10 @@ function emsOf(character: string): number {
   return character >= 'A' && character <= 'Z' ? 0.72 : 0.6;
 }
 
-export function cut(text: string): string {
-  const characters = Array.from(text.slice(0, 4 * LONGEST_LINE).replaceAll(/\s+/gu, ' '));
-  return characters.length <= LONGEST_LINE ? characters.join('') : `${characters.slice(0, LONGEST_LINE - 1).join('')}…`;
+/** At most so many characters, and no line breaks. */
+function cut(text: string, longest = LONGEST_LINE): string {
+  const characters = Array.from(text.slice(0, 4 * longest).replaceAll(/\s+/gu, ' '));
+  return characters.length <= longest ? characters.join('') : `${characters.slice(0, longest - 1).join('')}…`;
 }
 
 function some<T>(all: readonly T[]): readonly T[] {

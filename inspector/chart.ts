@@ -11,7 +11,7 @@ export interface ChartTransition {
   readonly event: string;
   /** The type of the event as XState has it, such as `xstate.done.actor.0.order.paying`: what microsteps name. */
   readonly eventType: string;
-  /** Of the end of an actor or of a state: its id. */
+  /** Of the end of an actor or of a state: its id, or the name of its logic when it was given no id. */
   readonly of: string | null;
   readonly on: 'event' | 'always' | 'after' | 'done' | 'error';
   /** Of a delay: ms, or its name. */
