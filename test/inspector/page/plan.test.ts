@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ElkNode } from 'elkjs/lib/elk-api.js';
+import { drawingOf, elkGraphOf } from '../../../inspector/page/views/plan/elk-graph.ts';
 import { laidOut, type Place } from '../../../inspector/page/views/plan/layers.ts';
 import { shapeOf, tallyOf, type Shape } from '../../../inspector/page/views/plan/shape.ts';
 import type { PlanStep } from '../../../inspector/views/plan.ts';
@@ -173,4 +175,29 @@ describe('a plan as a graph', () => {
     expect(laidOut(shape).places.size).toBe(1000);
     expect(performance.now() - began).toBeLessThan(1000);
   });
+});
+
+test('ELK lays the same plan out, with every step in its box and every line between its steps', async () => {
+  const { default: ELK } = (await import('elkjs')) as unknown as { default: new () => { layout: typeof layout } };
+  const layout = async (graph: ElkNode): Promise<ElkNode> => await new ELK().layout(graph);
+  const steps = [
+    step('a'),
+    step('g', { role: 'group', after: ['a'] }),
+    step('g.1', { parent: 'g', after: ['a'] }),
+    step('g.2', { parent: 'g', after: ['g.1'] }),
+    step('f', { role: 'fan-out', after: ['g.2'] }),
+    step('f.1', { parent: 'f' }),
+    step('z', { after: ['f', 'g'] }),
+  ];
+  const shape = shapeOf(steps, [], new Map());
+  const drawing = drawingOf(await layout(elkGraphOf(shape)), shape, laidOut(shape));
+  const at = (id: string): Place => drawing.places.get(id)!;
+  expect(holds(at('g'), at('g.1')) && holds(at('g'), at('g.2'))).toBe(true);
+  expect(at('f').x).toBeGreaterThan(at('g.2').x);
+  expect(drawing.routes).toHaveLength(shape.edges.length);
+  for (const [index, { from, to }] of shape.edges.entries()) {
+    const { points } = drawing.routes[index]!;
+    expect(points[0]!.x).toBeCloseTo(at(from).x + at(from).width, 0);
+    expect(points.at(-1)!.x).toBeCloseTo(at(to).x, 0);
+  }
 });
