@@ -1,110 +1,118 @@
-import { expect, test } from 'vitest';
-import { ArrowList, OUTSIDE, arrowMatcher, laneIndex, lanesOf } from '../../../inspector/page/views/sequence/lanes.ts';
-import type { InspectionRecord } from '../../../inspector/protocol.ts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { busySpans, depthsOf, packed, tracksOf } from '../../../inspector/page/views/timeline/lanes.ts';
+import type { TimelineRow } from '../../../inspector/views/timeline.ts';
 
-let seq = 0;
-function event(from: string | null, actor: string, type: string, more: object = {}): InspectionRecord {
-  seq += 1;
-  return { seq, at: seq, actor, kind: 'event', event: { type }, from, ...more };
+const span = fc
+  .tuple(fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 1, max: 300 }))
+  .map(([from, length]) => ({ from, to: from + length }));
+
+function row(id: string, changes: Partial<TimelineRow>): TimelineRow {
+  return { id, name: id, plan: null, slot: null, kind: null, attempts: 1, parts: [], ...changes };
 }
 
-function arrowsOf(...records: InspectionRecord[]) {
-  const list = new ArrowList();
-  for (const record of records) list.add(record);
-  return list.arrows;
-}
-
-test('what follows from an event from outside is one group, deeper with every hop', () => {
-  const first = event(null, 'shop', 'order');
-  const arrows = arrowsOf(
-    first,
-    event('shop', 'till', 'pay'),
-    event('till', 'bank', 'charge'),
-    event('shop', 'store', 'pick'),
-    event(null, 'shop', 'order'),
-  );
-  expect(arrows.map(({ depth }) => depth)).toEqual([0, 1, 2, 1, 0]);
-  expect(arrows.slice(0, 4).every(({ group }) => group === first.seq)).toBe(true);
-  expect(arrows[4]?.group).toBe(arrows[4]?.seq);
-});
-
-test('a timer begins a group of its own', () => {
-  const arrows = arrowsOf(event(null, 'a', 'go'), event('a', 'a', 'xstate.after.100.a.b'));
-  expect(arrows[1]?.group).toBe(arrows[1]?.seq);
-});
-
-test('where the turn is known, it is the group', () => {
-  const arrows = arrowsOf(
-    event(null, 'a', 'x', { turn: 4 }),
-    event(null, 'b', 'y', { turn: 4 }),
-    event('a', 'b', 'z', { turn: 5 }),
-  );
-  expect(new Set(arrows.map(({ group }) => group)).size).toBe(2);
-  expect(arrows[1]?.group).toBe(arrows[0]?.group);
-});
-
-test('a turn of the history is its causes', () => {
-  seq += 1;
-  const [arrow] = arrowsOf({
-    seq,
-    at: 1,
-    actor: 'root',
-    kind: 'turn',
-    turn: 9,
-    causes: [{ kind: 'event', to: 'root/a', event: { type: 'go' }, id: null }],
-    changed: ['root/a'],
+describe('the rows of the timeline', () => {
+  test('hold every bar once, none over another, and are as few as can be', () => {
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 60 }), (spans) => {
+        const rows = packed(spans);
+        expect(rows.flat()).toHaveLength(spans.length);
+        for (const bars of rows) {
+          for (const [index, bar] of bars.entries()) {
+            if (index > 0) expect(bar.from).toBeGreaterThanOrEqual(bars[index - 1]!.to);
+          }
+        }
+        const atOnce = Math.max(
+          0,
+          ...spans.map(({ from }) => spans.filter((other) => other.from <= from && from < other.to).length),
+        );
+        expect(rows).toHaveLength(atOnce);
+      }),
+    );
   });
-  expect(arrow).toMatchObject({ from: OUTSIDE, actor: 'root/a', type: 'go' });
+
+  test('by slot show what ran, the slots in order, and what is not known to have had one last', () => {
+    const running = (from: number, to: number | null): TimelineRow['parts'] => [
+      { phase: 'queued', from: 0, to: from },
+      { phase: 'running', from, to },
+    ];
+    const tracks = tracksOf(
+      {
+        rows: [
+          row('a', { slot: 1, parts: running(1, 5) }),
+          row('b', { slot: 0, parts: running(2, null) }),
+          row('c', { parts: running(1, 4) }),
+          row('d', { parts: running(2, 3) }),
+        ],
+      },
+      'slot',
+      9,
+    );
+    expect(tracks.map(({ lane, label, bars }) => [lane, label, bars.map(({ row: { id }, to }) => [id, to])])).toEqual([
+      ['slot 0', 'slot 0', [['b', 9]]],
+      ['slot 1', 'slot 1', [['a', 5]]],
+      ['past slots', 'past slots', [['c', 4]]],
+      ['past slots', null, [['d', 3]]],
+    ]);
+  });
+
+  test('by plan come in the order in which the plans began, and what has none last', () => {
+    const parts = (from: number): TimelineRow['parts'] => [{ phase: 'running', from, to: from + 1 }];
+    const tracks = tracksOf(
+      {
+        rows: [
+          row('x', { parts: parts(0) }),
+          row('late', { plan: 'late', parts: parts(5) }),
+          row('early', { plan: 'early', parts: parts(1) }),
+        ],
+      },
+      'plan',
+      9,
+    );
+    expect(tracks.map(({ lane }) => lane)).toEqual(['early', 'late', 'no plan']);
+  });
+
+  test('by action name each action, and leave out what has not begun to wait', () => {
+    const tracks = tracksOf(
+      { rows: [row('a', { parts: [{ phase: 'asking', from: 1, to: null }] }), row('b', {})] },
+      'action',
+      9,
+    );
+    expect(tracks.map(({ action, bars }) => [action, bars[0]!.parts])).toEqual([
+      ['a', [{ phase: 'asking', from: 1, to: 9, isOpen: true }]],
+    ]);
+  });
 });
 
-test('what is forgotten is gone from the start only', () => {
-  const list = new ArrowList();
-  const records = [event(null, 'a', 'x'), event(null, 'a', 'y'), event(null, 'a', 'z')];
-  for (const record of records) list.add(record);
-  list.dropBefore(records[1]?.seq ?? 0);
-  expect(list.arrows.map(({ type }) => type)).toEqual(['y', 'z']);
-  list.dropBefore(seq + 1);
-  expect(list.arrows).toEqual([]);
+describe('what is not idle', () => {
+  test('is what ran, and the moments at which something else began or ended', () => {
+    const spans = busySpans(
+      [
+        row('a', { parts: [{ phase: 'running', from: 0, to: 4000 }] }),
+        row('b', { parts: [{ phase: 'asking', from: 1_000_000, to: 8_000_000 }] }),
+      ],
+      9_000_000,
+    );
+    const isBusy = (at: number): boolean => spans.some(({ from, to }) => from <= at && at <= to);
+    expect([2000, 1_000_000, 8_000_000].every(isBusy)).toBe(true);
+    expect([500_000, 4_000_000].some(isBusy)).toBe(false);
+  });
 });
 
-const nameOf = (actor: string) => actor;
-
-test('the outside world is the first lane, then the busiest by when they came', () => {
-  const arrows = arrowsOf(
-    event(null, 'a', 'x'),
-    event('a', 'b', 'y'),
-    event('b', 'c', 'z'),
-    event('c', 'b', 'z'),
-    event('b', 'c', 'z'),
+test('how many run and wait adds up to nothing after the last has ended', () => {
+  const part = fc.tuple(fc.constantFrom('queued', 'running', 'back-off', 'asking'), span);
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 40 }), (parts) => {
+      const rows = parts.map(([phase, { from, to }], index) =>
+        row(String(index), { parts: [{ phase, from, to } as TimelineRow['parts'][number]] }),
+      );
+      const depths = depthsOf(rows, 2000);
+      if (parts.length > 0) expect(depths.at(-1)).toMatchObject({ running: 0, waiting: 0 });
+      for (const { at, running, waiting } of depths) {
+        const under = parts.filter(([, { from, to }]) => from <= at && at < to);
+        expect(running).toBe(under.filter(([phase]) => phase === 'running').length);
+        expect(waiting).toBe(under.filter(([phase]) => phase !== 'running').length);
+      }
+    }),
   );
-  expect(lanesOf(arrows, { nameOf, most: 2 }).map(({ actor }) => actor)).toEqual([OUTSIDE, 'b', 'c']);
-  expect(lanesOf(arrows, { nameOf, chosen: ['c', 'a'] }).map(({ actor, events }) => [actor, events])).toEqual([
-    [OUTSIDE, 1],
-    ['c', 3],
-    ['a', 2],
-  ]);
-});
-
-test('an actor without a lane is drawn in that of its nearest ancestor (L2)', () => {
-  const lanes = new Map([
-    ['r', 1],
-    ['r/a', 2],
-  ]);
-  const parentOf = (id: string) => (id.includes('/') ? id.slice(0, id.lastIndexOf('/')) : null);
-  expect(laneIndex(lanes, 'r/a', parentOf)).toEqual({ index: 2, isOwn: true });
-  expect(laneIndex(lanes, 'r/a/b/c', parentOf)).toEqual({ index: 2, isOwn: false });
-  expect(laneIndex(lanes, 'x', parentOf)).toEqual({ index: -1, isOwn: false });
-});
-
-test('arrows are filtered by type with wildcards, by actor and by text', () => {
-  const [arrow] = arrowsOf(event('shop', 'till', 'order.pay'));
-  const matches = (filter: Parameters<typeof arrowMatcher>[0]) => arrow !== undefined && arrowMatcher(filter)(arrow);
-  expect(matches({ types: 'order.*' })).toBe(true);
-  expect(matches({ types: 'order' })).toBe(false);
-  expect(matches({ types: 'x, order.pay' })).toBe(true);
-  expect(matches({ types: 'order.(' })).toBe(false);
-  expect(matches({ actors: new Set(['till']) })).toBe(true);
-  expect(matches({ actors: new Set(['bank']) })).toBe(false);
-  expect(matches({ text: 'TILL pay' })).toBe(true);
-  expect(matches({ text: 'bank' })).toBe(false);
 });
