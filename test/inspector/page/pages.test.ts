@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cursorBefore, emptyList, withPage, type Page, type SeqList } from '../../../inspector/page/views/work/pages.ts';
+import {
+  cursorBefore,
+  emptyList,
+  withPage,
+  type Page,
+  type SeqList,
+} from '../../../inspector/page/views/work/pages.ts';
 
 interface Item {
   readonly seq: number;

@@ -57,7 +57,12 @@ test('a chart that would be too small to read opens around what is active', () =
 });
 
 test('no emptiness is shown beside a drawing that is larger than the pane', () => {
-  const at = centred({ width: 2_000, height: 2_000 }, { width: 500, height: 500 }, [{ x: 0, y: 0, width: 9, height: 9 }], 1);
+  const at = centred(
+    { width: 2_000, height: 2_000 },
+    { width: 500, height: 500 },
+    [{ x: 0, y: 0, width: 9, height: 9 }],
+    1,
+  );
   expect(at).toEqual({ scale: 1, x: 16, y: 16 });
 });
 

@@ -38,7 +38,12 @@ export function ActorPane({ id }: { readonly id: string }) {
   return (
     <section class="actor-pane" aria-label={`Actor ${id}`}>
       <ActorHead id={id} info={info} isGone={isGone} />
-      <Tabs tabs={tabs} selected={tab} onSelect={(to) => setParams({ tab: to === first ? null : to })} label="Of this actor" />
+      <Tabs
+        tabs={tabs}
+        selected={tab}
+        onSelect={(to) => setParams({ tab: to === first ? null : to })}
+        label="Of this actor"
+      />
       <div class="actor-tab" role="tabpanel" aria-label={tabs.find((one) => one.id === tab)?.title}>
         {tab === 'events' ? (
           <RecordsTab actor={id} steps={steps} />
@@ -56,7 +61,11 @@ export function ActorPane({ id }: { readonly id: string }) {
   );
 }
 
-function DetailTab({ tab, detail, steps }: {
+function DetailTab({
+  tab,
+  detail,
+  steps,
+}: {
   readonly tab: string;
   readonly detail: ActorDetail;
   readonly steps: ReturnType<typeof stepsOf>;
@@ -73,7 +82,11 @@ function DetailTab({ tab, detail, steps }: {
   }
 }
 
-function ActorHead({ id, info, isGone }: {
+function ActorHead({
+  id,
+  info,
+  isGone,
+}: {
   readonly id: string;
   readonly info: ActorInfo | undefined;
   readonly isGone: boolean;
@@ -141,7 +154,7 @@ function ActorHead({ id, info, isGone }: {
 /** The actors above, from the root down. */
 function pathOf(id: string): readonly string[] {
   const path: string[] = [];
-  for (let at = registry.peek().get(id)?.parent ?? null; at !== null && path.length < 64; ) {
+  for (let at = registry.peek().get(id)?.parent ?? null; at !== null && path.length < 64;) {
     path.unshift(at);
     at = registry.peek().get(at)?.parent ?? null;
   }

@@ -63,7 +63,8 @@ export function ActorTree() {
         <div class="tree-filters" role="group" aria-label="Only those that are">
           {STATUSES.map((status) => (
             <Button key={status} small kind="quiet" pressed={statuses.has(status)} onClick={() => filter(status)}>
-              <Dot tone={toneOf(status)} label={status} /> {status} <span class="faint number">{countText(tally[status])}</span>
+              <Dot tone={toneOf(status)} label={status} /> {status}{' '}
+              <span class="faint number">{countText(tally[status])}</span>
             </Button>
           ))}
         </div>
@@ -229,7 +230,9 @@ function ActorRow({ row }: { readonly row: Extract<TreeRow, { kind: 'actor' }> }
       <span class="tree-name" title={info.id}>
         {info.name}
       </span>
-      {info.systemId === null || info.systemId === info.name ? null : <span class="tree-system faint">{info.systemId}</span>}
+      {info.systemId === null || info.systemId === info.name ? null : (
+        <span class="tree-system faint">{info.systemId}</span>
+      )}
       {row.isOpen === false ? <span class="tree-below faint number">{countText(row.below)}</span> : null}
       <span class="tree-state" title={[state, ...info.tags.map((tag) => `#${tag}`)].join(' ')}>
         {info.status === 'active' ? state : info.status}

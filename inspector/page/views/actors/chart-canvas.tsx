@@ -36,7 +36,9 @@ export function ChartCanvas(props: ChartCanvasProps) {
   const [hinted, setHinted] = useState<Hinted | null>(null);
   const transitions = useMemo(() => new Map(chart.chart.transitions.map((one) => [one.id, one])), [chart]);
   const innermost = () =>
-    drawing.states.filter(({ id }) => active.has(id) && !chart.states.get(id)?.children.some((child) => active.has(child)));
+    drawing.states.filter(
+      ({ id }) => active.has(id) && !chart.states.get(id)?.children.some((child) => active.has(child)),
+    );
   const view = useViewport(pane, layer, drawing, innermost);
   const isTaken = new Set(taken.ids);
   const hint = {
@@ -45,11 +47,33 @@ export function ChartCanvas(props: ChartCanvasProps) {
   };
 
   return (
-    <div class="chart-pane" ref={pane} tabIndex={0} role="group" aria-label={`Chart of ${chart.chart.name}. Arrows move it, plus and minus zoom, 0 fits.`}>
-      <svg class="chart-svg" aria-hidden={false} role="group" aria-label={`States and transitions of ${chart.chart.name}`}>
+    <div
+      class="chart-pane"
+      ref={pane}
+      tabIndex={0}
+      role="group"
+      aria-label={`Chart of ${chart.chart.name}. Arrows move it, plus and minus zoom, 0 fits.`}
+    >
+      <svg
+        class="chart-svg"
+        aria-hidden={false}
+        role="group"
+        aria-label={`States and transitions of ${chart.chart.name}`}
+      >
         <defs>
           {(['idle', 'open', 'taken'] as const).map((kind) => (
-            <marker key={kind} id={`arrow-${kind}`} class={`arrow ${kind}`} viewBox="0 0 8 8" refX="7.2" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">
+            <marker
+              key={kind}
+              id={`arrow-${kind}`}
+              class={`arrow ${kind}`}
+              viewBox="0 0 8 8"
+              refX="7.2"
+              refY="4"
+              markerWidth="8"
+              markerHeight="8"
+              markerUnits="userSpaceOnUse"
+              orient="auto"
+            >
               <path d="M0.5 0.8 7.5 4 0.5 7.2Z" />
             </marker>
           ))}
@@ -217,7 +241,12 @@ function StateBox(props: {
 
 const PULSE_MS = 150;
 
-function Edge({ drawn, isOpen, isHinted, takenAt }: {
+function Edge({
+  drawn,
+  isOpen,
+  isHinted,
+  takenAt,
+}: {
   readonly drawn: DrawnTransition;
   readonly isOpen: boolean;
   readonly isHinted: boolean;
@@ -296,7 +325,17 @@ function Remaining({ timer }: { readonly timer: Timer }) {
 }
 
 /** What remains of a delay, as a bar that gets shorter. */
-function Remains({ timer, x, y, width }: { readonly timer: Timer; readonly x: number; readonly y: number; readonly width: number }) {
+function Remains({
+  timer,
+  x,
+  y,
+  width,
+}: {
+  readonly timer: Timer;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}) {
   const now = useNow();
   const share = timer.delayMs <= 0 ? 0 : Math.min(1, Math.max(0, (timer.due - now) / timer.delayMs));
   return <rect class="remains" x={x + 4} y={y} width={Math.max(0, (width - 8) * share)} height={2} rx={1} />;

@@ -14,7 +14,12 @@ export interface Hinted {
   readonly isAbove: boolean;
 }
 
-export function ChartHint({ hinted, chart, active, open }: {
+export function ChartHint({
+  hinted,
+  chart,
+  active,
+  open,
+}: {
   readonly hinted: Hinted;
   readonly chart: IndexedChart;
   readonly active: ReadonlySet<string>;
@@ -27,13 +32,21 @@ export function ChartHint({ hinted, chart, active, open }: {
       {what.kind === 'state' ? (
         <StateHint state={what.state} isActive={active.has(what.state.id)} chart={chart} />
       ) : (
-        <TransitionHint transition={what.transition} isOpen={open.has(what.transition.id)} isHere={active.has(what.transition.source)} />
+        <TransitionHint
+          transition={what.transition}
+          isOpen={open.has(what.transition.id)}
+          isHere={active.has(what.transition.source)}
+        />
       )}
     </div>
   );
 }
 
-function StateHint({ state, isActive, chart }: {
+function StateHint({
+  state,
+  isActive,
+  chart,
+}: {
   readonly state: ChartState;
   readonly isActive: boolean;
   readonly chart: IndexedChart;
@@ -68,7 +81,11 @@ const COMES: Readonly<Record<ChartTransition['on'], string>> = {
   error: 'Comes when what it waits for fails.',
 };
 
-function TransitionHint({ transition, isOpen, isHere }: {
+function TransitionHint({
+  transition,
+  isOpen,
+  isHere,
+}: {
   readonly transition: ChartTransition;
   readonly isOpen: boolean;
   readonly isHere: boolean;

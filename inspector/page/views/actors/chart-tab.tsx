@@ -29,7 +29,10 @@ function useDrawing(id: string | null): Loaded | null {
     let isOver = false;
     const load = async (): Promise<Loaded> => {
       const chart = indexed(await loadChart(id));
-      const [down, right] = await Promise.all([drawingOfChart(chart.chart, 'down'), drawingOfChart(chart.chart, 'right')]);
+      const [down, right] = await Promise.all([
+        drawingOfChart(chart.chart, 'down'),
+        drawingOfChart(chart.chart, 'right'),
+      ]);
       return { id, chart, drawings: { down, right } };
     };
     load().then(
@@ -54,7 +57,10 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
   const [turned, setTurned] = useState<Direction | null>(null);
   const [sending, setSending] = useState<string | null>(null);
   const chart = loaded?.chart;
-  const active = useMemo(() => (chart === undefined ? new Set<string>() : activeStates(chart, detail.value)), [chart, detail.value]);
+  const active = useMemo(
+    () => (chart === undefined ? new Set<string>() : activeStates(chart, detail.value)),
+    [chart, detail.value],
+  );
   const open = useMemo(
     () => (chart === undefined ? new Set<string>() : openTransitions(chart, active, detail.status)),
     [chart, active, detail.status],

@@ -54,8 +54,20 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
       </div>
       <div class="context-main" tabIndex={-1}>
         <header class="context-head">
-          <IconButton icon="left" label="The step before (k)" small disabled={at <= 0} onClick={() => choose(stepFrom(steps, chosen, -1))} />
-          <IconButton icon="right" label="The next step (j)" small disabled={chosen === null} onClick={() => choose(stepFrom(steps, chosen, 1))} />
+          <IconButton
+            icon="left"
+            label="The step before (k)"
+            small
+            disabled={at <= 0}
+            onClick={() => choose(stepFrom(steps, chosen, -1))}
+          />
+          <IconButton
+            icon="right"
+            label="The next step (j)"
+            small
+            disabled={chosen === null}
+            onClick={() => choose(stepFrom(steps, chosen, 1))}
+          />
           <span class="context-which">
             {chosen === null ? 'Latest' : `After ${step?.event ?? `record ${chosen}`}`}
             {step === undefined ? null : <span class="faint number"> {clockText(step.at)}</span>}
@@ -64,7 +76,12 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
           <Button small pressed={against === 'before'} onClick={() => setParams({ against: null })}>
             Against before
           </Button>
-          <Button small pressed={against === 'now'} disabled={chosen === null} onClick={() => setParams({ against: 'now' })}>
+          <Button
+            small
+            pressed={against === 'now'}
+            disabled={chosen === null}
+            onClick={() => setParams({ against: 'now' })}
+          >
             Then and now
           </Button>
           {chosen === null ? null : (
@@ -113,7 +130,12 @@ function compared({ value, context, status }: ActorDetail) {
   return { state: valueText(value) || status, context };
 }
 
-function Change({ then, other, against, hasOther }: {
+function Change({
+  then,
+  other,
+  against,
+  hasOther,
+}: {
   readonly then: Detail;
   readonly other: Detail;
   readonly against: 'before' | 'now';
@@ -121,7 +143,8 @@ function Change({ then, other, against, hasOther }: {
 }) {
   if (!hasOther) return <p class="faint">Nothing before it is held.</p>;
   if (other.error !== undefined) return <p class="faint">The state before it is not held any more.</p>;
-  if (then.data === undefined || other.data === undefined) return then.error === undefined ? <Spinner label="Loading" /> : null;
+  if (then.data === undefined || other.data === undefined)
+    return then.error === undefined ? <Spinner label="Loading" /> : null;
   const [before, after] = against === 'now' ? [then.data, other.data] : [other.data, then.data];
   return <JsonDiff before={compared(before)} after={compared(after)} label="What changed" />;
 }

@@ -19,7 +19,8 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length === 0) return steps;
     return steps.filter((step) => {
-      const hay = `${step.event} ${step.from ?? ''} ${valueText(step.value)} ${JSON.stringify(step.payload)}`.toLowerCase();
+      const hay =
+        `${step.event} ${step.from ?? ''} ${valueText(step.value)} ${JSON.stringify(step.payload)}`.toLowerCase();
       return words.every((word) => hay.includes(word));
     });
   }, [steps, text]);
@@ -58,7 +59,13 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
             <span class="ellipsis" title={valueText(one.value)}>
               {valueText(one.value) || (one.ending ?? '')}
             </span>
-            <span>{one.contextChanged ? <Badge tone="accent" icon={null} title="The context changed">ctx</Badge> : null}</span>
+            <span>
+              {one.contextChanged ? (
+                <Badge tone="accent" icon={null} title="The context changed">
+                  ctx
+                </Badge>
+              ) : null}
+            </span>
           </div>
         )}
       />

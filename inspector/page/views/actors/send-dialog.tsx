@@ -28,7 +28,8 @@ export function SendDialog({ actor, type: asked, onClose }: SendDialogProps) {
       </p>
       {canCommand.value ? null : (
         <p class="send-note tone-retrying" role="note">
-          This inspector is read-only. Start it with <code>commands: true</code>, or <code>--commands</code>, to send events.
+          This inspector is read-only. Start it with <code>commands: true</code>, or <code>--commands</code>, to send
+          events.
         </p>
       )}
       {canCommand.value && actor.status !== 'active' ? (

@@ -25,7 +25,12 @@ export function TimersTab({ detail }: { readonly detail: ActorDetail }) {
               {timer.event}
             </span>
             <Countdown to={timer.due} />
-            <Meter value={gone} max={1} label="Gone of the delay" text={`${Math.round(gone * 100)} % of ${durationText(timer.delayMs)}`} />
+            <Meter
+              value={gone}
+              max={1}
+              label="Gone of the delay"
+              text={`${Math.round(gone * 100)} % of ${durationText(timer.delayMs)}`}
+            />
             <span class="faint">
               of {durationText(timer.delayMs)}, due <Time at={timer.due} as="timestamp" />
             </span>

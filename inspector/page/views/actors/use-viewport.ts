@@ -88,7 +88,11 @@ export function useViewport(
     const onWheel = (event: WheelEvent): void => {
       event.preventDefault();
       if (event.shiftKey) handle.pan(-event.deltaY, 0);
-      else handle.zoomAt(Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.002)), at(event));
+      else
+        handle.zoomAt(
+          Math.exp(-Math.max(-240, Math.min(240, event.deltaY)) * (event.ctrlKey ? 0.01 : 0.002)),
+          at(event),
+        );
     };
     const onDown = (event: PointerEvent): void => {
       if (event.button !== 0 || (event.pointerType === 'mouse' && isControl(event))) return;

@@ -17,6 +17,8 @@ export interface Lane {
 }
 
 export interface Arrow {
+  /** Unique among all arrows. */
+  readonly key: string;
   readonly seq: number;
   readonly at: number;
   readonly actor: string;
@@ -32,6 +34,7 @@ export interface Arrow {
 /** Turns of the store's history and live records alike, as arrows in the order of time. */
 export class ArrowList {
   readonly #arrows: Arrow[] = [];
+  #nth = 0;
   #group = -1;
   #groupTurn: number | null = null;
   /** How deep the last event of each actor is in the group. */
@@ -86,7 +89,11 @@ export class ArrowList {
   }
 
   #push(record: { seq: number; at: number; actor: string }, arrow: Pick<Arrow, 'from' | 'type' | 'depth' | 'kind'>) {
-    this.#arrows.push({ seq: record.seq, at: record.at, actor: record.actor, group: this.#group, ...arrow });
+    const { seq, at, actor } = record;
+    // A turn of the history may have several causes.
+    const nth = this.#arrows.at(-1)?.seq === seq ? this.#nth + 1 : 0;
+    this.#nth = nth;
+    this.#arrows.push({ key: `${seq}.${nth}`, seq, at, actor, group: this.#group, ...arrow });
   }
 
   #begin(seq: number, turn: number | null): void {
