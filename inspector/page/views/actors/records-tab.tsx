@@ -50,13 +50,13 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
             <span class="number faint" title={timestampText(one.at)}>
               {clockText(one.at)}
             </span>
-            <span class="ellipsis faint" title={one.from ?? 'outside'}>
+            <span class="cut faint" title={one.from ?? 'outside'}>
               {one.from === null ? 'outside' : one.from === actor ? 'itself' : nameOf(one.from)}
             </span>
-            <span class="ellipsis mono" title={one.event}>
+            <span class="cut mono" title={one.event}>
               {one.event}
             </span>
-            <span class="ellipsis" title={valueText(one.value)}>
+            <span class="cut" title={valueText(one.value)}>
               {valueText(one.value) || (one.ending ?? '')}
             </span>
             <span>

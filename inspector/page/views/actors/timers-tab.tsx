@@ -21,7 +21,7 @@ export function TimersTab({ detail }: { readonly detail: ActorDetail }) {
         const gone = timer.delayMs <= 0 ? 1 : Math.min(1, Math.max(0, 1 - (timer.due - now) / timer.delayMs));
         return (
           <li key={`${timer.event} ${timer.due}`} class="timer">
-            <span class="mono ellipsis" title={timer.event}>
+            <span class="mono cut" title={timer.event}>
               {timer.event}
             </span>
             <Countdown to={timer.due} />

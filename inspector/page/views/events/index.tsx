@@ -92,8 +92,8 @@ function Events() {
     />
   );
   return (
-    <div class="events-view">
-      <header class="view-bar">
+    <div class="view-fill events-view">
+      <header class="toolbar">
         <Search
           value={text}
           onInput={(q) => setParams({ q })}
@@ -210,13 +210,13 @@ function RecordRow({ record }: { readonly record: InspectionRecord }) {
         <Icon name={icon} size={14} />
         {record.kind}
       </span>
-      <span class="ellipsis record-actor" title={record.actor}>
+      <span class="cut record-actor" title={record.actor}>
         {record.actor}
       </span>
-      <span class="ellipsis mono record-summary" title={summaryOf(record)}>
+      <span class="cut mono record-summary" title={summaryOf(record)}>
         {summaryOf(record)}
       </span>
-      <span class="ellipsis faint record-more">{moreOf(record)}</span>
+      <span class="cut faint record-more">{moreOf(record)}</span>
     </div>
   );
 }
@@ -240,7 +240,7 @@ function moreOf(record: InspectionRecord): string {
 function RecordDetails({ record }: { readonly record: InspectionRecord }) {
   const { icon, tone } = LOOKS[record.kind];
   return (
-    <section class="seq-details" aria-label="The chosen record">
+    <section class="record-details" aria-label="The chosen record">
       <header>
         <Badge tone={tone} icon={icon}>
           {record.kind}

@@ -56,12 +56,13 @@ function Sequence() {
   const setLanes = (to: readonly string[]): void => setParams({ lanes: to.join('\n') });
   const list = (
     <div class="seq-list" ref={box}>
-      <LaneHeads lanes={lanes} scale={scale} isChosen={chosen.length > 0} onLanes={setLanes} />
       <VirtualList
         items={shown}
         rowHeight={ROW}
         keyOf={({ key }) => key}
         label="Events between actors"
+        head={<LaneHeads lanes={lanes} scale={scale} isChosen={chosen.length > 0} onLanes={setLanes} />}
+        minWidth={TIME + scale.count * scale.width}
         selected={arrow?.key ?? null}
         follow={!isPaused}
         onSelect={({ key }) => setParams({ seq: key })}
@@ -86,8 +87,8 @@ function Sequence() {
     </div>
   );
   return (
-    <div class="sequence-view">
-      <header class="view-bar">
+    <div class="view-fill sequence-view">
+      <header class="toolbar">
         <Search
           value={text}
           onInput={(q) => setParams({ q })}
@@ -248,7 +249,7 @@ function ArrowDetails({ arrow, all }: { readonly arrow: Arrow; readonly all: rea
   const after = stateAfter(arrow);
   const group = all.slice(firstFrom(all, arrow.group)).filter((one, at) => at < 2_000 && one.group === arrow.group);
   return (
-    <section class="seq-details" aria-label="The chosen event">
+    <section class="record-details" aria-label="The chosen event">
       <header>
         <h2 class="mono">{arrow.type}</h2>
         <IconButton icon="cross" label="Close the details" small onClick={() => setParams({ seq: null })} />

@@ -47,7 +47,7 @@ export function SequenceRow({ arrow, before, scale, isInGroup }: SequenceRowProp
         <Shape arrow={arrow} x1={x1} x2={x2} isBesides={isBesides} />
         <Label arrow={arrow} x1={x1} x2={x2} edge={edge} />
       </svg>
-      <span class="visually-hidden">
+      <span class="unseen">
         {arrow.type} from {arrow.from === '' ? 'outside' : arrow.from} to {arrow.actor}
       </span>
     </div>
