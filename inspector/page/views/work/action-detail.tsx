@@ -67,7 +67,7 @@ function Body({ action }: { readonly action: ActionDetail }) {
       <div class="detail-state">
         <StateBadge state={standing(action)} />
         {action.retryAt !== null && action.state !== 'settled' ? (
-          <span class="quiet">
+          <span class="soft">
             tried again <Countdown to={action.retryAt} />
           </span>
         ) : null}
@@ -149,7 +149,7 @@ function ErrorBlock({ record, isOver }: { readonly record: unknown; readonly isO
       <div class="detail-error-head">
         <Badge tone={isOver ? 'failed' : 'retrying'}>{error.name}</Badge>
         {error.code === null ? null : <code>{error.code}</code>}
-        {error.class === null ? null : <span class="quiet">{error.class}</span>}
+        {error.class === null ? null : <span class="soft">{error.class}</span>}
       </div>
       <p>{error.message}</p>
       {error.rest === '' ? null : (

@@ -60,7 +60,7 @@ export function switched(filter: Filter, tab: FilterTab): Filter {
 }
 
 /** What is asked of the server. */
-export function queryOf(filter: Filter, limit: number, after: number | null): Record<keyof WorkQuery | string, string> {
+export function queryOf(filter: Filter, limit: number, after: number | null): Partial<Record<keyof WorkQuery, string>> {
   return { ...filter, limit: String(limit), ...(after === null ? {} : { after: String(after) }) };
 }
 
