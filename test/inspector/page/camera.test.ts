@@ -51,7 +51,9 @@ describe('the camera of the plan', () => {
 test('a line begins and ends where it was said to', () => {
   fc.assert(
     fc.property(fc.array(point, { minLength: 2, maxLength: 6 }), (points) => {
-      const numbers = pathOf({ points }).match(/-?[\d.]+(e-?\d+)?/g)!.map(Number);
+      const numbers = pathOf({ points })
+        .match(/-?[\d.]+(e-?\d+)?/g)!
+        .map(Number);
       const [first, last] = [points[0]!, points.at(-1)!];
       expect(numbers[0]).toBeCloseTo(first.x, 0);
       expect(numbers[1]).toBeCloseTo(first.y, 0);

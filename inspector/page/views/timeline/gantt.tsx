@@ -255,7 +255,12 @@ export function Gantt(props: GanttProps) {
     <div class={`gantt ${density}`}>
       <div class="gantt-overview">
         <span class="faint">all of it</span>
-        <canvas ref={small} onPointerDown={onOverview} role="img" aria-label="How many ran over all the time there is" />
+        <canvas
+          ref={small}
+          onPointerDown={onOverview}
+          role="img"
+          aria-label="How many ran over all the time there is"
+        />
       </div>
       <div
         ref={scroll}
@@ -308,7 +313,8 @@ export function Gantt(props: GanttProps) {
       {rows.length === 0 ? (
         <div class="gantt-empty">
           <Empty icon="timeline" title="Nothing was done in this time">
-            Each action appears here from the moment it is submitted: its waiting, its attempts, and the pauses between them.
+            Each action appears here from the moment it is submitted: its waiting, its attempts, and the pauses between
+            them.
           </Empty>
         </div>
       ) : null}
@@ -337,7 +343,11 @@ function spoken(row: TimelineRow, now: number): string {
   return `${row.name}, ${row.kind ?? 'not settled'}, ${parts.join(', ')}`;
 }
 
-function Tip({ hover, now, size }: {
+function Tip({
+  hover,
+  now,
+  size,
+}: {
   readonly hover: Hover;
   readonly now: number;
   readonly size: { readonly width: number; readonly height: number };
@@ -349,7 +359,9 @@ function Tip({ hover, now, size }: {
   return (
     <div
       class="gantt-tip"
-      style={{ transform: `translate(${Math.max(4, x)}px, ${hover.y + (isLow ? -14 : 16)}px)${isLow ? ' translateY(-100%)' : ''}` }}
+      style={{
+        transform: `translate(${Math.max(4, x)}px, ${hover.y + (isLow ? -14 : 16)}px)${isLow ? ' translateY(-100%)' : ''}`,
+      }}
     >
       <div class="gantt-tip-head">
         <b>{row.name}</b>

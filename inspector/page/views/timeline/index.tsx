@@ -101,7 +101,12 @@ function Timeline() {
           {plan === null ? null : (
             <span class="chip">
               plan {plan}
-              <IconButton icon="cross" small label={`Not only the plan ${plan}`} onClick={() => setParams({ plan: null })} />
+              <IconButton
+                icon="cross"
+                small
+                label={`Not only the plan ${plan}`}
+                onClick={() => setParams({ plan: null })}
+              />
             </span>
           )}
           <Button

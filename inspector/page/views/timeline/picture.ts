@@ -44,7 +44,8 @@ export function coloursOf(element: Element): Colours {
 }
 
 /** What a part is drawn as: its last run in the colour of how it ended, earlier ones as failed. */
-export type PartLook = 'queued' | 'asking' | 'back-off' | 'running' | 'ok' | 'failed' | 'degraded' | 'skipped' | 'tried';
+export type PartLook =
+  'queued' | 'asking' | 'back-off' | 'running' | 'ok' | 'failed' | 'degraded' | 'skipped' | 'tried';
 
 export function lookOf(bar: Bar, index: number): PartLook {
   const part = bar.parts[index]!;

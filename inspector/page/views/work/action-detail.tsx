@@ -96,7 +96,9 @@ function Commands({ action }: { readonly action: ActionDetail }) {
           small
           kind={command === 'cancel' || command === 'deny' || command === 'discard' ? 'danger' : 'plain'}
           disabled={!canCommand.value}
-          title={canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'}
+          title={
+            canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'
+          }
           onClick={() => void give(command, actionParams(command, action.id, knownCommands.peek()))}
         >
           {commandLabel(command)}
@@ -204,7 +206,11 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
   );
 }
 
-function Json({ title, value, isClosed = false }: {
+function Json({
+  title,
+  value,
+  isClosed = false,
+}: {
   readonly title: string;
   readonly value: unknown;
   readonly isClosed?: boolean;
