@@ -67,7 +67,7 @@ function Body({ action }: { readonly action: ActionDetail }) {
       <div class="detail-state">
         <StateBadge state={standing(action)} />
         {action.retryAt !== null && action.state !== 'settled' ? (
-          <span class="quiet">
+          <span class="soft">
             tried again <Countdown to={action.retryAt} />
           </span>
         ) : null}
@@ -96,7 +96,9 @@ function Commands({ action }: { readonly action: ActionDetail }) {
           small
           kind={command === 'cancel' || command === 'deny' || command === 'discard' ? 'danger' : 'plain'}
           disabled={!canCommand.value}
-          title={canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'}
+          title={
+            canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'
+          }
           onClick={() => void give(command, actionParams(command, action.id, knownCommands.peek()))}
         >
           {commandLabel(command)}
@@ -149,7 +151,7 @@ function ErrorBlock({ record, isOver }: { readonly record: unknown; readonly isO
       <div class="detail-error-head">
         <Badge tone={isOver ? 'failed' : 'retrying'}>{error.name}</Badge>
         {error.code === null ? null : <code>{error.code}</code>}
-        {error.class === null ? null : <span class="quiet">{error.class}</span>}
+        {error.class === null ? null : <span class="soft">{error.class}</span>}
       </div>
       <p>{error.message}</p>
       {error.rest === '' ? null : (
@@ -204,7 +206,11 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
   );
 }
 
-function Json({ title, value, isClosed = false }: {
+function Json({
+  title,
+  value,
+  isClosed = false,
+}: {
   readonly title: string;
   readonly value: unknown;
   readonly isClosed?: boolean;

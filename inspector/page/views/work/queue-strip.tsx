@@ -29,7 +29,11 @@ export function QueueStrip({ queues, selected, onSelect }: QueueStripProps) {
           >
             <span class="queue-name">
               {queue.name}
-              {queue.isPaused ? <Badge tone="waiting" icon="pause">paused</Badge> : null}
+              {queue.isPaused ? (
+                <Badge tone="waiting" icon="pause">
+                  paused
+                </Badge>
+              ) : null}
             </span>
             <span class="queue-figures">
               <span>

@@ -193,7 +193,7 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
         <span class="work-title">{item.name}</span>
         {item.id === item.name ? null : <span class="work-id">{item.id}</span>}
       </div>
-      <div role="gridcell" class="quiet" title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}>
+      <div role="gridcell" class="soft" title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}>
         {item.queue}
         {item.key === null ? null : <span class="work-key">{item.key}</span>}
       </div>
@@ -206,10 +206,10 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
           </Link>
         )}
       </div>
-      <div role="gridcell" class={`right number ${item.attempts > 1 ? 'tone-retrying' : 'quiet'}`}>
+      <div role="gridcell" class={`right number ${item.attempts > 1 ? 'tone-retrying' : 'soft'}`}>
         {countText(item.attempts)}
       </div>
-      <div role="gridcell" class="right quiet">
+      <div role="gridcell" class="right soft">
         <Time at={item.submittedAt} />
       </div>
       <div role="gridcell" class="right number">
@@ -269,7 +269,7 @@ function ErrorText({ text }: { readonly text: string | null }) {
 function Due({ at }: { readonly at: number }) {
   const isLate = useNow() > at;
   return (
-    <span class={`work-when ${isLate ? 'tone-failed' : 'quiet'}`} title={`wanted by ${timestampText(at)}`}>
+    <span class={`work-when ${isLate ? 'tone-failed' : 'soft'}`} title={`wanted by ${timestampText(at)}`}>
       {isLate ? 'late since ' : 'due '}
       {isLate ? <Elapsed since={at} /> : <Countdown to={at} />}
     </span>
