@@ -9,6 +9,7 @@ import type { ScheduleInfo } from '../../actors/schedules.ts';
 import type { BudgetTier } from '../../machines/budget-policy.ts';
 import type { Flame } from '../../machines/profile-exports.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
+import type { ProfilerMode } from '../../machines/profiler.ts';
 
 export interface ProfileView {
   /** Null when nothing was measured. */
@@ -16,6 +17,8 @@ export interface ProfileView {
   readonly flame: Flame | null;
   /** Runs of plans that were measured, the newest first. */
   readonly runs: readonly { readonly id: string; readonly name: string; readonly at: number }[];
+  /** How much is measured; absent where that is not known. */
+  readonly mode?: ProfilerMode;
 }
 
 export interface ResourceSeries {
