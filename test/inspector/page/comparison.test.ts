@@ -1,10 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  comparisonText,
-  placeText,
-  plural,
-  readComparison,
-} from '../../../inspector/page/views/checkpoints/comparison.ts';
+import { comparisonText, placeText, readComparison } from '../../../inspector/page/views/checkpoints/comparison.ts';
 import type { TurnDifference } from '../../../persistence/compare-turns.ts';
 
 function actor(change: 'added' | 'removed' | 'changed', name: string): TurnDifference {
@@ -36,8 +31,6 @@ describe('what changed between two turns', () => {
     expect(read.actors.map((one) => one.actor)).toEqual(['action-c', 'action-b', 'budget', 'queue']);
     expect(read.tables.map((one) => one.table)).toEqual(['actions', 'steps']);
   });
-
-  test('numbers are grouped', () => expect(plural(12_000, 'row')).toBe('12 000 rows'));
 });
 
 test.each([

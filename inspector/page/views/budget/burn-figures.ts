@@ -3,7 +3,8 @@ import type { WindowReport } from '../../../../actors/budget-report.ts';
 import type { BudgetTier } from '../../../../machines/budget-policy.ts';
 import type { Trend } from '../../../../machines/trend.ts';
 import type { BudgetView } from '../../../views/measures.ts';
-import { durationText, rounded } from '../resources/amounts.ts';
+import { durationText, percentText } from '../../format.ts';
+import { rounded } from '../resources/amounts.ts';
 
 export interface TierWords {
   readonly name: string;
@@ -37,15 +38,6 @@ export function tierWords(tier: BudgetTier): TierWords {
 export function heldText(tier: BudgetTier, counted: BudgetTier): string | undefined {
   if (tier === counted) return undefined;
   return `Counted alone it would be ${WORDS[counted].name.toLowerCase()} by now: it eases after it has been better for a while.`;
-}
-
-/** `12 %`, and `<1 %` for what is not nothing. */
-export function percentText(share: number): string {
-  if (!Number.isFinite(share)) return '–';
-  const percent = share * 100;
-  if (percent > 0 && percent < 1) return '<1 %';
-  if (percent < 100 && percent > 99) return '>99 %';
-  return `${Math.round(percent)} %`;
 }
 
 /** What is left of the budget, as a gauge shows it: never less than nothing of it. */

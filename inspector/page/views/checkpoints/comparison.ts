@@ -1,5 +1,6 @@
 /** What changed between two turns, as it is told: in one sentence, and by actor and table. */
 import type { ActorDifference, TableDifference } from '../../../../persistence/compare-turns.ts';
+import { plural } from '../../format.ts';
 import type { Comparison } from '../../../views/past.ts';
 
 export interface ChangeCounts {
@@ -55,11 +56,6 @@ export function comparisonText({ counts, rows, tables }: Pick<ReadComparison, 'c
 
 function counted(n: number, noun: string, verb: string): string {
   return n === 0 ? '' : `${plural(n, noun)} ${verb}`;
-}
-
-/** `1 row`, `2 rows`, `1 200 rows`. */
-export function plural(n: number, noun: string): string {
-  return `${n.toLocaleString('en-US').replaceAll(',', ' ')} ${noun}${n === 1 ? '' : 's'}`;
 }
 
 function listed(parts: readonly string[]): string {

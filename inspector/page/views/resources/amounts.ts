@@ -1,5 +1,7 @@
 /** Amounts with their units, and the round ones that an axis is marked with. */
 
+import { durationText } from '../../format.ts';
+
 /** How a unit is counted. */
 type Counting = 'bytes' | 'ms' | 'share' | 'number';
 
@@ -47,26 +49,6 @@ export function rounded(value: number): string {
   if (size >= 10_000) return Math.round(value).toLocaleString('en-US').replaceAll(',', ' ');
   if (size >= 100) return String(Math.round(value));
   return String(Number(value.toFixed(size >= 10 ? 1 : 2)));
-}
-
-/** `340 µs`, `12 ms`, `4.2 s`, `3 min 7 s`, `3 h 10 min`, `2 d 4 h`. */
-export function durationText(ms: number): string {
-  if (!Number.isFinite(ms)) return '–';
-  if (ms < 0) return `-${durationText(-ms)}`;
-  if (ms === 0) return '0 ms';
-  if (ms < 1) return `${Math.max(1, Math.round(ms * 1_000))} µs`;
-  if (ms < 999.5) return `${ms < 9.95 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
-  if (ms < 59_950) return `${Number((ms / 1_000).toFixed(ms < 9_950 ? 2 : 1))} s`;
-  const seconds = Math.round(ms / 1_000);
-  const minutes = Math.round(ms / 60_000);
-  const hours = Math.round(ms / 3_600_000);
-  if (seconds < 3_600) return two(Math.floor(seconds / 60), 'min', seconds % 60, 's');
-  if (minutes < 2_880) return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
-  return two(Math.floor(hours / 24), 'd', hours % 24, 'h');
-}
-
-function two(many: number, unit: string, few: number, lesser: string): string {
-  return few === 0 ? `${many} ${unit}` : `${many} ${unit} ${few} ${lesser}`;
 }
 
 const FACTORS = [1, 2, 2.5, 5, 10];

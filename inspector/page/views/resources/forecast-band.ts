@@ -6,7 +6,7 @@
  *   now ●──────────────────────
  */
 import type { ResourceSeries } from '../../../views/measures.ts';
-import { durationText } from './amounts.ts';
+import { durationText } from '../../format.ts';
 
 export interface Point {
   readonly at: number;
