@@ -18,14 +18,21 @@ export interface View<T> {
 
 export type ViewQuery = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
+export interface ViewOptions {
+  /** How long to rest at least before it is asked again, ms. Default: 250. */
+  readonly restMs?: number;
+}
+
 /**
  * Asks `GET /v1/views/:name`, and again after each commit, while the page is visible. Without a name nothing is asked.
  * Empty values of the query are left out.
  */
-export function useView<T>(name: string | null, query: ViewQuery = {}): View<T> {
+export function useView<T>(name: string | null, query: ViewQuery = {}, options: ViewOptions = {}): View<T> {
   const asked = useMemo(() => JSON.stringify(cleaned(query)), [JSON.stringify(query)]);
   const key = `${name} ${asked}`;
   const [answer, setAnswer] = useState<{ key: string; data?: T; error?: PageError }>({ key: '' });
+  const rest = useRef(REST_MS);
+  rest.current = options.restMs ?? REST_MS;
   const load = useRef<() => void>(() => {});
 
   useEffect(() => {
@@ -51,7 +58,7 @@ export function useView<T>(name: string | null, query: ViewQuery = {}): View<T> 
       timer = setTimeout(() => {
         isBusy = false;
         if (isStale && !isOver) void ask();
-      }, REST_MS);
+      }, rest.current);
     };
     const onVisible = (): void => {
       if (!document.hidden && isStale) void ask();

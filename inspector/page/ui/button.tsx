@@ -19,6 +19,8 @@ export interface ButtonProps {
   readonly label?: string;
   readonly type?: 'button' | 'submit';
   readonly autofocus?: boolean;
+  /** Of one that opens a menu: whether it is open. */
+  readonly opens?: boolean;
 }
 
 export function Button(props: ButtonProps) {
@@ -31,6 +33,8 @@ export function Button(props: ButtonProps) {
       aria-pressed={props.pressed}
       aria-label={props.label}
       aria-busy={busy ? true : undefined}
+      aria-haspopup={props.opens === undefined ? undefined : 'menu'}
+      aria-expanded={props.opens}
       title={props.title ?? (children === undefined ? props.label : undefined)}
       onClick={props.onClick}
       autofocus={props.autofocus}

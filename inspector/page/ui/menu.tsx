@@ -60,7 +60,7 @@ export function Menu({ label, items, icon = 'more', text }: MenuProps) {
         small
         icon={icon}
         label={label}
-        {...{ 'aria-haspopup': 'menu', 'aria-expanded': isOpen }}
+        opens={isOpen}
         onClick={(event) => {
           event.stopPropagation();
           setOpen(!isOpen);

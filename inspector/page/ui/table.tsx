@@ -1,23 +1,25 @@
 import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { isNarrow } from '../narrow.ts';
+import { nextSort, sorted, type Sort } from '../sort.ts';
 import { Icon } from './icon.tsx';
 import { VirtualList } from './virtual-list.tsx';
+
+export type { Sort } from '../sort.ts';
 
 export interface Column<T> {
   readonly id: string;
   readonly title: string;
   readonly cell: (row: T) => ComponentChildren;
-  /** A track of a CSS grid, such as `120px` or `minmax(160px, 2fr)`. Default: `1fr`. */
+  /** A track of a CSS grid, such as `120px` or `minmax(160px, 2fr)`. Default: `minmax(80px, 1fr)`. */
   readonly width?: string;
   /** Numbers stand at the right. */
   readonly align?: 'left' | 'right';
   /** What it is sorted by; a column without one is not sortable. */
   readonly sort?: (row: T) => string | number | null;
-  /** Hidden where the page is narrow. */
+  /** It is left out where the page is narrow. */
   readonly wide?: boolean;
 }
-
-/** The id of a column, with `-` before it for the largest first. */
-export type Sort = string;
 
 export interface TableProps<T> {
   readonly rows: readonly T[];
@@ -32,46 +34,61 @@ export interface TableProps<T> {
   readonly onSort?: (sort: Sort) => void;
   readonly onNearEnd?: () => void;
   readonly empty?: ComponentChildren;
-  /** Default: 32. */
+  /** Default: 34. */
   readonly rowHeight?: number;
+  /** Pixels; where there is less room it scrolls sideways. Default: what the tracks need. */
+  readonly minWidth?: number;
 }
 
-/** A table of any length, sorted by a click on a head, walked through with j and k. */
+/** A table of any length, sorted by a click on a head, walked through with j and k. It takes the height of its panel. */
 export function Table<T>(props: TableProps<T>) {
-  const { columns, sort = '', onSort, rowHeight = 32 } = props;
+  const { sort = '', onSort, rowHeight = 34 } = props;
+  const columns = isNarrow.value ? props.columns.filter(({ wide }) => wide !== true) : props.columns;
   const tracks = columns.map(({ width }) => width ?? 'minmax(80px, 1fr)').join(' ');
-  const rows = sorted(props.rows, columns, sort);
+  const grid = { gridTemplateColumns: tracks };
+  const by = columns.find(({ id }) => id === sort || `-${id}` === sort)?.sort;
+  const rows = useMemo(() => sorted(props.rows, by, sort), [props.rows, sort]);
+  const head = (
+    <div class="table-head" role="row" style={grid}>
+      {columns.map((column) => (
+        <div
+          key={column.id}
+          class={`cell ${column.align ?? ''}`}
+          role="columnheader"
+          aria-sort={sort === column.id ? 'ascending' : sort === `-${column.id}` ? 'descending' : undefined}
+        >
+          {column.sort === undefined || onSort === undefined ? (
+            column.title
+          ) : (
+            <button type="button" class="sort" onClick={() => onSort(nextSort(sort, column.id))}>
+              {column.title}
+              {sort === column.id ? <Icon name="up" size={12} /> : null}
+              {sort === `-${column.id}` ? <Icon name="down" size={12} /> : null}
+            </button>
+          )}
+        </div>
+      ))}
+    </div>
+  );
   return (
     <div class="table">
-      <div class="table-head" style={{ gridTemplateColumns: tracks }}>
-        {columns.map((column) => (
-          <div key={column.id} class={`cell ${column.align ?? ''}`}>
-            {column.sort === undefined || onSort === undefined ? (
-              column.title
-            ) : (
-              <button type="button" class="sort" onClick={() => onSort(nextSort(sort, column.id))}>
-                {column.title}
-                {sort === column.id ? <Icon name="up" size={12} label="smallest first" /> : null}
-                {sort === `-${column.id}` ? <Icon name="down" size={12} label="largest first" /> : null}
-              </button>
-            )}
-          </div>
-        ))}
-      </div>
       <VirtualList
         items={rows}
         rowHeight={rowHeight}
         keyOf={props.keyOf}
         label={props.label}
         selected={props.selected ?? null}
-        {...(props.onSelect === undefined ? {} : { onSelect: props.onSelect })}
-        {...(props.onOpen === undefined ? {} : { onOpen: props.onOpen })}
-        {...(props.onNearEnd === undefined ? {} : { onNearEnd: props.onNearEnd })}
+        onSelect={(row) => props.onSelect?.(row)}
+        onOpen={(row) => props.onOpen?.(row)}
+        onNearEnd={() => props.onNearEnd?.()}
         empty={props.empty}
+        head={head}
+        hasCells
+        minWidth={props.minWidth ?? leastWidth(columns)}
         row={(row) => (
-          <div class="table-row" style={{ gridTemplateColumns: tracks }}>
+          <div class="table-row" role="presentation" style={grid}>
             {columns.map((column) => (
-              <div key={column.id} class={`cell ${column.align ?? ''}`}>
+              <div key={column.id} class={`cell ${column.align ?? ''}`} role="gridcell">
                 {column.cell(row)}
               </div>
             ))}
@@ -82,22 +99,9 @@ export function Table<T>(props: TableProps<T>) {
   );
 }
 
-function nextSort(sort: Sort, id: string): Sort {
-  return sort === id ? `-${id}` : sort === `-${id}` ? '' : id;
-}
+const GAP = 12;
 
-function sorted<T>(rows: readonly T[], columns: readonly Column<T>[], sort: Sort): readonly T[] {
-  const id = sort.startsWith('-') ? sort.slice(1) : sort;
-  const by = columns.find((column) => column.id === id)?.sort;
-  if (by === undefined) return rows;
-  const sign = sort.startsWith('-') ? -1 : 1;
-  return rows.toSorted((a, b) => sign * compare(by(a), by(b)));
-}
-
-/** What has no value comes last. */
-function compare(a: string | number | null, b: string | number | null): number {
-  if (a === b) return 0;
-  if (a === null) return 1;
-  if (b === null) return -1;
-  return a < b ? -1 : 1;
+/** The pixels that the tracks need at least, as they are written. */
+function leastWidth<T>(columns: readonly Column<T>[]): number {
+  return columns.reduce((sum, { width = '80px' }) => sum + Number(/(\d+)px/.exec(width)?.[1] ?? 80) + GAP, 2 * GAP);
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 export interface VirtualListProps<T> {
   readonly items: readonly T[];
@@ -20,23 +20,43 @@ export interface VirtualListProps<T> {
   readonly onNearEnd?: () => void;
   readonly empty?: ComponentChildren;
   readonly class?: string;
+  /** Stays at the top; a row of column heads. */
+  readonly head?: ComponentChildren;
+  /** The rows are made of cells, each with the role `gridcell`. Default: each row is one cell. */
+  readonly hasCells?: boolean;
+  /** Pixels; where there is less room it scrolls sideways. */
+  readonly minWidth?: number;
 }
 
-const OVERSCAN = 8;
+const OVERSCAN = 10;
+
+interface Range {
+  readonly first: number;
+  readonly last: number;
+  /** How many rows are in sight. */
+  readonly page: number;
+}
 
 /** A list of any length, of which only what is in sight is in the document. j and k, the arrows, Home and End move. */
 export function VirtualList<T>(props: VirtualListProps<T>) {
   const { items, rowHeight, keyOf, selected = null, onSelect, onOpen, onNearEnd, follow = false } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 600 });
   const atEnd = useRef(true);
+  const id = useId();
+  const [range, setRange] = useState<Range>({ first: 0, last: 40, page: 20 });
+  const selectedIndex = useSelectedIndex(items, keyOf, selected);
+  const isEmpty = items.length === 0;
 
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
     const read = (): void => {
-      atEnd.current = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
-      setView({ top: element.scrollTop, height: element.clientHeight });
+      const { scrollTop, clientHeight, scrollHeight } = element;
+      atEnd.current = scrollTop + clientHeight >= scrollHeight - rowHeight;
+      const first = Math.max(0, Math.floor(scrollTop / rowHeight) - OVERSCAN);
+      const page = Math.ceil(clientHeight / rowHeight);
+      const next = { first, last: first + page + 2 * OVERSCAN, page };
+      setRange((was) => (was.first === next.first && was.last === next.last ? was : next));
     };
     read();
     const sizes = new ResizeObserver(read);
@@ -46,72 +66,100 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       sizes.disconnect();
       element.removeEventListener('scroll', read);
     };
-  }, [rowHeight, items.length === 0]);
+  }, [rowHeight, isEmpty]);
 
   useLayoutEffect(() => {
-    if (follow && atEnd.current && box.current !== null) box.current.scrollTop = items.length * rowHeight;
-  }, [items.length, follow]);
+    if (follow && atEnd.current && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+  });
 
-  const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
-  const last = Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  // What is selected from elsewhere, by the address or by search, is brought in sight.
+  useLayoutEffect(() => {
+    if (selectedIndex >= 0 && box.current !== null) bringInSight(box.current, selectedIndex, rowHeight);
+  }, [selected, isEmpty]);
 
+  const last = Math.min(items.length, range.last);
   useEffect(() => {
-    if (last >= items.length && items.length > 0) onNearEnd?.();
+    if (last >= items.length && !isEmpty) onNearEnd?.();
   }, [last, items.length]);
 
-  if (items.length === 0) return <>{props.empty ?? null}</>;
+  if (isEmpty) return <>{props.empty ?? null}</>;
 
-  const selectedIndex = selected === null ? -1 : items.findIndex((item, i) => keyOf(item, i) === selected);
-  const move = (to: number): void => {
-    const index = Math.min(items.length - 1, Math.max(0, to));
-    const item = items[index];
-    if (item === undefined || box.current === null) return;
-    onSelect?.(item, index);
-    scrollTo(box.current, index, rowHeight);
-  };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return;
-    const to = target(event.key, selectedIndex, Math.floor(view.height / rowHeight), items.length);
+    const to = target(event.key, selectedIndex, Math.max(1, range.page - 2), items.length);
     if (to !== null) {
       event.preventDefault();
-      move(to);
+      const index = Math.min(items.length - 1, Math.max(0, to));
+      onSelect?.(items[index]!, index);
+      if (box.current !== null) bringInSight(box.current, index, rowHeight);
     } else if (event.key === 'Enter' && selectedIndex >= 0) {
       event.preventDefault();
       onOpen?.(items[selectedIndex]!, selectedIndex);
     }
   };
+  const first = Math.min(range.first, Math.max(0, items.length - 1));
+  const isShown = selectedIndex >= first && selectedIndex < last;
+  const hasHead = props.head !== undefined;
+  const width = props.minWidth === undefined ? {} : { minWidth: `${props.minWidth}px` };
   return (
     <div
       ref={box}
       class={`virtual ${props.class ?? ''}`}
-      role="listbox"
+      role="grid"
       aria-label={props.label}
+      aria-rowcount={items.length + (hasHead ? 1 : 0)}
+      aria-activedescendant={isShown ? `${id}-${selectedIndex}` : undefined}
       tabIndex={0}
       data-list
       onKeyDown={onKeyDown}
     >
-      <div class="virtual-all" style={{ height: `${items.length * rowHeight}px` }}>
+      {hasHead ? (
+        <div class="virtual-head" role="rowgroup" style={width}>
+          {props.head}
+        </div>
+      ) : null}
+      <div class="virtual-all" role="rowgroup" style={{ height: `${items.length * rowHeight}px`, ...width }}>
         {items.slice(first, last).map((item, i) => {
           const index = first + i;
+          const content = props.row(item, index, index === selectedIndex);
           return (
             <div
               key={keyOf(item, index)}
+              id={`${id}-${index}`}
               class="virtual-row"
-              role="option"
+              role="row"
               aria-selected={index === selectedIndex}
-              aria-setsize={items.length}
-              aria-posinset={index + 1}
+              aria-rowindex={index + (hasHead ? 2 : 1)}
               style={{ height: `${rowHeight}px`, transform: `translateY(${index * rowHeight}px)` }}
               onClick={() => onSelect?.(item, index)}
               onDblClick={() => onOpen?.(item, index)}
             >
-              {props.row(item, index, index === selectedIndex)}
+              {props.hasCells ? (
+                content
+              ) : (
+                <div class="virtual-cell" role="gridcell">
+                  {content}
+                </div>
+              )}
             </div>
           );
         })}
       </div>
     </div>
   );
+}
+
+/** Where the selected one is. Looked for where it was first: a list of 20,000 is drawn often. */
+function useSelectedIndex<T>(
+  items: readonly T[],
+  keyOf: (item: T, index: number) => string | number,
+  selected: string | number | null,
+): number {
+  const was = useRef(-1);
+  if (selected === null) return (was.current = -1);
+  const before = items[was.current];
+  if (before !== undefined && keyOf(before, was.current) === selected) return was.current;
+  return (was.current = items.findIndex((item, i) => keyOf(item, i) === selected));
 }
 
 function target(key: string, from: number, page: number, length: number): number | null {
@@ -135,8 +183,11 @@ function target(key: string, from: number, page: number, length: number): number
   }
 }
 
-function scrollTo(box: HTMLElement, index: number, rowHeight: number): void {
+function bringInSight(box: HTMLElement, index: number, rowHeight: number): void {
+  const head = box.querySelector<HTMLElement>('.virtual-head')?.offsetHeight ?? 0;
   const top = index * rowHeight;
   if (top < box.scrollTop) box.scrollTop = top;
-  else if (top + rowHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + rowHeight - box.clientHeight;
+  else if (top + rowHeight + head > box.scrollTop + box.clientHeight) {
+    box.scrollTop = top + rowHeight + head - box.clientHeight;
+  }
 }
