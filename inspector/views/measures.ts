@@ -23,6 +23,7 @@ import {
 import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
 import { standingIn, type Reader, type ViewWorld } from '../view-world.ts';
+import type { ProfilerMode } from '../../machines/profiler.ts';
 
 /** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {
@@ -31,6 +32,8 @@ export interface ProfileView {
   readonly flame: Flame | null;
   /** Runs of plans that were measured, the newest first. */
   readonly runs: readonly { readonly id: string; readonly name: string; readonly at: number }[];
+  /** How much is measured; absent where that is not known. */
+  readonly mode?: ProfilerMode;
 }
 
 export interface ResourceSeries {
