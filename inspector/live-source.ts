@@ -6,7 +6,6 @@
  * L2  What happened while nobody looked, an earlier life of the process included, is told to who comes first: the last turns of
  *     the history, where the store keeps one.
  */
-import type { AnyStateMachine } from 'xstate';
 import type { Actions } from '../actors/actions.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
 import { isPerdureError } from '../errors.ts';
