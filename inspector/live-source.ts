@@ -63,7 +63,7 @@ abstract class RecordedSource {
   }
 
   registry(): readonly ActorInfo[] {
-    return this.recorder.actors();
+    return this.recorder.registry();
   }
 
   recordsFrom(seq: number): HeldRecords {
