@@ -3,6 +3,7 @@ import { AT_ONCE, refuseNone, refuseRound } from '../actors/dead-letters.ts';
 import { backingOffId, delayedId } from '../actors/impatience.ts';
 import { readAction, readPlan, stepActionOf } from '../actors/ledger.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
+import { checkedMode } from '../actors/profiler.ts';
 import { refuseUnknownQueue } from '../actors/queues.ts';
 import { occurrenceId } from '../actors/schedule-rows.ts';
 import { readSchedule, refuseUnknownSchedule } from '../actors/schedules.ts';
@@ -10,6 +11,7 @@ import { PerdureError } from '../errors.ts';
 import type { QueueCommand } from '../machines/executor.ts';
 import { nearest } from '../machines/nearest.ts';
 import { shown } from '../machines/option-keys.ts';
+import { PROFILER_MODES } from '../machines/profiler.ts';
 import type { ScheduleCommand } from '../machines/schedules.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Asked, Asking, Reader } from './asking.ts';
@@ -127,6 +129,27 @@ const queue = (command: QueueCommand, help: string): Asking => ({
 
 export const pausingQueue = queue('pause', 'Begins nothing more of a queue: what runs ends, what comes waits.');
 export const resumingQueue = queue('resume', 'Goes on with a queue.');
+
+/** What the command line says of a schedule; of whatever it may be, `run-now` does. */
+export const triggering: Asking = {
+  ...supervisor,
+  help: 'Submits an occurrence of a schedule now, also of one that is paused.',
+  params: ofId('of the schedule'),
+  ask({ rows, params, at }) {
+    refuseUnknownSchedule(rows, params.text('id'));
+    return triggered(params.text('id'), at);
+  },
+};
+
+export const measuring: Asking = {
+  ...supervisor,
+  help: 'Lets more or less be measured of where time goes.',
+  params: [{ name: 'mode', kind: 'text', required: true, help: `one of ${PROFILER_MODES.join(', ')}` }],
+  ask({ params, at }) {
+    const mode = checkedMode(params.text('mode'));
+    return ask(`profiler ${mode}`, { type: 'supervisor.profiler', event: { type: 'profiler.configure', mode, at } });
+  },
+};
 
 const schedule = (command: Exclude<ScheduleCommand, 'remove' | 'trigger'>, help: string): Asking => ({
   ...supervisor,

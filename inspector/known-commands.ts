@@ -8,6 +8,7 @@ import { sending } from './asking-send.ts';
 import {
   cancelling,
   discarding,
+  measuring,
   pausing,
   pausingQueue,
   pausingSchedule,
@@ -17,6 +18,7 @@ import {
   resumingSchedule,
   retrying,
   runningNow,
+  triggering,
 } from './asking-work.ts';
 import type { Asking, Undertaking } from './asking.ts';
 import type { KnownCommand } from './protocol.ts';
@@ -37,6 +39,8 @@ const COMMANDS: Readonly<Record<string, Asking | Undertaking>> = {
   'resume-queue': resumingQueue,
   'pause-schedule': pausingSchedule,
   'resume-schedule': resumingSchedule,
+  trigger: triggering,
+  profiler: measuring,
   checkpoint: checkpointing,
   pin: pinning,
   unpin: unpinning,
