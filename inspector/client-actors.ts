@@ -8,8 +8,8 @@
  */
 import type { Chart } from './chart.ts';
 import { chartOfDefinition } from './client-charts.ts';
-import type { Unnumbered } from './joined-source.ts';
-import type { ActorDetail, ActorInfo, InspectionRecord } from './protocol.ts';
+import type { ActorDetail, ActorInfo } from './protocol.ts';
+import type { Unnumbered } from './recorder.ts';
 import { parseFrame, type ClientFrame } from './stately-frames.ts';
 
 const MOST_ACTORS = 5_000;
@@ -39,7 +39,7 @@ export class ClientActors {
   readonly #charts = new Map<string, Chart>();
   readonly #gone: string[] = [];
   /** Told of everything that happens to them. */
-  onRecord: (record: Unnumbered<InspectionRecord>) => void = () => {};
+  onRecord: (record: Unnumbered) => void = () => {};
   #size = 0;
 
   constructor(options: ClientActorsOptions) {
