@@ -17,7 +17,7 @@ import { give, type RemoteOptions } from './remote.ts';
 import { STORE } from './named-store.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
-import { declareSteering } from './steering-commands.ts';
+import { declareSteering, port } from './steering-commands.ts';
 
 const LONGEST_LABEL = 300;
 
@@ -65,6 +65,8 @@ function declareRun(program: Command, exit: (code: number) => void): void {
     .option('--changed', 'leave out the steps with `inputs` that are unchanged since they last went well')
     .option('--accept-changes', 'keep the results of finished steps that are defined otherwise now')
     .option('--grace <duration>', 'from SIGTERM to SIGKILL for what must end; default: 5s', duration)
+    .option('--inspect [port]', 'serve the inspector of this run, and print its address on stderr', port)
+    .option('--commands', 'with --inspect: let whoever looks give commands; default: it is read-only')
     .option('--output-limit <bytes>', 'output kept for each attempt; default: 1048576', wholeNumber)
     .addHelpText(
       'after',
@@ -75,6 +77,7 @@ Examples:
   perdure run plan.yaml --fresh          start over
   perdure run plan.yaml --changed        only what has changed
   perdure run plan.yaml --dry-run        look first
+  perdure run plan.yaml --inspect        look while it runs
   perdure run plan.yaml --json > out.json`,
     )
     .action(async (plan: string, { grace, ...options }: RunOptions & { grace?: number }) => {

@@ -15,6 +15,7 @@ const USAGE: ReadonlySet<string> = new Set([
   'THREAD_MODULE_OUTSIDE',
   'FORK_EXISTS',
   'EVENT_INVALID',
+  'EXPORT_INVALID',
 ]);
 const NOT_FOUND: ReadonlySet<string> = new Set([
   'ACTION_NOT_FOUND',

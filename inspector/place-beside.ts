@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { forkCheckpoint, type ForkOptions } from '../actors/forks.ts';
 import { isPerdureError, PerdureError } from '../errors.ts';
 import { postCommand, readCommand, sayCommand, type Command, type CommandRow } from '../persistence/commands.ts';
-import { acquireLock } from '../persistence/lock.ts';
+import { isLocked } from '../persistence/lock.ts';
 import { redaction } from '../persistence/redaction.ts';
 import { isSealed } from '../persistence/sealing.ts';
 import { openBeside, sqliteError } from '../persistence/sqlite.ts';
@@ -90,15 +90,9 @@ export class PlaceBeside implements Place {
       : `nobody owns ${this.path} now: the request waits for the next start`;
   }
 
-  /** Whoever owns a store holds its lock; one that is free is taken and given back. */
+  /** Whoever owns a store holds its lock. */
   isOwned(): boolean {
-    try {
-      acquireLock(this.path).release();
-      return false;
-    } catch (error) {
-      if (isPerdureError(error, 'STORE_OWNED')) return true;
-      throw error;
-    }
+    return isLocked(this.path);
   }
 
   /** Keeps what the last owner kept. */
