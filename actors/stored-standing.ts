@@ -3,6 +3,7 @@ import type { BudgetContext } from '../machines/budget.ts';
 import type { BudgetTier } from '../machines/budget-policy.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
 import type { ExecutorContext } from '../machines/executor.ts';
+import { supervisorMachine } from '../machines/supervisor.ts';
 import { bindingOf, type ActorRow } from '../persistence/actor-rows.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { isSealed } from '../persistence/sealing.ts';
@@ -21,6 +22,17 @@ export interface StoredState {
 export const SUPERVISOR_TREE = 'main';
 
 type Reader = Pick<Rows, 'all' | 'unseal'>;
+
+/** The tree of the supervisor that uses a store: the usual one, or else the first that is one; undefined where there is none. */
+export function supervisorTree(rows: Pick<Rows, 'get'>): string | undefined {
+  return rows.get<{ name: string }>(
+    `select trees.name from actors join trees using (tree) where actors.parent is null and (actors.machine = ? or actors.machine glob ?)
+     order by trees.name = ? desc, trees.tree limit 1`,
+    supervisorMachine.id,
+    `${supervisorMachine.id}@*`,
+    SUPERVISOR_TREE,
+  )?.name;
+}
 
 /** The states of actors whose systemId is like this; none where only the owner can read them. */
 export function storedStates(rows: Reader, systemId: string, tree: string = SUPERVISOR_TREE): StoredState[] {

@@ -6,11 +6,10 @@
  * L2  What happened while nobody looked, an earlier life of the process included, is told to who comes first: the last turns of
  *     the history, where the store keeps one.
  */
-import type { AnyStateMachine } from 'xstate';
 import type { Actions } from '../actors/actions.ts';
-import type { Supervisor } from '../actors/supervisor.ts';
+import { Supervisor } from '../actors/supervisor.ts';
 import { isPerdureError } from '../errors.ts';
-import type { DurableActor } from '../persistence/durable.ts';
+import { DurableActor } from '../persistence/durable.ts';
 import { newestTurns } from '../persistence/history.ts';
 import { redaction } from '../persistence/redaction.ts';
 import type { AnyRef, Logic } from '../persistence/xstate-port.ts';
@@ -26,7 +25,8 @@ import type { ViewWorld } from './view-world.ts';
 import { unknownView, viewNames, viewOf } from './views.ts';
 
 /** A supervisor, a durable actor, or any actor of XState. */
-export type LiveTarget = Supervisor<Actions> | DurableActor<Logic> | AnyRef;
+// oxlint-disable-next-line typescript/no-explicit-any -- What they are of stands on both sides of them, so nothing else takes them all.
+export type LiveTarget = Supervisor<any> | DurableActor<any> | AnyRef;
 
 export interface LiveSourceOptions {
   /** What a tree that is not durable is called. Default: the id of its actor. */
@@ -40,8 +40,8 @@ const TURNS = 200;
 
 /** Reads what runs in this process. It looks at nothing until somebody subscribes. */
 export function liveSource(target: LiveTarget, options: LiveSourceOptions = {}): Source {
-  if ('durable' in target) return new DurableSource(target.durable as unknown as DurableActor<Logic>, target);
-  if ('store' in target) return new DurableSource(target, undefined);
+  if (target instanceof Supervisor) return new DurableSource(target.durable as unknown as DurableActor<Logic>, target);
+  if (target instanceof DurableActor) return new DurableSource(target, undefined);
   return new ActorSource(target, options);
 }
 
@@ -64,7 +64,7 @@ abstract class RecordedSource {
   }
 
   registry(): readonly ActorInfo[] {
-    return this.recorder.actors();
+    return this.recorder.registry();
   }
 
   recordsFrom(seq: number): HeldRecords {
@@ -140,11 +140,12 @@ class DurableSource extends RecordedSource implements Source {
 
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void } {
     const { commits } = this.#durable.store;
-    const recorded = this.recorder.subscribe({ records: (records) => listener.records(records) }, options);
     if (this.#listeners.size === 0) {
+      // Before anything is recorded: the past comes first.
       this.#tellPast();
       commits.reports.add(this.#committed);
     }
+    const recorded = this.recorder.subscribe({ records: (records) => listener.records(records) }, options);
     // The same listener may come twice.
     const own: SourceListener = { records: () => {}, committed: (turn, at) => listener.committed(turn, at) };
     this.#listeners.add(own);

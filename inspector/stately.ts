@@ -179,7 +179,9 @@ class Receiver {
     const root = parentId === undefined ? id : this.#rootOf(parentId);
     this.#roots.set(id, root);
     const snapshot = snapshotOf(detail);
-    return [{ ...frameOf(id, root, at), type: '@xstate.actor', name: detail.name, definition, parentId, snapshot }];
+    // A root that was given no id has that of its session, which says nothing.
+    const name = /^x:\d+$/.test(detail.name) ? (detail.src ?? detail.name) : detail.name;
+    return [{ ...frameOf(id, root, at), type: '@xstate.actor', name, definition, parentId, snapshot }];
   }
 
   #snapshot(id: string, at: number, event: object, seq?: number): StatelyFrame[] {

@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AnyStateMachine } from 'xstate';
-import { SUPERVISOR_TREE } from '../actors/stored-standing.ts';
+import { SUPERVISOR_TREE, supervisorTree } from '../actors/stored-standing.ts';
 import { isPerdureError } from '../errors.ts';
 import { newestTurns, readHistory } from '../persistence/history.ts';
 import { isLocked } from '../persistence/lock.ts';
@@ -61,6 +61,8 @@ class StoreSource implements Source {
   /** Of a history that is encrypted it is still told who changed. */
   readonly #historyPayloads: Payloads;
   readonly #machines: Machines;
+  /** Of the supervisor. */
+  readonly #tree: string;
   readonly #pollMs: number;
   readonly #listeners = new Set<SourceListener>();
   readonly #log = new RecordLog();
@@ -81,18 +83,19 @@ class StoreSource implements Source {
     const beside = (this.#beside = new StoreBeside(path));
     try {
       beside.refuseOlder();
-      const { id, supervisor, history } = beside.read((rows) => {
+      const { id, tree, history } = beside.read((rows) => {
         const isSupervised = hasSupervisor(rows);
         if (isSupervised) refuseOlderTable(rows, path, 'profile_runs', 'id');
         return {
           id: rows.get<{ value: string }>(`select value from meta where key = 'id'`)?.value ?? '',
-          supervisor: isSupervised,
+          tree: isSupervised ? supervisorTree(rows) : undefined,
           history: rows.get('select 1 from turns limit 1') !== undefined,
         };
       });
       this.store = { path, id };
-      this.capabilities = { history, live: false, supervisor };
-      this.views = viewNames(supervisor);
+      this.capabilities = { history, live: false, supervisor: tree !== undefined };
+      this.#tree = tree ?? SUPERVISOR_TREE;
+      this.views = viewNames(tree !== undefined);
     } catch (error) {
       beside.close();
       throw error;
@@ -111,7 +114,7 @@ class StoreSource implements Source {
       committed: (turn, at) => listener.committed(turn, at),
     };
     this.#listeners.add(own);
-    this.#timer ??= setTimeout(this.#poll, this.#pollMs);
+    this.#timer ??= setTimeout(this.#poll, this.#pollMs).unref();
     return {
       unsubscribe: () => {
         if (!this.#listeners.delete(own) || this.#listeners.size > 0) return;
@@ -133,8 +136,12 @@ class StoreSource implements Source {
 
   actor(id: string, seq?: number): ActorDetail | undefined {
     if (seq === undefined) return this.#read((world) => storedActor(world, id));
-    const [record] = this.#log.from(seq).records;
-    return record?.kind === 'turn' && record.seq === seq ? this.#asOf(record.turn, id) : undefined;
+    const { records } = this.#log.from(0);
+    const turn = records.findLast((record) => record.kind === 'turn' && record.seq <= seq);
+    if (turn?.kind === 'turn') return this.#asOf(turn.turn, id);
+    // Without a history only the present is known.
+    const isPast = records.some((record) => record.seq > seq && record.actor === id);
+    return isPast ? undefined : this.actor(id);
   }
 
   /** Undefined of a turn that is not kept any more. */
@@ -177,7 +184,7 @@ class StoreSource implements Source {
       this.failure = error;
     }
     const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
-    this.#timer = setTimeout(this.#poll, delayMs);
+    this.#timer = setTimeout(this.#poll, delayMs).unref();
   };
 
   /** What the last look failed of. */
@@ -220,7 +227,7 @@ class StoreSource implements Source {
       statements,
       payloads: this.#payloads,
       now: Date.now(),
-      tree: SUPERVISOR_TREE,
+      tree: this.#tree,
       isOwned: this.#isOwned(),
       machines: this.#machines,
     };
