@@ -126,7 +126,7 @@ export class Commands {
 
   close(): void {
     clearTimeout(this.#handle);
-    for (const all of [...this.#waiting.values()]) for (const done of [...all]) done();
+    for (const all of this.#waiting.values()) for (const done of all) done();
   }
 
   /** Other processes live in real time, also when the store's clock is moved by hand. */
@@ -195,7 +195,7 @@ export class Commands {
         id,
       );
     });
-    for (const done of [...(this.#waiting.get(id) ?? [])]) done();
+    for (const done of this.#waiting.get(id) ?? []) done();
   }
 
   /** O2. Null for what cannot be read: it is left as it is. */
