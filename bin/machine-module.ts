@@ -9,6 +9,8 @@ import { isMachine, type Logic } from '../persistence/xstate-port.ts';
 
 export interface MachineModule {
   readonly find: FindLogic;
+  /** All that it gives, by whatever name. */
+  readonly all: readonly Logic[];
   readonly migrate: Migrations | undefined;
   readonly payloads: PayloadOptions;
 }
@@ -29,6 +31,7 @@ export async function loadMachines(file: string): Promise<MachineModule> {
   const byName = machines as Readonly<Record<string, Logic>>;
   const only = isLogic(machines) ? machines : onlyOf(Object.values(byName));
   return {
+    all: isLogic(machines) ? [machines] : Object.values(byName),
     find: (_tree, machine) => {
       if (machine === null || isLogic(machines)) return only;
       return Object.hasOwn(byName, machine) ? byName[machine] : undefined;
