@@ -206,7 +206,7 @@ class StoreSource implements Source {
       const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
         turnRecord(this.#payloads, one, 0),
       );
-      const turn = Math.max(lastTurn(world.rows), turns.at(-1)?.turn ?? 0);
+      const turn = lastTurn(world.rows);
       const ofActors = before === undefined ? [] : [...changesOf(changed, was, world.now), ...endsOf(gone, world.now)];
       return { turn, records: [...turns, ...ofActors] };
     });
