@@ -12,6 +12,8 @@ export interface MachineModule {
   readonly find: FindLogic;
   /** Those of its machines that have a chart. */
   readonly charted: readonly AnyStateMachine[];
+  /** All that it gives, by whatever name. */
+  readonly all: readonly Logic[];
   readonly migrate: Migrations | undefined;
   readonly payloads: PayloadOptions;
 }
@@ -33,6 +35,7 @@ export async function loadMachines(file: string): Promise<MachineModule> {
   const only = isLogic(machines) ? machines : onlyOf(Object.values(byName));
   return {
     charted: (isLogic(machines) ? [machines] : Object.values(byName)).filter(isMachine) as AnyStateMachine[],
+    all: isLogic(machines) ? [machines] : Object.values(byName),
     find: (_tree, machine) => {
       if (machine === null || isLogic(machines)) return only;
       return Object.hasOwn(byName, machine) ? byName[machine] : undefined;

@@ -8,6 +8,7 @@ import { assertKept } from '../persistence/time-travel.ts';
 import { bindingOf as timerBinding, type TimerRow } from '../persistence/timer-rows.ts';
 import { knownState } from './machines.ts';
 import type { ActorDetail, ActorInfo } from './protocol.ts';
+import { withoutSecretTexts } from './shown-texts.ts';
 import { cut, type ViewWorld } from './view-world.ts';
 
 /** Of one that only the owner can read. */
@@ -184,9 +185,9 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
   const { payloads, machines } = world;
   const info = infoOf(world, row, id);
   const text = textOf(world, row);
-  const state = (text === undefined ? { context: UNREADABLE } : shownState(payloads, text)) as Readonly<
-    Record<'context' | 'output' | 'error', unknown>
-  >;
+  const state = (
+    text === undefined ? { context: UNREADABLE } : withoutSecretTexts(payloads, shownState(payloads, text))
+  ) as Readonly<Record<'context' | 'output' | 'error', unknown>>;
   const isKnown = info.status === 'active' && text !== undefined;
   return {
     ...info,
