@@ -74,7 +74,7 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
           </span>
           <span class="grow" />
           <Button small pressed={against === 'before'} onClick={() => setParams({ against: null })}>
-            Against before
+            vs before
           </Button>
           <Button
             small
@@ -82,7 +82,7 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
             disabled={chosen === null}
             onClick={() => setParams({ against: 'now' })}
           >
-            Then and now
+            vs now
           </Button>
           {chosen === null ? null : (
             <Button small kind="quiet" onClick={() => setParams({ seq: null, against: null })}>
