@@ -86,28 +86,27 @@ const ENDS = [
   ['xstate.error.actor.', 'error'],
 ] as const;
 
-function whenOf(
-  definition: AnyTransitionDefinition,
-): Pick<ChartTransition, 'event' | 'eventType' | 'of' | 'on' | 'delay'> {
+type When = Pick<ChartTransition, 'event' | 'eventType' | 'of' | 'logic' | 'on' | 'delay'>;
+
+function whenOf(definition: AnyTransitionDefinition): When {
   const eventType = String(definition.eventType);
   const base = { event: eventType, eventType, of: null, delay: null };
   if (eventType === '') return { ...base, on: 'always' };
   const { delay } = definition as { delay?: unknown };
   if (delay !== undefined && eventType.startsWith('xstate.after.')) {
-    return { ...base, event: 'after', on: 'after', delay: typeof delay === 'number' ? delay : String(delay) };
+    return { ...base, event: 'after', on: 'after', delay: typeof delay === 'number' ? delay : nameOfDelay(delay) };
   }
   for (const [prefix, on] of ENDS) {
     if (!eventType.startsWith(prefix)) continue;
     const of = eventType.slice(prefix.length);
     const invoked = definition.source.invoke.find(({ id }) => id === of);
-    return {
-      ...base,
-      event: on,
-      on,
-      of: invoked?.id.endsWith(`.${definition.source.id}`) ? nameOfSource(invoked.src) : of,
-    };
+    return { ...base, event: on, on, of, ...(invoked === undefined ? {} : { logic: nameOfSource(invoked.src) }) };
   }
   return { ...base, on: 'event' };
+}
+
+function nameOfDelay(delay: unknown): string {
+  return typeof delay === 'string' ? delay : 'inline';
 }
 
 function textOf(text: unknown): string | null {

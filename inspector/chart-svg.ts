@@ -142,7 +142,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** As text of XML: what XML cannot hold, such as control characters, becomes a replacement character. */
 function escaped(text: string): string {
   return text
-    .replaceAll(/\p{Surrogate}/gu, '\ufffd')
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
+    .replaceAll(/\p{Surrogate}|[\ufffe\uffff]/gu, '\ufffd')
+    .replaceAll(/\p{Cc}/gu, (character) => ('\t\n\r'.includes(character) ? character : '\ufffd'))
     .replaceAll(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }

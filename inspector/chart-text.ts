@@ -59,11 +59,12 @@ export function textOfTransition(transition: ChartTransition): string {
 }
 
 /** When a transition is taken. */
-export function eventText({ on, event, delay, of }: ChartTransition): string {
+export function eventText({ on, event, delay, of, logic, source }: ChartTransition): string {
   if (on === 'always') return 'always';
   if (on === 'after') return `after ${typeof delay === 'number' ? durationText(delay) : (delay ?? '?')}`;
   if (on === 'event') return event === '*' ? 'any event' : event;
-  return of === null ? on : `${on}: ${of}`;
+  // XState makes up ids of the place in the config: the name of the logic says more.
+  return of === null ? on : `${on}: ${logic !== undefined && of.endsWith(`.${source}`) ? logic : of}`;
 }
 
 function durationText(ms: number): string {

@@ -11,8 +11,10 @@ export interface ChartTransition {
   readonly event: string;
   /** The type of the event as XState has it, such as `xstate.done.actor.0.order.paying`: what microsteps name. */
   readonly eventType: string;
-  /** Of the end of an actor or of a state: its id, or the name of its logic when it was given no id. */
+  /** Of the end of an actor or of a state: its id. */
   readonly of: string | null;
+  /** Of the end of an actor: the name of its logic, when it has one. */
+  readonly logic?: string;
   readonly on: 'event' | 'always' | 'after' | 'done' | 'error';
   /** Of a delay: ms, or its name. */
   readonly delay: number | string | null;
