@@ -108,8 +108,6 @@ const KEYS: Readonly<Record<string, TreeKey>> = {
   End: 'End',
   j: 'ArrowDown',
   k: 'ArrowUp',
-  h: 'ArrowLeft',
-  l: 'ArrowRight',
 };
 
 function TreeList({ rows, selected, onToggle }: TreeListProps) {
