@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { ArrowList, OUTSIDE, arrowMatcher, laneIndex, lanesOf } from '../../../inspector/page/views/sequence/lanes.ts';
+import {
+  ArrowList,
+  OTHERS,
+  OUTSIDE,
+  arrowMatcher,
+  laneIndex,
+  lanesOf,
+} from '../../../inspector/page/views/sequence/lanes.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 
 let seq = 0;
@@ -68,6 +75,7 @@ test('what is forgotten is gone from the start only', () => {
 });
 
 const nameOf = (actor: string) => actor;
+const parentOf = (id: string) => (id.includes('/') ? id.slice(0, id.lastIndexOf('/')) : null);
 
 test('the outside world is the first lane, then the busiest by when they came', () => {
   const arrows = arrowsOf(
@@ -77,12 +85,17 @@ test('the outside world is the first lane, then the busiest by when they came', 
     event('c', 'b', 'z'),
     event('b', 'c', 'z'),
   );
-  expect(lanesOf(arrows, { nameOf, most: 2 }).map(({ actor }) => actor)).toEqual([OUTSIDE, 'b', 'c']);
-  expect(lanesOf(arrows, { nameOf, chosen: ['c', 'a'] }).map(({ actor, events }) => [actor, events])).toEqual([
-    [OUTSIDE, 1],
-    ['c', 3],
-    ['a', 2],
-  ]);
+  expect(lanesOf(arrows, { nameOf, parentOf, most: 2 }).map(({ actor }) => actor)).toEqual([OUTSIDE, 'b', 'c', OTHERS]);
+  expect(lanesOf(arrows, { nameOf, parentOf, chosen: ['c', 'a'] }).map(({ actor, events }) => [actor, events])).toEqual(
+    [
+      [OUTSIDE, 1],
+      ['c', 3],
+      ['a', 2],
+      [OTHERS, 4],
+    ],
+  );
+  // And nobody else has part in anything.
+  expect(lanesOf(arrows, { nameOf, parentOf }).map(({ actor }) => actor)).toEqual([OUTSIDE, 'a', 'b', 'c']);
 });
 
 test('an actor without a lane is drawn in that of its nearest ancestor (L2)', () => {
@@ -90,10 +103,11 @@ test('an actor without a lane is drawn in that of its nearest ancestor (L2)', ()
     ['r', 1],
     ['r/a', 2],
   ]);
-  const parentOf = (id: string) => (id.includes('/') ? id.slice(0, id.lastIndexOf('/')) : null);
   expect(laneIndex(lanes, 'r/a', parentOf)).toEqual({ index: 2, isOwn: true });
   expect(laneIndex(lanes, 'r/a/b/c', parentOf)).toEqual({ index: 2, isOwn: false });
+  expect(laneIndex(lanes, 'r/b', parentOf)).toEqual({ index: -1, isOwn: false });
   expect(laneIndex(lanes, 'x', parentOf)).toEqual({ index: -1, isOwn: false });
+  expect(laneIndex(new Map([[OTHERS, 3]]), 'x', parentOf)).toEqual({ index: 3, isOwn: false });
 });
 
 test('arrows are filtered by type with wildcards, by actor and by text', () => {

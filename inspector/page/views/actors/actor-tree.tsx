@@ -10,25 +10,32 @@ import { Dot } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Search } from '../../ui/search.tsx';
+import { valueText } from './configuration.ts';
 import { treeMove, treeRows, type Status, type TreeKey, type TreeRow } from './tree.ts';
 
 const ROW = 28;
-const OVERSCAN = 8;
+/** Rows that are drawn beyond what is in sight, and by which the drawn part moves. */
+const STEP = 8;
 /** The tree is drawn anew at most so often, however much goes on in it. */
 const REST_MS = 100;
+/** A tree of so many actors costs more to draw, and is drawn half as often. */
+const MANY = 500;
 const STATUSES: readonly Status[] = ['active', 'error', 'done', 'stopped'];
 
-/** The registry, some ten times a second at most. */
+/** The registry, some ten times a second at most, five when it is large. */
 function useRegistry() {
   const shown = useSignal(registry.peek());
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useSignalEffect(() => {
     const latest = registry.value;
     if (latest === shown.peek()) return;
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined;
-      shown.value = registry.peek();
-    }, REST_MS);
+    timer.current ??= setTimeout(
+      () => {
+        timer.current = undefined;
+        shown.value = registry.peek();
+      },
+      latest.size > MANY ? 2 * REST_MS : REST_MS,
+    );
   });
   useEffect(() => () => clearTimeout(timer.current), []);
   return shown.value;
@@ -61,7 +68,7 @@ export function ActorTree() {
       <header class="tree-head">
         <Search value={text} onInput={(q) => setParams({ q })} label="Search actors" placeholder="Id, state, tag" />
         <div class="tree-filters" role="group" aria-label="Only those that are">
-          {STATUSES.map((status) => (
+          {STATUSES.filter((status) => tally[status] > 0 || statuses.has(status)).map((status) => (
             <Button key={status} small kind="quiet" pressed={statuses.has(status)} onClick={() => filter(status)}>
               <Dot tone={toneOf(status)} label={status} /> {status}{' '}
               <span class="faint number">{countText(tally[status])}</span>
@@ -101,19 +108,22 @@ const KEYS: Readonly<Record<string, TreeKey>> = {
   End: 'End',
   j: 'ArrowDown',
   k: 'ArrowUp',
-  h: 'ArrowLeft',
-  l: 'ArrowRight',
 };
 
 function TreeList({ rows, selected, onToggle }: TreeListProps) {
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 600 });
+  const [range, setRange] = useState({ first: 0, last: 40 });
   const [focused, setFocused] = useState<string | null>(selected === '' ? null : selected);
 
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const read = (): void => setView({ top: element.scrollTop, height: element.clientHeight });
+    const read = (): void => {
+      // In steps, so that most px of scrolling draw nothing.
+      const from = Math.floor(element.scrollTop / ROW / STEP) * STEP;
+      const next = { first: Math.max(0, from - STEP), last: from + Math.ceil(element.clientHeight / ROW) + 2 * STEP };
+      setRange((was) => (was.first === next.first && was.last === next.last ? was : next));
+    };
     read();
     const sizes = new ResizeObserver(read);
     sizes.observe(element);
@@ -167,8 +177,8 @@ function TreeList({ rows, selected, onToggle }: TreeListProps) {
       if (next?.kind === 'actor') setParams({ actor: next.info.id, seq: null, against: null });
     }
   };
-  const first = Math.max(0, Math.floor(view.top / ROW) - OVERSCAN);
-  const last = Math.min(rows.length, Math.ceil((view.top + view.height) / ROW) + OVERSCAN);
+  const first = Math.min(range.first, rows.length);
+  const last = Math.min(rows.length, range.last);
   const idOf = (key: string | null) => (key === null ? undefined : `row ${key}`.replace(/\s/g, '_'));
   const isDrawn = rows.slice(first, last).some(({ key }) => key === focused);
   return (
@@ -223,7 +233,8 @@ function Twist({ row, onToggle }: { readonly row: TreeRow; readonly onToggle: Tr
 }
 
 function ActorRow({ row }: { readonly row: Extract<TreeRow, { kind: 'actor' }> }) {
-  const { info, state } = row;
+  const { info } = row;
+  const state = valueText(info.value);
   return (
     <>
       <Dot tone={toneOf(info.status)} label={info.status} />

@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ChartTransition } from '../../../chart.ts';
 import type { ChartDrawing } from '../../../chart-layout.ts';
+import { eventText } from '../../../chart-text.ts';
 import type { ActorDetail } from '../../../protocol.ts';
 import { loadChart, registry } from '../../connection.ts';
 import { pageErrorOf, type PageError } from '../../page-error.ts';
@@ -110,7 +111,7 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             <ul>
               {detail.timers.map((timer) => (
                 <li key={`${timer.event} ${timer.due}`} class="takes-timer">
-                  <span title={timer.event}>{timer.event.replace(/^xstate\.after\.[^.]+\./, 'after, in ')}</span>
+                  <span title={timer.event}>{timerText(timer.event, chart)}</span>
                   <Countdown to={timer.due} />
                 </li>
               ))}
@@ -121,6 +122,15 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
       {sending === null ? null : <SendDialog actor={detail} type={sending} onClose={() => setSending(null)} />}
     </div>
   );
+}
+
+/** What a timer does: to which state its delay leads, or the event that it sends. */
+function timerText(event: string, chart: IndexedChart | undefined): string {
+  const transition = chart?.chart.transitions.find(({ on, eventType }) => on === 'after' && eventType === event);
+  if (transition === undefined) return event;
+  const keyOf = (id: string) => chart?.states.get(id)?.key ?? id;
+  const to = transition.targets.map(keyOf).join(', ');
+  return `${keyOf(transition.source)} → ${to === '' ? eventText(transition) : to}`;
 }
 
 /** The direction in which more of the chart can be read. */

@@ -26,7 +26,14 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
   const at = chosen === null ? steps.length - 1 : steps.findIndex((step) => step.seq === chosen);
   const step = steps[at];
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
+    if (
+      event.defaultPrevented ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.target instanceof HTMLInputElement
+    )
+      return;
     const by = { j: 1, k: -1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
@@ -74,7 +81,7 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
           </span>
           <span class="grow" />
           <Button small pressed={against === 'before'} onClick={() => setParams({ against: null })}>
-            Against before
+            vs before
           </Button>
           <Button
             small
@@ -82,7 +89,7 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
             disabled={chosen === null}
             onClick={() => setParams({ against: 'now' })}
           >
-            Then and now
+            vs now
           </Button>
           {chosen === null ? null : (
             <Button small kind="quiet" onClick={() => setParams({ seq: null, against: null })}>

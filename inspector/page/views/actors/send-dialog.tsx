@@ -5,6 +5,7 @@ import { canCommand, give } from '../../command.ts';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Form } from '../../ui/form.tsx';
+import { Icon } from '../../ui/icon.tsx';
 
 export interface SendDialogProps {
   readonly actor: ActorDetail;
@@ -85,6 +86,7 @@ export function TakesNow({ actor, onSend }: { readonly actor: ActorDetail; reado
           {actor.accepts.map(({ type }) => (
             <li key={type}>
               <button type="button" class="takes-event" title={`Send ${type}`} onClick={() => onSend(type)}>
+                <Icon name="bolt" size={14} />
                 {type}
               </button>
             </li>

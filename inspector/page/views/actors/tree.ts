@@ -38,16 +38,23 @@ export type TreeRow =
   | (RowBase & {
       readonly kind: 'actor';
       readonly info: ActorInfo;
-      readonly state: string;
       /** Only shown because of something below it. */
       readonly isPath: boolean;
       readonly below: number;
     })
   | (RowBase & { readonly kind: 'group'; readonly src: string; readonly tally: Readonly<Record<Status, number>> });
 
-/** The text in which an actor is searched. */
+const haystacks = new WeakMap<ActorInfo, string>();
+
+/** The text in which an actor is searched. Made once: an actor that changes is another object. */
 function haystack(info: ActorInfo): string {
-  return [info.id, info.systemId, info.src, valueText(info.value), info.status, ...info.tags].join('\n').toLowerCase();
+  let text = haystacks.get(info);
+  if (text === undefined) {
+    const { id, systemId, src, value, status, tags } = info;
+    text = [id, systemId, src, valueText(value), status, ...tags].join('\n').toLowerCase();
+    haystacks.set(info, text);
+  }
+  return text;
 }
 
 function matcher({ text = '', statuses }: TreeOptions): ((info: ActorInfo) => boolean) | null {
@@ -134,7 +141,6 @@ export function treeRows(registry: Iterable<ActorInfo>, options: TreeOptions = {
       ...place,
       isOpen,
       info,
-      state: valueText(info.value),
       isPath,
       below: below.get(info.id) ?? 0,
     });

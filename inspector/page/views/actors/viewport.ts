@@ -18,19 +18,23 @@ export interface Rect extends Size {
 
 export const SMALLEST = 0.1;
 export const LARGEST = 3;
-/** Below this, text of a chart cannot be read. */
-const READABLE = 0.62;
+/** Below this, text of a chart is hard to read. */
+const READABLE = 0.6;
+/** What is seen of a chart that is too large to be read as a whole. */
+const LEGIBLE = 0.85;
+/** A small chart is drawn larger than it is, and not much. */
+const FITTED_MOST = 1.2;
 const MARGIN = 16;
 
 export function clampScale(scale: number): number {
   return Math.min(LARGEST, Math.max(SMALLEST, scale));
 }
 
-/** The scale at which a drawing is seen as a whole; never larger than it is. */
+/** The scale at which a drawing is seen as a whole; never much larger than it is. */
 export function fitScale(drawing: Size, pane: Size): number {
   const wide = (pane.width - 2 * MARGIN) / Math.max(1, drawing.width);
   const high = (pane.height - 2 * MARGIN) / Math.max(1, drawing.height);
-  return clampScale(Math.min(1, wide, high));
+  return clampScale(Math.min(FITTED_MOST, wide, high));
 }
 
 /** A drawing as a whole, in the middle of the pane. */
@@ -46,7 +50,7 @@ export function fitted(drawing: Size, pane: Size): Viewport {
 /** What is seen first: the whole when it can be read; else as much as can be, around what is active. */
 export function opening(drawing: Size, pane: Size, active: readonly Rect[]): Viewport {
   if (fitScale(drawing, pane) >= READABLE) return fitted(drawing, pane);
-  return centred(drawing, pane, active, READABLE);
+  return centred(drawing, pane, active, LEGIBLE);
 }
 
 /** Some rectangles in the middle of the pane, without showing emptiness around the drawing where that can be. */

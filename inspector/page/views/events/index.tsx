@@ -142,11 +142,12 @@ function Events() {
           <Button
             small
             icon="history"
+            title="Load turns of the store's history that lie before"
             busy={history.isLoading}
             disabled={history.isAll}
             onClick={() => void history.load()}
           >
-            {history.isAll ? 'All loaded' : 'Load earlier'}
+            {history.isAll ? 'All loaded' : 'Earlier'}
           </Button>
         ) : null}
         {feed.value?.kind === 'server' ? (
@@ -164,14 +165,10 @@ function Events() {
           {isPaused ? 'Follow' : 'Pause'}
         </Button>
       </header>
-      {record === undefined ? (
-        list
-      ) : (
-        <SplitPane id="events" side="right" size={400} min={260} label="Width of the details">
-          {list}
-          <RecordDetails record={record} />
-        </SplitPane>
-      )}
+      <SplitPane id="events" side="right" size={400} min={260} label="Width of the details">
+        {list}
+        {record === undefined ? null : <RecordDetails record={record} />}
+      </SplitPane>
     </div>
   );
 }
@@ -227,7 +224,7 @@ function moreOf(record: InspectionRecord): string {
     case 'event':
       return record.from === null ? 'from outside' : `from ${record.from.slice(record.from.lastIndexOf('/') + 1)}`;
     case 'snapshot':
-      return `after ${record.event}${record.contextChanged ? ' · context changed' : ''}`;
+      return `${record.contextChanged ? 'context changed ' : ''}after ${record.event}`;
     case 'microstep':
       return record.event;
     case 'turn':

@@ -12,7 +12,7 @@ import { SplitPane } from '../../ui/split-pane.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { valueText } from '../actors/configuration.ts';
 import { firstFrom } from '../events/record-filter.ts';
-import { OUTSIDE, lanesOf, type Arrow, type Lane } from './lanes.ts';
+import { OTHERS, OUTSIDE, lanesOf, type Arrow, type Lane } from './lanes.ts';
 import { ROW, SequenceRow, TIME, type LaneScale } from './sequence-row.tsx';
 import { useArrows } from './use-arrows.ts';
 import './sequence.css';
@@ -41,14 +41,15 @@ function Sequence() {
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const chosen = useMemo(() => (laneParam === '' ? [] : laneParam.split('\n')), [laneParam]);
-  const most = Math.max(3, Math.floor((width - TIME) / 132) - 1);
+  const most = Math.max(3, Math.floor((width - TIME) / 132) - 2);
   const lanes = useLanes(shown, version, chosen, most);
   const scale = useMemo<LaneScale>(
     () => ({
       index: new Map(lanes.map((lane, index) => [lane.actor, index])),
       count: lanes.length,
       width: Math.max(NARROWEST, Math.floor((width - TIME - 16) / Math.max(1, lanes.length))),
-      parentOf: (id) => registry.peek().get(id)?.parent ?? parentOf(id),
+      parentOf,
+      nameOf,
     }),
     [lanes, width],
   );
@@ -121,21 +122,23 @@ function Sequence() {
           {isPaused ? 'Follow' : 'Pause'}
         </Button>
       </header>
-      {arrow === undefined ? (
-        list
-      ) : (
-        <SplitPane id="sequence" side="right" size={360} min={240} label="Width of the details">
-          {list}
-          <ArrowDetails arrow={arrow} all={all} />
-        </SplitPane>
-      )}
+      <SplitPane id="sequence" side="right" size={360} min={240} label="Width of the details">
+        {list}
+        {arrow === undefined ? null : <ArrowDetails arrow={arrow} all={all} />}
+      </SplitPane>
     </div>
   );
 }
 
 function parentOf(id: string): string | null {
+  const known = registry.peek().get(id);
+  if (known !== undefined) return known.parent;
   const at = id.lastIndexOf('/');
   return at < 0 ? null : id.slice(0, at);
+}
+
+function isSpecial(actor: string): boolean {
+  return actor === OUTSIDE || actor === OTHERS;
 }
 
 function useWidth(box: { readonly current: HTMLElement | null }): number {
@@ -157,7 +160,7 @@ function useLanes(arrows: readonly Arrow[], version: number, chosen: readonly st
     const timer = setTimeout(() => setRound(version), arrows.length < 200 ? 300 : LANES_REST_MS);
     return () => clearTimeout(timer);
   }, [round, version === round]);
-  return useMemo(() => lanesOf(arrows, { chosen, most, nameOf }), [arrows, round, chosen, most]);
+  return useMemo(() => lanesOf(arrows, { chosen, most, nameOf, parentOf }), [arrows, round, chosen, most]);
 }
 
 function LaneHeads({
@@ -171,7 +174,7 @@ function LaneHeads({
   readonly isChosen: boolean;
   readonly onLanes: (lanes: readonly string[]) => void;
 }) {
-  const ids = lanes.filter(({ actor }) => actor !== OUTSIDE).map(({ actor }) => actor);
+  const ids = lanes.filter(({ actor }) => !isSpecial(actor)).map(({ actor }) => actor);
   return (
     <div class="seq-heads">
       <div class="seq-heads-time" style={{ width: `${TIME}px` }}>
@@ -183,15 +186,15 @@ function LaneHeads({
       </div>
       {lanes.map((lane) => (
         <div key={lane.actor} class="seq-head-lane" style={{ width: `${scale.width}px` }}>
-          {lane.actor === OUTSIDE ? (
-            <span class="seq-lane-name faint">outside</span>
+          {isSpecial(lane.actor) ? (
+            <span class="seq-lane-name faint">{lane.name}</span>
           ) : (
             <Link view="actors" params={{ actor: lane.actor }} class="seq-lane-name" title={lane.actor}>
               {lane.name}
             </Link>
           )}
           <span class="faint number">{countText(lane.events)}</span>
-          {lane.actor === OUTSIDE ? null : (
+          {isSpecial(lane.actor) ? null : (
             <IconButton
               icon="cross"
               small
@@ -226,7 +229,7 @@ function AddLane({
           const id = event.currentTarget.value.trim();
           if (!registry.peek().has(id) || shown.has(id)) return;
           event.currentTarget.value = '';
-          onLanes([...[...shown].filter((actor) => actor !== OUTSIDE), id]);
+          onLanes([...[...shown].filter((actor) => !isSpecial(actor)), id]);
         }}
       />
       <datalist id="seq-actors">

@@ -2,12 +2,14 @@
  * The event sequence: a lane an actor, a row an event.
  *
  * L1  The outside world is the first lane; chosen actors keep their order, others come by when they first had part in something.
- * L2  An event whose sender or receiver has no lane is drawn to the lane of its nearest ancestor that has one, else to the edge.
+ * L2  A sender or receiver without a lane is drawn in that of its nearest ancestor that has one, else in that of the others.
  */
 import type { InspectionRecord } from '../../../protocol.ts';
 
 /** What came from no actor. */
 export const OUTSIDE = '';
+/** All that have no lane of their own, and no ancestor with one. No actor has this id. */
+export const OTHERS = '\n';
 
 export interface Lane {
   readonly actor: string;
@@ -149,25 +151,42 @@ export function arrowMatcher({ types = '', actors, text = '' }: ArrowFilter): (a
   };
 }
 
+export interface LaneOptions {
+  /** In this order. Default: the most active. */
+  readonly chosen?: readonly string[];
+  /** Default: 10. */
+  readonly most?: number;
+  readonly nameOf: (actor: string) => string;
+  readonly parentOf: (actor: string) => string | null;
+}
+
 /** The lanes of arrows: those chosen, or the most active, at most so many. */
 export function lanesOf(
   arrows: Iterable<Arrow>,
-  { chosen = [], most = 10, nameOf }: { chosen?: readonly string[]; most?: number; nameOf: (actor: string) => string },
+  { chosen = [], most = 10, nameOf, parentOf }: LaneOptions,
 ): readonly Lane[] {
   const counts = new Map<string, number>();
   for (const { actor, from } of arrows) {
     counts.set(actor, (counts.get(actor) ?? 0) + 1);
     if (from !== actor) counts.set(from, (counts.get(from) ?? 0) + 1);
   }
+  const others = (shown: readonly string[]): Lane[] => {
+    const lanes = new Map(shown.map((actor, index) => [actor, index]));
+    const isHidden = (actor: string) => actor !== OUTSIDE && laneIndex(lanes, actor, parentOf).index < 0;
+    const hidden = [...counts.keys()].filter(isHidden);
+    const events = hidden.reduce((sum, actor) => sum + (counts.get(actor) ?? 0), 0);
+    return hidden.length === 0 ? [] : [{ actor: OTHERS, name: 'others', events }];
+  };
   const lane = (actor: string): Lane => ({ actor, name: nameOf(actor), events: counts.get(actor) ?? 0 });
   const outside: Lane = { actor: OUTSIDE, name: 'outside', events: counts.get(OUTSIDE) ?? 0 };
-  if (chosen.length > 0) return [outside, ...chosen.map(lane)];
+  if (chosen.length > 0) return [outside, ...chosen.map(lane), ...others(chosen)];
   const order = [...counts.keys()].filter((actor) => actor !== OUTSIDE);
   const busiest = new Set(order.toSorted((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).slice(0, most));
-  return [outside, ...order.filter((actor) => busiest.has(actor)).map(lane)];
+  const shown = order.filter((actor) => busiest.has(actor));
+  return [outside, ...shown.map(lane), ...others(shown)];
 }
 
-/** The lane in which an actor is drawn: its own, or that of its nearest ancestor; -1 when none has one. */
+/** The lane in which an actor is drawn: its own, that of its nearest ancestor, or that of the others; -1 where there is none. */
 export function laneIndex(
   lanes: ReadonlyMap<string, number>,
   actor: string,
@@ -175,9 +194,13 @@ export function laneIndex(
 ): { readonly index: number; readonly isOwn: boolean } {
   const own = lanes.get(actor);
   if (own !== undefined) return { index: own, isOwn: true };
-  for (let id = parentOf(actor), steps = 0; id !== null && steps < 64; id = parentOf(id), steps += 1) {
+  let id = parentOf(actor);
+  for (let steps = 0; id !== null && steps < 64; steps += 1) {
+    const above = parentOf(id);
     const index = lanes.get(id);
-    if (index !== undefined) return { index, isOwn: false };
+    // The root is above all, so it says nothing of whom an event is for.
+    if (index !== undefined && above !== null) return { index, isOwn: false };
+    id = above;
   }
-  return { index: -1, isOwn: false };
+  return { index: lanes.get(OTHERS) ?? -1, isOwn: false };
 }

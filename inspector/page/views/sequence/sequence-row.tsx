@@ -13,6 +13,7 @@ export interface LaneScale {
   /** Px of one lane. */
   readonly width: number;
   readonly parentOf: (actor: string) => string | null;
+  readonly nameOf: (actor: string) => string;
 }
 
 function laneX({ width }: LaneScale, index: number): number {
@@ -45,7 +46,7 @@ export function SequenceRow({ arrow, before, scale, isInGroup }: SequenceRowProp
       <svg class="seq-svg" width={edge} height={ROW} aria-hidden>
         <path class="seq-lanes" d={lanesPath(scale)} />
         <Shape arrow={arrow} x1={x1} x2={x2} isBesides={isBesides} />
-        <Label arrow={arrow} x1={x1} x2={x2} edge={edge} />
+        <Label kind={arrow.kind} text={textOf(arrow, scale, from.isOwn, to.isOwn)} x1={x1} x2={x2} edge={edge} />
       </svg>
       <span class="unseen">
         {arrow.type} from {arrow.from === '' ? 'outside' : arrow.from} to {arrow.actor}
@@ -82,16 +83,38 @@ function Shape({ arrow, x1, x2, isBesides }: { arrow: Arrow; x1: number; x2: num
   );
 }
 
-function Label({ arrow, x1, x2, edge }: { arrow: Arrow; x1: number; x2: number; edge: number }) {
+/** The event; and who it is, where that cannot be read from the lanes. */
+function textOf(arrow: Arrow, { nameOf }: LaneScale, isFromOwn: boolean, isToOwn: boolean): string {
+  const type = arrow.kind === 'started' ? 'starts' : arrow.type;
+  if (arrow.kind === 'stopped') return isToOwn ? type : `${nameOf(arrow.actor)} ${type}`;
+  return `${isFromOwn ? '' : `${nameOf(arrow.from)}: `}${type}${isToOwn ? '' : ` → ${nameOf(arrow.actor)}`}`;
+}
+
+interface LabelProps {
+  readonly kind: Arrow['kind'];
+  readonly text: string;
+  readonly x1: number;
+  readonly x2: number;
+  readonly edge: number;
+}
+
+function Label({ kind, text, x1, x2, edge }: LabelProps) {
   const left = Math.min(x1, x2);
   const isLoop = x1 === x2;
-  // Beside a loop, or a line shorter than its text, there is room at the right.
-  const start = isLoop ? left + 24 : left + 10;
+  const y = isLoop ? ROW - 8 : ROW - 11;
+  // Beside a loop, or a line shorter than its text, there is room at the right; in the last lanes at the left.
+  const start = left + (isLoop ? 24 : 10);
   const room = Math.floor((edge - start) / LETTER);
-  const text = cut(arrow.kind === 'started' ? 'starts' : arrow.type, Math.max(6, room));
+  if (text.length > room && left > edge - start) {
+    return (
+      <text class={`seq-label ${kind}`} x={isLoop ? left - 8 : Math.max(x1, x2) - 10} y={y} text-anchor="end">
+        {cut(text, Math.floor((isLoop ? left - 8 : Math.max(x1, x2) - 10) / LETTER))}
+      </text>
+    );
+  }
   return (
-    <text class={`seq-label ${arrow.kind}`} x={start} y={isLoop ? ROW - 8 : ROW - 11}>
-      {text}
+    <text class={`seq-label ${kind}`} x={start} y={y}>
+      {cut(text, Math.max(6, room))}
     </text>
   );
 }
