@@ -82,7 +82,7 @@ function Timeline() {
             selected={mode}
             onSelect={(lanes) => setParams({ lanes })}
           />
-          <label class="choice">
+          <label class="work-choice">
             <span>Time</span>
             <select
               value={range.id}
@@ -99,7 +99,7 @@ function Timeline() {
             </select>
           </label>
           {plan === null ? null : (
-            <span class="chip">
+            <span class="work-chip">
               plan {plan}
               <IconButton
                 icon="cross"
