@@ -42,17 +42,24 @@ describe('a list in pages', () => {
   test('is what the server has now wherever it was asked for again, and as it was elsewhere', () => {
     const sizes = fc.integer({ min: 2, max: 20 });
     fc.assert(
-      fc.property(rows, rows, sizes, fc.nat(60), fc.integer({ min: 3, max: 40 }), (past, now, limit, index, lookedAt) => {
-        const list = withPage<Item>(emptyList, null, served(past, null, 1000));
-        const before = cursorBefore(list, index, limit);
-        const page = served(now, before, limit, lookedAt);
-        const { items } = withPage(list, before, page);
-        const isCovered = ({ seq }: Item): boolean => seq < (before ?? Infinity) && seq >= (page.next ?? 0);
-        expect(items.filter(isCovered)).toEqual(page.items);
-        expect(items.filter((item) => !isCovered(item))).toEqual(list.items.filter((item) => !isCovered(item)));
-        const seqs = items.map(({ seq }) => seq);
-        expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => b - a));
-      }),
+      fc.property(
+        rows,
+        rows,
+        sizes,
+        fc.nat(60),
+        fc.integer({ min: 3, max: 40 }),
+        (past, now, limit, index, lookedAt) => {
+          const list = withPage<Item>(emptyList, null, served(past, null, 1000));
+          const before = cursorBefore(list, index, limit);
+          const page = served(now, before, limit, lookedAt);
+          const { items } = withPage(list, before, page);
+          const isCovered = ({ seq }: Item): boolean => seq < (before ?? Infinity) && seq >= (page.next ?? 0);
+          expect(items.filter(isCovered)).toEqual(page.items);
+          expect(items.filter((item) => !isCovered(item))).toEqual(list.items.filter((item) => !isCovered(item)));
+          const seqs = items.map(({ seq }) => seq);
+          expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => b - a));
+        },
+      ),
     );
   });
 });

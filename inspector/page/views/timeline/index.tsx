@@ -115,7 +115,7 @@ function Timeline() {
             title="Time in which nothing happens is drawn shorter than it was"
             onClick={() => setParams({ gaps: isCompressed ? 'full' : null })}
           >
-            Idle time short
+            Compress idle time
           </Button>
           <Button small pressed={isCompact} onClick={() => setParams({ compact: isCompact ? null : '1' })}>
             Compact
@@ -174,7 +174,7 @@ function Legend() {
       ))}
       <span class="grow" />
       <span class="faint">
-        drag to zoom in · <kbd>Ctrl</kbd> wheel zooms · <kbd>Shift</kbd> wheel moves · <kbd>0</kbd> shows all
+        drag or <kbd>Ctrl</kbd> wheel zooms · <kbd>Shift</kbd> wheel moves · <kbd>0</kbd> all
       </span>
     </div>
   );

@@ -133,8 +133,8 @@ export function WorkTable(props: WorkTableProps) {
           </div>
           <Head>State</Head>
           <Head>Action</Head>
-          <Head>Queue</Head>
-          <Head>Plan</Head>
+          <Head wide>Queue</Head>
+          <Head wide>Plan</Head>
           <Head right>Tries</Head>
           <Head right>Submitted</Head>
           <Head right>Took</Head>
@@ -148,9 +148,18 @@ export function WorkTable(props: WorkTableProps) {
   );
 }
 
-function Head({ children, right = false }: { readonly children: ComponentChildren; readonly right?: boolean }) {
+function Head({
+  children,
+  right = false,
+  wide = false,
+}: {
+  readonly children: ComponentChildren;
+  readonly right?: boolean;
+  /** Left out where there is little room. */
+  readonly wide?: boolean;
+}) {
   return (
-    <div role="columnheader" class={right ? 'right' : ''}>
+    <div role="columnheader" class={`${right ? 'right' : ''} ${wide ? 'work-wide' : ''}`}>
       {children}
     </div>
   );
@@ -193,11 +202,15 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
         <span class="work-title">{item.name}</span>
         {item.id === item.name ? null : <span class="work-id">{item.id}</span>}
       </div>
-      <div role="gridcell" class="soft" title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}>
+      <div
+        role="gridcell"
+        class="soft work-wide"
+        title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}
+      >
         {item.queue}
         {item.key === null ? null : <span class="work-key">{item.key}</span>}
       </div>
-      <div role="gridcell">
+      <div role="gridcell" class="work-wide">
         {item.plan === null ? (
           <span class="faint">–</span>
         ) : (
