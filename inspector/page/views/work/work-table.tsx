@@ -9,6 +9,8 @@ import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
 
 const ROW = 36;
 const OVERSCAN = 10;
+/** Rows of the document are used again for others: more of them than are ever in sight at once. */
+const POOL = 256;
 
 export interface WorkTableProps {
   readonly items: readonly WorkItem[];
@@ -101,7 +103,7 @@ export function WorkTable(props: WorkTableProps) {
       before.isOpen === as.isOpen &&
       before.isPicked === as.isPicked &&
       before.isActive === as.isActive;
-    const row = isSame ? before : { ...as, node: <Row key={item.seq} {...as} table={props} activate={setActive} /> };
+    const row = isSame ? before : { ...as, node: <Row key={index % POOL} {...as} table={props} activate={setActive} /> };
     next.set(item.seq, row);
     shown.push(row.node);
   }
