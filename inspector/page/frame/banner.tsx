@@ -14,6 +14,7 @@ export function Banners() {
       <Broken />
       <Missed />
       <Version />
+      <File />
     </div>
   );
 }
@@ -36,8 +37,8 @@ function Broken() {
       return (
         <Banner tone="retrying" icon="offline">
           <span class="grow">
-            {isNew ? 'The server does not answer.' : 'The connection broke; what you see is as it was then.'} Trying again{' '}
-            {again === null ? '' : <Countdown to={again} />}
+            {isNew ? 'The server does not answer.' : 'The connection broke; what you see is as it was then.'} Trying
+            again {again === null ? '' : <Countdown to={again} />}
           </span>
           <Button small onClick={() => feed.peek()?.retry()}>
             Try now
@@ -66,7 +67,8 @@ function Missed() {
   const gaps = missed.value;
   if (gaps.length === 0) return null;
   const count = gaps.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
-  const why = gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'the server no longer had them';
+  const why =
+    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'the server no longer had them';
   return (
     <Banner tone="retrying" icon="notice">
       <span class="grow">
@@ -85,6 +87,20 @@ function Version() {
       <span>
         The server speaks version {version} of the protocol, this page version {PROTOCOL_VERSION}: reload the page.
       </span>
+    </Banner>
+  );
+}
+
+function File() {
+  if (feed.value?.kind !== 'file') return null;
+  return (
+    <Banner tone="accent" icon="upload">
+      <span class="grow">
+        You look at an exported history. Nothing in it changes, and nothing of it was sent anywhere.
+      </span>
+      <Button small onClick={() => location.reload()}>
+        Close the file
+      </Button>
     </Banner>
   );
 }

@@ -207,7 +207,15 @@ function fixedItems(): Item[] {
   if (canCommand.value) {
     for (const command of knownCommands.value) {
       const { name, help } = command;
-      items.push({ key: `command ${name}`, group: 'Commands', icon: 'bolt', title: titleOf(name), help, command, run: () => {} });
+      items.push({
+        key: `command ${name}`,
+        group: 'Commands',
+        icon: 'bolt',
+        title: titleOf(name),
+        help,
+        command,
+        run: () => {},
+      });
     }
   }
   return [...items, ...pageItems()];
@@ -227,7 +235,7 @@ function pageItems(): Item[] {
     item('Dark theme', 'moon', 'Shift T', () => chooseTheme('dark')),
     item('Theme of the system', 'auto', 'Shift T', () => chooseTheme('auto')),
     item('Keys', 'keyboard', 'What every key does', () => (isHelpOpen.value = true)),
-    item('Open an exported history', 'upload', 'NDJSON, read in this page and sent nowhere', () => void pickFile()),
+    item('Open an exported history', 'upload', 'NDJSON, read in this page and sent nowhere', pickFile),
   ];
   if (feed.value?.kind === 'server') {
     items.push(
