@@ -166,6 +166,20 @@ describe('a plan as a graph', () => {
     expect(shape.nodes.filter(({ isCritical }) => isCritical).map(({ id }) => id)).toEqual(['build', 'tests', 'ship']);
   });
 
+  test('shows the critical path also out of a box, where the next step waits for all of the box', () => {
+    const steps = [
+      step('release', { role: 'group' }),
+      step('release/tag', { parent: 'release' }),
+      step('release/push', { parent: 'release', after: ['release/tag'] }),
+      step('notify', { after: ['release'] }),
+    ];
+    const shape = shapeOf(steps, ['release/tag', 'release/push', 'notify'], new Map());
+    expect(shape.edges.filter(({ isCritical }) => isCritical).map(({ from, to }) => [from, to])).toEqual([
+      ['release/tag', 'release/push'],
+      ['release', 'notify'],
+    ]);
+  });
+
   test('is laid out at once when it has a thousand steps', () => {
     const steps = Array.from({ length: 1000 }, (_, index) =>
       step(String(index), { after: index < 20 ? [] : [String(index - 20), String(index - ((index * 7) % 20) - 1)] }),

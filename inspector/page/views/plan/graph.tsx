@@ -1,7 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { PlanGraph } from '../../../views/plan.ts';
 import { IconButton } from '../../ui/button.tsx';
-import { fitted, kept, meets, seen, showing, zoomed, type Box, type Camera } from './camera.ts';
+import { FARTHEST, fitted, kept, meets, seen, showing, zoomed, type Box, type Camera } from './camera.ts';
 import { Card } from './step-card.tsx';
 import { pathOf } from './routes.ts';
 import { shapeOf, standingOf, type Opened, type Shape, type ShapeNode } from './shape.ts';
@@ -10,6 +10,9 @@ import { useDrawing } from './use-drawing.ts';
 
 /** Below this zoom no words can be read, and none are drawn. */
 const READABLE = 0.34;
+/** At first it is not drawn smaller than this, unless there are too many to be read anyway. */
+const COMFORTABLE = 0.82;
+const MANY = 150;
 /** What is drawn around the window, px, and how far it may be moved until that is drawn anew. */
 const AROUND = 500;
 const SLACK = 320;
@@ -54,7 +57,14 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
   latest.current = see;
   const fit = (): void => {
     isFitted.current = true;
-    see(fitted(drawing, size, 0.2), false);
+    see(fitted(drawing, size), false);
+  };
+  /** At first: all of it, if it can be read then; else where something happens. */
+  const begin = (): void => {
+    const all = fitted(drawing, size, laid.shape.nodes.length > MANY ? FARTHEST : COMFORTABLE);
+    const place = drawing.places.get(frontier(laid.shape) ?? '');
+    const isWide = drawing.width * all.zoom > size.width;
+    see(isWide && place !== undefined ? { ...all, x: size.width * 0.55 - place.x * all.zoom } : all, false);
   };
 
   useLayoutEffect(() => {
@@ -93,8 +103,11 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
       const { zoom } = camera.current;
       see({ zoom, x: held.x - place.x * zoom, y: held.y - place.y * zoom });
       if (laid.by === 'elk') anchor.current = null;
-    } else if (isFitted.current) fit();
-    else see(camera.current);
+    } else if (isFitted.current) begin();
+    else {
+      const chosenAt = selected === null ? undefined : drawing.places.get(selected);
+      see(chosenAt === undefined ? camera.current : showing(camera.current, chosenAt, size));
+    }
   }, [drawing, size]);
 
   // Who comes to a step by its address, or by the keyboard, is to see it.
@@ -241,6 +254,16 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
       </p>
     </div>
   );
+}
+
+/** Where something happens, or is about to: what is furthest left of it. */
+function frontier(shape: Shape): string | null {
+  const wanted: readonly Standing[] = ['running', 'retrying', 'asking', 'failed'];
+  const found = shape.nodes.find(
+    ({ kind, step, tally }) =>
+      kind !== 'box' && wanted.includes(kind === 'step' ? standingOf(step) : standingOfTally(tally)),
+  );
+  return found?.id ?? null;
 }
 
 function middle(size: { readonly width: number; readonly height: number }): { x: number; y: number } {

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import type { PlanGraph } from '../../../views/plan.ts';
 import { canCommand, give, knownCommands } from '../../command.ts';
-import { registry } from '../../connection.ts';
 import { durationText, plural } from '../../format.ts';
+import { overviewNow } from '../../overview-now.ts';
 import { toneOf } from '../../tone.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -78,12 +78,10 @@ function Figure({
   );
 }
 
-/** Whether the supervisor begins nothing more, as far as its own state says so. */
+/** Whether the supervisor begins nothing more. */
 function isPaused(): boolean {
-  for (const { parent, value } of registry.value.values()) {
-    if (parent === null && JSON.stringify(value ?? null).includes('paus')) return true;
-  }
-  return false;
+  const state = overviewNow.value?.state;
+  return state === 'paused' || state === 'pausing';
 }
 
 function Commands({ plan }: { readonly plan: PlanGraph }) {

@@ -143,10 +143,15 @@ function edgesOf(
       edges.set(id, { id, from, to, isCritical });
     }
   }
-  // The path goes from step to step, though a step may be after the group that another one lies in.
+  // The path goes from step to step, though a step may be after the group that another one lies in: the innermost line counts.
+  const around = (id: string | undefined): string[] => {
+    const as = id === undefined ? undefined : drawnAs.get(id);
+    return as === undefined ? [] : [as, ...(ancestors.get(as) ?? []).toReversed()];
+  };
   for (const pair of critical) {
-    const [before, after] = pair.split('\n').map((id) => drawnAs.get(id));
-    const edge = edges.get(`${before}\n${after}`);
+    const [before, after] = pair.split('\n');
+    const lines = around(before).flatMap((from) => around(after).map((to) => edges.get(`${from}\n${to}`)));
+    const edge = lines.find((line) => line !== undefined);
     if (edge !== undefined) edges.set(edge.id, { ...edge, isCritical: true });
   }
   return [...edges.values()];

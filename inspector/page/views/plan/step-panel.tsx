@@ -23,7 +23,7 @@ export function StepPanel({ step, steps, onClose }: StepPanelProps) {
   );
   return (
     <aside
-      class="detail"
+      class="work-detail"
       aria-label={`Step ${step.id}`}
       onKeyDown={(event) => {
         if (event.key !== 'Escape') return;
@@ -31,28 +31,28 @@ export function StepPanel({ step, steps, onClose }: StepPanelProps) {
         onClose();
       }}
     >
-      <header class="detail-head">
-        <div class="detail-names">
+      <header class="work-detail-head">
+        <div class="work-detail-names">
           <h2>{step.name}</h2>
-          <code class="detail-id">{step.id}</code>
+          <code class="work-detail-id">{step.id}</code>
         </div>
         <IconButton icon="cross" small label="Close the details" onClick={onClose} />
       </header>
-      <div class="detail-state">
+      <div class="work-detail-state">
         <Badge tone={toneOfStanding(standingOf(step))}>{wordOf(step)}</Badge>
         {step.role === 'step' ? null : <Badge>{step.role}</Badge>}
         {step.isCritical ? <Badge tone="accent">on the critical path</Badge> : null}
       </div>
-      {step.reason === null ? null : <p class="detail-why">{step.reason}</p>}
+      {step.reason === null ? null : <p class="work-detail-why">{step.reason}</p>}
       {inside.length === 0 ? null : (
-        <div class="detail-tally">
+        <div class="work-detail-tally">
           <TallyBar tally={tallyOf(inside)} label={step.name} />
           <p class="soft">
             {plural(inside.length, 'step')}: {tallyText(tallyOf(inside))}
           </p>
         </div>
       )}
-      <dl class="facts">
+      <dl class="work-facts">
         {step.estimateMs > 0 ? (
           <div>
             <dt>Estimate</dt>

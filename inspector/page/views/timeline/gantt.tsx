@@ -41,7 +41,12 @@ export function Gantt(props: GanttProps) {
   const [brush, setBrush] = useState<readonly [number, number] | null>(null);
   const [theme, setTheme] = useState(0);
 
-  const tracks = useMemo(() => tracksOf({ rows }, mode, now), [rows, mode, now]);
+  const all = useMemo(() => tracksOf({ rows }, mode, now), [rows, mode, now]);
+  // Where each action has a row, those that have nothing in the window would only be in the way.
+  const tracks = useMemo(
+    () => (props.window === null || mode !== 'action' ? all : within(all, props.window)),
+    [all, props.window, mode],
+  );
   const axis = useMemo(() => {
     const busy = busySpans(rows, now);
     const from = Math.min(now - 1, ...rows.flatMap(({ parts }) => (parts[0] === undefined ? [] : [parts[0].from])));
@@ -102,9 +107,9 @@ export function Gantt(props: GanttProps) {
   });
   useLayoutEffect(() => {
     const of = colours ?? coloursOf(canvas.current!);
-    const all = axis.fitting(axis.whole, size.width);
+    const allTime = axis.fitting(axis.whole, size.width);
     const context = sized(small.current!, size.width, OVERVIEW);
-    drawDepth(context, depths, all, shown, { width: size.width, height: OVERVIEW, now }, of);
+    drawDepth(context, depths, allTime, shown, { width: size.width, height: OVERVIEW, now }, of);
   }, [depths, axis, shown.from, shown.to, size.width, colours]);
 
   // Wheels are heard without preact, because the page would scroll else.
@@ -229,11 +234,11 @@ export function Gantt(props: GanttProps) {
   const onOverview = (event: PointerEvent): void => {
     const element = small.current!;
     const box = element.getBoundingClientRect();
-    const all = axis.fitting(axis.whole, size.width);
-    const wide = Math.max(4, all.x(shown.to) - all.x(shown.from));
+    const allTime = axis.fitting(axis.whole, size.width);
+    const wide = Math.max(4, allTime.x(shown.to) - allTime.x(shown.from));
     const go = (to: PointerEvent): void => {
       const middle = to.clientX - box.left;
-      onWindow({ from: all.timeAt(middle - wide / 2), to: all.timeAt(middle + wide / 2) });
+      onWindow({ from: allTime.timeAt(middle - wide / 2), to: allTime.timeAt(middle + wide / 2) });
     };
     if (props.window === null) return;
     element.setPointerCapture(event.pointerId);
@@ -323,6 +328,11 @@ export function Gantt(props: GanttProps) {
 }
 
 const LANE_TITLES: Readonly<Record<LaneMode, string>> = { slot: 'Slot', plan: 'Plan', action: 'Action' };
+
+function within(tracks: readonly Track[], { from, to }: Span): readonly Track[] {
+  const seen = tracks.filter(({ bars }) => bars.some((bar) => bar.to >= from && bar.from <= to));
+  return seen.length === 0 ? tracks : seen;
+}
 
 /** The action before or after one, in the order in which they began within their rows. */
 function neighbour(tracks: readonly Track[], id: string | null, by: 1 | -1): { bar: Bar; index: number } | null {

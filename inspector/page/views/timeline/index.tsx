@@ -82,7 +82,7 @@ function Timeline() {
             selected={mode}
             onSelect={(lanes) => setParams({ lanes })}
           />
-          <label class="choice">
+          <label class="work-choice">
             <span>Time</span>
             <select
               value={range.id}
@@ -99,7 +99,7 @@ function Timeline() {
             </select>
           </label>
           {plan === null ? null : (
-            <span class="chip">
+            <span class="work-chip">
               plan {plan}
               <IconButton
                 icon="cross"
@@ -115,7 +115,7 @@ function Timeline() {
             title="Time in which nothing happens is drawn shorter than it was"
             onClick={() => setParams({ gaps: isCompressed ? 'full' : null })}
           >
-            Idle time short
+            Compress idle time
           </Button>
           <Button small pressed={isCompact} onClick={() => setParams({ compact: isCompact ? null : '1' })}>
             Compact
@@ -174,7 +174,7 @@ function Legend() {
       ))}
       <span class="grow" />
       <span class="faint">
-        drag to zoom in · <kbd>Ctrl</kbd> wheel zooms · <kbd>Shift</kbd> wheel moves · <kbd>0</kbd> shows all
+        drag or <kbd>Ctrl</kbd> wheel zooms · <kbd>Shift</kbd> wheel moves · <kbd>0</kbd> all
       </span>
     </div>
   );

@@ -72,6 +72,9 @@ const TONES: Readonly<Record<PartLook, string>> = {
   tried: 'failed',
 };
 
+/** On the colours of both themes it is read better than white is. */
+const INK = '#0c0f16';
+
 const patterns = new Map<string, CanvasPattern | null>();
 
 /** Stripes for what backs off, dots for what asks: so that they are told apart without their colours. */
@@ -278,7 +281,7 @@ function label(
   const text = cut(context, bar.row.name, space);
   if (text === '') return;
   context.font = `500 11px ${colours('font')}`;
-  context.fillStyle = lookOf(bar, bar.parts.indexOf(run)) === 'tried' ? colours('failed-text') : '#fff';
+  context.fillStyle = lookOf(bar, bar.parts.indexOf(run)) === 'tried' ? colours('failed-text') : INK;
   context.fillText(text, start, top + height / 2 + 0.5);
 }
 
@@ -287,7 +290,7 @@ function cut(context: CanvasRenderingContext2D, text: string, room: number): str
   const wide = (part: string): number => part.length * 6.1;
   if (wide(text) <= room || context.measureText(text).width <= room) return text;
   const count = Math.floor(room / 6.1) - 1;
-  return count < 3 ? '' : `${text.slice(0, count)}…`;
+  return count < 5 ? '' : `${text.slice(0, count)}…`;
 }
 
 function breaks(context: CanvasRenderingContext2D, picture: Picture, colours: Colours, offset: number): void {

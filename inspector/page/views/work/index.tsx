@@ -209,7 +209,7 @@ function Choice({
 }) {
   const all = value === undefined || choices.includes(value) ? choices : [value, ...choices];
   return (
-    <label class={`choice ${value === undefined ? '' : 'is-set'}`}>
+    <label class={`work-choice ${value === undefined ? '' : 'is-set'}`}>
       <span>{label}</span>
       <select value={value ?? ''} onChange={(event) => onChoose(event.currentTarget.value || null)}>
         <option value="">any</option>
@@ -225,7 +225,7 @@ function Choice({
 
 function Chip({ label, onClear }: { readonly label: string; readonly onClear: () => void }) {
   return (
-    <span class="chip">
+    <span class="work-chip">
       {label}
       <IconButton icon="cross" small label={`Not only ${label}`} onClick={onClear} />
     </span>

@@ -9,6 +9,8 @@ import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
 
 const ROW = 36;
 const OVERSCAN = 10;
+/** Rows of the document are used again for others: more of them than are ever in sight at once. */
+const POOL = 256;
 
 export interface WorkTableProps {
   readonly items: readonly WorkItem[];
@@ -101,7 +103,7 @@ export function WorkTable(props: WorkTableProps) {
       before.isOpen === as.isOpen &&
       before.isPicked === as.isPicked &&
       before.isActive === as.isActive;
-    const row = isSame ? before : { ...as, node: <Row key={item.seq} {...as} table={props} activate={setActive} /> };
+    const row = isSame ? before : { ...as, node: <Row key={index % POOL} {...as} table={props} activate={setActive} /> };
     next.set(item.seq, row);
     shown.push(row.node);
   }
@@ -133,8 +135,8 @@ export function WorkTable(props: WorkTableProps) {
           </div>
           <Head>State</Head>
           <Head>Action</Head>
-          <Head>Queue</Head>
-          <Head>Plan</Head>
+          <Head wide>Queue</Head>
+          <Head wide>Plan</Head>
           <Head right>Tries</Head>
           <Head right>Submitted</Head>
           <Head right>Took</Head>
@@ -148,9 +150,18 @@ export function WorkTable(props: WorkTableProps) {
   );
 }
 
-function Head({ children, right = false }: { readonly children: ComponentChildren; readonly right?: boolean }) {
+function Head({
+  children,
+  right = false,
+  wide = false,
+}: {
+  readonly children: ComponentChildren;
+  readonly right?: boolean;
+  /** Left out where there is little room. */
+  readonly wide?: boolean;
+}) {
   return (
-    <div role="columnheader" class={right ? 'right' : ''}>
+    <div role="columnheader" class={`${right ? 'right' : ''} ${wide ? 'work-wide' : ''}`}>
       {children}
     </div>
   );
@@ -193,11 +204,15 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
         <span class="work-title">{item.name}</span>
         {item.id === item.name ? null : <span class="work-id">{item.id}</span>}
       </div>
-      <div role="gridcell" class="soft" title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}>
+      <div
+        role="gridcell"
+        class="soft work-wide"
+        title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}
+      >
         {item.queue}
         {item.key === null ? null : <span class="work-key">{item.key}</span>}
       </div>
-      <div role="gridcell">
+      <div role="gridcell" class="work-wide">
         {item.plan === null ? (
           <span class="faint">–</span>
         ) : (
