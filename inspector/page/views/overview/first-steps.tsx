@@ -15,8 +15,8 @@ export function FirstSteps() {
   return (
     <Panel title="Nothing has happened here yet" icon="bolt">
       <p class="soft">
-        This page fills by itself. Submit an action to the supervisor, and it appears here while it runs, with its attempts, its
-        outcome, and what it cost:
+        This page fills by itself. Submit an action to the supervisor, and it appears here while it runs, with its
+        attempts, its outcome, and what it cost:
       </p>
       <Sample text={code} label="Copy the code" />
       <p class="soft">Or run a plan from the command line:</p>

@@ -32,7 +32,11 @@ export function Plans({ plans, open }: { readonly plans: Overview['plans']; read
                 {plan.done}/{plan.steps} · {percentText(plan.steps === 0 ? 1 : plan.done / plan.steps)}
               </span>
             </span>
-            {plan.failed > 0 ? <StateBadge state="failed" title={`${plan.failed} steps failed`} /> : <StateBadge state={plan.state} />}
+            {plan.failed > 0 ? (
+              <StateBadge state="failed" title={`${plan.failed} steps failed`} />
+            ) : (
+              <StateBadge state={plan.state} />
+            )}
           </li>
         ))}
       </ul>

@@ -80,7 +80,9 @@ export function Budget({ budget }: { readonly budget: Overview['budget'] }) {
         <Badge tone={tone}>{word}</Badge>
         <Meter value={Math.max(0, budget.remaining)} max={1} tone={tone} label="Error budget left" />
         <p class="faint number">
-          {budget.burn === 0 ? 'Nothing is being spent.' : `Spent ${budget.burn.toFixed(1)} times as fast as it may be.`}
+          {budget.burn === 0
+            ? 'Nothing is being spent.'
+            : `Spent ${budget.burn.toFixed(1)} times as fast as it may be.`}
         </p>
       </div>
     </Panel>

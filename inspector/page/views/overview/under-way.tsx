@@ -16,16 +16,12 @@ const SHOWN = 12;
 export function UnderWay({ overview }: Props) {
   const { running, counts } = overview;
   return (
-    <Panel
-      title="Running now"
-      icon="play"
-      count={counts.running}
-      flush
-      actions={<Link view="timeline">Timeline</Link>}
-    >
+    <Panel title="Running now" icon="play" count={counts.running} flush actions={<Link view="timeline">Timeline</Link>}>
       {running.length === 0 ? (
         <Empty small icon="play" title="Nothing runs">
-          {counts.waiting > 0 ? `${plural(counts.waiting, 'action')} waiting for a slot.` : 'An action appears here while it is carried out.'}
+          {counts.waiting > 0
+            ? `${plural(counts.waiting, 'action')} waiting for a slot.`
+            : 'An action appears here while it is carried out.'}
         </Empty>
       ) : (
         <ul class="lines">
@@ -110,14 +106,23 @@ function Retrying({ action, canRetry }: { readonly action: ActionNow; readonly c
       <Badge tone="retrying">retrying</Badge>
       <span class="grow stack tight">
         <What action={action} />
-        {action.error === null ? null : <span class="line-error cut" title={action.error}>{action.error}</span>}
+        {action.error === null ? null : (
+          <span class="line-error cut" title={action.error}>
+            {action.error}
+          </span>
+        )}
       </span>
       <span class="line-end">
         <span class="line-time">
           attempt {action.attempt + 1} {action.retryAt === null ? 'soon' : <Countdown to={action.retryAt} />}
         </span>
         {canRetry ? (
-          <Button small icon="retry" title="Begin the next attempt now" onClick={() => void give('retry', { id: action.id })}>
+          <Button
+            small
+            icon="retry"
+            title="Begin the next attempt now"
+            onClick={() => void give('retry', { id: action.id })}
+          >
             Retry now
           </Button>
         ) : null}
@@ -132,14 +137,23 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
       <Badge tone="failed">failed</Badge>
       <span class="grow stack tight">
         <What action={{ ...action, plan: null }} />
-        {action.error === null ? null : <span class="line-error cut" title={action.error}>{action.error}</span>}
+        {action.error === null ? null : (
+          <span class="line-error cut" title={action.error}>
+            {action.error}
+          </span>
+        )}
       </span>
       <span class="line-end">
         <span class="line-time">
           {plural(action.attempts, 'attempt')}, <Time at={action.at} />
         </span>
         {canRetry ? (
-          <Button small icon="queue" title="Queue it again; its attempts count from 0" onClick={() => void give('requeue', { ids: [action.id] })}>
+          <Button
+            small
+            icon="queue"
+            title="Queue it again; its attempts count from 0"
+            onClick={() => void give('requeue', { ids: [action.id] })}
+          >
             Requeue
           </Button>
         ) : null}
