@@ -6,7 +6,6 @@ export interface ChartColours {
   readonly fill: string;
   readonly limit: string;
   readonly forecast: string;
-  readonly band: string;
   readonly grid: string;
   readonly text: string;
   readonly font: string;
@@ -20,7 +19,6 @@ export function readColours(level: 'normal' | 'elevated' | 'critical'): ChartCol
     fill: token({ normal: '--running-soft', elevated: '--retrying-soft', critical: '--failed-soft' }[level]),
     limit: token('--failed'),
     forecast: token('--degraded'),
-    band: token('--degraded-soft'),
     grid: token('--border'),
     text: token('--text-2'),
     font: `11px ${token('--font')}`,

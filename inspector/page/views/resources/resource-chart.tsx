@@ -164,8 +164,10 @@ function drawForecast(plot: uPlot, { series, now }: PlotProps, colours: ChartCol
   ctx.beginPath();
   for (const { at, value } of found.band) ctx.lineTo(x(at), y(value));
   ctx.closePath();
-  ctx.fillStyle = colours.band;
+  ctx.globalAlpha = 0.25;
+  ctx.fillStyle = colours.forecast;
   ctx.fill();
+  ctx.globalAlpha = 1;
   ctx.beginPath();
   for (const { at, value } of found.line) ctx.lineTo(x(at), y(value));
   ctx.strokeStyle = colours.forecast;
