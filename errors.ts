@@ -49,6 +49,9 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // commands
+  | 'COMMAND_UNKNOWN'
+  | 'COMMAND_CONFLICT'
   // secrets
   | 'SECRET_UNKNOWN'
   // supervision
@@ -56,6 +59,8 @@ export type PerdureErrorCode =
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
+  | 'VIEW_UNKNOWN'
+  | 'EXPORT_INVALID'
   | 'ACTION_UNKNOWN'
   | 'ACTION_CONFLICT'
   | 'ACTION_NOT_FOUND'
@@ -93,6 +98,9 @@ export type PerdureErrorCode =
   | 'THREAD_UNAVAILABLE'
   | 'THREAD_QUARANTINED'
   | 'HEARTBEAT_MISSED'
+  // the inspector
+  | 'VIEW_UNKNOWN'
+  | 'INSPECTOR_PORT_TAKEN'
   // the test kit
   | 'NOT_DURABLE'
   | 'DEPENDENCY_MISSING';

@@ -35,6 +35,13 @@ export function openApprovals(rows: Reader, limit = 1_000): Approval[] {
     .map((row) => approvalOf(rows, row));
 }
 
+/** Those that were answered, or are not asked for any more, the newest first. */
+export function decidedApprovals(rows: Reader, limit: number): Approval[] {
+  return rows
+    .all<ApprovalRow>(`select * from approvals where state <> 'open' order by seq desc limit ?`, limit)
+    .map((row) => approvalOf(rows, row));
+}
+
 export function countOpenApprovals(rows: Pick<Rows, 'get'>): number {
   return rows.get<{ n: number }>(`select count(*) as n from approvals where state = 'open'`)?.n ?? 0;
 }

@@ -39,8 +39,10 @@ export interface BudgetReport {
   readonly trend: Trend;
 }
 
+type Reader = Pick<Rows, 'get' | 'all'>;
+
 /** What the rows say of a budget at `now`, wall-clock ms. Reads only. */
-export function budgetReport(rows: Rows, policy: BudgetPolicy, now: number): BudgetReport {
+export function budgetReport(rows: Reader, policy: BudgetPolicy, now: number): BudgetReport {
   const counted = countBudget(rows, policy, now);
   const { faults, period } = counted;
   const spent = spentOf(policy, counted);
@@ -74,7 +76,7 @@ function windowsOf(policy: BudgetPolicy, counted: readonly { long: Tally; short:
   });
 }
 
-function trend(rows: Rows, policy: BudgetPolicy, now: number): Trend {
+function trend(rows: Reader, policy: BudgetPolicy, now: number): Trend {
   const latelyMs = latelyMsOf(policy);
   const recent = tallyOf(rows, policy, now, latelyMs);
   // A bucket is counted on one side only.

@@ -111,7 +111,7 @@ function startOf(at: number, widthMs: number): number {
 }
 
 /** Good and bad in the `windowMs` up to `until`. */
-export function tallyOf(rows: Rows, { bucketMs }: BudgetPolicy, until: number, windowMs: number): Tally {
+export function tallyOf(rows: Pick<Rows, 'get'>, { bucketMs }: BudgetPolicy, until: number, windowMs: number): Tally {
   return rows.get<Tally>(
     'select total(good) as good, total(bad) as bad from budget_buckets where bucket > ? and bucket <= ?',
     until - windowMs - bucketMs,
@@ -130,7 +130,7 @@ export interface CountedFault extends FaultShare {
 
 /** What the rows say at a time: all that a policy asks. Reads only. */
 export function countBudget(
-  rows: Rows,
+  rows: Pick<Rows, 'get' | 'all'>,
   policy: BudgetPolicy,
   at: number,
 ): BudgetCounts & { readonly faults: readonly CountedFault[] } {
@@ -157,7 +157,7 @@ export function countBudget(
 }
 
 /** The most frequent first. Nothing is new to a budget that has not run for longer than lately. */
-function faultsOf(rows: Rows, policy: BudgetPolicy, at: number, first: number | null): CountedFault[] {
+function faultsOf(rows: Pick<Rows, 'all'>, policy: BudgetPolicy, at: number, first: number | null): CountedFault[] {
   const faultMs = faultMsOf(policy);
   const lately = at - latelyMsOf(policy) - faultMs;
   return rows

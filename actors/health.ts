@@ -1,12 +1,13 @@
 /** Gathers what the health of a supervisor is judged by. Answers also when the store does not: that is when it is asked. */
 import { isPerdureError, type PerdureError } from '../errors.ts';
 import { healthOf, type Health, type HealthFacts } from '../machines/health.ts';
+import type { Standings } from '../machines/resources.ts';
 import { spentOf } from '../machines/burn.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { countOpenApprovals } from './approval-ledger.ts';
 import { countBudget } from './budget.ts';
 import { stateOf } from './resource-watch.ts';
-import { roomOf, standingOf, type Tree } from './standing.ts';
+import { roomOf, standingOf, type Standing, type Tree } from './standing.ts';
 import { gateStats } from './stats.ts';
 
 /** @param ended why nothing is committed any more, if so. */
@@ -14,7 +15,8 @@ export function healthNow(durable: Tree, ended: PerdureError | undefined): Healt
   if (ended !== undefined) return healthOf({ ...NOTHING, ended: ended.message });
   try {
     durable.store.assertOpen();
-    return healthOf(factsOf(durable));
+    const { rows, clock } = durable.store;
+    return storedHealth(rows, standingOf(durable), stateOf(durable)?.context.standings ?? {}, clock.now());
   } catch (error) {
     if (!isPerdureError(error)) throw error;
     const { message, retryable } = error;
@@ -40,12 +42,16 @@ const NOTHING: HealthFacts = {
   owed: 0,
 };
 
-function factsOf(durable: Tree): HealthFacts {
-  const { rows, clock } = durable.store;
-  const { executor, degradation, budget, tier, isAdmitting } = standingOf(durable);
+/** The health of a supervisor whose store is well: from its rows, and from how its subsystems stand. */
+export function storedHealth(
+  rows: Pick<Rows, 'get' | 'all'>,
+  { executor, degradation, budget, tier, isAdmitting }: Standing,
+  resources: Standings,
+  now: number,
+): Health {
   const { scored, calibrationError } = gateStats(executor);
   const count = (from: string) => countOf(rows, from);
-  return {
+  return healthOf({
     ...NOTHING,
     isAdmitting,
     waiting: executor.waiting.length,
@@ -54,14 +60,14 @@ function factsOf(durable: Tree): HealthFacts {
     parked: count(`actions where state = 'parked'`),
     asking: countOpenApprovals(rows),
     tier,
-    spent: tier === 'healthy' ? 0 : spentOf(budget.policy, countBudget(rows, budget.policy, clock.now())),
+    spent: tier === 'healthy' ? 0 : spentOf(budget.policy, countBudget(rows, budget.policy, now)),
     level: degradation.level,
     components: degradation.components,
-    resources: stateOf(durable)?.context.standings ?? {},
+    resources,
     scored,
     calibrationError,
     owed: count(`debts where state in ('owed', 'unpayable')`),
-  };
+  });
 }
 
 function countOf(rows: Pick<Rows, 'get'>, from: string): number {

@@ -123,6 +123,11 @@ export function earlierRuns(rows: Reader, { plan, beganAt, id }: ProfileRun): Pr
     .filter(isSound);
 }
 
+/** The runs of plans that are kept, the newest first. */
+export function newestRuns(rows: Reader, limit: number): ProfileRun[] {
+  return rows.all<ProfileRun>(`${RUN} where id <> ? order by began_at desc limit ?`, ALL, limit).filter(isSound);
+}
+
 interface OperationRow {
   readonly path: string;
   readonly kind: SpanKind;

@@ -69,6 +69,11 @@ export class SupervisorQueues {
     }));
   }
 
+  /** What may run and wait of a queue, in this life of the process; null for one that `queues` does not declare. */
+  policy(name: string): QueuePolicy | null {
+    return this.#host.limits.queues.get(name) ?? null;
+  }
+
   async #command(queue: string, command: QueueCommand): Promise<void> {
     refuseUnknownQueue(this.#host.rows(), queue);
     await this.#host.send({ type: 'supervisor.queue', queue, command, at: this.#host.now() });

@@ -50,10 +50,11 @@ export function putSamples(rows: Pick<Rows, 'get' | 'run'>, samples: readonly Sa
   });
 }
 
-/** What is kept, the oldest first. */
-export function readSamples(rows: Reader): Sample[] {
+/** What is kept, or the last of it, the oldest first. */
+export function readSamples(rows: Reader, limit: number = KEPT_SAMPLES): Sample[] {
   return rows
-    .all<{ at: number; figures: string }>('select at, figures from resource_samples order by n')
+    .all<{ at: number; figures: string }>('select at, figures from resource_samples order by n desc limit ?', limit)
+    .reverse()
     .map(({ at, figures }) => ({ at, figures: parsed<Figures>(figures) ?? {} }));
 }
 

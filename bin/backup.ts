@@ -1,7 +1,7 @@
 /** `perdure backup`: copies a store, also while its owner runs. */
 import { backUpBeside } from '../persistence/backup.ts';
 import { systemClock } from '../persistence/clock.ts';
-import { storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
 
 /** Copies the store, and says where to. */
 export async function backup(named: string, target: string): Promise<number> {

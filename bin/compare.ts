@@ -7,7 +7,8 @@ import { openBeside } from '../persistence/sqlite.ts';
 import { refuseOld, TREE } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
 import type { RemoteOptions } from './remote.ts';
-import { readStore, storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore } from '../persistence/store-reader.ts';
 
 /** Differences of a table that are named. */
 const NAMED = 10;

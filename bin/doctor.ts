@@ -5,7 +5,7 @@ import { acceptOlder, repair, restoreDamaged, type Repairs, type RestoredTree } 
 import { rehearse, type RehearsedActor } from '../persistence/rehearsal.ts';
 import { EXIT } from './failure.ts';
 import { loadMachines } from './machine-module.ts';
-import { storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
 
 export interface DoctorOptions {
   readonly json?: boolean;

@@ -3,7 +3,7 @@ import { readAction, readSteps } from '../actors/ledger.ts';
 import type { StepRow } from '../actors/plan-tables.ts';
 import { isSuccess } from '../machines/outcome.ts';
 import { stepState, type StepState } from './plan-report.ts';
-import type { StoreReader } from './store-reader.ts';
+import type { StoreReader } from '../persistence/store-reader.ts';
 
 export interface FoundStep {
   readonly row: StepRow;

@@ -4,7 +4,8 @@ import { Payloads } from '../persistence/payloads.ts';
 import { Statements } from '../persistence/rows.ts';
 import { refuseOlder, refuseUnknown } from '../persistence/schema.ts';
 import { openBeside } from '../persistence/sqlite.ts';
-import { readStore, storeOf } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { readStore } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface HistoryCommandOptions {

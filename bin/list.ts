@@ -4,7 +4,8 @@ import type { PlanRow } from '../actors/plan-tables.ts';
 import type { ActionRow } from '../actors/queue-tables.ts';
 import { actionState, type StepState } from './plan-report.ts';
 import { standingLines, standingOf, type Standing } from './standing.ts';
-import { hasSupervisor, hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 export interface ListOptions {

@@ -19,7 +19,7 @@ import {
 } from '../actors/step-files.ts';
 import { fromText, unsealed } from '../actors/values.ts';
 import { standingOf, type Standing } from './standing.ts';
-import { hasTable, type StoreReader } from './store-reader.ts';
+import { hasTable, type StoreReader } from '../persistence/store-reader.ts';
 
 export type StepState =
   'waiting' | 'delayed' | 'held' | 'queued' | 'running' | 'retrying' | 'asking' | 'parked' | 'settled';

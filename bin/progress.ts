@@ -6,7 +6,7 @@ import type { Actions } from '../actors/actions.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
 import { liveLines, retryLine, settledLine, startedLine, type ActiveRow, type RunCounts } from './progress-lines.ts';
 import { openLines, watchPipeline, type Told } from './pipeline-watch.ts';
-import type { StoreReader } from './store-reader.ts';
+import type { StoreReader } from '../persistence/store-reader.ts';
 import type { LiveText, Paint } from './terminal.ts';
 
 const DRAW_EVERY_MS = 100;

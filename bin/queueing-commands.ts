@@ -4,7 +4,7 @@ import { discardDead, listDead, requeueDead, type DeadListOptions } from './dead
 import { commandQueue, listQueues } from './queues.ts';
 import type { RemoteOptions } from './remote.ts';
 import { commandSchedule, listSchedules } from './schedules.ts';
-import { STORE } from './store-reader.ts';
+import { STORE } from './named-store.ts';
 
 export function declareQueueing(program: Command, exit: (code: number) => void): void {
   declareQueues(program, exit);

@@ -1,27 +1,21 @@
 /** `perdure resources`: what the process that uses a store runs on, as it was sampled last, and how good its forecasts were. */
-import { readSamples, readTallies, type Sample } from '../actors/resource-tables.ts';
+import { readSamples, readTallies } from '../actors/resource-tables.ts';
+import { sampledResources, type SampledResource } from '../actors/sampled-resources.ts';
 import type { ResourcesState } from '../actors/resource-watch.ts';
+import { storedStates } from '../actors/stored-standing.ts';
 import { scoreOf, type ForecastScore } from '../machines/forecast-score.ts';
-import { CALM, type ResourceStanding } from '../machines/pressure.ts';
 import type { ResourceName } from '../machines/resource-policy.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
-import { snapshotsOf } from './standing.ts';
-import { hasTable, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
-
-/** A resource, as it was sampled last. */
-interface ListedResource extends ResourceStanding {
-  readonly name: ResourceName;
-  /** `value` as a part of `limit`. */
-  readonly used: number;
-}
 
 interface ResourceListing {
   readonly store: string;
   /** When it was sampled last, ms since 1970; null when it never was. */
   readonly at: number | null;
-  readonly resources: readonly ListedResource[];
+  readonly resources: readonly SampledResource[];
   /** Absent where only the owner can read it. */
   readonly admission?: ResourcesState['value']['admission'];
   /** How many actions may run at once; null: as many as the concurrency. */
@@ -40,24 +34,14 @@ export function listResources(named: string | undefined, { json }: { readonly js
 function listingOf(rows: StoreReader, store: string): ResourceListing {
   const isThere = hasTable(rows, 'resource_samples');
   const last = isThere ? readSamples(rows).at(-1) : undefined;
-  const state = snapshotsOf(rows, 'resources')[0] as ResourcesState | undefined;
+  const state = storedStates(rows, 'resources')[0] as ResourcesState | undefined;
   return {
     store,
     at: last?.at ?? null,
-    resources: last === undefined ? [] : resourcesOf(last, state),
+    resources: last === undefined ? [] : sampledResources(last, state),
     ...(state === undefined ? {} : { admission: state.value.admission, limit: state.context.limit }),
     score: scoreOf(isThere ? [...readTallies(rows).values()] : []),
   };
-}
-
-/** The machine is told of levels and forecasts, and of figures only now and then. */
-function resourcesOf({ figures }: Sample, state: ResourcesState | undefined): ListedResource[] {
-  const names = Object.keys(figures) as ResourceName[];
-  return names.flatMap((name) => {
-    const figure = figures[name];
-    if (figure === undefined) return [];
-    return [{ ...(state?.context.standings[name] ?? CALM), name, ...figure, used: figure.value / figure.limit }];
-  });
 }
 
 function text({ store, at, resources, admission, limit, score }: ResourceListing): string[] {
@@ -79,7 +63,7 @@ function text({ store, at, resources, admission, limit, score }: ResourceListing
   ];
 }
 
-function forecastText({ forecast, etaMs, earliestMs, latestMs }: ListedResource): string {
+function forecastText({ forecast, etaMs, earliestMs, latestMs }: SampledResource): string {
   if (forecast === 'none' || etaMs === null) return '';
   const from = earliestMs === null ? '' : `${shownDuration(earliestMs)} to `;
   return `${forecast}: used up in ${shownDuration(etaMs)} (${from}${latestMs === null ? 'never' : shownDuration(latestMs)})`;

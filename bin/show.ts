@@ -11,7 +11,8 @@ import { actionReport, actionState, planReport, type PlanReport, type StepReport
 import { planSummary } from './plan-summary.ts';
 import { progressTree } from './progress-tree.ts';
 import { shownOutput } from './step-output.ts';
-import { hasSupervisor, readStore, storeOf, type StoreReader } from './store-reader.ts';
+import { storeOf } from './named-store.ts';
+import { hasSupervisor, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { paintFor } from './terminal.ts';
 
 export interface ShowOptions {

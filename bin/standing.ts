@@ -1,13 +1,12 @@
 /** How the components and the error budget of a store stand, as its last commit has it, read from beside. */
 import type { DebtRow } from '../actors/queue-tables.ts';
 import { openDebts } from '../actors/debts.ts';
-import { fromText } from '../actors/values.ts';
+import { storedStates } from '../actors/stored-standing.ts';
 import type { BudgetTier } from '../machines/budget-policy.ts';
 import { measuresOf } from '../machines/burn.ts';
 import { componentReport, type ComponentContext, type ComponentReport } from '../machines/component.ts';
 import { componentId } from '../machines/degradation.ts';
-import { isSealed } from '../persistence/sealing.ts';
-import { hasTable, type StoreReader } from './store-reader.ts';
+import { hasTable, type StoreReader } from '../persistence/store-reader.ts';
 
 export interface Standing {
   /** Absent where no supervisor has told, and where only the owner can read it. */
@@ -17,15 +16,10 @@ export interface Standing {
   readonly debts: readonly DebtRow[];
 }
 
-interface Snapshot {
-  readonly value: unknown;
-  readonly context: unknown;
-}
-
 /** Reads it of the supervisor that `perdure run` starts. */
 export function standingOf(rows: StoreReader): Standing {
-  const budget = snapshotsOf(rows, 'budget')[0]?.value as { readonly tier?: BudgetTier } | undefined;
-  const components = snapshotsOf(rows, componentId('%')).map((snapshot) =>
+  const budget = storedStates(rows, 'budget')[0]?.value as { readonly tier?: BudgetTier } | undefined;
+  const components = storedStates(rows, componentId('%')).map((snapshot) =>
     componentReport(snapshot as { value: unknown; context: ComponentContext }),
   );
   return {
@@ -33,16 +27,6 @@ export function standingOf(rows: StoreReader): Standing {
     components: components.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     debts: hasTable(rows, 'debts') ? openDebts(rows) : [],
   };
-}
-
-/** The states of actors of the supervisor that `perdure run` starts; none where only the owner can read them. */
-export function snapshotsOf(rows: StoreReader, systemId: string): Snapshot[] {
-  return rows
-    .all<{ snapshot: string }>(
-      `select snapshot from actors join trees using (tree) where trees.name = 'main' and system_id like ?`,
-      systemId,
-    )
-    .flatMap(({ snapshot }) => (isSealed(snapshot) ? [] : [fromText(snapshot) as Snapshot]));
 }
 
 /** What is not as it should be, as lines. */

@@ -9,6 +9,12 @@ export interface ChartTransition {
   readonly targets: readonly string[];
   /** The event, as written; `always` has the empty text, a delay `after`, the end of an actor `done` or `error`. */
   readonly event: string;
+  /** The type of the event as XState has it, such as `xstate.done.actor.0.order.paying`: what microsteps name. */
+  readonly eventType: string;
+  /** Of the end of an actor or of a state: its id. */
+  readonly of: string | null;
+  /** Of the end of an actor: the name of its logic, when it has one. */
+  readonly logic?: string;
   readonly on: 'event' | 'always' | 'after' | 'done' | 'error';
   /** Of a delay: ms, or its name. */
   readonly delay: number | string | null;
@@ -28,6 +34,8 @@ export interface ChartState {
   readonly parent: string | null;
   /** The child that is entered first, of a compound one. */
   readonly initial: string | null;
+  /** Of a history state: whether it goes back into the states inside, too. */
+  readonly history: 'shallow' | 'deep' | null;
   readonly children: readonly string[];
   readonly entry: readonly string[];
   readonly exit: readonly string[];

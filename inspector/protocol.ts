@@ -111,6 +111,8 @@ export type InspectionRecord =
       readonly event: { readonly type: string; readonly [key: string]: Shown };
       /** The actor that sent it; null when it came from outside. */
       readonly from: string | null;
+      /** It was sent to an actor that had ended: nobody took it. */
+      readonly lost?: true;
     })
   | (RecordBase & {
       /** One step of a transition; several make a macrostep. Only with `detail`. */
@@ -120,6 +122,8 @@ export type InspectionRecord =
         readonly source: string;
         readonly targets: readonly string[];
         readonly guard: string | null;
+        /** As in the chart: of a transition without an event, the empty text. */
+        readonly eventType?: string;
       }[];
       readonly value: Shown;
     })
@@ -186,6 +190,8 @@ export interface CommandAnswer {
   /** The stable code of a refusal. */
   readonly code?: string;
   readonly turn?: number;
+  /** The same for programs, of some commands: the turn and what undoes it, the new checkpoint, the file of a fork. */
+  readonly data?: { readonly [name: string]: Shown };
 }
 
 export type ViewerMessage = ViewerHello | CommandRequest;
@@ -213,6 +219,8 @@ export interface AuditEntry {
   readonly at: number;
   /** Who asked, as far as is known: `page`, `http`, `cli`, with a name where there is one. */
   readonly by: string;
+  /** What it is called; null for an event that was left as it is. */
+  readonly command: string | null;
   readonly tree: string;
   readonly actor: string;
   readonly event: { readonly type: string; readonly [key: string]: Shown };

@@ -186,7 +186,7 @@ export async function* readHistory(
       .all(next, source.turn, PAGE) as TurnRow[];
     for (const row of rows) {
       next = row.turn + 1;
-      const causes = row.causes === NOTHING ? NOTHING : source.payloads.unseal(row.causes, () => `turn ${row.turn}`);
+      const causes = causesOf(source.payloads, row);
       if (!causes.includes(name) && !row.changed.includes(name)) continue;
       const record = recordOf({ ...row, causes });
       if (tree === undefined || concerns(record, tree)) yield record;
@@ -194,6 +194,22 @@ export async function* readHistory(
     if (rows.length < PAGE) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** The newest of the turns after this one, the oldest first. */
+export function newestTurns(
+  { statements, payloads, turn }: Omit<HistorySource, 'assertOpen'>,
+  after: number,
+  limit: number,
+): TurnRecord[] {
+  const rows = statements
+    .of('select turn, at, causes, changed from turns where turn > ? and turn < ? order by turn desc limit ?')
+    .all(after, turn, limit) as TurnRow[];
+  return rows.reverse().map((row) => recordOf({ ...row, causes: causesOf(payloads, row) }));
+}
+
+function causesOf(payloads: Payloads, { turn, causes }: TurnRow): string {
+  return causes === NOTHING ? NOTHING : payloads.unseal(causes, () => `turn ${turn}`);
 }
 
 function concerns({ causes, changed }: TurnRecord, tree: string): boolean {

@@ -100,7 +100,9 @@ function Watch({ title }: { readonly title: string }) {
   useEffect(() => {
     document.title = isBroken ? `Offline — Perdure` : titleText(data ?? null, title);
     const isBad = data !== undefined && (data.counts.deadLetters > 0 || data.health?.overall === 'unhealthy');
-    showFavicon(isBroken ? 'offline' : isBad ? 'failed' : data !== undefined && data.counts.running > 0 ? 'running' : 'idle');
+    showFavicon(
+      isBroken ? 'offline' : isBad ? 'failed' : data !== undefined && data.counts.running > 0 ? 'running' : 'idle',
+    );
   }, [data, title, isBroken]);
   return null;
 }

@@ -4,6 +4,7 @@ import type { Chart } from '../chart.ts';
 import type {
   ActorDetail,
   ActorInfo,
+  AuditEntry,
   Capabilities,
   CommandAnswer,
   CommandRequest,
@@ -26,6 +27,8 @@ export interface Feed {
   view(name: string, query: Readonly<Record<string, string>>): Promise<unknown>;
   commands(): Promise<readonly KnownCommand[]>;
   give(request: CommandRequest): Promise<CommandAnswer>;
+  /** Commands that were given, the newest first; `before` is the id of the last one of the page before. */
+  audit(limit: number, before?: string): Promise<readonly AuditEntry[]>;
   /** Turns of the store's past, the oldest first. */
   history(from: number, limit: number): Promise<readonly InspectionRecord[]>;
   /** Whether microsteps and actions are wanted too. */
@@ -85,6 +88,11 @@ export async function loadChart(id: string): Promise<Chart> {
 /** What a view gives, once: see useView for what is kept up to date. Rejects with PageError. */
 export async function loadView<T>(name: string, query: Readonly<Record<string, string>> = {}): Promise<T> {
   return (await fed().view(name, query)) as T;
+}
+
+/** Commands that were given, the newest first. Rejects with PageError. */
+export async function loadAudit(limit: number, before?: string): Promise<readonly AuditEntry[]> {
+  return await fed().audit(limit, before);
 }
 
 /** Turns of the store's history from this one on, the oldest first. */

@@ -27,7 +27,8 @@ export function lazy(load: () => Promise<ComponentType>): ComponentType {
       };
     }, []);
     if (loaded !== undefined) return h(loaded, {});
-    if (error !== undefined) return h(Failure, { code: error.code, message: `This part could not be loaded: ${error.message}` });
+    if (error !== undefined)
+      return h(Failure, { code: error.code, message: `This part could not be loaded: ${error.message}` });
     return h(Spinner, { label: 'Loading…' });
   };
 }

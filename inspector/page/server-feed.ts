@@ -8,6 +8,7 @@
 import { batch } from '@preact/signals';
 import type {
   ActorDetail,
+  AuditEntry,
   CommandAnswer,
   CommandRequest,
   InspectionRecord,
@@ -25,12 +26,16 @@ import { backOffMs } from './back-off.ts';
 
 /** How long a connection must last to count as one that works. */
 const STEADY_MS = 5_000;
+/** Whoever wants details comes and goes with the views. */
+const DETAIL_REST_MS = 300;
 
 /** Connects, and stays connected, until it is closed. */
 export function serverFeed(): Feed {
   let socket: WebSocket | null = null;
   let attempt = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let renewing: ReturnType<typeof setTimeout> | undefined;
+  let told = false;
   let isClosed = false;
   let intake: Intake = emptyIntake();
   let isDrawing = false;
@@ -74,15 +79,28 @@ export function serverFeed(): Feed {
     const openedAt = Date.now();
     const made = new WebSocket(socketUrl());
     socket = made;
-    made.addEventListener('open', () => made.send(JSON.stringify(hi())));
+    made.addEventListener('open', () => {
+      // What has come and is not taken in yet has come.
+      flush();
+      told = isDetailWanted();
+      made.send(JSON.stringify(hi()));
+    });
     made.addEventListener('message', ({ data }) => {
-      if (typeof data === 'string') hear(JSON.parse(data) as ServerMessage);
+      if (socket === made && typeof data === 'string') hear(JSON.parse(data) as ServerMessage);
     });
     made.addEventListener('close', () => {
+      if (socket !== made) return;
       socket = null;
       if (Date.now() - openedAt > STEADY_MS) attempt = 0;
       void denied().then(again);
     });
+  };
+  const renew = (): void => {
+    if (socket === null || told === isDetailWanted()) return;
+    const old = socket;
+    socket = null;
+    old.close();
+    connect();
   };
   const now = (): void => {
     if (socket !== null) return;
@@ -106,20 +124,22 @@ export function serverFeed(): Feed {
       return await fetchJson(`v1/views/${encodeURIComponent(name)}${text === '' ? '' : `?${text}`}`);
     },
     commands: async () => await fetchJson<readonly KnownCommand[]>('v1/commands/known'),
-    give: async (request: CommandRequest) =>
-      await fetchJson<CommandAnswer>('v1/commands', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(request),
-      }),
+    give: giveOverHttp,
+    audit: async (limit, before) => {
+      const from = before === undefined ? '' : `&before=${encodeURIComponent(before)}`;
+      return await fetchJson<readonly AuditEntry[]>(`v1/commands?limit=${limit}${from}`);
+    },
     history,
     detail: () => {
-      if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(hi()));
+      // What is wanted is said first, so it is said again on a new connection, which goes on where this one is.
+      clearTimeout(renewing);
+      renewing = setTimeout(renew, DETAIL_REST_MS);
     },
     retry: now,
     close: () => {
       isClosed = true;
       clearTimeout(timer);
+      clearTimeout(renewing);
       removeEventListener('online', now);
       document.removeEventListener('visibilitychange', onVisible);
       socket?.close();
@@ -156,6 +176,20 @@ export async function fetchJson<T>(path: string, init: RequestInit = {}): Promis
   } catch (error) {
     throw new PageError('NOT_JSON', `The server answered ${path} with what is not JSON: ${String(error)}`);
   }
+}
+
+/** What is refused is an answer too, with a status that says so. */
+async function giveOverHttp(request: CommandRequest): Promise<CommandAnswer> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(request) };
+  const response = await ask('v1/commands', init);
+  const text = await response.text();
+  try {
+    const answer = JSON.parse(text) as Partial<CommandAnswer>;
+    if (answer.type === 'answer') return answer as CommandAnswer;
+  } catch {
+    // Something between us and the server has answered; its status says what there is to say.
+  }
+  throw refusal(response, text);
 }
 
 async function ask(path: string, init: RequestInit): Promise<Response> {

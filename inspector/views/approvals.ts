@@ -1,9 +1,35 @@
 /** What waits for a person, and what was decided of late: `GET /v1/views/approvals`. */
-import type { Approval } from '../../actors/approval-ledger.ts';
+import { decidedApprovals, openApprovals, type Approval } from '../../actors/approval-ledger.ts';
+import { readAction } from '../../actors/ledger.ts';
+import { shownValue, type ViewWorld } from '../view-world.ts';
 
 export interface Approvals {
-  /** The oldest first, each with the input of its action, redacted. */
+  /** The oldest first, each with the input of its action, redacted; at most 1,000. */
   readonly open: readonly (Approval & { readonly input: unknown })[];
   /** The newest 100 that were decided. */
   readonly decided: readonly Approval[];
+}
+
+const DECIDED = 100;
+
+export function approvalsView(world: ViewWorld): Approvals {
+  const { rows } = world;
+  return {
+    open: openApprovals(rows).map((approval) => ({
+      ...shownApproval(world, approval),
+      input: shownValue(world, readAction(rows, approval.action)?.input ?? null),
+    })),
+    decided: decidedApprovals(rows, DECIDED).map((approval) => shownApproval(world, approval)),
+  };
+}
+
+/** What a host or a person wrote may hold what is not to be shown. */
+function shownApproval({ payloads }: ViewWorld, approval: Approval): Approval {
+  const { summary, undo, note } = approval;
+  return {
+    ...approval,
+    summary: payloads.shownText(summary),
+    undo: undo && payloads.shownText(undo),
+    note: note && payloads.shownText(note),
+  };
 }

@@ -2,15 +2,30 @@
  * Where time, resources and the error budget go: `GET /v1/views/profile?plan=`, `/v1/views/resources`, `/v1/views/budget`,
  * `/v1/views/dead-letters`, `/v1/views/schedules`.
  */
-import type { BudgetReport } from '../../actors/budget-report.ts';
-import type { DeadAction } from '../../actors/dead-letter-rows.ts';
-import type { ProfileReport } from '../../actors/profile-report.ts';
-import type { ScheduleInfo } from '../../actors/schedules.ts';
-import type { BudgetTier } from '../../machines/budget-policy.ts';
-import type { Flame } from '../../machines/profile-exports.ts';
+import { budgetReport, type BudgetReport } from '../../actors/budget-report.ts';
+import { deadActions, type DeadAction } from '../../actors/dead-letter-rows.ts';
+import { newestPlan } from '../../actors/ledger.ts';
+import { reportOn, type Profiled, type ProfileReport } from '../../actors/profile-report.ts';
+import { ALL, newestRuns, readProfile, readRun, readTrace } from '../../actors/profile-tables.ts';
+import { readSamples } from '../../actors/resource-tables.ts';
+import { sampledResources } from '../../actors/sampled-resources.ts';
+import { readSchedules, type ScheduleInfo } from '../../actors/schedules.ts';
+import { horizonOf, type BudgetPolicy, type BudgetTier } from '../../machines/budget-policy.ts';
+import { spentOf } from '../../machines/burn.ts';
+import {
+  chromeTraceOf,
+  cpuProfileOf,
+  flameOf,
+  type ChromeTrace,
+  type CpuProfile,
+  type Flame,
+} from '../../machines/profile-exports.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
+import type { ResourceName } from '../../machines/resource-policy.ts';
+import { standingIn, type Reader, type ViewWorld } from '../view-world.ts';
 import type { ProfilerMode } from '../../machines/profiler.ts';
 
+/** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {
   /** Null when nothing was measured. */
   readonly report: ProfileReport | null;
@@ -52,10 +67,146 @@ export interface BudgetView {
 }
 
 export interface DeadLettersView {
+  /** In the order in which they were submitted. Where to go on is the id of the last, as `after`. */
   readonly items: readonly DeadAction[];
   readonly more: boolean;
 }
 
 export interface SchedulesView {
   readonly items: readonly ScheduleInfo[];
+}
+
+const RUNS = 100;
+
+/** `plan`: a run of a plan, or the name of one, which means its newest run. */
+export function profileView(world: ViewWorld, plan: string | undefined): ProfileView {
+  const profiled = profiledIn(world, plan);
+  return {
+    report: profiled === undefined ? null : reportOn(world.rows, profiled),
+    flame: profiled === undefined ? null : flameOf(profiled.profile),
+    runs: newestRuns(world.rows, RUNS).map(({ id, plan: name, beganAt: at }) => ({ id, name, at })),
+  };
+}
+
+/** What was measured in V8's format; undefined when nothing was. */
+export function cpuProfileView(world: ViewWorld, plan: string | undefined): CpuProfile | undefined {
+  const profiled = profiledIn(world, plan);
+  return profiled && cpuProfileOf(profiled.profile);
+}
+
+/** Single spans of late, in Chrome's trace format. */
+export function traceView({ rows }: ViewWorld): ChromeTrace {
+  return chromeTraceOf(readTrace(rows));
+}
+
+function profiledIn({ rows }: ViewWorld, named: string | undefined): Profiled | undefined {
+  const isRun = named === undefined || readRun(rows, named) !== undefined;
+  const plan = isRun ? named : (newestPlan(rows, named)?.id ?? named);
+  const id = plan ?? ALL;
+  const run = readRun(rows, id);
+  return run && { run, profile: readProfile(rows, id).profile };
+}
+
+/** Of what is not here it is a part of 1. */
+const UNITS: Readonly<Partial<Record<ResourceName, string>>> = {
+  memory: 'bytes',
+  heap: 'bytes',
+  disk: 'bytes',
+  hostMemory: 'bytes',
+  wal: 'bytes',
+  handles: 'count',
+  loopDelay: 'ms',
+  cpu: 'cores',
+};
+
+export function resourcesView(world: ViewWorld): ResourcesView {
+  const { rows, now } = world;
+  const state = standingIn(world)?.resources;
+  const samples = readSamples(rows);
+  const last = samples.at(-1);
+  const at = last?.at ?? now;
+  const resources = last === undefined ? [] : sampledResources(last, state);
+  return {
+    at,
+    admission: state?.value.admission ?? 'open',
+    series: resources.map(({ name, level, value, limit, etaMs, earliestMs, latestMs }) => ({
+      name,
+      unit: UNITS[name] ?? 'part',
+      level,
+      value,
+      limit,
+      samples: samples.flatMap((sample) => {
+        const figure = sample.figures[name];
+        return figure === undefined ? [] : [{ at: sample.at, value: figure.value }];
+      }),
+      forecast:
+        etaMs === null
+          ? null
+          : {
+              at: at + etaMs,
+              earliest: earliestMs === null ? null : at + earliestMs,
+              latest: latestMs === null ? null : at + latestMs,
+            },
+    })),
+  };
+}
+
+const PARTS = 240;
+
+export function budgetView(world: ViewWorld): BudgetView {
+  const { rows, now } = world;
+  const standing = standingIn(world);
+  if (standing === undefined) return { report: null, tier: null, series: [] };
+  const { policy } = standing.budget;
+  return { report: budgetReport(rows, policy, now), tier: standing.tier, series: budgetSeries(rows, policy, now) };
+}
+
+interface Part {
+  readonly part: number;
+  readonly good: number;
+  readonly bad: number;
+}
+
+function budgetSeries(rows: Reader, policy: BudgetPolicy, now: number): BudgetView['series'] {
+  const horizon = horizonOf(policy);
+  const widthMs = Math.max(policy.bucketMs, horizon / PARTS);
+  const from = now - horizon;
+  const parts = rows.all<Part>(
+    `select cast((bucket - ?) / ? as integer) as part, total(good) as good, total(bad) as bad from budget_buckets
+     where bucket > ? and bucket <= ? group by 1 order by 1`,
+    from,
+    widthMs,
+    from,
+    now,
+  );
+  const period = { good: 0, bad: 0, spanMs: 0 };
+  return parts.map(({ part, good, bad }, i) => {
+    period.good += good;
+    period.bad += bad;
+    period.spanMs = (part - (parts[0]?.part ?? 0) + 1) * widthMs;
+    const at = from + part * widthMs;
+    return { at, good, bad, spent: spentOf(policy, { at: i, windows: [], period }) };
+  });
+}
+
+const MOST_DEAD = 1_000;
+
+/** Throws ACTION_NOT_FOUND for an `after` that there is not. */
+export function deadLettersView(
+  { rows, payloads }: ViewWorld,
+  after: string | undefined,
+  limit: number = MOST_DEAD,
+): DeadLettersView {
+  const found = deadActions(rows, limit + 1, after);
+  return {
+    items: found.slice(0, limit).map((dead) => ({
+      ...dead,
+      error: dead.error && { ...dead.error, message: payloads.shownText(String(dead.error.message)) },
+    })),
+    more: found.length > limit,
+  };
+}
+
+export function schedulesView({ rows, now }: ViewWorld): SchedulesView {
+  return { items: readSchedules(rows, now) };
 }

@@ -1,10 +1,13 @@
 /**
- * Checkpoints and turns of the past: `GET /v1/views/checkpoints`, `/v1/views/compare?a=&b=`, `/v1/views/past?turn=` (the actors of a
+ * Checkpoints and turns of the past: `GET /v1/views/checkpoints`, `/v1/views/compare?a=&b=&tree=`, `/v1/views/past?turn=` (the actors of a
  * kept turn), `/v1/views/past-actor?turn=&id=` (an actor in it, as an {@link ActorDetail}).
  */
-import type { CheckpointInfo } from '../../actors/checkpoint-ledger.ts';
-import type { TurnDifference } from '../../persistence/compare-turns.ts';
+import { listCheckpoints, type CheckpointInfo } from '../../actors/checkpoint-ledger.ts';
+import { compareTurns, type TurnDifference } from '../../persistence/compare-turns.ts';
 import type { ActorInfo } from '../protocol.ts';
+import { registryAsOf } from '../stored-actors.ts';
+import type { ViewWorld } from '../view-world.ts';
+import { lastTurn } from './overview.ts';
 
 export interface Checkpoints {
   /** The newest first; at most 1,000. */
@@ -26,4 +29,39 @@ export interface Comparison {
 export interface Past {
   readonly turn: number;
   readonly actors: readonly ActorInfo[];
+}
+
+const MOST_CHECKPOINTS = 1_000;
+const MOST_DIFFERENCES = 1_000;
+
+export function checkpointsView({ rows, payloads }: ViewWorld): Checkpoints {
+  const { low, high } = rows.get<{ low: number | null; high: number | null }>(
+    'select (select min(turn) from turns) as low, (select max(turn) from turns) as high',
+  ) ?? { low: null, high: null };
+  const checkpoints = listCheckpoints(rows, { limit: MOST_CHECKPOINTS });
+  return {
+    checkpoints: checkpoints.map((one) => ({ ...one, label: one.label && payloads.shownText(one.label) })),
+    history: low === null || high === null ? null : { from: low, to: high },
+    turn: lastTurn(rows),
+  };
+}
+
+/** `b`: the present, when it is not given. Throws CHECKPOINT_UNKNOWN, and for a store that is encrypted KEY_UNKNOWN. */
+export async function comparison(
+  { statements, payloads }: Pick<ViewWorld, 'statements' | 'payloads'>,
+  tree: string,
+  a: number,
+  b?: number,
+): Promise<Comparison> {
+  const found: TurnDifference[] = [];
+  for await (const difference of compareTurns({ statements, payloads }, tree, a, b)) {
+    if (found.length === MOST_DIFFERENCES) return { a, b: b ?? null, differences: found, more: true };
+    found.push(difference);
+  }
+  return { a, b: b ?? null, differences: found, more: false };
+}
+
+/** Throws CHECKPOINT_UNKNOWN. */
+export function past(world: ViewWorld, turn: number): Past {
+  return { turn, actors: registryAsOf(world, turn) };
 }

@@ -7,7 +7,7 @@ import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { encryption } from '../../persistence/sealing.ts';
 import { acquireLock } from '../../persistence/lock.ts';
-import { readStore } from '../../bin/store-reader.ts';
+import { readStore } from '../../persistence/store-reader.ts';
 import { crash } from '../../persistence/crash.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { Cli, type CliResult } from '../support/cli.ts';

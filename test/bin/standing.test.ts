@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { defineAction } from '../../actors/actions.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
-import { readStore } from '../../bin/store-reader.ts';
+import { readStore } from '../../persistence/store-reader.ts';
 import { standingOf } from '../../bin/standing.ts';
 import { openApprovals } from '../../actors/approval-ledger.ts';
 import { encryption } from '../../persistence/sealing.ts';

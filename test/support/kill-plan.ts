@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { planReport, type StepReport } from '../../bin/plan-report.ts';
 import { isPerdureError } from '../../errors.ts';
-import { readStore } from '../../bin/store-reader.ts';
+import { readStore } from '../../persistence/store-reader.ts';
 
 export interface KillStep {
   readonly id: string;

@@ -36,8 +36,8 @@ function Broken() {
       return (
         <Banner tone="retrying" icon="offline">
           <span class="grow">
-            {isNew ? 'The server does not answer.' : 'The connection broke; what you see is as it was then.'} Trying again{' '}
-            {again === null ? '' : <Countdown to={again} />}
+            {isNew ? 'The server does not answer.' : 'The connection broke; what you see is as it was then.'} Trying
+            again {again === null ? '' : <Countdown to={again} />}
           </span>
           <Button small onClick={() => feed.peek()?.retry()}>
             Try now
@@ -66,7 +66,8 @@ function Missed() {
   const gaps = missed.value;
   if (gaps.length === 0) return null;
   const count = gaps.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
-  const why = gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'the server no longer had them';
+  const why =
+    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'the server no longer had them';
   return (
     <Banner tone="retrying" icon="notice">
       <span class="grow">

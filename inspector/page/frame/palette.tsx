@@ -207,7 +207,15 @@ function fixedItems(): Item[] {
   if (canCommand.value) {
     for (const command of knownCommands.value) {
       const { name, help } = command;
-      items.push({ key: `command ${name}`, group: 'Commands', icon: 'bolt', title: titleOf(name), help, command, run: () => {} });
+      items.push({
+        key: `command ${name}`,
+        group: 'Commands',
+        icon: 'bolt',
+        title: titleOf(name),
+        help,
+        command,
+        run: () => {},
+      });
     }
   }
   return [...items, ...pageItems()];

@@ -2,7 +2,7 @@ import type { Overview } from '../../../views/overview.ts';
 import { canCommand, give } from '../../command.ts';
 import { clockText, countText, percentText, plural } from '../../format.ts';
 import { stateText } from '../../frame/state-text.ts';
-import { iconOfTone, type Tone } from '../../tone.ts';
+import { iconOfTone, toneOf, type Tone } from '../../tone.ts';
 import { Button } from '../../ui/button.tsx';
 import { useNow } from '../../ui/clock.ts';
 import { Icon } from '../../ui/icon.tsx';
@@ -24,6 +24,7 @@ export function Hero({ overview }: Props) {
         <div class="grow">
           <p class="hero-word">{word}</p>
           <p class="hero-rest">{rest}</p>
+          <Reasons overview={overview} />
         </div>
         <Slots overview={overview} />
         <PauseButton state={overview.state} />
@@ -31,6 +32,22 @@ export function Hero({ overview }: Props) {
       <Hour minutes={overview.minutes} />
       <Counts overview={overview} />
     </section>
+  );
+}
+
+/** Why it is not well: the worst two. */
+function Reasons({ overview }: Props) {
+  const issues = overview.health?.issues ?? [];
+  if (issues.length === 0) return null;
+  return (
+    <ul class="hero-why">
+      {issues.slice(0, 2).map(({ subsystem, status, reason }) => (
+        <li key={`${subsystem} ${reason}`} class={`tone-${toneOf(status)}`}>
+          {reason}
+        </li>
+      ))}
+      {issues.length > 2 ? <li class="faint">and {issues.length - 2} more</li> : null}
+    </ul>
   );
 }
 
@@ -85,7 +102,7 @@ function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
         {failed === 0 ? null : (
           <span class="hour-failed">
             <Icon name="cross" size={12} />
-            {countText(failed)} not well ({percentText(failed / settled)})
+            {countText(Math.max(1, failed))} not well ({percentText(failed / settled)})
           </span>
         )}
         <span class="grow" />
@@ -96,7 +113,7 @@ function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
         bars={minutes.map(({ at, settled: value, failed: bad }) => ({ at, value, bad }))}
         label={`Settled in each minute of the last hour: ${settled} in all, ${failed} not well, at most ${most} a minute`}
         title={(bar) =>
-          `${clockText(bar.at).slice(0, 5)}: ${bar.value} settled${bar.bad ? `, ${bar.bad} not well` : ''}`
+          `${clockText(bar.at).slice(0, 5)}: ${bar.value} settled${bar.bad ? `, ${Math.max(1, Math.round(bar.bad))} not well` : ''}`
         }
       />
       <div class="hour-foot" aria-hidden>

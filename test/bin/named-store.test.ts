@@ -2,7 +2,8 @@ import Database from 'better-sqlite3';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readStore, storeOf } from '../../bin/store-reader.ts';
+import { storeOf } from '../../bin/named-store.ts';
+import { readStore } from '../../persistence/store-reader.ts';
 import { Store } from '../../persistence/store.ts';
 import { tempFolder } from '../support/temp.ts';
 
