@@ -7,7 +7,7 @@ export const MAX_RECORDS = 20_000;
 export class RecordList {
   /** Do not change it; it grows in place. */
   items: InspectionRecord[] = [];
-  readonly #max: number;
+  #max: number;
 
   constructor(max: number = MAX_RECORDS) {
     this.#max = max;
@@ -37,6 +37,11 @@ export class RecordList {
       else high = middle - 1;
     }
     return undefined;
+  }
+
+  /** Changes how many are held. */
+  hold(max: number): void {
+    this.#max = max;
   }
 
   clear(): void {
