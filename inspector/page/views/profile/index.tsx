@@ -186,8 +186,7 @@ function Mode({ mode }: { readonly mode: ProfilerMode | undefined }) {
 }
 
 async function measure(mode: ProfilerMode): Promise<void> {
-  const event = { type: 'profiler.configure', mode, at: Date.now() };
-  await give('send', { actor: 'profiler', event }, { confirm: false });
+  await give('profiler', { mode }, { confirm: false });
 }
 
 function NotMeasured({ mode }: { readonly mode: ProfilerMode | undefined }) {
