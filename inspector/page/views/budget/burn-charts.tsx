@@ -151,7 +151,7 @@ function Window({ window }: { readonly window: WindowReport }) {
       <div class="bu-window-head">
         <strong>{title}</strong>
         {isBurning ? (
-          <Badge tone={window.tier === 'fastBurn' ? 'failed' : 'degraded'}>{tierWords(window.tier).name}</Badge>
+          <Badge tone={window.tier === 'fastBurn' ? 'degraded' : 'retrying'}>{tierWords(window.tier).name}</Badge>
         ) : (
           <Badge tone="ok">calm</Badge>
         )}

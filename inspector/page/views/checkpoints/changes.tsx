@@ -29,6 +29,7 @@ export function Changes({ kept, chosen: { turn, other } }: { readonly kept: Kept
         <label class="cp-with">
           Compared with
           <select
+            class="select"
             value={other === null ? '' : String(other)}
             onChange={({ currentTarget }) => setParams({ with: currentTarget.value })}
           >

@@ -37,7 +37,7 @@ export function ForkDialog({ turn, label, onClose }: ForkDialogProps) {
   const fork = async (): Promise<void> => {
     if (!isReady) return;
     setSince(Date.now());
-    const params = { checkpoint: String(turn), to: target.trim(), ...(changed.length === 0 ? {} : { input }) };
+    const params = { id: String(turn), to: target.trim(), ...(changed.length === 0 ? {} : { input }) };
     setAnswer(await give('fork', params, { confirm: false }));
     setSince(null);
   };

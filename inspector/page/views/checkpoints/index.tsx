@@ -57,7 +57,6 @@ function CheckpointsView() {
     <div class="cp">
       <section class="cp-top" aria-label="Time">
         <div class="cp-top-head">
-          <h1>Checkpoints</h1>
           <p>
             {plural(data.checkpoints.length, 'checkpoint')}
             {history === null ? '' : `, and every turn from ${countText(history.from)} to ${countText(history.to)}`}

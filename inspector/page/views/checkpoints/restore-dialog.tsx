@@ -32,7 +32,7 @@ export function RestoreDialog({ kept, turn, onClose, onRestored }: RestoreDialog
 
   const restore = async (): Promise<void> => {
     setBusy(true);
-    const given = await give('restore', { checkpoint: String(turn), force }, { confirm: false });
+    const given = await give('restore', { id: String(turn), force }, { confirm: false });
     setBusy(false);
     if (given.state === 'refused') return setAnswer(given);
     onRestored();

@@ -132,7 +132,7 @@ function PinButton({ checkpoint }: { readonly checkpoint: Kept['checkpoints'][nu
   const { isPinned, id } = checkpoint;
   const change = async (): Promise<void> => {
     setBusy(true);
-    await give(isPinned ? 'unpin' : 'pin', { checkpoint: id }, { confirm: false });
+    await give(isPinned ? 'unpin' : 'pin', { id }, { confirm: false });
     setBusy(false);
   };
   return (

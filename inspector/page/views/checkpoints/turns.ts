@@ -1,6 +1,6 @@
 /** What the view of checkpoints is about, as the URL says it. Pure. */
 import { clockText, countText } from '../../format.ts';
-import { isKept, timeOf, type Kept } from './turn-scale.ts';
+import { isKept, placeOf, rangeOf, stopAt, timeOf, type Kept } from './turn-scale.ts';
 
 type Checkpoint = Kept['checkpoints'][number];
 
@@ -12,17 +12,18 @@ export interface Chosen {
   readonly checkpoint: Checkpoint | undefined;
 }
 
-/** What is chosen; what is not kept any more is taken as the newest checkpoint, or the present. */
+/** What is chosen; of what is not kept any more the nearest that is, and of nothing the newest checkpoint, or the present. */
 export function chosenOf(kept: Kept, turnText: string, otherText: string): Chosen {
-  const turn = keptTurn(kept, turnText) ?? kept.checkpoints[0]?.turn ?? kept.turn;
-  const asked = keptTurn(kept, otherText);
+  const turn = nearestTurn(kept, turnText) ?? kept.checkpoints[0]?.turn ?? kept.turn;
+  const asked = nearestTurn(kept, otherText);
   const other = asked === undefined || asked === kept.turn ? null : asked;
   return { turn, other, checkpoint: kept.checkpoints.find((one) => one.turn === turn) };
 }
 
-function keptTurn(kept: Kept, text: string): number | undefined {
-  const turn = /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-  return turn !== undefined && isKept(turn, kept) ? turn : undefined;
+function nearestTurn(kept: Kept, text: string): number | undefined {
+  if (!/^\d{1,15}$/.test(text)) return undefined;
+  const range = rangeOf(kept);
+  return isKept(Number(text), kept) ? Number(text) : stopAt(placeOf(Number(text), range), kept, range);
 }
 
 /** `Turn 1 204 “before the move”`, `the present`. */

@@ -140,7 +140,7 @@ function Box({ drawn: { box, left, width, isAround, place }, boxes, isCurrent, i
       onPointerMove={({ clientX, clientY }) => onHover(clientX, clientY)}
     >
       {width > 0.012 ? <span class="pf-box-name">{flame.name}</span> : null}
-      {width > 0.16 ? <span class="pf-box-time">{spanText(flame.value)}</span> : null}
+      {width > 0.16 ? <span class="pf-box-time"> {spanText(flame.value)}</span> : null}
     </div>
   );
 }
@@ -148,7 +148,7 @@ function Box({ drawn: { box, left, width, isAround, place }, boxes, isCurrent, i
 function boxText({ flame, path }: FlameBox, whole: number): string {
   const name = path.length === 0 ? 'all' : flame.name;
   const calls = path.length === 0 ? '' : `, ${plural(Math.round(flame.count), 'call')}`;
-  return `${name}: ${spanText(flame.value)} in all, ${percentText(flame.value / whole)}, ${spanText(flame.self)} of its own${calls}`;
+  return `${name} ${spanText(flame.value)} in all, ${percentText(flame.value / whole)}, ${spanText(flame.self)} of its own${calls}`;
 }
 
 interface CrumbsProps {

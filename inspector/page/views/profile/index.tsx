@@ -45,10 +45,10 @@ function ProfilePage() {
   return (
     <div class="pf">
       <header class="pf-head">
-        <h1>Profile</h1>
         <label class="pf-of">
-          of
+          Of
           <select
+            class="select"
             value={plan.value}
             onChange={({ currentTarget }) => setParams({ plan: currentTarget.value, zoom: null })}
           >
@@ -61,14 +61,15 @@ function ProfilePage() {
           </select>
         </label>
         <p class="pf-facts">
-          {findingsText(report)} Since <Time at={report.since} />; measuring took {percentText(report.overhead.share)}.
+          {findingsText(report)} Since <Time at={report.since} />; measuring took{' '}
+          {report.overhead.share < 0.001 ? 'next to nothing' : percentText(report.overhead.share)}.
           {report.dropped > 0 ? ` ${report.dropped} spans were lost.` : ''}
         </p>
         <div class="pf-actions">
           <Mode mode={mode} />
           <a
             class="button plain small"
-            href="v1/profile.cpuprofile"
+            href={`v1/profile.cpuprofile${plan.value === '' ? '' : `?plan=${encodeURIComponent(plan.value)}`}`}
             download="perdure.cpuprofile"
             title="For the profiler of Chrome, and speedscope"
           >
@@ -77,7 +78,7 @@ function ProfilePage() {
           </a>
           <a
             class="button plain small"
-            href="v1/trace.json"
+            href="v1/profile.trace.json"
             download="perdure-trace.json"
             title="For Perfetto, and chrome://tracing"
           >
@@ -185,8 +186,7 @@ function Mode({ mode }: { readonly mode: ProfilerMode | undefined }) {
 }
 
 async function measure(mode: ProfilerMode): Promise<void> {
-  const event = { type: 'profiler.configure', mode, at: Date.now() };
-  await give('send', { to: 'profiler', event }, { confirm: false });
+  await give('profiler', { mode }, { confirm: false });
 }
 
 function NotMeasured({ mode }: { readonly mode: ProfilerMode | undefined }) {

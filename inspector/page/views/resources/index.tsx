@@ -36,12 +36,10 @@ function Resources() {
   return (
     <div class="rs">
       <header class="rs-head">
-        <h1>Resources</h1>
         <Badge tone={tone}>{title}</Badge>
         <p>
           {text} {short === 0 ? 'None is short' : `${plural(short, 'resource')} ${short === 1 ? 'is' : 'are'} short`}
-          {filling === 0 ? '' : `, ${plural(filling, 'one')} ${filling === 1 ? 'runs' : 'run'} full`}. Sampled{' '}
-          <Time at={data.at} />.
+          {filling === 0 ? '' : `, ${filling} ${filling === 1 ? 'runs' : 'run'} full`}. Sampled <Time at={data.at} />.
         </p>
         <Button
           small

@@ -2,10 +2,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { ResourceSeries } from '../../../views/measures.ts';
 import { clockText, percentText } from '../../format.ts';
+import { theme } from '../../theme.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { amountText, ticksOf } from './amounts.ts';
-import { readColours, useTheme, type ChartColours } from './chart-colours.ts';
+import { readColours, type ChartColours } from './chart-colours.ts';
 import { chartEnd, forecastBand, forecastText } from './forecast-band.ts';
 import { iconOf, isFarBelow, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
 import 'uplot/dist/uPlot.min.css';
@@ -67,7 +68,7 @@ function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   const plot = useRef<uPlot | null>(null);
-  const theme = useTheme();
+  const shade = theme.value;
   const { series, now } = props;
   latest.current = props;
 
@@ -87,7 +88,7 @@ function Plot(props: PlotProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [series.name, series.unit, series.level, theme]);
+  }, [series.name, series.unit, series.level, shade]);
 
   useEffect(() => plot.current?.setData(dataOf(props)), [series, now, props.toLimit]);
 
@@ -163,8 +164,10 @@ function drawForecast(plot: uPlot, { series, now }: PlotProps, colours: ChartCol
   ctx.beginPath();
   for (const { at, value } of found.band) ctx.lineTo(x(at), y(value));
   ctx.closePath();
-  ctx.fillStyle = colours.band;
+  ctx.globalAlpha = 0.25;
+  ctx.fillStyle = colours.forecast;
   ctx.fill();
+  ctx.globalAlpha = 1;
   ctx.beginPath();
   for (const { at, value } of found.line) ctx.lineTo(x(at), y(value));
   ctx.strokeStyle = colours.forecast;
@@ -188,6 +191,7 @@ function drawLimit(plot: uPlot, { series }: PlotProps, colours: ChartColours): v
   ctx.stroke();
   ctx.fillStyle = colours.limit;
   ctx.font = `${10 * devicePixelRatio}px ${colours.font.slice(5)}`;
+  ctx.textAlign = 'left';
   ctx.textBaseline = 'top';
   ctx.fillText('limit', bbox.left + 4 * devicePixelRatio, y + 2 * devicePixelRatio);
   ctx.restore();

@@ -30,7 +30,6 @@ const ICONS: Readonly<Record<string, IconName>> = {
   loopDelay: 'clock',
   loopUtilization: 'clock',
   handles: 'list',
-  disk: 'download',
   wal: 'queue',
 };
 
