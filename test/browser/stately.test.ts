@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { build } from 'rolldown';
 import { expect, test } from 'vitest';
 import { createInspectorServer } from '@statelyai/inspect/server';
@@ -17,6 +17,30 @@ const light = createMachine({
   initial: 'green',
   states: { green: { on: { next: 'amber' } }, amber: { on: { next: 'red' } }, red: { on: { next: 'green' } } },
 });
+
+/** What a web app does that is inspected by Stately's package. It is bundled as any web app is. */
+const WEB_APP = resolve('test/browser/web-app.mjs');
+const webApp = `
+import { createBrowserInspector } from '@statelyai/inspect';
+import { createActor, createMachine } from 'xstate';
+
+const light = createMachine({
+  id: 'light',
+  initial: 'green',
+  states: { green: { on: { next: 'amber' } }, amber: { on: { next: 'red' } }, red: { on: { next: 'green' } } },
+});
+
+const button = document.createElement('button');
+button.textContent = 'inspect';
+document.body.append(button);
+button.addEventListener('click', () => {
+  const url = new URLSearchParams(location.search).get('viewer') ?? '';
+  const inspector = createBrowserInspector({ url });
+  const actor = createActor(light, { inspect: inspector.inspect }).start();
+  button.textContent = 'next';
+  button.addEventListener('click', () => actor.send({ type: 'next' }));
+});
+`;
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -51,8 +75,18 @@ test("the page is a viewer of Stately's own unmodified inspector server, in its 
 
 test("the page is the window that Stately's unmodified browser inspector opens", async () => {
   const host = await startHost();
-  const input = fileURLToPath(new URL('./support/stately-host.mjs', import.meta.url));
-  const { output } = await build({ input, platform: 'browser', write: false });
+  const { output } = await build({
+    input: WEB_APP,
+    plugins: [
+      {
+        name: 'web-app',
+        resolveId: (id) => (id === WEB_APP ? id : null),
+        load: (id) => (id === WEB_APP ? webApp : null),
+      },
+    ],
+    platform: 'browser',
+    write: false,
+  });
   // A web app, on an origin of its own.
   const server = createServer((req, res) => {
     const isScript = req.url === '/app.js';

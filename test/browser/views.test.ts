@@ -65,7 +65,7 @@ test('on a telephone nothing is wider than the screen', async () => {
   for (const [view, shows] of VIEWS) {
     await page.goto(`${host.url}#/${view}`);
     await expect.poll(() => page.locator('main').innerText(), { timeout: 30_000 }).toMatch(shows);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
     expect(`${view}: ${width}`).toBe(`${view}: 360`);
   }
   await page.context().close();
