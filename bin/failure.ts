@@ -22,6 +22,7 @@ const NOT_FOUND: ReadonlySet<string> = new Set([
   'QUEUE_NOT_FOUND',
   'CHECKPOINT_UNKNOWN',
   'DEAD_LETTER_NOT_FOUND',
+  'MACHINE_NOT_FOUND',
 ]);
 
 /** 1, or what the error says more exactly. */
