@@ -49,6 +49,9 @@ export type PerdureErrorCode =
   | 'EVENT_INVALID'
   | 'WAIT_FAILED'
   | 'ABORTED'
+  // commands
+  | 'COMMAND_UNKNOWN'
+  | 'COMMAND_CONFLICT'
   // secrets
   | 'SECRET_UNKNOWN'
   // supervision
@@ -97,6 +100,9 @@ export type PerdureErrorCode =
   | 'THREAD_UNAVAILABLE'
   | 'THREAD_QUARANTINED'
   | 'HEARTBEAT_MISSED'
+  // the inspector
+  | 'VIEW_UNKNOWN'
+  | 'INSPECTOR_PORT_TAKEN'
   // the test kit
   | 'NOT_DURABLE'
   | 'DEPENDENCY_MISSING';

@@ -51,6 +51,7 @@ import {
   openKeys,
   type Placed,
 } from './keys.ts';
+import { endDelay, endWait } from './impatience.ts';
 import { LaneRoom, type OpenLane } from './lane-room.ts';
 import { PLAIN_LANE, countIn, laneFor, prepareLanes, type QueueStep } from './lanes.ts';
 import { noteComponent, noteRefused } from './components-out.ts';
@@ -105,6 +106,8 @@ export function queueActions(world: QueueWorld) {
     putOutcome: (args: Self, params: Parameters<Queue['putOutcome']>[0]) =>
       run(args, (queue) => queue.putOutcome(params)),
     reprioritise: (args: Self, params: Reprioritisation) => run(args, (queue) => queue.reprioritise(params)),
+    retryNow: (args: Self, params: Parameters<Queue['retryNow']>[0]) => run(args, (queue) => queue.retryNow(params)),
+    runNow: (args: Self, params: Parameters<Queue['runNow']>[0]) => run(args, (queue) => queue.runNow(params)),
     review: (args: Self, params: Parameters<Queue['review']>[0]) => run(args, (queue) => queue.review(params)),
     commandQueue: (args: Self, params: Parameters<Queue['commandQueue']>[0]) =>
       run(args, (queue) => queue.commandQueue(params)),
@@ -308,6 +311,15 @@ class Queue {
 
   reprioritise(request: Reprioritisation): void {
     reprioritise(this.#step, request);
+  }
+
+  retryNow({ id }: { id: string }): void {
+    const found = endWait(this.#step, id);
+    if (found !== undefined) this.#answer({ type: 'executor.waits', id, ...found });
+  }
+
+  runNow({ id }: { id: string }): void {
+    endDelay(this.#step, id);
   }
 
   review({ limit }: { limit: number }): void {

@@ -22,6 +22,7 @@ import { startWork, type WorkHost } from './continuous-work.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { openDebts } from './debts.ts';
 import { healthNow } from './health.ts';
+import { backingOffId, delayedId } from './impatience.ts';
 import { planOutcome, readAction, readOutcome, readPlan, readSteps, type PlanOutcome } from './ledger.ts';
 import type { DebtRow } from './queue-tables.ts';
 import { DEFAULT_QUEUE, checkedOnFull, type OnFull, type Queueing } from './queue-options.ts';
@@ -329,6 +330,29 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    */
   async reprioritise(id: string, options: UrgencyOptions): Promise<void> {
     await this.#send({ type: 'supervisor.reprioritise', ...requestOf(this.#rows, id, options, this.#now()) });
+  }
+
+  /**
+   * Begins the next attempt of an action that backs off, or waits for its component, now; of a pause and an open breaker it is kept
+   * as ever, and the delays after it are those that they would have been. The id of a step stands for its action. Resolves when it
+   * is durable. Throws ACTION_NOT_FOUND, and ACTION_CONFLICT for one that does not wait so.
+   *
+   * @example
+   * await supervisor.retryNow('invoice:7');
+   */
+  async retryNow(id: string): Promise<void> {
+    await this.#send({ type: 'supervisor.retryNow', id: backingOffId(this.#rows, id) });
+  }
+
+  /**
+   * Queues an action now that was submitted for later (`notBefore`, `delayMs`): it begins when there is room. Resolves when it is
+   * durable. Throws ACTION_NOT_FOUND, and ACTION_CONFLICT for one that is not delayed.
+   *
+   * @example
+   * await supervisor.runNow('reminder:7');
+   */
+  async runNow(id: string): Promise<void> {
+    await this.#send({ type: 'supervisor.runNow', id: delayedId(this.#rows, id) });
   }
 
   /** What somebody must say a word about, the oldest first. */

@@ -39,7 +39,8 @@ export function thrownIn(data: ThrownData): unknown {
 
 function made({ name, message, perdure, isDomException, own, cause }: Exclude<ThrownData, { value: unknown }>): Error {
   const options = cause === undefined ? {} : { cause: thrownIn(cause) };
-  if (isDomException) return new DOMException(message, { name, ...options });
+  // Node takes options here; the declarations of browsers, with which the inspector's page reads this, know only a name.
+  if (isDomException) return new DOMException(message, { name, ...options } as never);
   if (!perdure) return new (STANDARD[name] ?? Error)(message, options);
   const facts = (own['facts'] ?? {}) as Readonly<Record<string, unknown>>;
   return new PerdureError(own['code'] as PerdureErrorCode, message, {

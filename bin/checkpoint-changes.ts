@@ -1,9 +1,9 @@
 /** `perdure checkpoint show`, `pin`, `unpin` and `remove`: with the owner of a store, beside it, or when nobody owns it. */
-import { checkpointTurn, readCheckpoint, refuseKept } from '../actors/checkpoint-ledger.ts';
+import { readCheckpoint } from '../actors/checkpoint-ledger.ts';
 import type { CheckpointChange } from '../machines/checkpoint-state.ts';
-import { refuseOld, said, whenFree } from './checkpoint-store.ts';
+import { refuseOld } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
-import { reportAnswer, request, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { storeOf } from './named-store.ts';
 import { readStore } from '../persistence/store-reader.ts';
 
@@ -23,26 +23,11 @@ export function showCheckpoint(id: string, { store: named }: RemoteOptions): num
 }
 
 /** Pins a checkpoint, lets it go, or forgets it. Throws CHECKPOINT_UNKNOWN, CHECKPOINT_KEPT. */
-export async function changeCheckpoint(
-  command: CheckpointChange['command'],
+export function changeCheckpoint(
+  change: CheckpointChange['command'],
   id: string,
-  { store: named, force = false }: CheckpointChangeOptions,
+  { force = false, ...options }: CheckpointChangeOptions,
 ): Promise<number> {
-  const path = storeOf(named);
-  const turn = readStore(path, (rows) => {
-    refuseOld(rows, path);
-    if (command === 'remove' && !force) refuseKept(rows, id);
-    readCheckpoint(rows, id);
-    return checkpointTurn(rows, id);
-  });
-  const asked = `${command} ${turn}`;
-  const here = await whenFree(path, (store) =>
-    store.commits.transact(() => {
-      if (command === 'remove') store.rows.unnameTurn(turn);
-      else store.rows.pinTurn(turn, command === 'pin');
-      return turn;
-    }),
-  );
-  if (here !== undefined) return said({ id: String(turn) }, `${asked}: done`, false);
-  return reportAnswer(path, asked, await request(path, { type: 'supervisor.changeCheckpoint', turn, command }));
+  if (change !== 'remove') return give(options, { command: change, params: { id } });
+  return give(options, { command: 'remove-checkpoint', params: { id, force } });
 }

@@ -9,9 +9,8 @@ import {
   type CheckpointTakeOptions,
 } from './checkpoints.ts';
 import { compareCheckpoints } from './compare.ts';
-import { forkFromStore, type ForkCommandOptions } from './fork.ts';
 import type { RemoteOptions } from './remote.ts';
-import { restoreCheckpoint, type RestoreCommandOptions } from './restore.ts';
+import { forkFromStore, restoreCheckpoint, type ForkCommandOptions, type RestoreCommandOptions } from './restore.ts';
 import { STORE } from './named-store.ts';
 
 const ID = 'the id or the label of a checkpoint, or `latest`';

@@ -1,10 +1,8 @@
 /** `perdure checkpoints` and `checkpoint`: with the owner of a store, beside it, or when nobody owns it. */
-import { checkedLabel } from '../actors/checkpoint-label.ts';
 import { listCheckpoints, type CheckpointInfo } from '../actors/checkpoint-ledger.ts';
-import { progressNow } from '../actors/checkpoint-progress.ts';
-import { refuseOld, said, whenFree } from './checkpoint-store.ts';
+import { refuseOld } from './checkpoint-store.ts';
 import { EXIT } from './failure.ts';
-import { reportAnswer, request, type RemoteOptions } from './remote.ts';
+import { asJson, give, type RemoteOptions } from './remote.ts';
 import { storeOf } from './named-store.ts';
 import { readStore } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
@@ -56,21 +54,11 @@ export interface CheckpointTakeOptions extends RemoteOptions {
 }
 
 /** Names the present turn. Throws OPTIONS_INVALID. */
-export async function takeCheckpoint({
-  store: named,
-  label,
-  pin = false,
-  json,
-}: CheckpointTakeOptions): Promise<number> {
-  const path = storeOf(named);
-  readStore(path, (rows) => refuseOld(rows, path));
-  const name = { reason: 'request', ...(label === undefined ? {} : { label: checkedLabel(label) }) };
-  const here = await whenFree(path, async (store) => {
-    const detail = JSON.stringify(progressNow(store.rows));
-    return store.commits.transact(() => store.rows.nameTurn({ ...name, at: store.clock.now(), detail, pinned: pin }));
+export function takeCheckpoint({ label, pin = false, json, ...options }: CheckpointTakeOptions): Promise<number> {
+  const params = { pin, ...(label === undefined ? {} : { label }) };
+  return give(options, {
+    command: 'checkpoint',
+    params,
+    ...asJson(json, ({ data }) => `checkpoint ${data?.['id'] as string}`),
   });
-  if (here !== undefined) return said({ id: String(here) }, `checkpoint ${here}`, json);
-  const answer = await request(path, { type: 'supervisor.checkpoint', ...name, pin });
-  const turn = /^applied in turn (\d+)/.exec(answer ?? '')?.[1];
-  return turn === undefined ? reportAnswer(path, 'checkpoint', answer) : said({ id: turn }, `checkpoint ${turn}`, json);
 }

@@ -14,10 +14,11 @@ import { listStore, type ListOptions } from './list.ts';
 import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts';
 import { declareQueueing } from './queueing-commands.ts';
 import { listResources } from './resources.ts';
-import { cancel, pause, resume, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { STORE } from './named-store.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
+import { declareSteering, port } from './steering-commands.ts';
 
 const LONGEST_LABEL = 300;
 
@@ -65,6 +66,8 @@ function declareRun(program: Command, exit: (code: number) => void): void {
     .option('--changed', 'leave out the steps with `inputs` that are unchanged since they last went well')
     .option('--accept-changes', 'keep the results of finished steps that are defined otherwise now')
     .option('--grace <duration>', 'from SIGTERM to SIGKILL for what must end; default: 5s', duration)
+    .option('--inspect [port]', 'serve the inspector of this run, and print its address on stderr', port)
+    .option('--commands', 'with --inspect: let whoever looks give commands; default: it is read-only')
     .option('--output-limit <bytes>', 'output kept for each attempt; default: 1048576', wholeNumber)
     .addHelpText(
       'after',
@@ -75,6 +78,7 @@ Examples:
   perdure run plan.yaml --fresh          start over
   perdure run plan.yaml --changed        only what has changed
   perdure run plan.yaml --dry-run        look first
+  perdure run plan.yaml --inspect        look while it runs
   perdure run plan.yaml --json > out.json`,
     )
     .action(async (plan: string, { grace, ...options }: RunOptions & { grace?: number }) => {
@@ -116,20 +120,40 @@ function declareRemote(program: Command, exit: (code: number) => void): void {
     .description('start nothing more; what runs may end')
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExample:\n  perdure pause --store work.db')
-    .action(async (options: RemoteOptions) => exit(await pause(options)));
+    .action(async (options: RemoteOptions) => exit(await give(options, { command: 'pause' })));
   program
     .command('resume')
     .description('start again what waits')
     .option('--store <file>', STORE)
     .addHelpText('after', '\nExample:\n  perdure resume --store work.db')
-    .action(async (options: RemoteOptions) => exit(await resume(options)));
-  program
-    .command('cancel')
-    .description('cancel a run, an action, or a step that has started: one that waits goes with its run')
-    .argument('<id>', 'such as nightly:1, nightly:1/test, or the id of an action')
-    .option('--store <file>', STORE)
-    .addHelpText('after', '\nExamples:\n  perdure cancel nightly:1\n  perdure cancel nightly:1/test --store work.db')
-    .action(async (id: string, options: RemoteOptions) => exit(await cancel(id, options)));
+    .action(async (options: RemoteOptions) => exit(await give(options, { command: 'resume' })));
+  const asking = (command: string, description: string, id: string, example: string) =>
+    program
+      .command(command)
+      .description(description)
+      .argument('<id>', id)
+      .option('--store <file>', STORE)
+      .addHelpText('after', `\nExamples:\n  perdure ${command} ${example}`)
+      .action(async (of: string, options: RemoteOptions) => exit(await give(options, { command, params: { id: of } })));
+  asking(
+    'cancel',
+    'cancel a run, an action, or a step that has started: one that waits goes with its run',
+    'such as nightly:1, nightly:1/test, or the id of an action',
+    'nightly:1\n  perdure cancel nightly:1/test --store work.db',
+  );
+  asking(
+    'retry',
+    'give what failed in a run another round, or begin the next attempt of an action that backs off now',
+    'of a run, or of an action or a step that waits for its next attempt',
+    'nightly:1\n  perdure retry nightly:1/upload',
+  );
+  asking(
+    'run-now',
+    'queue an action now that was submitted for later, or submit an occurrence of a schedule',
+    'of an action that is delayed, or of a schedule',
+    'reminder:7\n  perdure run-now nightly',
+  );
+  declareSteering(program, exit);
 }
 
 function declareApprovals(program: Command, exit: (code: number) => void): void {

@@ -1,8 +1,7 @@
 /** `perdure dead`: what has failed for good, queueing it again, and putting it away. */
 import { deadActions, type DeadAction } from '../actors/dead-letter-rows.ts';
-import { refuseNone, refuseRound } from '../actors/dead-letters.ts';
 import { EXIT } from './failure.ts';
-import { reportAnswer, request, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { storeOf } from './named-store.ts';
 import { hasSupervisor, readStore, refuseOlderTable, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
@@ -26,33 +25,19 @@ export function listDead({ store: named, json, limit = LISTED, after }: DeadList
 }
 
 /** Gives actions another round. Throws DEAD_LETTER_NOT_FOUND, ACTION_CONFLICT. */
-export async function requeueDead(ids: readonly string[], { store: named }: RemoteOptions): Promise<number> {
-  const store = storeOf(named);
-  readStore(store, (rows) => ids.forEach((id) => refuseRound(deadIn(rows, store), id)));
-  return reportAnswer(store, `requeue ${ids.join(', ')}`, await request(store, { type: 'supervisor.requeue', ids }));
+export function requeueDead(ids: readonly string[], options: RemoteOptions): Promise<number> {
+  return give(options, { command: 'requeue', params: { ids } });
 }
 
 /** Takes actions off the list. Throws DEAD_LETTER_NOT_FOUND. */
-export async function discardDead(ids: readonly string[], { store: named }: RemoteOptions): Promise<number> {
-  const store = storeOf(named);
-  readStore(store, (rows) => ids.forEach((id) => refuseNone(deadIn(rows, store), id)));
-  const at = Date.now();
-  return reportAnswer(
-    store,
-    `discard ${ids.join(', ')}`,
-    await request(store, { type: 'supervisor.discard', ids, at }),
-  );
+export function discardDead(ids: readonly string[], options: RemoteOptions): Promise<number> {
+  return give(options, { command: 'discard', params: { ids } });
 }
 
 function isReady(rows: StoreReader, store: string): boolean {
   if (!hasSupervisor(rows)) return false;
   refuseOlderTable(rows, store, 'actions', 'discarded_at');
   return true;
-}
-
-/** In a store without a supervisor nothing is found. */
-function deadIn(rows: StoreReader, store: string): Pick<StoreReader, 'get'> {
-  return isReady(rows, store) ? rows : { get: () => undefined };
 }
 
 function text(dead: readonly DeadAction[], store: string, limit: number): string[] {

@@ -14,6 +14,8 @@ const USAGE: ReadonlySet<string> = new Set([
   'THREAD_MODULE_NOT_FOUND',
   'THREAD_MODULE_OUTSIDE',
   'FORK_EXISTS',
+  'EVENT_INVALID',
+  'EXPORT_INVALID',
 ]);
 const NOT_FOUND: ReadonlySet<string> = new Set([
   'ACTION_NOT_FOUND',
@@ -22,6 +24,8 @@ const NOT_FOUND: ReadonlySet<string> = new Set([
   'QUEUE_NOT_FOUND',
   'CHECKPOINT_UNKNOWN',
   'DEAD_LETTER_NOT_FOUND',
+  'ACTOR_NOT_FOUND',
+  'TREE_NOT_FOUND',
   'MACHINE_NOT_FOUND',
 ]);
 

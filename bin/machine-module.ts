@@ -1,6 +1,7 @@
 /** A module of the host's that says which machines its stores hold, and how to migrate what is stored. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { AnyStateMachine } from 'xstate';
 import { PerdureError, messageOf } from '../errors.ts';
 import type { Migrations } from '../persistence/migrations.ts';
 import type { PayloadOptions } from '../persistence/payloads.ts';
@@ -9,8 +10,8 @@ import { isMachine, type Logic } from '../persistence/xstate-port.ts';
 
 export interface MachineModule {
   readonly find: FindLogic;
-  /** All that it gives, by whatever name. */
-  readonly all: readonly Logic[];
+  /** Those of its machines that have a chart. */
+  readonly charted: readonly AnyStateMachine[];
   readonly migrate: Migrations | undefined;
   readonly payloads: PayloadOptions;
 }
@@ -31,7 +32,7 @@ export async function loadMachines(file: string): Promise<MachineModule> {
   const byName = machines as Readonly<Record<string, Logic>>;
   const only = isLogic(machines) ? machines : onlyOf(Object.values(byName));
   return {
-    all: isLogic(machines) ? [machines] : Object.values(byName),
+    charted: (isLogic(machines) ? [machines] : Object.values(byName)).filter(isMachine) as AnyStateMachine[],
     find: (_tree, machine) => {
       if (machine === null || isLogic(machines)) return only;
       return Object.hasOwn(byName, machine) ? byName[machine] : undefined;

@@ -9,7 +9,7 @@ import type { ProfilerMode } from '../machines/profiler.ts';
 import { PerdureError } from '../errors.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
-import { reportAnswer, request, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { storeOf } from './named-store.ts';
 import { hasSupervisor, hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
 import { pathLines } from './speed-up.ts';
@@ -48,10 +48,8 @@ export function printProfile(named: string | undefined, options: ProfileOptions)
 }
 
 /** Lets more or less be measured. */
-export async function commandProfiler(mode: ProfilerMode, { store: named }: RemoteOptions): Promise<number> {
-  const store = storeOf(named);
-  const event = { type: 'profiler.configure', mode, at: Date.now() } as const;
-  return reportAnswer(store, `profiler ${mode}`, await request(store, { type: 'supervisor.profiler', event }));
+export function commandProfiler(mode: ProfilerMode, options: RemoteOptions): Promise<number> {
+  return give(options, { command: 'profiler', params: { mode } });
 }
 
 function find(rows: StoreReader, store: string, plan: string | undefined): Profiled {

@@ -25,6 +25,10 @@ export interface RunOptions extends SessionOptions {
   readonly store?: string;
   readonly json?: boolean;
   readonly dryRun?: boolean;
+  /** Serves the inspector: at this port, or true for any that is free. */
+  readonly inspect?: number | true;
+  /** Lets whoever looks give commands. Default: false. */
+  readonly commands?: boolean;
 }
 
 const RESUMED = 'the run was taken up again: its times include the interruption';
@@ -35,11 +39,30 @@ export async function runPlan(file: string, options: RunOptions): Promise<number
   if (options.dryRun === true) return printForecast(plan, options);
   const session = await RunSession.open(plan, options.store ?? storeBeside(plan.file), options);
   const guard = new ExitGuard(session.decision.id);
+  let inspector: AsyncDisposable | undefined;
   try {
+    inspector = await inspectorOf(session, options);
     return await follow(session, guard, options);
   } finally {
+    await inspector?.[Symbol.asyncDispose]();
     await session.close().finally(() => guard.forget());
   }
+}
+
+/** Nothing of it is loaded for a run that nobody looks at. */
+async function inspectorOf(
+  session: RunSession,
+  { inspect, commands = false }: RunOptions,
+): Promise<AsyncDisposable | undefined> {
+  if (inspect === undefined) return undefined;
+  const { serveInspector } = await import('../inspector/server.ts');
+  const inspector = await serveInspector(session.supervisor, {
+    commands,
+    ...(inspect === true ? {} : { port: inspect }),
+  });
+  inspector.unref();
+  process.stderr.write(`inspector: ${inspector.url}\n`);
+  return inspector;
 }
 
 function storeBeside(plan: string): string {

@@ -1,12 +1,11 @@
 /** `perdure schedule`: what is submitted at which times, and what an operator does with it. */
 import type { ScheduleCommand, Timing } from '../machines/schedules.ts';
-import { occurrenceId } from '../actors/schedule-rows.ts';
-import { readSchedules, refuseUnknownSchedule, type ScheduleInfo } from '../actors/schedules.ts';
+import { readSchedules, type ScheduleInfo } from '../actors/schedules.ts';
 import { shownDuration } from './duration.ts';
 import { EXIT } from './failure.ts';
-import { reportAnswer, request, type RemoteOptions } from './remote.ts';
+import { give, type RemoteOptions } from './remote.ts';
 import { storeOf } from './named-store.ts';
-import { hasTable, readStore, type StoreReader } from '../persistence/store-reader.ts';
+import { hasTable, readStore } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
 
 /** Prints the schedules with their next times. */
@@ -18,25 +17,12 @@ export function listSchedules({ store: named, json }: RemoteOptions & { readonly
 }
 
 /** Asks something of a schedule. Throws SCHEDULE_NOT_FOUND. */
-export async function commandSchedule(
+export function commandSchedule(
   command: Exclude<ScheduleCommand, 'remove'>,
   id: string,
-  { store: named }: RemoteOptions,
+  options: RemoteOptions,
 ): Promise<number> {
-  const store = storeOf(named);
-  readStore(store, (rows) => refuseUnknownSchedule(schedulesIn(rows), id));
-  const at = Date.now();
-  const what = command === 'trigger' ? occurrenceId(id, at) : id;
-  return reportAnswer(
-    store,
-    `${command} ${what}`,
-    await request(store, { type: 'supervisor.schedule', id, command, at }),
-  );
-}
-
-/** In a store of before there were schedules, none is found. */
-function schedulesIn(rows: StoreReader): Pick<StoreReader, 'get' | 'all'> {
-  return hasTable(rows, 'schedules') ? rows : { get: () => undefined, all: () => [] };
+  return give(options, { command: command === 'trigger' ? 'trigger' : `${command}-schedule`, params: { id } });
 }
 
 function text(schedules: readonly ScheduleInfo[], store: string): string[] {

@@ -190,6 +190,8 @@ export interface CommandAnswer {
   /** The stable code of a refusal. */
   readonly code?: string;
   readonly turn?: number;
+  /** The same for programs, of some commands: the turn and what undoes it, the new checkpoint, the file of a fork. */
+  readonly data?: { readonly [name: string]: Shown };
 }
 
 export type ViewerMessage = ViewerHello | CommandRequest;
@@ -217,6 +219,8 @@ export interface AuditEntry {
   readonly at: number;
   /** Who asked, as far as is known: `page`, `http`, `cli`, with a name where there is one. */
   readonly by: string;
+  /** What it is called; null for an event that was left as it is. */
+  readonly command: string | null;
   readonly tree: string;
   readonly actor: string;
   readonly event: { readonly type: string; readonly [key: string]: Shown };

@@ -106,6 +106,8 @@ export type ActionEvent =
   | Refusal
   | { readonly type: 'action.recalled'; readonly fix: string | null }
   | { readonly type: 'action.slowed' }
+  /** It waits no longer for its next attempt, if it is this one that it waits after. */
+  | { readonly type: 'action.retryNow'; readonly id: string; readonly attempt: number }
   | { readonly type: 'action.hold' }
   | { readonly type: 'action.release' }
   /** Its tree is of the past: what is under way may have been done since. */

@@ -16,6 +16,7 @@
  *   beginning: permitting; or replacing, when it has asked already, and somebody said that less will do
  *   action.cancel: the attempt is ended, what it did is undone, settled (cancelled)
  *   action.restored: what was under way may have been done since: it asks, or has failed
+ *   action.retryNow: what waits has waited long enough
  *   action.hold: when what waits has waited long enough it is held, and tried after action.release
  *
  * An action that leans on no component needs no permit. The time limit of an attempt is kept by whoever carries it out: it
@@ -85,6 +86,10 @@ function notPerformed(): never {
   throw new PerdureError('NOT_PROVIDED', 'The action machine needs its workers: spawn it with spawnSupervisor.');
 }
 
+function meant({ event }: { readonly event: Extract<ActionEvent, { type: 'action.retryNow' }> }) {
+  return event;
+}
+
 const reporting = [
   { type: 'tellComponent', params: ({ context, event }: Args & Settled) => reportOf({ context }, event.output) },
   'dropPermit',
@@ -95,6 +100,11 @@ const cancelling = { type: 'noteCancel', params: ({ event }: { event: { readonly
 const afterWaiting = [
   { guard: 'isHeld', target: 'held' },
   { target: 'permitting', actions: waking },
+] as const;
+/** What it waits for has passed, because somebody says so. The delays after it are those that they would have been. */
+const retryingNow = [
+  { guard: { type: 'isMeantAndHeld', params: meant }, target: 'held' },
+  { guard: { type: 'isMeant', params: meant }, target: 'permitting', actions: waking },
 ] as const;
 const releasing = [
   { type: 'tellComponent', params: ({ context }: Args) => reportOf({ context }, null) },
@@ -117,6 +127,10 @@ export const actionMachine = setup({
     hasFallback,
     isHeld: ({ context }) => context.isHeld,
     mustAsk,
+    isMeant: ({ context }, { id, attempt }: { id: string; attempt: number }) =>
+      context.id === id && context.attempt === attempt,
+    isMeantAndHeld: ({ context }, { id, attempt }: { id: string; attempt: number }) =>
+      context.isHeld && context.id === id && context.attempt === attempt,
     isTooPoor: ({ context }) => !isEnough({ context }, 0),
     mustUndo,
     hasRecourse: ({ context }) => mustUndo({ context }) || hasFallback({ context }),
@@ -199,7 +213,10 @@ export const actionMachine = setup({
     waiting: {
       entry: { type: 'announce', params: backingOff },
       after: { reopening: afterWaiting },
-      on: { 'action.cancel': { target: 'undoing', actions: [waking, cancelling] } },
+      on: {
+        'action.cancel': { target: 'undoing', actions: [waking, cancelling] },
+        'action.retryNow': retryingNow,
+      },
     },
     // Its time has come while the whole is paused.
     held: {
@@ -287,7 +304,10 @@ export const actionMachine = setup({
     backingOff: {
       entry: { type: 'announce', params: backingOff },
       after: { backOff: afterWaiting },
-      on: { 'action.cancel': { target: 'undoing', actions: [waking, cancelling] } },
+      on: {
+        'action.cancel': { target: 'undoing', actions: [waking, cancelling] },
+        'action.retryNow': retryingNow,
+      },
     },
     exhausted: {
       // One fix is tried once.

@@ -206,6 +206,11 @@ export type ExecutorEvent =
   /** Takes them off the list of those. */
   | { readonly type: 'executor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'executor.reprioritise' } & Reprioritisation)
+  /** An action that waits for its next attempt waits no longer; what is under way is told by `executor.waits`. */
+  | { readonly type: 'executor.retryNow'; readonly id: string }
+  | { readonly type: 'executor.waits'; readonly id: string; readonly slot: number; readonly attempt: number }
+  /** An action that was to begin later is queued now. */
+  | { readonly type: 'executor.runNow'; readonly id: string }
   | ({ readonly type: 'executor.tighten' } & Measures)
   | ({ readonly type: 'executor.admit' } & Admission)
   /** Moves the thresholds of the gate to where outcomes say; without new ones nothing moves. */
@@ -447,6 +452,10 @@ export const executorMachine = setup({
     wake: notProvided('executor', 'wake') as (_: unknown) => void,
     /** Ranks an action anew that waits; answers `executor.told`. */
     reprioritise: notProvided('executor', 'reprioritise') as (_: unknown, p: Reprioritisation) => void,
+    /** Notes that an action waits no longer for its next attempt; answers `executor.waits` if it does wait. */
+    retryNow: notProvided('executor', 'retryNow') as (_: unknown, p: { id: string }) => void,
+    /** Lets an action that is delayed wait for its turn. */
+    runNow: notProvided('executor', 'runNow') as (_: unknown, p: { id: string }) => void,
     /** Looks whether what is due will be late, or is, where it is time to; answers `executor.told`. */
     review: notProvided('executor', 'review') as (_: unknown, p: Room) => void,
     /** Looks for what was under way in the turn that was restored; answers `executor.pending`. */
@@ -506,6 +515,10 @@ export const executorMachine = setup({
       (_, { slot }: { slot: number; at: number }) => slotId(slot),
       (_, { at }) => ({ type: 'action.cancel' as const, at }),
     ),
+    wakeSlot: sendTo(
+      (_, { slot }: { slot: number; id: string; attempt: number }) => slotId(slot),
+      (_, { id, attempt }) => ({ type: 'action.retryNow' as const, id, attempt }),
+    ),
     /** Tells the supervisor. Named and not done here, so that the machine can be stepped alone. */
     announce: notProvided('executor', 'announce') as (_: unknown, p: { notice: ExecutorNotice }) => void,
   },
@@ -563,6 +576,12 @@ export const executorMachine = setup({
           enqueue({ type: 'announce', params: { notice: { type: 'executor.risky' } } });
       }),
     },
+    'executor.retryNow': { actions: { type: 'retryNow', params: ({ event }) => event } },
+    'executor.waits': {
+      guard: ({ context, event }) => context.busy.includes(event.slot),
+      actions: { type: 'wakeSlot', params: ({ event }) => event },
+    },
+    'executor.runNow': { actions: { type: 'runNow', params: ({ event }) => event } },
     'executor.settled': [{ guard: teaches, actions: [learning, telling] }, { actions: telling }],
     'executor.sleep': {
       guard: ({ context, event }) => event.until < (context.wakeAt ?? Infinity),
@@ -625,6 +644,7 @@ export const executorMachine = setup({
           actions: [{ type: 'noteWakeAt', params: { until: null } }, 'wake', shedding, claiming, reviewing],
         },
         'executor.reprioritise': { actions: [reprioritising, claiming] },
+        'executor.runNow': { actions: [{ type: 'runNow', params: ({ event }) => event }, claiming] },
         'executor.resume': { actions: ['wake', claiming] },
         'action.ended': { actions: [settling, ...leaving] },
         'executor.settled': [

@@ -72,6 +72,10 @@ export type SupervisorCommand =
   | { readonly type: 'supervisor.requeue'; readonly ids: readonly string[] }
   | { readonly type: 'supervisor.discard'; readonly ids: readonly string[]; readonly at: number }
   | ({ readonly type: 'supervisor.reprioritise' } & Reprioritisation)
+  /** An action that waits for its next attempt, or its component, does not wait any longer. */
+  | { readonly type: 'supervisor.retryNow'; readonly id: string }
+  /** An action that was to begin later is queued now. */
+  | { readonly type: 'supervisor.runNow'; readonly id: string }
   | { readonly type: 'supervisor.configure'; readonly concurrency: number }
   /** What the components and the budget of this life are like. */
   | {
@@ -236,6 +240,8 @@ export const supervisorMachine = setup({
       id,
       urgency,
     })),
+    retryNow: sendTo('executor', (_, { id }: { id: string }) => ({ type: 'executor.retryNow' as const, id })),
+    runNow: sendTo('executor', (_, { id }: { id: string }) => ({ type: 'executor.runNow' as const, id })),
     tell: enqueueActions(({ enqueue }, { notices }: { notices: readonly UrgencyNotice[] }) => {
       for (const notice of notices) enqueue.emit(notice);
     }),
@@ -443,6 +449,8 @@ export const supervisorMachine = setup({
     'supervisor.requeue': { actions: [{ type: 'requeue', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.discard': { actions: [{ type: 'discard', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.reprioritise': { actions: [{ type: 'reprioritise', params: ({ event }) => event }, 'noteChange'] },
+    'supervisor.retryNow': { actions: [{ type: 'retryNow', params: ({ event }) => event }, 'noteChange'] },
+    'supervisor.runNow': { actions: [{ type: 'runNow', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.plan': { actions: [{ type: 'submitPlan', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.amendPlan': { actions: [{ type: 'amendPlan', params: ({ event }) => event }, 'noteChange'] },
     'supervisor.retryPlan': { actions: [{ type: 'retryPlan', params: ({ event }) => event }, 'noteChange'] },

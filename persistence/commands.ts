@@ -1,26 +1,43 @@
 /**
- * How another process speaks to the owner of a store: it inserts a row here and writes nothing else. The owner notices,
- * applies it as a durable send whose id is the row's, and writes the answer; without an owner the row waits for the
- * next one.
+ * How somebody who is no part of a tree speaks to it: a row is inserted here. From another process no other rows are written.
+ * The owner notices, applies it as a durable send whose id is the row's, and writes the answer; without an owner the row waits for
+ * the next one. The rows are kept, so they tell who asked what, and what came of it.
+ *
+ * O1  A command is durable before it is applied, and applied once by its id, whenever the process ends.
+ * O2  Once it is answered, its row holds no more of the event than may be shown.
  */
-import { isPerdureError, messageOf } from '../errors.ts';
+import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
-import type { Rows } from './rows.ts';
+import type { Payloads } from './payloads.ts';
+import type { Cell, Rows } from './rows.ts';
+import { refuseOlder } from './schema.ts';
+import { isSealed } from './sealing.ts';
 import { isStoreFailure, openBeside } from './sqlite.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
 const POLL_MS = 200;
-/** How long the answer to a command is kept. */
-const KEPT_MS = 7 * 86_400_000;
+/** How long a command is kept after it was answered. */
+const KEPT_MS = 90 * 86_400_000;
 
-interface CommandRow {
+/** A command's row. */
+export interface CommandRow {
   readonly id: string;
+  readonly at: number;
   readonly tree: string;
   readonly actor: string;
+  /** JSON, sealed where the store is. */
   readonly event: string;
+  readonly answered_at: number | null;
+  readonly answer: string | null;
+  readonly asked_by: string | null;
+  /** What it is called, and a digest of that and its parameters; null for an event that was left as it is. */
+  readonly command: string | null;
+  readonly digest: string | null;
 }
 
-/** A command to an actor of a store that somebody else owns. */
+const COLUMNS = `id, at, coalesce(tree, 'main') as tree, actor, event, answered_at, answer, asked_by, command, digest`;
+
+/** A command to an actor. */
 export interface Command {
   readonly id: string;
   /** The tree; default `main`. */
@@ -28,6 +45,12 @@ export interface Command {
   /** A systemId or a path; empty for the root. */
   readonly actor: string;
   readonly event: AnyEventObject;
+  /** Who asks, up to 200 characters. */
+  readonly by?: string;
+  readonly command?: string;
+  readonly digest?: string;
+  /** Given for what is only to be remembered: it is not applied. */
+  readonly answer?: string;
 }
 
 /** Who applies commands. */
@@ -42,6 +65,7 @@ export class Commands {
   readonly #commits: Commits;
   readonly #host: CommandHost;
   readonly #underway = new Set<string>();
+  readonly #waiting = new Map<string, Set<() => void>>();
   #seen: unknown;
   #handle: NodeJS.Timeout | undefined;
 
@@ -58,8 +82,51 @@ export class Commands {
     this.#takeUp();
   }
 
+  /** Leaves a command here; resolves once it is durable, and then it is being applied. One of the same id is left as it is. */
+  async post(command: Command): Promise<void> {
+    const { rows, clock, payloads } = this.#commits;
+    const text = command.answer === undefined ? JSON.stringify(command.event) : shownEvent(payloads, command.event);
+    const event = payloads.seal(text, () => bindingOf(command.id));
+    await this.#commits.transact(() => rows.run(INSERT, ...cellsOf(command, event, clock.now())));
+    if (command.answer === undefined) this.look();
+  }
+
+  /** The row of a command; its event only where it can be read. */
+  read(id: string): CommandRow | undefined {
+    return readCommand(this.#commits.rows, id);
+  }
+
+  /** What is known of an event in a row, as it may be shown. */
+  shown({ id, event }: Pick<CommandRow, 'id' | 'event'>): unknown {
+    const { payloads } = this.#commits;
+    return JSON.parse(shownEvent(payloads, JSON.parse(opened(payloads, id, event)) as AnyEventObject));
+  }
+
+  /** Resolves when there is an answer, or after `ms` without one. */
+  answered(id: string, ms: number): Promise<void> {
+    if (this.read(id)?.answer != null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const all = this.#waiting.get(id) ?? new Set();
+      this.#waiting.set(id, all);
+      const done = () => {
+        clearTimeout(timer);
+        all.delete(done);
+        if (all.size === 0) this.#waiting.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      all.add(done);
+    });
+  }
+
+  /** Says better what came of a command that was applied. */
+  async say(id: string, answer: string): Promise<void> {
+    await this.#answer(id, answer);
+  }
+
   close(): void {
     clearTimeout(this.#handle);
+    for (const all of [...this.#waiting.values()]) for (const done of [...all]) done();
   }
 
   /** Other processes live in real time, also when the store's clock is moved by hand. */
@@ -86,9 +153,7 @@ export class Commands {
 
   #open(): CommandRow[] {
     return this.#commits.statements
-      .of(
-        `select id, coalesce(tree, 'main') as tree, actor, event from commands where answered_at is null order by at, id`,
-      )
+      .of(`select ${COLUMNS} from commands where answered_at is null order by at, id`)
       .all() as CommandRow[];
   }
 
@@ -100,40 +165,130 @@ export class Commands {
     if (this.#underway.has(row.id)) return;
     this.#underway.add(row.id);
     const again = () => (this.#seen = undefined);
-    void applied(row, this.#host)
+    void this.#applied(row)
       .then((answer) => this.#answer(row.id, answer))
       .catch(again)
       .finally(() => this.#underway.delete(row.id));
   }
 
+  async #applied({ id, tree, actor, event: text }: CommandRow): Promise<string> {
+    try {
+      const event = JSON.parse(opened(this.#commits.payloads, id, text)) as AnyEventObject;
+      const { turn } = await this.#host.send(tree, event, { id, ...(actor === '' ? {} : { to: actor }) });
+      return `applied in turn ${turn}`;
+    } catch (error) {
+      if (isPerdureError(error) && error.code.startsWith('STORE_')) throw error;
+      return refusal(error);
+    }
+  }
+
   async #answer(id: string, answer: string): Promise<void> {
     if (!this.#commits.isOpen) return;
     const { rows, clock, payloads } = this.#commits;
+    const event = this.#shownText(id);
     await this.#commits.transact(() => {
-      const shown = payloads.shownText(answer);
-      rows.run('update commands set answered_at = ?, answer = ? where id = ?', clock.now(), shown, id);
+      rows.run(
+        'update commands set answered_at = coalesce(answered_at, ?), answer = ?, event = coalesce(?, event) where id = ?',
+        clock.now(),
+        payloads.shownText(answer),
+        event,
+        id,
+      );
     });
+    for (const done of [...(this.#waiting.get(id) ?? [])]) done();
+  }
+
+  /** O2. Null for what cannot be read: it is left as it is. */
+  #shownText(id: string): string | null {
+    const row = this.read(id);
+    try {
+      return row === undefined
+        ? null
+        : this.#commits.payloads.seal(JSON.stringify(this.shown(row)), () => bindingOf(id));
+    } catch {
+      return null;
+    }
   }
 }
 
-async function applied({ id, tree, actor, event }: CommandRow, host: CommandHost): Promise<string> {
-  try {
-    const parsed = JSON.parse(event) as AnyEventObject;
-    const { turn } = await host.send(tree, parsed, { id, ...(actor === '' ? {} : { to: actor }) });
-    return `applied in turn ${turn}`;
-  } catch (error) {
-    if (isPerdureError(error) && error.code.startsWith('STORE_')) throw error;
-    return `refused: ${messageOf(error)}`;
-  }
+const INSERT = `
+  insert into commands(id, at, tree, actor, event, answered_at, answer, asked_by, command, digest)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(id) do nothing`;
+const LONGEST_NAME = 200;
+/** Characters of JSON that are kept of an event that was applied. */
+const EVENT_LIMIT = 4_096;
+
+function cellsOf(command: Command, event: string, at: number): Cell[] {
+  const { id, tree = null, actor, by = null, answer = null, command: name = null, digest = null } = command;
+  const answeredAt = answer === null ? null : at;
+  return [id, at, tree, actor, event, answeredAt, answer, by?.slice(0, LONGEST_NAME) ?? null, name, digest];
 }
 
-/** Leaves a command in a store that another process may own. Repeating it with the same id is harmless. */
+function bindingOf(id: string): string {
+  return `command ${id}`;
+}
+
+/** What another process left is plain: it has no keys. */
+function opened(payloads: Payloads, id: string, text: string): string {
+  return isSealed(text) ? payloads.unseal(text, () => bindingOf(id)) : text;
+}
+
+/** The event as it may be shown, as JSON. Its type stays, or nobody would know what was asked. */
+function shownEvent(payloads: Payloads, event: AnyEventObject): string {
+  const shown = payloads.shown(event);
+  const fields = typeof shown === 'object' && shown !== null ? shown : {};
+  const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type: event.type }));
+  return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: event.type, cut: text.length });
+}
+
+/** How a refusal is written down: with its code at the end. */
+export function refusal(error: unknown): string {
+  return `refused: ${messageOf(error)}${isPerdureError(error) ? ` [${error.code}]` : ''}`;
+}
+
+/** What a refusal that was written down says; undefined for another answer. */
+export function refusalIn(answer: string): { readonly message: string; readonly code?: PerdureErrorCode } | undefined {
+  const [, message, code] = /^refused: (.*?)(?: \[([A-Z_]+)\])?$/s.exec(answer) ?? [];
+  if (message === undefined) return undefined;
+  return { message, ...(code === undefined ? {} : { code: code as PerdureErrorCode }) };
+}
+
+/** The command of this id. */
+export function readCommand(rows: Pick<Rows, 'get'>, id: string): CommandRow | undefined {
+  return rows.get<CommandRow>(`select ${COLUMNS} from commands where id = ?`, id);
+}
+
+/** What was asked, the newest first; `before`: only what is older than the command of this id. */
+export function listCommands(rows: Pick<Rows, 'all'>, limit: number, before?: string): CommandRow[] {
+  const order = 'order by at desc, id desc limit ?';
+  if (before === undefined) return rows.all<CommandRow>(`select ${COLUMNS} from commands ${order}`, limit);
+  const older = 'where (at, id) < (select at, id from commands where id = ?)';
+  return rows.all<CommandRow>(`select ${COLUMNS} from commands ${older} ${order}`, before, limit);
+}
+
+/**
+ * Leaves a command in a store that another process may own. Repeating it with the same id is harmless. Throws OPTIONS_INVALID for a
+ * store of an older schema.
+ */
 export function postCommand(path: string, command: Command, at: number): void {
   const db = openBeside(path, false);
   try {
-    db.prepare(
-      'insert into commands(id, at, tree, actor, event) values (?, ?, ?, ?, ?) on conflict(id) do nothing',
-    ).run(command.id, at, command.tree ?? null, command.actor, JSON.stringify(command.event));
+    refuseOlder(db, path);
+    db.prepare(INSERT).run(...cellsOf(command, JSON.stringify(command.event), at));
+  } finally {
+    db.close();
+  }
+}
+
+/** Says better, from beside, what came of a command; one without an answer is not taken up any more. */
+export function sayCommand(path: string, id: string, answer: string, at: number): void {
+  const db = openBeside(path, false);
+  try {
+    db.prepare('update commands set answered_at = coalesce(answered_at, ?), answer = ? where id = ?').run(
+      at,
+      answer,
+      id,
+    );
   } finally {
     db.close();
   }

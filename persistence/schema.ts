@@ -11,7 +11,7 @@ import type { Db } from './sqlite.ts';
 
 /** "PERD": tells our databases from others. */
 export const APPLICATION_ID = 0x50455244;
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** A table of a subsystem, declared by whoever owns it. `from_turn` is added; the columns of the key come first. */
 export interface TableSpec {
@@ -45,6 +45,9 @@ create table turns(
 /** Whether the same was noted before is asked by the tree. */
 export const INCIDENTS_INDEX = 'create index incidents_tree on incidents(tree, kind);';
 
+/** The newest first, for whoever wants to know what was asked. */
+export const COMMANDS_INDEX = 'create index commands_at on commands(at, id);';
+
 /** Those that are forgotten in time. */
 export const CHECKPOINTS_INDEX = 'create index checkpoints_unpinned on checkpoints(turn) where pinned = 0;';
 
@@ -65,9 +68,10 @@ create table accepted(
 ${CLIENTS}
 create table commands(
   id text primary key, at integer not null, tree text, actor text not null, event text not null,
-  answered_at integer, answer text
+  answered_at integer, answer text, asked_by text, command text, digest text
 ) strict;
 create index commands_open on commands(at) where answered_at is null;
+${COMMANDS_INDEX}
 create table checkpoints(
   turn integer primary key, at integer not null, reason text not null, label text, detail text,
   pinned integer not null default 0

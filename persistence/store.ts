@@ -88,11 +88,12 @@ interface Keeping {
 export class Store<TMachines extends Machines = any> implements AsyncDisposable {
   /** The batches and commits: for what runs in this store, not for hosts. */
   readonly commits: Commits;
+  /** What is asked from outside of the trees: for whoever asks, not for hosts. */
+  readonly commands: Commands;
   readonly onDamage: 'row' | 'checkpoint';
   readonly #file: StoreFile;
   readonly #versions: Versions;
   readonly #trees: Trees;
-  readonly #commands: Commands;
 
   /**
    * Opens the file, or creates it, and owns it. Throws STORE_OWNED, STORE_NOT_A_DATABASE, STORE_NEWER, STORE_OLDER when an
@@ -159,7 +160,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     remember();
     if (damage !== undefined) this.incident({ kind: 'log.damaged', detail: describeDamage(damage) });
     this.#trees = new Trees(this, options.machines ?? {}, options, options);
-    this.#commands = new Commands(this.commits, {
+    this.commands = new Commands(this.commits, {
       canReach: (tree) => this.#trees.canReach(tree),
       send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
     });
@@ -216,7 +217,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     const { durable, ready } = this.#trees.open(machine, id, options.input);
     await ready;
     // One that was there could be reached before.
-    if (durable.resumed === undefined) this.#commands.look();
+    if (durable.resumed === undefined) this.commands.look();
     return handleOf(durable, () => durable.close()) as unknown as DurableActor<TMachines[TName]>;
   }
 
@@ -340,7 +341,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
 
   /** A tree can be reached from now on. */
   joined(): void {
-    this.#commands.look();
+    this.commands.look();
   }
 
   /** Brings an event of one tree's outbox to another tree; its row goes in the turn that it begins there. */
@@ -354,13 +355,13 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
   }
 
   #rest(): void {
-    this.#commands.close();
+    this.commands.close();
     this.#trees.close();
   }
 
   #reopened(): void {
     this.#trees.resume();
-    this.#commands.look();
+    this.commands.look();
   }
 }
 

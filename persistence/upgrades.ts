@@ -8,6 +8,7 @@ import {
   APPLICATION_ID,
   CHECKPOINTS_INDEX,
   CLIENTS,
+  COMMANDS_INDEX,
   INCIDENTS_INDEX,
   QUARANTINE,
   SCHEMA_VERSION,
@@ -33,7 +34,7 @@ export function upgrade(db: Db): void {
 }
 
 /** Each brings a store from the version of its place, counted from 1, to the next. */
-const STEPS: readonly ((db: Db) => void)[] = [toSchema2, toSchema3];
+const STEPS: readonly ((db: Db) => void)[] = [toSchema2, toSchema3, toSchema4];
 
 /**
  * Schema 2: many trees wake by themselves, actors' checksums cover their attempt and turn, versions of rows are kept in the
@@ -73,6 +74,16 @@ function toSchema3(db: Db): void {
     `insert into trees_past(${cells}, checksum, from_turn, to_turn) select ${cells}, checksum, 0, ? from trees_2`,
   ).run(next);
   db.exec('drop table trees_2');
+}
+
+/** Schema 4: commands know who asked, and by which name: they are the audit too. */
+function toSchema4(db: Db): void {
+  db.exec(`
+    alter table commands add column asked_by text;
+    alter table commands add column command text;
+    alter table commands add column digest text;
+    ${COMMANDS_INDEX}
+  `);
 }
 
 /** A host may have called a table of its own so; those of trees have triggers. */

@@ -51,11 +51,12 @@ function withPast(path: string): void {
       );
     }
   }
+  db.exec(`insert into commands(id, at, actor, event) values ('waits', 1, '', '{"type":"pick"}')`);
   db.exec(`create table their_past(x); insert into their_past values (1)`);
   db.close();
 }
 
-test.each(['schema-1.db', 'schema-2.db'])(
+test.each(['schema-1.db', 'schema-2.db', 'schema-3.db'])(
   'takes every row of %s along, also those of the past and of subsystems, under checksums that hold',
   (name) => {
     const path = copy(name);
@@ -89,24 +90,27 @@ test('a row that was damaged before is damaged after', () => {
   expect(examine(path).findings.map(({ code }) => code)).toEqual(['ROW_DAMAGED']);
 });
 
-test.each(['schema-1.db', 'schema-2.db'])('what is upgraded from %s has the schema of a new store', (name) => {
-  const path = copy(name);
-  const fresh = join(tempFolder(), 'new.db');
-  for (const one of [path, fresh]) Store.open(one).close();
-  const shape = (file: string) => {
-    const db = new Database(file, { readonly: true });
-    const triggers = db.prepare(`select name, sql from sqlite_schema where type = 'trigger'`).all() as Row[];
-    const tables = db.prepare(`select name from sqlite_schema where type = 'table'`).pluck().all() as string[];
-    const columns = tables.map((name) => [name, db.pragma(`table_info(${name})`)]);
-    db.close();
-    return { columns: Object.fromEntries(columns) as Record<string, unknown>, triggers: sorted(triggers) };
-  };
-  const [upgraded, created] = [shape(path), shape(fresh)];
-  for (const [name, columns] of Object.entries(created.columns)) {
-    if (name !== 'meta') expect([name, upgraded.columns[name]]).toEqual([name, columns]);
-  }
-  expect(upgraded.triggers).toEqual(expect.arrayContaining(created.triggers));
-});
+test.each(['schema-1.db', 'schema-2.db', 'schema-3.db'])(
+  'what is upgraded from %s has the schema of a new store',
+  (name) => {
+    const path = copy(name);
+    const fresh = join(tempFolder(), 'new.db');
+    for (const one of [path, fresh]) Store.open(one).close();
+    const shape = (file: string) => {
+      const db = new Database(file, { readonly: true });
+      const triggers = db.prepare(`select name, sql from sqlite_schema where type = 'trigger'`).all() as Row[];
+      const tables = db.prepare(`select name from sqlite_schema where type = 'table'`).pluck().all() as string[];
+      const columns = tables.map((name) => [name, db.pragma(`table_info(${name})`)]);
+      db.close();
+      return { columns: Object.fromEntries(columns) as Record<string, unknown>, triggers: sorted(triggers) };
+    };
+    const [upgraded, created] = [shape(path), shape(fresh)];
+    for (const [name, columns] of Object.entries(created.columns)) {
+      if (name !== 'meta') expect([name, upgraded.columns[name]]).toEqual([name, columns]);
+    }
+    expect(upgraded.triggers).toEqual(expect.arrayContaining(created.triggers));
+  },
+);
 
 describe('an upgrade that ends in the middle leaves the old store, which is upgraded the next time:', () => {
   /** Calls `at` before every statement of an upgrade, with its number. */

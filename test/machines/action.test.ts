@@ -195,6 +195,51 @@ describe('an action', () => {
   });
 });
 
+describe('a retry that somebody wants now', () => {
+  const backing = () => new Stepped().attempted(threw());
+  const now = (attempt: number, id = 'a') => ({ type: 'action.retryNow', id, attempt });
+
+  test('begins the next attempt without its back-off, and tells that nothing waits any more', () => {
+    const action = backing().send(now(1));
+    expect(action.value).toBe('attempting');
+    expect(action.notices.map(({ type }) => type)).toEqual([
+      'action.attempting',
+      'action.backingOff',
+      'action.woken',
+      'action.attempting',
+    ]);
+    expect(action.attempted(returned).outcome).toMatchObject({ kind: 'recovered', attempts: 2 });
+  });
+
+  test('changes nothing of the back-offs after it', () => {
+    const delays = (action: Stepped) =>
+      action.notices.flatMap((notice) => (notice.type === 'action.backingOff' ? notice.delayMs : []));
+    const patiently = backing().backedOff().attempted(threw());
+    expect(delays(backing().send(now(1)).attempted(threw()))).toEqual(delays(patiently));
+  });
+
+  test('that is meant for another attempt, another action, or comes twice, does nothing', () => {
+    expect(backing().send(now(2)).value).toBe('backingOff');
+    expect(backing().send(now(1, 'b')).value).toBe('backingOff');
+    const again = backing().send(now(1)).send(now(1));
+    expect([again.value, again.begun]).toEqual(['attempting', ['attempter', 'attempter']]);
+    expect(again.attempted(threw()).send(now(1)).value).toBe('backingOff');
+  });
+
+  test('waits for the end of a pause', () => {
+    const action = backing().send({ type: 'action.hold' }).send(now(1));
+    expect(action.value).toBe('held');
+    expect(action.send({ type: 'action.release' }).value).toBe('attempting');
+  });
+
+  test('of one that waits for its component asks that again, which may refuse', () => {
+    const action = new Stepped(patient).refused('open', { openUntil: 60_000, retryAfterMs: 59_000, at: 1_000 });
+    action.send(now(0));
+    expect([action.value, action.asks.length, action.begun]).toEqual(['permitting', 2, []]);
+    expect(action.refused('open', { openUntil: 60_000, retryAfterMs: 58_000, at: 2_000 }).value).toBe('waiting');
+  });
+});
+
 describe('an action that leans on a component', () => {
   test('calls nobody before it is permitted, and reports how the call went', () => {
     const action = new Stepped(api);

@@ -563,3 +563,22 @@ test('the actor of a slot serves one action after the other, each from its own b
   expect(sent.map(({ event }) => [event.type, event.input.id])).toEqual([['action.begin', 'b']]);
   expect(first.id).toBe('a0');
 });
+
+describe('what somebody wants now', () => {
+  test('is asked of the slot whose action waits for its next attempt, and of no other', () => {
+    const executor = new Stepped().claimed(claim(0));
+    expect(executor.send({ type: 'executor.retryNow', id: 'a0' }).of('retryNow')).toMatchObject([{ id: 'a0' }]);
+    const sent = () => executor.of<{ event: object; targetId: string }>('xstate.sendTo').map(({ event }) => event);
+    executor.send({ type: 'executor.waits', id: 'a0', slot: 0, attempt: 2 });
+    expect(sent()).toEqual([{ type: 'action.retryNow', id: 'a0', attempt: 2 }]);
+    executor.send({ type: 'executor.waits', id: 'a0', slot: 3, attempt: 2 });
+    expect(sent()).toEqual([]);
+  });
+
+  test('is queued, and claimed at once unless the whole is paused', () => {
+    const executor = new Stepped().send({ type: 'executor.runNow', id: 'late' });
+    expect([executor.of('runNow'), executor.claims.length]).toMatchObject([[{ id: 'late' }], 1]);
+    executor.send({ type: 'executor.pause' }).send({ type: 'executor.runNow', id: 'late' });
+    expect([executor.of('runNow').length, executor.claims.length]).toEqual([1, 0]);
+  });
+});

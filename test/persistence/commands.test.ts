@@ -1,10 +1,21 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { assign, setup } from 'xstate';
 import { expect, test } from 'vitest';
-import { postCommand, readAnswer } from '../../persistence/commands.ts';
+import { PerdureError } from '../../errors.ts';
+import {
+  listCommands,
+  postCommand,
+  readAnswer,
+  refusal,
+  refusalIn,
+  type CommandRow,
+} from '../../persistence/commands.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { encryption } from '../../persistence/sealing.ts';
 import { openBeside } from '../../persistence/sqlite.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
-import { tempStore } from '../support/temp.ts';
+import { tempFolder, tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { n: number }; events: { type: 'add'; by: number } } }).createMachine({
   context: { n: 0 },
@@ -56,17 +67,70 @@ test('a command to nobody is answered with the reason, and the owner goes on', a
   await durable.send({ type: 'add', by: 1 });
 });
 
-test('an answer is kept for a week', async () => {
+test('what was asked, by whom, and what came of it is kept for 90 days', async () => {
   const store = tempStore();
   const clock = new SimulatedClock(1_000);
   const first = await createDurableActor(counter, { store, clock });
-  postCommand(store, add('c1', 1), 1);
+  postCommand(store, { ...add('c1', 1), by: 'cli:alice' }, 1);
   await answered(store, 'c1');
+  expect(first.store.commands.read('c1')).toMatchObject({ asked_by: 'cli:alice', answer: 'applied in turn 2' });
   await first.close();
-  await clock.advance(6 * 86_400_000);
+  await clock.advance(89 * 86_400_000);
   await (await createDurableActor(counter, { store, clock })).close();
   expect(readAnswer(store, 'c1')).toMatch(/applied/);
   await clock.advance(2 * 86_400_000);
   await (await createDurableActor(counter, { store, clock })).close();
   expect(readAnswer(store, 'c1')).toBeUndefined();
+});
+
+test('a command that its owner leaves is durable, applied at once and once, and answered', async () => {
+  const store = tempStore();
+  await using durable = await createDurableActor(counter, { store });
+  const { commands } = durable.store;
+  for (let n = 0; n < 2; n++) {
+    await commands.post({ ...add('c1', 2), by: 'page' });
+    await commands.answered('c1', 5_000);
+  }
+  expect(commands.read('c1')).toMatchObject({
+    asked_by: 'page',
+    answer: expect.stringMatching(/^applied in turn \d+$/),
+  });
+  expect(durable.getSnapshot().context.n).toBe(2);
+  await commands.post({ ...add('c2', 1), by: 'page', answer: 'refused: no' });
+  expect(durable.getSnapshot().context.n).toBe(2);
+  expect(listCommands(durable.store.rows, 10).map(({ id }) => id)).toEqual(['c2', 'c1']);
+  expect(listCommands(durable.store.rows, 10, 'c2').map(({ id }) => id)).toEqual(['c1']);
+});
+
+test('once it is answered, a command holds no secret, and in an encrypted store nothing that can be read', async () => {
+  const store = tempStore();
+  const key = Buffer.alloc(32, 7);
+  const sealing = encryption({ key: () => key, current: 'k' });
+  const open = () => createDurableActor(counter, { store, sealing });
+  const durable = await open();
+  const event = { type: 'add', by: 1, password: 'hunter2', note: 'plain' };
+  await durable.store.commands.post({ id: 'c1', actor: '', event });
+  await durable.store.commands.answered('c1', 5_000);
+  postCommand(store, { id: 'c2', actor: '', event }, 1);
+  await answered(store, 'c2');
+  expect(durable.getSnapshot().context.n).toBe(2);
+  for (const id of ['c1', 'c2']) {
+    const row = durable.store.commands.read(id) as CommandRow;
+    expect(row.event).toMatch(/^perdure:/);
+    expect(durable.store.commands.shown(row)).toEqual({ type: 'add', by: 1, password: '[redacted]', note: 'plain' });
+  }
+  await durable.close();
+});
+
+test('a refusal is written down with its code, and read back', () => {
+  const written = refusal(new PerdureError('ACTION_NOT_FOUND', 'There is no action "x [y]".'));
+  expect(refusalIn(written)).toEqual({ message: 'There is no action "x [y]".', code: 'ACTION_NOT_FOUND' });
+  expect(refusalIn('refused: it was withdrawn')).toEqual({ message: 'it was withdrawn' });
+  expect(refusalIn('applied in turn 3')).toBeUndefined();
+});
+
+test('a store of an older schema is not written from beside', () => {
+  const store = join(tempFolder(), 'old.db');
+  copyFileSync(join(import.meta.dirname, '../golden/schema-3.db'), store);
+  expect(() => postCommand(store, add('c1', 1), 1)).toThrow('open it once with this version');
 });

@@ -1,0 +1,82 @@
+/** `perdure inspect`: the inspector of a store that another process may own, or of an exported history. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { PerdureError } from '../errors.ts';
+import { deskBeside } from '../inspector/commands.ts';
+import { fileSource } from '../inspector/file-source.ts';
+import { storeSource } from '../inspector/store-source.ts';
+import { EXIT } from './failure.ts';
+import { loadMachines } from './machine-module.ts';
+import { storeOf } from './named-store.ts';
+import { openPage } from './open-page.ts';
+import { StopRequest } from './stop-request.ts';
+
+export interface InspectCommandOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly hosts?: readonly string[];
+  readonly token?: string;
+  readonly commands?: boolean;
+  readonly machines?: string;
+  readonly open?: boolean;
+}
+
+/** Serves it until SIGINT or SIGTERM. Throws OPTIONS_INVALID, EXPORT_INVALID, INSPECTOR_PORT_TAKEN, and what is wrong with the store. */
+export async function inspect(named: string | undefined, options: InspectCommandOptions): Promise<number> {
+  const { machines, open = false, commands = false, ...serving } = options;
+  const { source, ...how } = await looked(named, commands, machines);
+  const stop = new StopRequest();
+  try {
+    // Only this command needs it.
+    const { serveInspector } = await import('../inspector/server.ts');
+    await using inspector = await serveInspector(source, { ...serving, ...how });
+    process.stdout.write(`${inspector.url}\n`);
+    process.stderr.write(
+      `perdure: ${commands ? 'commands are taken' : 'read-only: --commands lets whoever looks steer'}\n`,
+    );
+    const closePage = open ? openPage(inspector.url) : () => {};
+    await stop.received;
+    closePage();
+    return EXIT.ok;
+  } finally {
+    stop.forget();
+    await source.close();
+  }
+}
+
+async function looked(named: string | undefined, commands: boolean, module: string | undefined) {
+  if (named !== undefined && !isDatabase(resolve(named))) {
+    if (!commands) return { source: await fileSource(resolve(named)) };
+    throw new PerdureError(
+      'OPTIONS_INVALID',
+      `${named} is an export: nobody obeys commands there; leave --commands out.`,
+      {
+        facts: { file: named },
+      },
+    );
+  }
+  const path = storeOf(named);
+  const machines = module === undefined ? [] : (await loadMachines(module)).charted;
+  return { source: storeSource(path, { machines }), desk: deskBeside(path), commands };
+}
+
+const HEADER = 'SQLite format 3\0';
+
+/** What is no text is taken for a store, which says what is wrong with it. */
+function isDatabase(path: string): boolean {
+  const start = Buffer.alloc(HEADER.length);
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch {
+    return true;
+  }
+  try {
+    const length = readSync(file, start);
+    return !start.subarray(0, length).toString().startsWith('{');
+  } catch {
+    return true;
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,106 @@
+import { useState } from 'preact/hooks';
+import type { Approvals } from '../../../views/approvals.ts';
+import { canCommand, give } from '../../command.ts';
+import { percentText } from '../../format.ts';
+import { Badge } from '../../ui/badge.tsx';
+import { Button } from '../../ui/button.tsx';
+import { JsonTree } from '../../ui/json-tree.tsx';
+import { ActionLink } from '../../ui/link.tsx';
+import { Countdown, Time } from '../../ui/time.tsx';
+import './approvals.css';
+
+type Open = Approvals['open'][number];
+
+const REASONS: Readonly<Record<string, string>> = {
+  gate: 'its score is too low to let it pass',
+  quality: 'its result is too poor to go on with',
+  restore: 'it was restored from a checkpoint',
+};
+
+const SILENCE: Readonly<Record<string, string>> = { approve: 'approved', deny: 'denied' };
+
+/** What is asked, with what somebody needs to decide, and the buttons to do it. */
+export function ApprovalCard({ approval, isShort = false }: { readonly approval: Open; readonly isShort?: boolean }) {
+  const [note, setNote] = useState('');
+  const [busy, setBusy] = useState<'approve' | 'deny' | null>(null);
+  const decide = async (decision: 'approve' | 'deny'): Promise<void> => {
+    setBusy(decision);
+    await give(decision, { id: approval.id, ...(note.trim() === '' ? {} : { note: note.trim() }) }, { confirm: false });
+    setBusy(null);
+  };
+  return (
+    <article class="approval" aria-label={approval.summary}>
+      <div class="approval-head">
+        <div class="grow">
+          <h3 class="approval-summary">{approval.summary}</h3>
+          <p class="approval-facts">
+            <ActionLink id={approval.action} name={approval.name} />
+            <span>
+              asked <Time at={approval.askedAt} />
+            </span>
+            <span>{REASONS[approval.reason] ?? approval.reason}</span>
+            {approval.expiresAt === null ? null : (
+              <span>
+                {SILENCE[approval.onSilence] ?? 'expires'} <Countdown to={approval.expiresAt} /> if nobody answers
+              </span>
+            )}
+          </p>
+        </div>
+        <Badge tone={approval.undo === null ? 'failed' : 'waiting'} icon={approval.undo === null ? 'lock' : 'retry'}>
+          {approval.undo === null ? 'cannot be undone' : 'can be undone'}
+        </Badge>
+      </div>
+      {isShort ? null : <Facts approval={approval} />}
+      {canCommand.value ? (
+        <form
+          class="approval-decide"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void decide('approve');
+          }}
+        >
+          <input
+            class="select grow"
+            type="text"
+            aria-label="Note"
+            placeholder="Note, if you like"
+            maxLength={2_000}
+            value={note}
+            onInput={(event) => setNote(event.currentTarget.value)}
+          />
+          <Button
+            kind="danger"
+            icon="cross"
+            busy={busy === 'deny'}
+            disabled={busy !== null}
+            onClick={() => void decide('deny')}
+          >
+            Deny
+          </Button>
+          <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
+            Approve
+          </Button>
+        </form>
+      ) : null}
+    </article>
+  );
+}
+
+function Facts({ approval }: { readonly approval: Open }) {
+  return (
+    <div class="approval-more">
+      <dl class="facts">
+        <dt>Score</dt>
+        <dd class="number">
+          {percentText(approval.risk.score)} <span class="faint">({approval.risk.band})</span>
+        </dd>
+        <dt>Undo</dt>
+        <dd>{approval.undo ?? 'Nothing undoes it.'}</dd>
+      </dl>
+      <div class="grow">
+        <h4>Input</h4>
+        <JsonTree value={approval.input} label="Input of the action" />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,148 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { AuditEntry } from '../../../protocol.ts';
+import { lastCommitted, loadAudit } from '../../connection.ts';
+import { param } from '../../location.ts';
+import { pageErrorOf, type PageError } from '../../page-error.ts';
+import { Badge } from '../../ui/badge.tsx';
+import { Dialog } from '../../ui/dialog.tsx';
+import { Empty, Failure } from '../../ui/empty.tsx';
+import { JsonTree } from '../../ui/json-tree.tsx';
+import { Panel } from '../../ui/panel.tsx';
+import { Search } from '../../ui/search.tsx';
+import { Spinner } from '../../ui/spinner.tsx';
+import { Table, type Column } from '../../ui/table.tsx';
+import { Time } from '../../ui/time.tsx';
+
+const PAGE = 200;
+
+const COLUMNS: readonly Column<AuditEntry>[] = [
+  { id: 'at', title: 'When', width: '110px', cell: ({ at }) => <Time at={at} />, sort: ({ at }) => at },
+  { id: 'by', title: 'Who', width: '120px', cell: ({ by }) => by, sort: ({ by }) => by },
+  {
+    id: 'event',
+    title: 'Asked',
+    width: 'minmax(180px, 1fr)',
+    cell: ({ event }) => <span class="id">{event.type}</span>,
+    sort: ({ event }) => event.type,
+  },
+  {
+    id: 'actor',
+    title: 'Of',
+    width: 'minmax(120px, 1fr)',
+    cell: ({ actor }) => <span title={actor}>{actor}</span>,
+    sort: ({ actor }) => actor,
+    wide: true,
+  },
+  {
+    id: 'answer',
+    title: 'Answer',
+    width: 'minmax(180px, 2fr)',
+    cell: ({ answer, answeredAt }) =>
+      answeredAt === null ? (
+        <Badge tone="waiting">waiting</Badge>
+      ) : (
+        <span title={answer ?? ''}>{answer ?? 'applied'}</span>
+      ),
+  },
+];
+
+/** Commands that were given, by whom, and what came of them. */
+function Audit() {
+  const { entries, error, hasMore, more } = useAudit();
+  const [shown, setShown] = useState<AuditEntry | null>(null);
+  const search = param('search');
+  const sort = param('sort');
+  const selected = param('command');
+  if (error !== undefined) return <Failure code={error.code} message={error.message} />;
+  if (entries === undefined) return <Spinner label="Loading…" />;
+  const typed = search.value.toLowerCase();
+  const rows = entries.filter((entry) => textOf(entry).includes(typed));
+  return (
+    <div class="view-fill">
+      <div class="toolbar">
+        <Search value={search.value} onInput={(text) => (search.value = text)} label="Search commands" />
+      </div>
+      <Panel title="Commands" icon="audit" count={rows.length} flush fill>
+        <Table
+          label="Commands that were given"
+          rows={rows}
+          columns={COLUMNS}
+          keyOf={({ id }) => id}
+          selected={selected.value}
+          onSelect={({ id }) => (selected.value = id)}
+          onOpen={setShown}
+          sort={sort.value}
+          onSort={(next) => (sort.value = next)}
+          onNearEnd={() => {
+            if (hasMore) more();
+          }}
+          empty={
+            <Empty icon="audit" title={typed === '' ? 'Nobody has asked for anything' : 'No command says that'}>
+              Every command that this page, HTTP or the command line gives is kept here, with who gave it and what came
+              of it.
+            </Empty>
+          }
+        />
+      </Panel>
+      {shown === null ? null : (
+        <Dialog title={shown.event.type} size="medium" onClose={() => setShown(null)}>
+          <JsonTree value={shown} label="The command" />
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+interface AuditPages {
+  readonly entries: readonly AuditEntry[] | undefined;
+  readonly error: PageError | undefined;
+  readonly hasMore: boolean;
+  readonly more: () => void;
+}
+
+/** The newest page is asked for again with each commit; older ones stay. */
+function useAudit(): AuditPages {
+  const [newest, setNewest] = useState<readonly AuditEntry[]>();
+  const [older, setOlder] = useState<readonly AuditEntry[]>([]);
+  const [hasMore, setMore] = useState(false);
+  const [error, setError] = useState<PageError>();
+  const turn = lastCommitted.value?.turn;
+  useEffect(() => {
+    let isOver = false;
+    loadAudit(PAGE).then(
+      (entries) => {
+        if (isOver) return;
+        setNewest(entries);
+        setError(undefined);
+        if (older.length === 0) setMore(entries.length === PAGE);
+      },
+      (reason: unknown) => {
+        if (!isOver) setError(pageErrorOf(reason));
+      },
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [turn]);
+  const known = new Set(newest?.map(({ id }) => id));
+  const entries = newest && [...newest, ...older.filter(({ id }) => !known.has(id))];
+  const more = (): void => {
+    const last = entries?.at(-1)?.id;
+    if (last === undefined) return;
+    setMore(false);
+    loadAudit(PAGE, last).then(
+      (page) => {
+        setOlder([...older, ...page]);
+        setMore(page.length === PAGE);
+      },
+      (reason: unknown) => setError(pageErrorOf(reason)),
+    );
+  };
+  return { entries, error, hasMore, more };
+}
+
+function textOf({ by, actor, event, answer }: AuditEntry): string {
+  return `${by} ${actor} ${JSON.stringify(event)} ${answer ?? ''}`.toLowerCase();
+}
+
+export const view = { component: Audit };

@@ -1,0 +1,65 @@
+import type { Overview } from '../../../views/overview.ts';
+import { param } from '../../location.ts';
+import { overviewNow } from '../../overview-now.ts';
+import { Badge } from '../../ui/badge.tsx';
+import { Empty } from '../../ui/empty.tsx';
+import { Panel } from '../../ui/panel.tsx';
+import { Search } from '../../ui/search.tsx';
+import { Spinner } from '../../ui/spinner.tsx';
+import { Table, type Column } from '../../ui/table.tsx';
+import { Time } from '../../ui/time.tsx';
+
+type Notice = Overview['notices'][number];
+
+const COLUMNS: readonly Column<Notice>[] = [
+  { id: 'at', title: 'When', width: '110px', cell: ({ at }) => <Time at={at} />, sort: ({ at }) => at },
+  {
+    id: 'kind',
+    title: 'What',
+    width: '180px',
+    cell: ({ kind }) => <Badge tone="degraded">{kind}</Badge>,
+    sort: ({ kind }) => kind,
+  },
+  {
+    id: 'detail',
+    title: 'Detail',
+    width: 'minmax(320px, 1fr)',
+    cell: ({ detail }) => <span title={detail}>{detail}</span>,
+  },
+];
+
+/** What went wrong with the store and its host. */
+function Notices() {
+  const overview = overviewNow.value;
+  const search = param('search');
+  const sort = param('sort');
+  if (overview === null) return <Spinner label="Loading…" />;
+  const typed = search.value.toLowerCase();
+  const rows = overview.notices.filter(({ kind, detail }) => `${kind} ${detail}`.toLowerCase().includes(typed));
+  return (
+    <div class="view-fill">
+      <div class="toolbar">
+        <Search value={search.value} onInput={(text) => (search.value = text)} label="Search notices" />
+        <span class="faint">The newest {overview.notices.length}</span>
+      </div>
+      <Panel title="Notices" icon="notice" count={rows.length} flush fill>
+        <Table
+          label="Notices"
+          rows={rows}
+          columns={COLUMNS}
+          keyOf={({ id }) => id}
+          sort={sort.value}
+          onSort={(next) => (sort.value = next)}
+          empty={
+            <Empty icon="check" title={typed === '' ? 'No notices' : 'No notice says that'}>
+              What the store survived is told here: a life that ended without a goodbye, a row that was repaired, an
+              answer that came too late.
+            </Empty>
+          }
+        />
+      </Panel>
+    </div>
+  );
+}
+
+export const view = { component: Notices };

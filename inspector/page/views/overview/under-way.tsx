@@ -1,0 +1,163 @@
+import type { ActionNow, Overview } from '../../../views/overview.ts';
+import { give } from '../../command.ts';
+import { plural } from '../../format.ts';
+import { Badge } from '../../ui/badge.tsx';
+import { Button } from '../../ui/button.tsx';
+import { Empty } from '../../ui/empty.tsx';
+import { Link } from '../../ui/link.tsx';
+import { Panel } from '../../ui/panel.tsx';
+import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
+
+type Props = { readonly overview: Overview };
+
+const SHOWN = 12;
+
+/** What runs now. */
+export function UnderWay({ overview }: Props) {
+  const { running, counts } = overview;
+  return (
+    <Panel title="Running now" icon="play" count={counts.running} flush actions={<Link view="timeline">Timeline</Link>}>
+      {running.length === 0 ? (
+        <Empty small icon="play" title="Nothing runs">
+          {counts.waiting > 0
+            ? `${plural(counts.waiting, 'action')} waiting for a slot.`
+            : 'An action appears here while it is carried out.'}
+        </Empty>
+      ) : (
+        <ul class="lines">
+          {running.slice(0, SHOWN).map((action) => (
+            <Running key={action.id} action={action} />
+          ))}
+          <More count={counts.running - Math.min(SHOWN, running.length)} state="running" />
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+function Running({ action }: { readonly action: ActionNow }) {
+  return (
+    <li class="line">
+      <span class="pulse tone-running" aria-hidden />
+      <What action={action} />
+      <span class="line-end">
+        {action.waitsFor === null ? null : <Badge tone="degraded">waits for {action.waitsFor}</Badge>}
+        {action.attempt > 1 ? <Badge tone="retrying">attempt {action.attempt}</Badge> : null}
+        {action.startedAt === null ? null : (
+          <span class="line-time">
+            <Elapsed since={action.startedAt} />
+          </span>
+        )}
+      </span>
+    </li>
+  );
+}
+
+function What({ action }: { readonly action: Pick<ActionNow, 'id' | 'name' | 'plan'> }) {
+  return (
+    <span class="line-what">
+      <Link view="work" params={{ action: action.id }} class="line-name cut" title={action.id}>
+        {action.name}
+      </Link>
+      <span class="line-id cut">{action.plan === null ? action.id : `in ${action.plan}`}</span>
+    </span>
+  );
+}
+
+function More({ count, state }: { readonly count: number; readonly state: string }) {
+  if (count <= 0) return null;
+  return (
+    <li class="line">
+      <Link view="work" params={{ state }}>
+        {count} more
+      </Link>
+    </li>
+  );
+}
+
+/** What waits for its next attempt, and what failed for good. */
+export function Troubles({ overview, canRetry }: Props & { readonly canRetry: boolean }) {
+  const { retrying, failed, counts } = overview;
+  if (retrying.length === 0 && failed.length === 0) return null;
+  return (
+    <Panel
+      title="Retrying and failed"
+      icon="retry"
+      count={counts.backingOff + counts.deadLetters}
+      flush
+      actions={<Link view="dead-letters">Dead letters</Link>}
+    >
+      <ul class="lines">
+        {retrying.slice(0, SHOWN).map((action) => (
+          <Retrying key={action.id} action={action} canRetry={canRetry} />
+        ))}
+        <More count={counts.backingOff - Math.min(SHOWN, retrying.length)} state="retrying" />
+        {failed.slice(0, SHOWN).map((action) => (
+          <Failed key={action.id} action={action} canRetry={canRetry} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function Retrying({ action, canRetry }: { readonly action: ActionNow; readonly canRetry: boolean }) {
+  return (
+    <li class="line tall">
+      <Badge tone="retrying">retrying</Badge>
+      <span class="grow stack tight">
+        <What action={action} />
+        {action.error === null ? null : (
+          <span class="line-error cut" title={action.error}>
+            {action.error}
+          </span>
+        )}
+      </span>
+      <span class="line-end">
+        <span class="line-time">
+          attempt {action.attempt + 1} {action.retryAt === null ? 'soon' : <Countdown to={action.retryAt} />}
+        </span>
+        {canRetry ? (
+          <Button
+            small
+            icon="retry"
+            title="Begin the next attempt now"
+            onClick={() => void give('retry', { id: action.id })}
+          >
+            Retry now
+          </Button>
+        ) : null}
+      </span>
+    </li>
+  );
+}
+
+function Failed({ action, canRetry }: { readonly action: Overview['failed'][number]; readonly canRetry: boolean }) {
+  return (
+    <li class="line tall">
+      <Badge tone="failed">failed</Badge>
+      <span class="grow stack tight">
+        <What action={{ ...action, plan: null }} />
+        {action.error === null ? null : (
+          <span class="line-error cut" title={action.error}>
+            {action.error}
+          </span>
+        )}
+      </span>
+      <span class="line-end">
+        <span class="line-time">
+          {plural(action.attempts, 'attempt')}, <Time at={action.at} />
+        </span>
+        {canRetry ? (
+          <Button
+            small
+            icon="queue"
+            title="Queue it again; its attempts count from 0"
+            onClick={() => void give('requeue', { ids: [action.id] })}
+          >
+            Requeue
+          </Button>
+        ) : null}
+      </span>
+    </li>
+  );
+}

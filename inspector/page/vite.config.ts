@@ -1,0 +1,20 @@
+/** Builds the page into the package: static files with hashed names, which run under a strict CSP and under any path. */
+import { join } from 'node:path';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: './',
+  // preact instead of react.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    outDir: join(import.meta.dirname, '../../dist/inspector/page'),
+    emptyOutDir: true,
+    target: 'es2022',
+    sourcemap: false,
+    // A data: URL would need a wider CSP than files do.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+  },
+});
