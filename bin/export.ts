@@ -24,7 +24,7 @@ export async function exportStore(named: string | undefined, options: ExportOpti
   const query: ExportQuery = { ...(tree === undefined ? {} : { tree }), ...(from === undefined ? {} : { from }) };
   const source = storeSource(
     storeOf(named),
-    machines === undefined ? {} : { machines: (await loadMachines(machines)).all },
+    machines === undefined ? {} : { machines: (await loadMachines(machines)).charted },
   );
   try {
     const lines = exportLines(source, query);

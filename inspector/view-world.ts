@@ -65,7 +65,7 @@ export function cut(value: unknown, limit: number = SHOWN_LIMIT): unknown {
 export function shownMessage({ payloads }: Pick<ViewWorld, 'payloads'>, error: string | null): string | null {
   if (error === null) return null;
   const { message } = JSON.parse(error) as { readonly message?: unknown };
-  const text = payloads.shownText(String(message ?? ''));
+  const text = payloads.shownText(typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }
 
