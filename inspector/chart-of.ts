@@ -71,7 +71,7 @@ function transitionsOf(node: AnyStateNode, source: string, ids: Ids): Omit<Chart
   const definitions = [...[...node.transitions.values()].flat(), ...(node.always ?? [])] as AnyTransitionDefinition[];
   return definitions.map((definition) => ({
     source,
-    targets: (definition.target ?? []).map((target) => ids.get(target as AnyStateNode) as string),
+    targets: (definition.target ?? []).flatMap((target) => ids.get(target as AnyStateNode) ?? []),
     ...whenOf(definition),
     guard: definition.guard === undefined ? null : nameOfGuard(definition.guard),
     actions: definition.actions.map(nameOfAction),
