@@ -27,6 +27,8 @@ export interface ChartCanvasProps {
   readonly invoked: (id: string) => string | null;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly onTurn: () => void;
+  /** What is active is brought in sight whenever it changes. */
+  readonly isFollowing: boolean;
 }
 
 export function ChartCanvas(props: ChartCanvasProps) {
@@ -41,6 +43,9 @@ export function ChartCanvas(props: ChartCanvasProps) {
     );
   const view = useViewport(pane, layer, drawing, innermost);
   const isTaken = new Set(taken.ids);
+  useLayoutEffect(() => {
+    if (props.isFollowing) for (const rect of innermost().toReversed()) view.reveal(rect);
+  }, [props.isFollowing, active, view]);
   const hint = {
     show: (event: MouseEvent | FocusEvent, what: Hinted['what']) => setHinted(hintAt(event, pane.current, what)),
     hide: () => setHinted(null),

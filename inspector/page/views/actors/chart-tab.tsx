@@ -106,6 +106,7 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             timers={timers}
             invoked={invoked}
             onTransition={onTransition}
+            isFollowing={chosen !== null}
             onTurn={() => setTurned(direction === 'down' ? 'right' : 'down')}
           />
         )}

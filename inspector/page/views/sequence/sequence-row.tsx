@@ -46,7 +46,7 @@ export function SequenceRow({ arrow, before, scale, isInGroup, hintOf }: Sequenc
   return (
     <div onMouseEnter={hint} class={`seq-row ${isFirst ? 'is-first' : ''} ${isInGroup ? 'is-in-group' : ''}`}>
       <span class="seq-time number">
-        {isFirst || before === undefined ? clockText(arrow.at) : `+${durationText(arrow.at - before.at)}`}
+        {isFirst || before === undefined ? clockText(arrow.at) : sinceText(arrow.at - before.at)}
       </span>
       <svg class="seq-svg" width={edge} height={ROW} aria-hidden>
         <path class="seq-lanes" d={lanesPath(scale)} />
@@ -58,6 +58,11 @@ export function SequenceRow({ arrow, before, scale, isInGroup, hintOf }: Sequenc
       </span>
     </div>
   );
+}
+
+/** What follows within the same ms says nothing by its time. */
+function sinceText(ms: number): string {
+  return ms > 0 ? `+${durationText(ms)}` : '';
 }
 
 function lanesPath(scale: LaneScale): string {
