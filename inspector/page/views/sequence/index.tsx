@@ -182,8 +182,8 @@ function LaneHeads({
 }) {
   const ids = lanes.filter(({ actor }) => !isSpecial(actor)).map(({ actor }) => actor);
   return (
-    <div class="seq-heads">
-      <div class="seq-heads-time" style={{ width: `${TIME}px` }}>
+    <div class="seq-heads" role="row">
+      <div class="seq-heads-time" role="columnheader" aria-label="Time" style={{ width: `${TIME}px` }}>
         {isChosen ? (
           <Button small kind="quiet" onClick={() => onLanes([])}>
             Busiest
@@ -191,7 +191,7 @@ function LaneHeads({
         ) : null}
       </div>
       {lanes.map((lane) => (
-        <div key={lane.actor} class="seq-head-lane" style={{ width: `${scale.width}px` }}>
+        <div key={lane.actor} class="seq-head-lane" role="columnheader" style={{ width: `${scale.width}px` }}>
           {isSpecial(lane.actor) ? (
             <span class="seq-lane-name faint">{lane.name}</span>
           ) : (
