@@ -51,6 +51,7 @@ await build({
   input: {
     index: 'index.ts',
     'machines/index': 'machines/index.ts',
+    'inspector/index': 'inspector/index.ts',
     testing: 'testing.ts',
     'bin/perdure': 'bin/perdure.ts',
   },

@@ -9,13 +9,11 @@
 import type { Chart } from './chart.ts';
 import type { ClientActors } from './client-actors.ts';
 import type { ActorDetail, ActorInfo, InspectionRecord } from './protocol.ts';
+import type { Unnumbered } from './recorder.ts';
 import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
 
 /** Records of clients that are held. */
 const MOST_HELD = 5_000;
-
-/** What a client tells has no number yet. */
-export type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
 
 interface Inserted {
   /** The number that the next record of the source had. */
@@ -140,7 +138,7 @@ export class JoinedSource implements Source {
   }
 
   /** Something happened to an actor of a client. */
-  insert(unnumbered: Unnumbered<InspectionRecord>): void {
+  insert(unnumbered: Unnumbered): void {
     this.#look();
     const record = { ...unnumbered, seq: this.#delivered + this.#count } as InspectionRecord;
     this.#inserted.push({ at: this.#delivered, record });

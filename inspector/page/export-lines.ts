@@ -31,14 +31,24 @@ export function readExport(text: string): ExportedHistory {
     else records.push(line.record);
   }
   if (first === undefined) {
-    throw new Error('It does not begin with a line of type "export", as what `perdure inspect` and this page export does.');
+    throw new Error(
+      'It does not begin with a line of type "export", as what `perdure inspect` and this page export does.',
+    );
   }
   records.sort((a, b) => a.seq - b.seq);
-  return { hello: first.hello, exportedAt: first.at, registry: [...registry.values()], charts, details, records, unread };
+  return {
+    hello: first.hello,
+    exportedAt: first.at,
+    registry: [...registry.values()],
+    charts,
+    details,
+    records,
+    unread,
+  };
 }
 
 function* linesOf(text: string): Generator<string> {
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     const end = text.indexOf('\n', from);
     const line = end === -1 ? text.slice(from) : text.slice(from, end);
     if (line.trim() !== '') yield line;

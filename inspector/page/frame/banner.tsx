@@ -95,7 +95,9 @@ function File() {
   if (feed.value?.kind !== 'file') return null;
   return (
     <Banner tone="accent" icon="upload">
-      <span class="grow">You look at an exported history. Nothing in it changes, and nothing of it was sent anywhere.</span>
+      <span class="grow">
+        You look at an exported history. Nothing in it changes, and nothing of it was sent anywhere.
+      </span>
       <Button small onClick={() => location.reload()}>
         Close the file
       </Button>
