@@ -19,7 +19,7 @@ const turn = param('turn');
 const other = param('with');
 
 function CheckpointsView() {
-  const { data, error, reload } = useView<Checkpoints>('checkpoints');
+  const { data, error, reload } = useView<Checkpoints>('checkpoints', {}, { restMs: 1_000 });
   const [isTaking, setTaking] = useState(false);
   // The newest is looked at first, and stays what is looked at when there are newer ones.
   const newest = data?.checkpoints[0]?.turn;

@@ -29,7 +29,7 @@ const table = param('of');
 
 /** Where time goes: of all work, or of a run of a plan. */
 function ProfilePage() {
-  const { data, error, reload } = useView<ProfileView>('profile', { plan: plan.value });
+  const { data, error, reload } = useView<ProfileView>('profile', { plan: plan.value }, { restMs: 2_000 });
   // Waits are often much longer than work: who wants to see them asks.
   const [hasWaits, hasOwn] = [waits.value === '1', own.value !== '0'];
   const flame = useMemo(() => {
