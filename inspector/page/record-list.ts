@@ -19,8 +19,12 @@ export class RecordList {
 
   /** Adds records that follow; those that are there already are left out. */
   add(records: readonly InspectionRecord[]): void {
-    const last = this.items.at(-1)?.seq ?? -Infinity;
-    for (const record of records) if (record.seq > last) this.items.push(record);
+    let last = this.items.at(-1)?.seq ?? -Infinity;
+    for (const record of records) {
+      if (record.seq <= last) continue;
+      this.items.push(record);
+      last = record.seq;
+    }
     // Cut seldom, so that a full list does not copy itself with every record.
     if (this.items.length > this.#max * 1.1) this.items = this.items.slice(-this.#max);
   }

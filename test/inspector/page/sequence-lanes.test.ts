@@ -35,6 +35,18 @@ test('what follows from an event from outside is one group, deeper with every ho
   expect(arrows[4]?.group).toBe(arrows[4]?.seq);
 });
 
+test('a start belongs to what was just before it, and not to what was long ago', () => {
+  const first = event(null, 'a', 'go');
+  const info = { id: 'a/b', parent: 'a', name: 'b', systemId: null, src: null, chart: null, value: null, tags: [] };
+  const started = (at: number): InspectionRecord => {
+    seq += 1;
+    return { seq, at, actor: 'a/b', kind: 'started', info: { ...info, status: 'active', changedAt: null } };
+  };
+  const [, soon, late] = arrowsOf(first, started(first.at + 1), started(first.at + 5_000));
+  expect(soon).toMatchObject({ group: first.seq, from: 'a', kind: 'started' });
+  expect(late?.group).toBe(late?.seq);
+});
+
 test('a timer begins a group of its own', () => {
   const arrows = arrowsOf(event(null, 'a', 'go'), event('a', 'a', 'xstate.after.100.a.b'));
   expect(arrows[1]?.group).toBe(arrows[1]?.seq);

@@ -2,7 +2,6 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ChartState, ChartTransition } from '../../../chart.ts';
 import type { ChartDrawing, DrawnState, DrawnTransition } from '../../../chart-layout.ts';
-import { textOfTransition } from '../../../chart-text.ts';
 import type { ActorDetail } from '../../../protocol.ts';
 import { oneUnit } from '../../format.ts';
 import { href } from '../../location.ts';
@@ -27,6 +26,8 @@ export interface ChartCanvasProps {
   readonly invoked: (id: string) => string | null;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly onTurn: () => void;
+  /** What is active is brought in sight whenever it changes. */
+  readonly isFollowing: boolean;
 }
 
 export function ChartCanvas(props: ChartCanvasProps) {
@@ -41,6 +42,9 @@ export function ChartCanvas(props: ChartCanvasProps) {
     );
   const view = useViewport(pane, layer, drawing, innermost);
   const isTaken = new Set(taken.ids);
+  useLayoutEffect(() => {
+    if (props.isFollowing) for (const rect of innermost().toReversed()) view.reveal(rect);
+  }, [props.isFollowing, active, view]);
   const hint = {
     show: (event: MouseEvent | FocusEvent, what: Hinted['what']) => setHinted(hintAt(event, pane.current, what)),
     hide: () => setHinted(null),
@@ -207,7 +211,7 @@ function StateBox(props: {
               class={`line-button ${props.open.has(transition.id) ? 'is-open' : ''}`}
               role="button"
               tabIndex={props.open.has(transition.id) ? 0 : -1}
-              aria-label={labelOf(transition, props.open.has(transition.id))}
+              aria-description={meaningOf(transition, props.open.has(transition.id))}
               onClick={() => props.onTransition(transition)}
               onKeyDown={(event) => pressed(event) && props.onTransition(transition)}
               onMouseEnter={(event) => hint.show(event, { kind: 'transition', transition })}
@@ -296,7 +300,7 @@ function EdgeLabel(props: {
       class={`label ${transition.on} ${isOpen ? 'is-open' : ''} ${props.isTaken ? 'is-taken' : ''}`}
       role="button"
       tabIndex={isOpen ? 0 : -1}
-      aria-label={labelOf(transition, isOpen)}
+      aria-description={meaningOf(transition, isOpen)}
       data-transition={transition.id}
       onClick={() => props.onTransition(transition)}
       onKeyDown={(event) => pressed(event) && props.onTransition(transition)}
@@ -341,10 +345,9 @@ function Remains({
   return <rect class="remains" x={x + 4} y={y} width={Math.max(0, (width - 8) * share)} height={2} rx={1} />;
 }
 
-function labelOf(transition: ChartTransition, isOpen: boolean): string {
-  const to = transition.targets.length === 0 ? 'stays there' : `goes to ${transition.targets.join(', ')}`;
-  const now = isOpen ? '' : '. It cannot be taken now';
-  return `${textOfTransition(transition)}: from ${transition.source}, ${to}${now}`;
+function meaningOf({ source, targets }: ChartTransition, isOpen: boolean): string {
+  const to = targets.length === 0 ? 'stays there' : `goes to ${targets.join(', ')}`;
+  return `From ${source}, ${to}.${isOpen ? '' : ' It cannot be taken now.'}`;
 }
 
 function pressed(event: KeyboardEvent): boolean {

@@ -13,7 +13,9 @@ import { ChartCanvas } from './chart-canvas.tsx';
 import { drawingOfChart, type Direction } from './chart-worker.ts';
 import { activeStates, indexed, openTransitions, takenTransitions, type IndexedChart } from './configuration.ts';
 import { SendDialog, TakesNow } from './send-dialog.tsx';
+import { StepBar, chosenStep, stepOnKey } from './step-bar.tsx';
 import type { Step } from './steps.ts';
+import { usePast } from './use-detail.ts';
 import { fitScale } from './viewport.ts';
 
 interface Loaded {
@@ -58,15 +60,15 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
   const [turned, setTurned] = useState<Direction | null>(null);
   const [sending, setSending] = useState<string | null>(null);
   const chart = loaded?.chart;
-  const active = useMemo(
-    () => (chart === undefined ? new Set<string>() : activeStates(chart, detail.value)),
-    [chart, detail.value],
-  );
+  const chosen = chosenStep();
+  const past = usePast(detail.id, chosen);
+  const { value, status, timers } = past.data ?? detail;
+  const active = useMemo(() => (chart === undefined ? new Set<string>() : activeStates(chart, value)), [chart, value]);
   const open = useMemo(
-    () => (chart === undefined ? new Set<string>() : openTransitions(chart, active, detail.status)),
-    [chart, active, detail.status],
+    () => (chart === undefined ? new Set<string>() : openTransitions(chart, active, status)),
+    [chart, active, status],
   );
-  const taken = useMemo(() => lastTaken(chart, steps), [chart, steps]);
+  const taken = useMemo(() => lastTaken(chart, steps, chosen), [chart, steps, chosen]);
 
   if (detail.chart === null) {
     return (
@@ -86,7 +88,12 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
   const direction = turned ?? better(loaded?.drawings, box.current);
   return (
     <div class="chart-tab">
-      <div class="chart-box" ref={box}>
+      <div
+        class={`chart-box ${chosen === null ? '' : 'is-past'}`}
+        ref={box}
+        onKeyDown={(event) => stepOnKey(event, steps)}
+      >
+        <StepBar steps={steps} />
         {loaded?.drawings === undefined || chart === undefined ? (
           <Spinner label="Laying out the chart" />
         ) : (
@@ -96,9 +103,10 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             active={active}
             open={open}
             taken={taken}
-            timers={detail.timers}
+            timers={timers}
             invoked={invoked}
             onTransition={onTransition}
+            isFollowing={chosen !== null}
             onTurn={() => setTurned(direction === 'down' ? 'right' : 'down')}
           />
         )}
@@ -141,10 +149,15 @@ function better(drawings: Loaded['drawings'], box: HTMLElement | null): Directio
   return fitScale(drawings.right, pane) > fitScale(drawings.down, pane) * 1.15 ? 'right' : 'down';
 }
 
-/** The transitions of the last step: as recorded, else as the states before and after tell. */
-function lastTaken(chart: IndexedChart | undefined, steps: readonly Step[]): { at: number; ids: readonly string[] } {
-  const last = steps.at(-1);
-  const before = steps.at(-2);
+/** The transitions of a step, or of the last: as recorded, else as the states before and after tell. */
+function lastTaken(
+  chart: IndexedChart | undefined,
+  steps: readonly Step[],
+  chosen: number | null,
+): { at: number; ids: readonly string[] } {
+  const at = chosen === null ? steps.length - 1 : steps.findIndex(({ seq }) => seq === chosen);
+  const last = steps[at];
+  const before = steps[at - 1];
   if (chart === undefined || last === undefined) return { at: -1, ids: [] };
   if (last.transitions.length > 0) {
     const ids = last.transitions.flatMap(({ source, targets }) => {

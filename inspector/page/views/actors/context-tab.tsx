@@ -3,45 +3,29 @@ import type { ActorDetail } from '../../../protocol.ts';
 import { clockText } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { JsonDiff } from '../../ui/json-diff.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { valueText } from './configuration.ts';
-import { pairOf, stepFrom, type Step } from './steps.ts';
+import { StepBar, choose, chosenStep, stepOnKey } from './step-bar.tsx';
+import { pairOf, type Step } from './steps.ts';
 import { usePast, type Detail } from './use-detail.ts';
 
 export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; readonly steps: readonly Step[] }) {
-  const seq = param('seq').value;
-  const chosen = seq === '' ? null : Number(seq);
+  const chosen = chosenStep();
   const against = param('against').value === 'now' ? 'now' : 'before';
   const pair = pairOf(steps, chosen, against);
   const past = usePast(detail.id, pair.then);
   const before = usePast(detail.id, typeof pair.other === 'number' ? pair.other : null);
   const then: Detail = pair.then === null ? { data: detail, error: undefined } : past;
   const other: Detail = pair.other === 'latest' ? { data: detail, error: undefined } : before;
-  const choose = (to: number | null): void => setParams({ seq: to });
   const at = chosen === null ? steps.length - 1 : steps.findIndex((step) => step.seq === chosen);
   const step = steps[at];
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (
-      event.defaultPrevented ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      event.target instanceof HTMLInputElement
-    )
-      return;
-    const by = { j: 1, k: -1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    choose(stepFrom(steps, chosen, by));
-  };
   return (
-    <div class="context-tab" onKeyDown={onKeyDown}>
+    <div class="context-tab" onKeyDown={(event) => stepOnKey(event, steps)}>
       <div class="context-steps">
         <VirtualList
           items={steps}
@@ -61,24 +45,7 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
       </div>
       <div class="context-main" tabIndex={-1}>
         <header class="context-head">
-          <IconButton
-            icon="left"
-            label="The step before (k)"
-            small
-            disabled={at <= 0}
-            onClick={() => choose(stepFrom(steps, chosen, -1))}
-          />
-          <IconButton
-            icon="right"
-            label="The next step (j)"
-            small
-            disabled={chosen === null}
-            onClick={() => choose(stepFrom(steps, chosen, 1))}
-          />
-          <span class="context-which">
-            {chosen === null ? 'Latest' : `After ${step?.event ?? `record ${chosen}`}`}
-            {step === undefined ? null : <span class="faint number"> {clockText(step.at)}</span>}
-          </span>
+          <StepBar steps={steps} />
           <span class="grow" />
           <Button small pressed={against === 'before'} onClick={() => setParams({ against: null })}>
             vs before
@@ -91,11 +58,6 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
           >
             vs now
           </Button>
-          {chosen === null ? null : (
-            <Button small kind="quiet" onClick={() => setParams({ seq: null, against: null })}>
-              Latest
-            </Button>
-          )}
         </header>
         <div class="context-body">
           <section class="context-part">

@@ -37,7 +37,7 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
         keyOf={({ seq }) => seq}
         label={`Events of ${actor}`}
         selected={chosen}
-        follow
+        follow={chosen === null}
         onSelect={({ seq }) => setChosen(seq)}
         onOpen={({ seq }) => setParams({ tab: 'context', seq })}
         empty={

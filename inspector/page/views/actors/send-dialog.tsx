@@ -6,6 +6,7 @@ import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Form } from '../../ui/form.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { Search } from '../../ui/search.tsx';
 
 export interface SendDialogProps {
   readonly actor: ActorDetail;
@@ -74,16 +75,24 @@ export function SendDialog({ actor, type: asked, onClose }: SendDialogProps) {
   );
 }
 
+/** Events above which they can be searched. */
+const MANY = 12;
+
 /** The events that an actor takes now, as buttons: what the chart says, for who cannot see it. */
 export function TakesNow({ actor, onSend }: { readonly actor: ActorDetail; readonly onSend: (type: string) => void }) {
+  const [text, setText] = useState('');
+  const shown = actor.accepts.filter(({ type }) => type.toLowerCase().includes(text.toLowerCase()));
   return (
     <section class="takes" aria-label="Events it takes now">
       <h3>Takes now</h3>
+      {actor.accepts.length > MANY ? (
+        <Search value={text} onInput={setText} label="Search these events" placeholder="Event" />
+      ) : null}
       {actor.accepts.length === 0 ? (
         <p class="faint">{actor.status === 'active' ? 'No event from outside.' : `Nothing: it is ${actor.status}.`}</p>
       ) : (
         <ul>
-          {actor.accepts.map(({ type }) => (
+          {shown.map(({ type }) => (
             <li key={type}>
               <button type="button" class="takes-event" title={`Send ${type}`} onClick={() => onSend(type)}>
                 <Icon name="bolt" size={14} />

@@ -47,7 +47,7 @@ export function BurnDown({ series, tone }: BurnDownProps) {
   const y = (left: number): number => (1 - left) * HEIGHT;
   const line = points.map(({ at, left }) => `${x(at).toFixed(1)} ${y(left).toFixed(1)}`).join(' L ');
   const shown = read === null ? undefined : series[read];
-  const step = WIDTH / Math.max(1, series.length - 1);
+  const step = Math.min(16, WIDTH / Math.max(1, series.length - 1));
   const most = Math.max(1, ...series.map(({ good, bad }) => good + bad));
   const text = `What is left of the budget: ${percentText(first.left)} at ${clockText(first.at).slice(0, 5)}, ${percentText(last.left)} at ${clockText(last.at).slice(0, 5)}, at least ${percentText(Math.min(...points.map(({ left }) => left)))}`;
   const onMove = (event: PointerEvent): void => {
@@ -100,7 +100,7 @@ export function BurnDown({ series, tone }: BurnDownProps) {
           <svg class="bu-bars" viewBox={`0 0 ${WIDTH} 40`} preserveAspectRatio="none" aria-hidden>
             {series.map(({ at, good, bad }) => {
               const [all, failed] = [((good + bad) / most) * 40, (bad / most) * 40];
-              const left = x(at) - step / 2;
+              const left = Math.min(WIDTH - step * 0.8, Math.max(0, x(at) - step * 0.4));
               return (
                 <g key={at}>
                   <rect class="bu-good" x={left} width={step * 0.8} y={40 - all} height={all} />

@@ -23,7 +23,7 @@ const TONES: Readonly<Record<BudgetTier, Tone>> = {
 
 /** How much may still go wrong, how fast that goes, and of what. */
 function Budget() {
-  const { data, error, reload } = useView<BudgetView>('budget');
+  const { data, error, reload } = useView<BudgetView>('budget', {}, { restMs: 1_000 });
   if (data === undefined) {
     if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
     return <Spinner label="Reading the budget" />;

@@ -17,13 +17,14 @@ import { SplitPane } from '../../ui/split-pane.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { toneOf } from '../../tone.ts';
 import { actorRows, stateText, type ActorRow } from './actor-tree.ts';
+import { OF_THEN } from './turns.ts';
 
 const chosen = param('actor');
 const text = param('find');
 
 /** The actors of a turn, and what one of them was then and is now. */
 export function ActorsThen({ turn, isPresent }: { readonly turn: number; readonly isPresent: boolean }) {
-  const { data, error, reload } = useView<Past>('past', { turn });
+  const { data, error, reload } = useView<Past>('past', { turn }, OF_THEN);
   if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
   if (data === undefined) return <Spinner label="Reading the actors of then" />;
   const rows = actorRows(data.actors, text.value);
@@ -98,7 +99,7 @@ function ActorThen({
   readonly id: string;
   readonly isPresent: boolean;
 }) {
-  const { data, error, reload } = useView<ActorDetail>('past-actor', { turn, id });
+  const { data, error, reload } = useView<ActorDetail>('past-actor', { turn, id }, OF_THEN);
   const now = usePresent(id);
   if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
   if (data === undefined) return <Spinner label="Reading the actor of then" />;

@@ -9,7 +9,7 @@ import { Empty, Failure } from '../../ui/empty.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { comparisonText, placeText, readComparison } from './comparison.ts';
 import type { Kept } from './turn-scale.ts';
-import { turnText, type Chosen } from './turns.ts';
+import { OF_NOW, OF_THEN, turnText, type Chosen } from './turns.ts';
 
 const TONE: Readonly<Record<ActorDifference['change'], Tone>> = { added: 'ok', removed: 'failed', changed: 'running' };
 const WORD: Readonly<Record<ActorDifference['change'], string>> = {
@@ -22,7 +22,11 @@ const WORD: Readonly<Record<ActorDifference['change'], string>> = {
 export function Changes({ kept, chosen: { turn, other } }: { readonly kept: Kept; readonly chosen: Chosen }) {
   const isSame = turn === (other ?? kept.turn);
   const [a, b] = other === null || other > turn ? [turn, other] : [other, turn];
-  const { data, error, reload } = useView<Comparison>(isSame ? null : 'compare', { a, b });
+  const { data, error, reload } = useView<Comparison>(
+    isSame ? null : 'compare',
+    { a, b },
+    b === null ? OF_NOW : OF_THEN,
+  );
   return (
     <div class="cp-changes">
       <div class="cp-compare">

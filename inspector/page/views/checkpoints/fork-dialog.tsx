@@ -14,6 +14,7 @@ import { Spinner } from '../../ui/spinner.tsx';
 import { CopyText } from './copy-text.tsx';
 import { forkCommand, forkInputs, forkTarget, quoted, targetProblem } from './fork-edits.ts';
 import { ForkInputList } from './fork-input-list.tsx';
+import { OF_THEN } from './turns.ts';
 
 export interface ForkDialogProps {
   readonly turn: number;
@@ -24,7 +25,7 @@ export interface ForkDialogProps {
 /** Makes a new store that goes on from a turn, with other inputs where that is wanted. */
 export function ForkDialog({ turn, label, onClose }: ForkDialogProps) {
   const store = hello.value?.store?.path ?? null;
-  const { data, error, reload } = useView<PastWork>('past-work', { turn });
+  const { data, error, reload } = useView<PastWork>('past-work', { turn }, OF_THEN);
   const [target, setTarget] = useState(() => forkTarget(store ?? 'store.db', turn, label));
   const [texts, setTexts] = useState<ReadonlyMap<string, string>>(new Map());
   const [since, setSince] = useState<number | null>(null);

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Checkpoints } from '../../../views/past.ts';
 import { canCommand } from '../../command.ts';
 import { countText, plural } from '../../format.ts';
@@ -19,8 +19,13 @@ const turn = param('turn');
 const other = param('with');
 
 function CheckpointsView() {
-  const { data, error, reload } = useView<Checkpoints>('checkpoints');
+  const { data, error, reload } = useView<Checkpoints>('checkpoints', {}, { restMs: 1_000 });
   const [isTaking, setTaking] = useState(false);
+  // The newest is looked at first, and stays what is looked at when there are newer ones.
+  const newest = data?.checkpoints[0]?.turn;
+  useEffect(() => {
+    if (turn.peek() === '' && newest !== undefined) setParams({ turn: newest });
+  }, [newest, turn.value]);
   if (data === undefined) {
     if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
     return <Spinner label="Reading the checkpoints" />;

@@ -11,7 +11,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { comparisonText, readComparison } from './comparison.ts';
 import { timeOf, type Kept } from './turn-scale.ts';
-import { turnText } from './turns.ts';
+import { OF_NOW, turnText } from './turns.ts';
 
 export interface RestoreDialogProps {
   readonly kept: Kept;
@@ -22,7 +22,7 @@ export interface RestoreDialogProps {
 
 /** Goes back to a turn, after it was said what that undoes, and how it is taken back. */
 export function RestoreDialog({ kept, turn, onClose, onRestored }: RestoreDialogProps) {
-  const { data, error } = useView<Comparison>('compare', { a: turn });
+  const { data, error } = useView<Comparison>('compare', { a: turn }, OF_NOW);
   const [force, setForce] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [answer, setAnswer] = useState<CommandAnswer | null>(null);

@@ -28,7 +28,13 @@ const READ_ONLY = 'This inspector only shows: start it with commands allowed.';
 /** A kept turn: what it is, what can be done with it, and what there was in it. */
 export function Then({ kept, chosen }: ThenProps) {
   const { turn, checkpoint } = chosen;
-  const [dialog, setDialog] = useState<'fork' | 'restore' | null>(null);
+  const [dialog, setDialog] = useState<{
+    readonly kind: 'fork' | 'restore';
+    readonly turn: number;
+    readonly label: string | null;
+  } | null>(null);
+  // What is asked about stays what it was, whatever happens behind it.
+  const open = (kind: 'fork' | 'restore'): void => setDialog({ kind, turn, label: checkpoint?.label ?? null });
   const isPresent = turn === kept.turn;
   const shown = tab.value === 'actors' || tab.value === 'changes' ? tab.value : 'work';
   return (
@@ -49,7 +55,7 @@ export function Then({ kept, chosen }: ThenProps) {
             title={
               isPresent ? 'This is the present.' : canCommand.value ? 'Everything goes back to this turn' : READ_ONLY
             }
-            onClick={() => setDialog('restore')}
+            onClick={() => open('restore')}
           >
             Restore
           </Button>
@@ -58,7 +64,7 @@ export function Then({ kept, chosen }: ThenProps) {
             icon="fork"
             disabled={!canCommand.value}
             title={canCommand.value ? 'A new store goes on from here; this one stays as it is' : READ_ONLY}
-            onClick={() => setDialog('fork')}
+            onClick={() => open('fork')}
           >
             Fork from here
           </Button>
@@ -79,13 +85,13 @@ export function Then({ kept, chosen }: ThenProps) {
         {shown === 'actors' ? <ActorsThen turn={turn} isPresent={isPresent} /> : null}
         {shown === 'changes' ? <Changes kept={kept} chosen={chosen} /> : null}
       </div>
-      {dialog === 'fork' ? (
-        <ForkDialog turn={turn} label={checkpoint?.label ?? null} onClose={() => setDialog(null)} />
+      {dialog?.kind === 'fork' ? (
+        <ForkDialog turn={dialog.turn} label={dialog.label} onClose={() => setDialog(null)} />
       ) : null}
-      {dialog === 'restore' ? (
+      {dialog?.kind === 'restore' ? (
         <RestoreDialog
           kept={kept}
-          turn={turn}
+          turn={dialog.turn}
           onClose={() => setDialog(null)}
           onRestored={() => setParams({ turn: null, with: null }, { replace: false })}
         />

@@ -4,6 +4,10 @@ import { isKept, placeOf, rangeOf, stopAt, timeOf, type Kept } from './turn-scal
 
 type Checkpoint = Kept['checkpoints'][number];
 
+/** What a turn held never changes, so it is hardly asked again; what differs from the present does all the time. */
+export const OF_THEN = { restMs: 60_000 } as const;
+export const OF_NOW = { restMs: 2_000 } as const;
+
 export interface Chosen {
   /** The turn that is looked at. */
   readonly turn: number;

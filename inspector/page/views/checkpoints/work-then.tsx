@@ -2,6 +2,7 @@ import type { PastWork, PastWorkItem } from '../../../views/past-work.ts';
 import { plural } from '../../format.ts';
 import { param } from '../../location.ts';
 import { useView } from '../../use-view.ts';
+import { OF_THEN } from './turns.ts';
 import { Badge, StateBadge } from '../../ui/badge.tsx';
 import { Empty, Failure } from '../../ui/empty.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
@@ -53,7 +54,7 @@ export interface WorkThenProps {
 
 /** What had not settled in a turn: what ran, what waited, and how far the plans were. */
 export function WorkThen({ turn, checkpoint }: WorkThenProps) {
-  const { data, error, isLoading, reload } = useView<PastWork>('past-work', { turn });
+  const { data, error, isLoading, reload } = useView<PastWork>('past-work', { turn }, OF_THEN);
   const items = data?.items ?? [];
   const item = items.find(({ id }) => id === chosen.value);
   return (

@@ -72,7 +72,7 @@ function Events() {
       keyOf={keyOf}
       label="What happened"
       selected={record === undefined ? null : keyOf(record)}
-      follow={!isPaused}
+      follow={!isPaused && record === undefined}
       onSelect={(one) => setParams({ seq: keyOf(one) })}
       onOpen={(one) => setParams({ actor: one.actor })}
       empty={
@@ -110,20 +110,6 @@ function Events() {
             onInput={(event) => setParams({ actor: event.currentTarget.value.trim() })}
           />
         </label>
-        <div class="kinds" role="group" aria-label="Only these kinds">
-          {KINDS.filter((kind) => isDetailed || !DETAIL.has(kind)).map((kind) => (
-            <Button
-              key={kind}
-              small
-              kind="quiet"
-              icon={LOOKS[kind].icon}
-              pressed={kinds.has(kind)}
-              onClick={() => toggle(kind)}
-            >
-              {kind}
-            </Button>
-          ))}
-        </div>
         <span class="grow" />
         <span class="faint number">
           {shown.length === records.length
@@ -165,6 +151,20 @@ function Events() {
           {isPaused ? 'Follow' : 'Pause'}
         </Button>
       </header>
+      <div class="kinds" role="group" aria-label="Only these kinds">
+        {KINDS.filter((kind) => isDetailed || !DETAIL.has(kind)).map((kind) => (
+          <Button
+            key={kind}
+            small
+            kind="quiet"
+            icon={LOOKS[kind].icon}
+            pressed={kinds.has(kind)}
+            onClick={() => toggle(kind)}
+          >
+            {kind}
+          </Button>
+        ))}
+      </div>
       <SplitPane id="events" side="right" size={400} min={260} label="Width of the details">
         {list}
         {record === undefined ? null : <RecordDetails record={record} />}

@@ -258,12 +258,12 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
 
 /** Where something happens, or is about to: what is furthest left of it. */
 function frontier(shape: Shape): string | null {
+  const standings = shape.nodes
+    .filter(({ kind }) => kind !== 'box')
+    .map(({ id, kind, step, tally }) => [id, kind === 'step' ? standingOf(step) : standingOfTally(tally)] as const);
   const wanted: readonly Standing[] = ['running', 'retrying', 'asking', 'failed'];
-  const found = shape.nodes.find(
-    ({ kind, step, tally }) =>
-      kind !== 'box' && wanted.includes(kind === 'step' ? standingOf(step) : standingOfTally(tally)),
-  );
-  return found?.id ?? null;
+  const first = wanted.find((standing) => standings.some(([, is]) => is === standing));
+  return standings.find(([, is]) => is === first)?.[0] ?? null;
 }
 
 function middle(size: { readonly width: number; readonly height: number }): { x: number; y: number } {
@@ -271,8 +271,8 @@ function middle(size: { readonly width: number; readonly height: number }): { x:
 }
 
 function spoken({ step, kind, tally }: ShapeNode): string {
-  if (kind !== 'step') return `${step.name}, ${kind === 'box' ? 'open' : 'closed'}, ${tallyText(tally)}`;
-  return `${step.name}, ${wordOf(step)} ${timeOf(step, Date.now())}${step.error === null ? '' : `, ${step.error}`}`;
+  if (kind !== 'step') return `${step.id}, ${kind === 'box' ? 'open' : 'closed'}, ${tallyText(tally)}`;
+  return `${step.id}, ${wordOf(step)} ${timeOf(step, Date.now())}${step.error === null ? '' : `, ${step.error}`}`;
 }
 
 /** The nodes that are laid out, as they are now; what has gone since stays as it was until the next layout. */

@@ -3,6 +3,7 @@
  * close. What is in a closed one is drawn as that one, and so are the ways to and from it.
  */
 import type { PlanStep } from '../../../views/plan.ts';
+import { reduced } from './reduce.ts';
 
 /** How many of the steps of a closed box are in which state. */
 export interface Tally {
@@ -154,5 +155,6 @@ function edgesOf(
     const edge = lines.find((line) => line !== undefined);
     if (edge !== undefined) edges.set(edge.id, { ...edge, isCritical: true });
   }
-  return [...edges.values()];
+  const kept = new Set(reduced([...edges.values()]).map(({ id }) => id));
+  return [...edges.values()].filter(({ id, isCritical }) => isCritical || kept.has(id));
 }

@@ -42,6 +42,11 @@ export function standingOfTally(tally: Tally): Standing {
   return tally.ok === 0 ? 'skipped' : 'ok';
 }
 
+/** What a step is called: the last part of its path. */
+export function titleOf({ id }: Pick<PlanStep, 'id'>): string {
+  return id.slice(id.lastIndexOf('/') + 1);
+}
+
 /** A step's state in a word: the outcome once there is one. */
 export function wordOf(step: PlanStep): string {
   return step.kind ?? step.state;

@@ -4,7 +4,7 @@ import { useNow } from '../../ui/clock.ts';
 import { Icon } from '../../ui/icon.tsx';
 import type { Place } from './layers.ts';
 import { standingOf, type ShapeNode } from './shape.ts';
-import { shareOf, standingOfTally, timeOf, toneOfStanding, wordOf } from './standing.ts';
+import { shareOf, standingOfTally, timeOf, titleOf, toneOfStanding, wordOf } from './standing.ts';
 import { TallyBar } from './tally-bar.tsx';
 
 export interface CardProps {
@@ -50,8 +50,8 @@ function Step({ node: { step } }: { readonly node: ShapeNode }) {
     <>
       <div class="card-line">
         <Icon name={iconOfTone(toneOfStanding(standingOf(step)))} size={14} label={wordOf(step)} />
-        <span class="card-name" title={step.id}>
-          {step.name}
+        <span class="card-name" title={step.name === '' ? step.id : `${step.id}\n${step.name}`}>
+          {titleOf(step)}
         </span>
         {step.attempts > 1 ? (
           <span class="card-tries" title={`${step.attempts} tries`}>
@@ -102,7 +102,7 @@ function Group({ node, onToggle }: CardProps) {
           class="card-toggle"
           tabIndex={-1}
           aria-expanded={isBox}
-          aria-label={`${isBox ? 'Close' : 'Open'} ${step.name}`}
+          aria-label={`${isBox ? 'Close' : 'Open'} ${titleOf(step)}`}
           onClick={(event) => {
             event.stopPropagation();
             onToggle(step.id);
@@ -110,8 +110,8 @@ function Group({ node, onToggle }: CardProps) {
         >
           <Icon name={isBox ? 'down' : 'right'} size={14} />
         </button>
-        <span class="card-name" title={step.id}>
-          {step.name}
+        <span class="card-name" title={step.name === '' ? step.id : `${step.id}\n${step.name}`}>
+          {titleOf(step)}
         </span>
         <span class="card-count number">
           {countText(over)}/{countText(tally.total)}
@@ -122,7 +122,7 @@ function Group({ node, onToggle }: CardProps) {
           <div class="card-line card-small">
             <span class="cut">{words(node)}</span>
           </div>
-          <TallyBar tally={tally} label={step.name} />
+          <TallyBar tally={tally} label={titleOf(step)} />
         </>
       )}
     </>

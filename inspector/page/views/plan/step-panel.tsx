@@ -6,7 +6,7 @@ import { IconButton } from '../../ui/button.tsx';
 import { Duration } from '../../ui/time.tsx';
 import { ActionPanel } from '../work/action-detail.tsx';
 import { standingOf, tallyOf } from './shape.ts';
-import { tallyText, toneOfStanding, wordOf } from './standing.ts';
+import { tallyText, titleOf, toneOfStanding, wordOf } from './standing.ts';
 import { TallyBar } from './tally-bar.tsx';
 
 export interface StepPanelProps {
@@ -33,7 +33,7 @@ export function StepPanel({ step, steps, onClose }: StepPanelProps) {
     >
       <header class="work-detail-head">
         <div class="work-detail-names">
-          <h2>{step.name}</h2>
+          <h2>{titleOf(step)}</h2>
           <code class="work-detail-id">{step.id}</code>
         </div>
         <IconButton icon="cross" small label="Close the details" onClick={onClose} />
@@ -46,7 +46,7 @@ export function StepPanel({ step, steps, onClose }: StepPanelProps) {
       {step.reason === null ? null : <p class="work-detail-why">{step.reason}</p>}
       {inside.length === 0 ? null : (
         <div class="work-detail-tally">
-          <TallyBar tally={tallyOf(inside)} label={step.name} />
+          <TallyBar tally={tallyOf(inside)} label={step.id} />
           <p class="soft">
             {plural(inside.length, 'step')}: {tallyText(tallyOf(inside))}
           </p>

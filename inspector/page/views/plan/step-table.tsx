@@ -49,6 +49,17 @@ export function StepTable({
           ),
         },
         {
+          id: 'action',
+          title: 'Action',
+          width: 'minmax(90px, 1fr)',
+          sort: ({ name }) => name,
+          cell: ({ name }) => (
+            <span class="cut soft" title={name}>
+              {name}
+            </span>
+          ),
+        },
+        {
           id: 'after',
           title: 'After',
           width: 'minmax(120px, 1.4fr)',

@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import type { Flame } from '../../../../machines/profile-exports.ts';
 import type { ProfilerMode } from '../../../../machines/profiler.ts';
 import type { ProfileView } from '../../../views/measures.ts';
 import { canCommand, give } from '../../command.ts';
@@ -22,17 +23,22 @@ import './profile.css';
 const plan = param('plan');
 const text = param('q');
 const zoom = param('zoom');
-const hidden = param('hide');
+const waits = param('waits');
+const own = param('own');
 const table = param('of');
 
 /** Where time goes: of all work, or of a run of a plan. */
 function ProfilePage() {
-  const { data, error, reload } = useView<ProfileView>('profile', { plan: plan.value });
-  const hides = hidden.value;
+  const { data, error, reload } = useView<ProfileView>('profile', { plan: plan.value }, { restMs: 2_000 });
+  // Waits are often much longer than work: who wants to see them asks.
+  const [hasWaits, hasOwn] = [waits.value === '1', own.value !== '0'];
   const flame = useMemo(() => {
-    const kinds = new Set(hides.split(',').filter((kind) => kind === 'wait' || kind === 'runtime'));
-    return data?.flame == null ? null : withoutKinds(data.flame, kinds);
-  }, [data?.flame, hides]);
+    const hidden = new Set<Flame['kind']>([
+      ...(hasWaits ? [] : (['wait'] as const)),
+      ...(hasOwn ? [] : (['runtime'] as const)),
+    ]);
+    return data?.flame == null ? null : withoutKinds(data.flame, hidden);
+  }, [data?.flame, hasWaits, hasOwn]);
   if (data === undefined) {
     if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
     return <Spinner label="Reading the profile" />;
@@ -141,17 +147,18 @@ function ProfilePage() {
 }
 
 function Kinds() {
-  const hides = new Set(hidden.value.split(',').filter((kind) => kind !== ''));
-  const toggle = (kind: string): void => {
-    if (!hides.delete(kind)) hides.add(kind);
-    setParams({ hide: [...hides].join(','), zoom: null });
-  };
+  const [hasWaits, hasOwn] = [waits.value === '1', own.value !== '0'];
   return (
     <div class="pf-kinds" role="group" aria-label="Show">
-      <Button small kind="quiet" pressed={!hides.has('wait')} onClick={() => toggle('wait')}>
+      <Button
+        small
+        kind="quiet"
+        pressed={hasWaits}
+        onClick={() => setParams({ waits: hasWaits ? null : 1, zoom: null })}
+      >
         Waits
       </Button>
-      <Button small kind="quiet" pressed={!hides.has('runtime')} onClick={() => toggle('runtime')}>
+      <Button small kind="quiet" pressed={hasOwn} onClick={() => setParams({ own: hasOwn ? 0 : null, zoom: null })}>
         Perdure’s own
       </Button>
     </div>

@@ -56,8 +56,8 @@ const COLUMNS: readonly Column<OperationReport>[] = [
       </span>
     ),
   },
-  number('self', 'Own', ({ selfMs }) => selfMs, spanText),
-  number('total', 'In all', ({ totalMs }) => totalMs, spanText),
+  number('self', 'Own', ({ selfMs }) => selfMs, spanText, '96px'),
+  number('total', 'In all', ({ totalMs }) => totalMs, spanText, '96px'),
   number('count', 'Calls', ({ count }) => Math.round(count), countText, '68px'),
   number('p50', 'p50', ({ p50Ms }) => p50Ms, spanText, '68px'),
   number('p95', 'p95', ({ p95Ms }) => p95Ms, spanText, '68px'),

@@ -15,7 +15,7 @@ const scale = param('scale');
 
 /** What the process runs on: how much of each, and when it runs full. */
 function Resources() {
-  const { data, error, reload } = useView<ResourcesView>('resources');
+  const { data, error, reload } = useView<ResourcesView>('resources', {}, { restMs: 1_000 });
   if (data === undefined) {
     if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
     return <Spinner label="Reading the resources" />;

@@ -135,7 +135,7 @@ function optionsOf(latest: { readonly current: PlotProps }, width: number, colou
         grid: { show: false },
         size: 24,
         space: 70,
-        values: (_, times) => times.map((time) => clockText(time * 1_000).slice(0, 5)),
+        values: (_, times, __, ___, step) => times.map((time) => clockText(time * 1_000).slice(0, step < 60 ? 8 : 5)),
       },
       {
         ...axis,

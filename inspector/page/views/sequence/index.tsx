@@ -65,7 +65,7 @@ function Sequence() {
         head={<LaneHeads lanes={lanes} scale={scale} isChosen={chosen.length > 0} onLanes={setLanes} />}
         minWidth={TIME + scale.count * scale.width}
         selected={arrow?.key ?? null}
-        follow={!isPaused}
+        follow={!isPaused && arrow === undefined}
         onSelect={({ key }) => setParams({ seq: key })}
         onOpen={({ actor: to }) => setParams({ actor: to })}
         empty={
@@ -82,7 +82,13 @@ function Sequence() {
           )
         }
         row={(one, index) => (
-          <SequenceRow arrow={one} before={shown[index - 1]} scale={scale} isInGroup={arrow?.group === one.group} />
+          <SequenceRow
+            arrow={one}
+            before={shown[index - 1]}
+            scale={scale}
+            isInGroup={arrow?.group === one.group}
+            hintOf={hintOf}
+          />
         )}
       />
     </div>
@@ -176,8 +182,8 @@ function LaneHeads({
 }) {
   const ids = lanes.filter(({ actor }) => !isSpecial(actor)).map(({ actor }) => actor);
   return (
-    <div class="seq-heads">
-      <div class="seq-heads-time" style={{ width: `${TIME}px` }}>
+    <div class="seq-heads" role="row">
+      <div class="seq-heads-time" role="columnheader" aria-label="Time" style={{ width: `${TIME}px` }}>
         {isChosen ? (
           <Button small kind="quiet" onClick={() => onLanes([])}>
             Busiest
@@ -185,7 +191,7 @@ function LaneHeads({
         ) : null}
       </div>
       {lanes.map((lane) => (
-        <div key={lane.actor} class="seq-head-lane" style={{ width: `${scale.width}px` }}>
+        <div key={lane.actor} class="seq-head-lane" role="columnheader" style={{ width: `${scale.width}px` }}>
           {isSpecial(lane.actor) ? (
             <span class="seq-lane-name faint">{lane.name}</span>
           ) : (
@@ -241,14 +247,29 @@ function AddLane({
   );
 }
 
-function ArrowDetails({ arrow, all }: { readonly arrow: Arrow; readonly all: readonly Arrow[] }) {
+const LONGEST_HINT = 400;
+
+/** The event and the state after it, in a few lines. */
+function hintOf(arrow: Arrow): string {
+  const payload = JSON.stringify(payloadOf(arrow));
+  const after = stateAfter(arrow);
+  const from = arrow.from === OUTSIDE ? 'outside' : arrow.from;
+  return [
+    `${from} → ${arrow.actor}`,
+    payload.length > LONGEST_HINT ? `${payload.slice(0, LONGEST_HINT)}…` : payload,
+    ...(after === null ? [] : [`then ${after.state}`]),
+  ].join('\n');
+}
+
+function payloadOf(arrow: Arrow): unknown {
   const record = records.find(arrow.seq);
-  const payload =
-    record?.kind === 'event'
-      ? record.event
-      : record?.kind === 'turn'
-        ? (record.causes.find(({ to }) => to === arrow.actor)?.event ?? null)
-        : (record ?? null);
+  if (record?.kind === 'event') return record.event;
+  if (record?.kind === 'turn') return record.causes.find(({ to }) => to === arrow.actor)?.event ?? null;
+  return record ?? null;
+}
+
+function ArrowDetails({ arrow, all }: { readonly arrow: Arrow; readonly all: readonly Arrow[] }) {
+  const payload = payloadOf(arrow);
   const after = stateAfter(arrow);
   const group = all.slice(firstFrom(all, arrow.group)).filter((one, at) => at < 2_000 && one.group === arrow.group);
   return (

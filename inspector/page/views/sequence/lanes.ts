@@ -33,6 +33,9 @@ export interface Arrow {
   readonly kind: 'event' | 'started' | 'stopped';
 }
 
+/** Within this time something is taken to follow from what was before. */
+const AT_ONCE_MS = 20;
+
 /** Turns of the store's history and live records alike, as arrows in the order of time. */
 export class ArrowList {
   readonly #arrows: Arrow[] = [];
@@ -60,12 +63,12 @@ export class ArrowList {
       }
       case 'started': {
         const from = record.info.parent ?? OUTSIDE;
-        if (this.#group < 0) this.#begin(record.seq, turnOf(record));
+        if (!this.#goesOn(record)) this.#begin(record.seq, turnOf(record));
         this.#push(record, { from, type: 'started', depth: (this.#depths.get(from) ?? 0) + 1, kind: 'started' });
         return;
       }
       case 'stopped':
-        if (this.#group < 0) this.#begin(record.seq, turnOf(record));
+        if (!this.#goesOn(record)) this.#begin(record.seq, turnOf(record));
         this.#push(record, {
           from: record.actor,
           type: record.status,
@@ -96,6 +99,11 @@ export class ArrowList {
     const nth = this.#arrows.at(-1)?.seq === seq ? this.#nth + 1 : 0;
     this.#nth = nth;
     this.#arrows.push({ key: `${seq}.${nth}`, seq, at, actor, group: this.#group, ...arrow });
+  }
+
+  /** Starts and ends name no cause; they belong to what happened just before. */
+  #goesOn({ at }: InspectionRecord): boolean {
+    return this.#group >= 0 && at - (this.#arrows.at(-1)?.at ?? -Infinity) <= AT_ONCE_MS;
   }
 
   #begin(seq: number, turn: number | null): void {

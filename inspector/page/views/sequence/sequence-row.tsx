@@ -24,13 +24,18 @@ function laneX({ width }: LaneScale, index: number): number {
 const LETTER = 6.4;
 
 export interface SequenceRowProps {
+  /** What is said while the pointer is on it; made when it is asked for. */
+  readonly hintOf: (arrow: Arrow) => string;
   readonly arrow: Arrow;
   readonly before: Arrow | undefined;
   readonly scale: LaneScale;
   readonly isInGroup: boolean;
 }
 
-export function SequenceRow({ arrow, before, scale, isInGroup }: SequenceRowProps) {
+export function SequenceRow({ arrow, before, scale, isInGroup, hintOf }: SequenceRowProps) {
+  const hint = (event: MouseEvent): void => {
+    if (event.currentTarget instanceof HTMLElement) event.currentTarget.title = hintOf(arrow);
+  };
   const isFirst = before?.group !== arrow.group;
   const from = laneIndex(scale.index, arrow.from, scale.parentOf);
   const to = laneIndex(scale.index, arrow.actor, scale.parentOf);
@@ -39,9 +44,9 @@ export function SequenceRow({ arrow, before, scale, isInGroup }: SequenceRowProp
   const x2 = to.index < 0 ? edge - 4 : laneX(scale, to.index);
   const isBesides = !from.isOwn || !to.isOwn;
   return (
-    <div class={`seq-row ${isFirst ? 'is-first' : ''} ${isInGroup ? 'is-in-group' : ''}`}>
+    <div onMouseEnter={hint} class={`seq-row ${isFirst ? 'is-first' : ''} ${isInGroup ? 'is-in-group' : ''}`}>
       <span class="seq-time number">
-        {isFirst || before === undefined ? clockText(arrow.at) : `+${durationText(arrow.at - before.at)}`}
+        {isFirst || before === undefined ? clockText(arrow.at) : sinceText(arrow.at - before.at)}
       </span>
       <svg class="seq-svg" width={edge} height={ROW} aria-hidden>
         <path class="seq-lanes" d={lanesPath(scale)} />
@@ -55,6 +60,11 @@ export function SequenceRow({ arrow, before, scale, isInGroup }: SequenceRowProp
   );
 }
 
+/** What follows within the same ms says nothing by its time. */
+function sinceText(ms: number): string {
+  return ms > 0 ? `+${durationText(ms)}` : '';
+}
+
 function lanesPath(scale: LaneScale): string {
   let path = '';
   for (let index = 0; index < scale.count; index += 1) path += `M${laneX(scale, index)} 0V${ROW}`;
@@ -63,7 +73,8 @@ function lanesPath(scale: LaneScale): string {
 
 function Shape({ arrow, x1, x2, isBesides }: { arrow: Arrow; x1: number; x2: number; isBesides: boolean }) {
   const y = ROW - 7;
-  const kind = `seq-arrow ${arrow.kind} ${isBesides ? 'is-besides' : ''} ${arrow.depth === 0 ? 'is-cause' : ''}`;
+  const kind = `seq-arrow ${arrow.kind} ${isBesides ? 'is-besides' : ''} ${arrow.depth === 0 ? 'is-cause' : ''} ${arrow.kind === 'stopped' ? `ended-${arrow.type}` : ''}`;
+  if (arrow.kind === 'stopped' && arrow.type === 'done') return <path class={kind} d={`M${x2 - 6} ${y - 1}l4 4l8-9`} />;
   if (arrow.kind === 'stopped') return <path class={kind} d={`M${x2 - 5} ${y - 5}l10 10m0-10l-10 10`} />;
   if (x1 === x2) {
     return (
@@ -86,6 +97,8 @@ function Shape({ arrow, x1, x2, isBesides }: { arrow: Arrow; x1: number; x2: num
 /** The event; and who it is, where that cannot be read from the lanes. */
 function textOf(arrow: Arrow, { nameOf }: LaneScale, isFromOwn: boolean, isToOwn: boolean): string {
   const type = arrow.kind === 'started' ? 'starts' : arrow.type;
+  const itself = arrow.from === arrow.actor;
+  if (itself && !isToOwn && arrow.kind === 'event') return `${nameOf(arrow.actor)}: ${type}`;
   if (arrow.kind === 'stopped') return isToOwn ? type : `${nameOf(arrow.actor)} ${type}`;
   return `${isFromOwn ? '' : `${nameOf(arrow.from)}: `}${type}${isToOwn ? '' : ` → ${nameOf(arrow.actor)}`}`;
 }

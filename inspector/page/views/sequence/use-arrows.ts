@@ -6,7 +6,10 @@ import { FilteredList, firstFrom } from '../events/record-filter.ts';
 import { useRecords } from '../events/use-records.ts';
 import { ArrowList, arrowMatcher, type Arrow, type ArrowFilter } from './lanes.ts';
 
-function isDrawn({ kind }: InspectionRecord): boolean {
+function isDrawn(record: InspectionRecord): boolean {
+  const { kind } = record;
+  // That an actor starts is a record of its own.
+  if (kind === 'event' && record.event.type === 'xstate.init') return false;
   return kind === 'event' || kind === 'started' || kind === 'stopped' || kind === 'turn';
 }
 

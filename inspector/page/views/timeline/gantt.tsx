@@ -3,7 +3,7 @@ import type { TimelineRow } from '../../../views/timeline.ts';
 import { clockText, durationText, timestampText } from '../../format.ts';
 import { StateBadge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
-import { busySpans, closed, depthsOf, tracksOf, type Bar, type LaneMode, type Track } from './lanes.ts';
+import { busySpans, closed, depthsOf, labelOf, tracksOf, type Bar, type LaneMode, type Track } from './lanes.ts';
 import { AXIS, barAt, coloursOf, densities, draw, drawDepth, sized, type Density, type Picture } from './picture.ts';
 import { axisOf, type Span } from './time-scale.ts';
 import { moved, whole, zoomedAt } from './window.ts';
@@ -350,7 +350,7 @@ function totals(row: TimelineRow, now: number): [string, number][] {
 
 function spoken(row: TimelineRow, now: number): string {
   const parts = totals(row, now).map(([phase, ms]) => `${phase} ${durationText(ms)}`);
-  return `${row.name}, ${row.kind ?? 'not settled'}, ${parts.join(', ')}`;
+  return `${labelOf(row)}, ${row.kind ?? 'not settled'}, ${parts.join(', ')}`;
 }
 
 function Tip({
@@ -374,7 +374,7 @@ function Tip({
       }}
     >
       <div class="gantt-tip-head">
-        <b>{row.name}</b>
+        <b>{labelOf(row)}</b>
         <StateBadge state={row.kind ?? hover.bar.parts.at(-1)!.phase} />
       </div>
       <code>{row.id}</code>

@@ -1,5 +1,5 @@
 /** Draws the bars of the timeline on a canvas, and tells which one is at a place. */
-import type { Bar, ClosedPart, Depth, Track } from './lanes.ts';
+import { labelOf, type Bar, type ClosedPart, type Depth, type Track } from './lanes.ts';
 import { ticksOf } from './ticks.ts';
 import type { Span, TimeScale } from './time-scale.ts';
 import { oneUnit } from '../../format.ts';
@@ -136,7 +136,7 @@ export function draw(context: CanvasRenderingContext2D, picture: Picture, colour
   for (let index = first; index < last; index++) {
     const track = tracks[index]!;
     const y = AXIS + index * row - scrollTop;
-    if (track.label !== null && index > 0 && track.action === null) {
+    if (track.label !== null && index > 0 && track.lane !== tracks[index - 1]!.lane && track.action === null) {
       context.fillStyle = colours('border');
       context.fillRect(0, Math.round(y), width, 1);
     }
@@ -166,7 +166,7 @@ function background(context: CanvasRenderingContext2D, picture: Picture, colours
     context.fillStyle = colours('border');
     context.fillRect(x, AXIS - 6, 1, height);
     context.fillStyle = colours('text-2');
-    context.fillText(tick.label, x + 5, AXIS / 2);
+    if (x + 5 + tick.label.length * 6.5 < width) context.fillText(tick.label, x + 5, AXIS / 2);
   }
   context.fillStyle = colours('border-strong');
   context.fillRect(0, AXIS - 1, width, 1);
@@ -278,7 +278,7 @@ function label(
   if (run === undefined) return;
   const start = Math.max(4, picture.scale.x(run.from) - picture.scale.x(picture.window.from) + 5);
   const space = Math.min(picture.scale.x(run.to) - picture.scale.x(picture.window.from), picture.width) - start - 6;
-  const text = cut(context, bar.row.name, space);
+  const text = cut(context, labelOf(bar.row), space);
   if (text === '') return;
   context.font = `500 11px ${colours('font')}`;
   context.fillStyle = lookOf(bar, bar.parts.indexOf(run)) === 'tried' ? colours('failed-text') : INK;

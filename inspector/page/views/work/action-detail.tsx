@@ -42,7 +42,7 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
     >
       <header class="work-detail-head">
         <div class="work-detail-names">
-          <h2>{data?.name ?? id}</h2>
+          <h2>{data === undefined || data.name === '' ? id.slice(id.lastIndexOf('/') + 1) : data.name}</h2>
           <code class="work-detail-id" title={id}>
             {id}
           </code>

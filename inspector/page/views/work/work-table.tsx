@@ -103,7 +103,9 @@ export function WorkTable(props: WorkTableProps) {
       before.isOpen === as.isOpen &&
       before.isPicked === as.isPicked &&
       before.isActive === as.isActive;
-    const row = isSame ? before : { ...as, node: <Row key={index % POOL} {...as} table={props} activate={setActive} /> };
+    const row = isSame
+      ? before
+      : { ...as, node: <Row key={index % POOL} {...as} table={props} activate={setActive} /> };
     next.set(item.seq, row);
     shown.push(row.node);
   }
@@ -201,7 +203,7 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
         <StateBadge state={standing(item)} />
       </div>
       <div role="gridcell" class="work-name" title={`${item.name}\n${item.id}`}>
-        <span class="work-title">{item.name}</span>
+        <span class="work-title">{item.name === '' ? item.id.slice(item.id.lastIndexOf('/') + 1) : item.name}</span>
         {item.id === item.name ? null : <span class="work-id">{item.id}</span>}
       </div>
       <div
