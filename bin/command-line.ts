@@ -9,8 +9,6 @@ import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
 import { graph, type GraphOptions } from './graph.ts';
 import { exportStore, type ExportOptions } from './export.ts';
-import { exportStore, type ExportOptions } from './export.ts';
-import { graph, type GraphOptions } from './graph.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
 import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts';

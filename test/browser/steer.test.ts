@@ -58,7 +58,7 @@ test('a fork that is made in the page is a store that goes on from there', async
   await page.getByRole('button', { name: /fork/i }).first().click({ timeout: 60_000 });
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('textbox').first().fill(to);
-  await dialog.getByRole('button', { name: /fork/i }).last().click();
+  await dialog.getByRole('button', { name: 'Fork', exact: true }).click();
   await expect.poll(() => existsSync(to), { timeout: 30_000 }).toBe(true);
   await page.context().close();
 });

@@ -23,7 +23,7 @@ const VIEWS: readonly (readonly [view: string, shows: RegExp])[] = [
   ['events', /executor/],
   ['work', /fetch/],
   ['plan', /upgrade/],
-  ['timeline', /fetch/],
+  ['timeline', /ran well/],
   ['schedules', /heartbeat/],
   ['dead-letters', /./],
   ['profile', /examine|fetch/],
