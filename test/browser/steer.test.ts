@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Overview } from '../../inspector/views/overview.ts';
 import type { Approvals } from '../../inspector/views/approvals.ts';
 import type { AuditEntry } from '../../inspector/protocol.ts';
-import { tempFolder } from '../support/temp.ts';
 import { useChromium } from './support/chromium.ts';
 import { startHost, type Host } from './support/host.ts';
 
@@ -53,7 +52,7 @@ test('an approval that is given in the page lets the action go on, and is audite
 test('a fork that is made in the page is a store that goes on from there', async () => {
   const host = await startHost();
   const { page } = await chromium.open();
-  const to = join(tempFolder(), 'fork.db');
+  const to = join(dirname(host.store), 'fork.db');
   await page.goto(`${host.url}#/checkpoints`);
   await page.getByRole('button', { name: /fork/i }).first().click({ timeout: 60_000 });
   const dialog = page.getByRole('dialog');
