@@ -1,7 +1,7 @@
 /** The inspector in Express: node examples/inspector/express.mjs [port] */
 import express from 'express';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
@@ -12,7 +12,7 @@ app.use(inspector.basePath, inspector.handler);
 app.get('/', (_, response) => response.send('The app.\n'));
 
 const server = app.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
-  console.log(inspector.url(`http://localhost:${server.address().port}`));
+  console.log(inspector.url(originOf(server)));
 });
 server.on('upgrade', inspector.upgrade);
 

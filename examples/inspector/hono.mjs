@@ -8,6 +8,7 @@ import { startSupervisor } from './supervisor.mjs';
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
 
+/** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
 const app = new Hono();
 app.get('/', (context) => context.text('The app.\n'));
 app.all(`${inspector.basePath}/*`, async ({ env }) => {

@@ -1,7 +1,7 @@
 /** The inspector in a plain HTTP server: node examples/inspector/http.mjs [port] */
 import { createServer } from 'node:http';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
@@ -15,7 +15,7 @@ server.on('upgrade', (request, socket, head) => {
 });
 
 server.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
-  console.log(inspector.url(`http://localhost:${server.address().port}`));
+  console.log(inspector.url(originOf(server)));
 });
 
 process.once('SIGTERM', async () => {

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 class AppModule {}
 Module({})(AppModule);
@@ -16,7 +16,7 @@ app.use(inspector.basePath, inspector.handler);
 app.getHttpServer().on('upgrade', inspector.upgrade);
 
 await app.listen(Number(process.argv[2] ?? 3000), '127.0.0.1');
-console.log(inspector.url(`http://localhost:${app.getHttpServer().address().port}`));
+console.log(inspector.url(originOf(app.getHttpServer())));
 
 process.once('SIGTERM', async () => {
   await inspector.close();
