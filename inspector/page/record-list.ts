@@ -7,7 +7,7 @@ export const MAX_RECORDS = 20_000;
 export class RecordList {
   /** Do not change it; it grows in place. */
   items: InspectionRecord[] = [];
-  readonly #max: number;
+  #max: number;
 
   constructor(max: number = MAX_RECORDS) {
     this.#max = max;
@@ -19,8 +19,12 @@ export class RecordList {
 
   /** Adds records that follow; those that are there already are left out. */
   add(records: readonly InspectionRecord[]): void {
-    const last = this.items.at(-1)?.seq ?? -Infinity;
-    for (const record of records) if (record.seq > last) this.items.push(record);
+    let last = this.items.at(-1)?.seq ?? -Infinity;
+    for (const record of records) {
+      if (record.seq <= last) continue;
+      this.items.push(record);
+      last = record.seq;
+    }
     // Cut seldom, so that a full list does not copy itself with every record.
     if (this.items.length > this.#max * 1.1) this.items = this.items.slice(-this.#max);
   }
@@ -37,6 +41,11 @@ export class RecordList {
       else high = middle - 1;
     }
     return undefined;
+  }
+
+  /** Changes how many are held. */
+  hold(max: number): void {
+    this.#max = max;
   }
 
   clear(): void {

@@ -19,9 +19,9 @@ import type {
 import type { Chart } from '../chart.ts';
 import { PROTOCOL_VERSION } from '../protocol.ts';
 import { isDetailWanted, retryAt, status, type Feed } from './connection.ts';
-import { emptyIntake, take, type Intake } from './intake.ts';
+import { Gatherer } from './gatherer.ts';
 import { PageError } from './page-error.ts';
-import { applyIntake, forgetAll, position } from './store.ts';
+import { forgetAll, position } from './store.ts';
 import { backOffMs } from './back-off.ts';
 
 /** How long a connection must last to count as one that works. */
@@ -37,31 +37,19 @@ export function serverFeed(): Feed {
   let renewing: ReturnType<typeof setTimeout> | undefined;
   let told = false;
   let isClosed = false;
-  let intake: Intake = emptyIntake();
-  let isDrawing = false;
+  const gatherer = new Gatherer();
 
-  const flush = (): void => {
-    isDrawing = false;
-    const taken = intake;
-    intake = emptyIntake();
-    if (!isClosed) applyIntake(taken);
-  };
   const hear = (message: ServerMessage): void => {
     if (message.type === 'hello') {
       // What came before belongs to the connection before.
-      flush();
+      gatherer.flush();
       if (!message.resumed) forgetAll();
       batch(() => {
         status.value = 'open';
         retryAt.value = null;
       });
     }
-    intake = take(intake, message);
-    if (isDrawing) return;
-    isDrawing = true;
-    // A page that nobody sees gets no frames.
-    if (document.hidden) setTimeout(flush, 250);
-    else requestAnimationFrame(flush);
+    gatherer.hear(message);
   };
   const again = (isDenied: boolean): void => {
     if (isClosed) return;
@@ -81,7 +69,7 @@ export function serverFeed(): Feed {
     socket = made;
     made.addEventListener('open', () => {
       // What has come and is not taken in yet has come.
-      flush();
+      gatherer.flush();
       told = isDetailWanted();
       made.send(JSON.stringify(hi()));
     });
@@ -138,6 +126,7 @@ export function serverFeed(): Feed {
     retry: now,
     close: () => {
       isClosed = true;
+      gatherer.close();
       clearTimeout(timer);
       clearTimeout(renewing);
       removeEventListener('online', now);

@@ -2,10 +2,13 @@
 import { effect } from '@preact/signals';
 import { knownCommands } from './command.ts';
 import { capabilities, feed } from './connection.ts';
+import { listenToDrops } from './file-feed.ts';
 import { serverFeed } from './server-feed.ts';
+import { viewerFeed } from './viewer-feed.ts';
 
 export function start(): void {
-  feed.value = serverFeed();
+  feed.value = isViewer() ? viewerFeed() : serverFeed();
+  listenToDrops();
   effect(() => {
     const from = feed.value;
     if (from === null || !capabilities.value.commands) return;
@@ -18,4 +21,9 @@ export function start(): void {
       },
     );
   });
+}
+
+/** Whether it is the frame for Stately's own tools, at `/viewer`. */
+function isViewer(): boolean {
+  return /\/viewer\/?$/.test(location.pathname);
 }

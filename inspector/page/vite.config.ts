@@ -7,6 +7,8 @@ export default defineConfig({
   base: './',
   // preact instead of react.
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  // Charts of definitions are made in the page by what makes them in the server.
+  resolve: { alias: { 'node:crypto': join(import.meta.dirname, 'hash.ts') } },
   build: {
     outDir: join(import.meta.dirname, '../../dist/inspector/page'),
     emptyOutDir: true,

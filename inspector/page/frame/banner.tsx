@@ -14,6 +14,7 @@ export function Banners() {
       <Broken />
       <Missed />
       <Version />
+      <File />
     </div>
   );
 }
@@ -86,6 +87,20 @@ function Version() {
       <span>
         The server speaks version {version} of the protocol, this page version {PROTOCOL_VERSION}: reload the page.
       </span>
+    </Banner>
+  );
+}
+
+function File() {
+  if (feed.value?.kind !== 'file') return null;
+  return (
+    <Banner tone="accent" icon="upload">
+      <span class="grow">
+        You look at an exported history. Nothing in it changes, and nothing of it was sent anywhere.
+      </span>
+      <Button small onClick={() => location.reload()}>
+        Close the file
+      </Button>
     </Banner>
   );
 }

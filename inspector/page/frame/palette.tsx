@@ -235,7 +235,7 @@ function pageItems(): Item[] {
     item('Dark theme', 'moon', 'Shift T', () => chooseTheme('dark')),
     item('Theme of the system', 'auto', 'Shift T', () => chooseTheme('auto')),
     item('Keys', 'keyboard', 'What every key does', () => (isHelpOpen.value = true)),
-    item('Open an exported history', 'upload', 'NDJSON, read in this page and sent nowhere', () => void pickFile()),
+    item('Open an exported history', 'upload', 'NDJSON, read in this page and sent nowhere', pickFile),
   ];
   if (feed.value?.kind === 'server') {
     items.push(

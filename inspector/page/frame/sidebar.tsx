@@ -96,7 +96,7 @@ function NavCount({ view }: { readonly view: string }) {
   const { counts } = now;
   const counted: Readonly<Record<string, readonly [number, Tone, string]>> = {
     approvals: [counts.asking, 'asking', 'waiting for a person'],
-    work: [counts.running + counts.backingOff, counts.backingOff > 0 ? 'retrying' : 'running', 'under way'],
+    work: [counts.running, counts.backingOff > 0 ? 'retrying' : 'running', 'under way'],
     plan: [counts.plansOpen, 'running', 'open'],
     'dead-letters': [counts.deadLetters, 'failed', 'failed'],
   };

@@ -20,16 +20,16 @@ export function stateText(overview: Overview, now: number): StateText {
   if (state !== 'running' && state !== '') return { word: capital(state), tone: 'degraded', rest };
   if (health?.overall === 'unhealthy') return { word: 'Unhealthy', tone: 'failed', rest };
   if (health?.overall === 'degraded') return { word: 'Degraded', tone: 'degraded', rest };
-  const { running, waiting, backingOff } = overview.counts;
-  if (running + waiting + backingOff === 0) return { word: 'Idle', tone: 'ok', rest };
+  const { running, waiting } = overview.counts;
+  if (running + waiting === 0) return { word: 'Idle', tone: 'ok', rest };
   return { word: 'Running', tone: 'running', rest };
 }
 
 function workText({ counts, slots, retrying }: Overview, now: number): string {
   const parts = [
-    counts.running > 0 || counts.backingOff > 0
-      ? `${counts.running + counts.backingOff} of ${plural(slots, 'slot')} busy`
-      : `all ${plural(slots, 'slot')} free`,
+    counts.running > 0
+      ? `${countText(counts.running)} of ${plural(slots, 'slot')} busy`
+      : `${plural(slots, 'slot')} free`,
   ];
   if (counts.waiting > 0) parts.push(`${countText(counts.waiting)} ${counts.waiting === 1 ? 'waits' : 'wait'}`);
   if (counts.delayed > 0) parts.push(`${countText(counts.delayed)} delayed`);
@@ -44,13 +44,19 @@ function workText({ counts, slots, retrying }: Overview, now: number): string {
   return parts.join(' · ');
 }
 
+/** How many do something. Those that wait for their next attempt hold a slot, too, and are counted as running by the runtime. */
+export function workingIn(counts: Overview['counts']): number {
+  return Math.max(0, counts.running - counts.backingOff);
+}
+
 /** For the title of the window: what matters, the worst first. */
 export function titleText(overview: Overview | null, view: string): string {
   if (overview === null) return `${view} — Perdure`;
   const { counts } = overview;
   const parts: string[] = [];
   if (counts.asking > 0) parts.push(`${counts.asking} asking`);
-  if (counts.running > 0) parts.push(`${counts.running} running`);
+  const working = workingIn(counts);
+  if (working > 0) parts.push(`${working} running`);
   if (counts.backingOff > 0) parts.push(`${counts.backingOff} retrying`);
   if (counts.deadLetters > 0) parts.push(`${counts.deadLetters} failed`);
   return `${parts.length === 0 ? view : parts.join(' · ')} — Perdure`;

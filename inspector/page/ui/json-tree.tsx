@@ -88,7 +88,7 @@ function Node({ name, value, depth }: NodeProps) {
           <Icon name="right" size={12} />
         </button>
         {key}
-        <span class="json-sum cut">{isOpen && shape.kind === 'record' ? `${shape.size}` : shape.text}</span>
+        <span class="json-sum cut">{isOpen && shape.text.startsWith('{') ? `{${shape.size}}` : shape.text}</span>
       </div>
       {isOpen ? (
         <div class="json-children">

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { shortId } from '../format.ts';
 import { href, type Params } from '../location.ts';
 
 export interface LinkProps {
@@ -22,7 +23,7 @@ export function Link({ view, params = {}, children, class: className, title }: L
 export function ActionLink({ id, name }: { readonly id: string; readonly name?: string }) {
   return (
     <Link view="work" params={{ action: id }} title={id}>
-      {name === undefined ? <span class="id">{id}</span> : name}
+      {name === undefined ? <span class="id">{shortId(id)}</span> : name}
     </Link>
   );
 }
@@ -31,7 +32,7 @@ export function ActionLink({ id, name }: { readonly id: string; readonly name?: 
 export function ActorLink({ id, name }: { readonly id: string; readonly name?: string }) {
   return (
     <Link view="actors" params={{ actor: id }} title={id}>
-      {name ?? id}
+      {name ?? shortId(id)}
     </Link>
   );
 }
@@ -40,7 +41,7 @@ export function ActorLink({ id, name }: { readonly id: string; readonly name?: s
 export function PlanLink({ id, name }: { readonly id: string; readonly name?: string }) {
   return (
     <Link view="plan" params={{ plan: id }} title={id}>
-      {name ?? id}
+      {name ?? shortId(id)}
     </Link>
   );
 }

@@ -12,7 +12,7 @@ import './approvals.css';
 type Open = Approvals['open'][number];
 
 const REASONS: Readonly<Record<string, string>> = {
-  gate: 'its score is too low to let it pass',
+  gate: 'the gate lets it pass only when somebody agrees',
   quality: 'its result is too poor to go on with',
   restore: 'it was restored from a checkpoint',
 };
@@ -68,18 +68,20 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
             value={note}
             onInput={(event) => setNote(event.currentTarget.value)}
           />
-          <Button
-            kind="danger"
-            icon="cross"
-            busy={busy === 'deny'}
-            disabled={busy !== null}
-            onClick={() => void decide('deny')}
-          >
-            Deny
-          </Button>
-          <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
-            Approve
-          </Button>
+          <span class="approval-buttons">
+            <Button
+              kind="danger"
+              icon="cross"
+              busy={busy === 'deny'}
+              disabled={busy !== null}
+              onClick={() => void decide('deny')}
+            >
+              Deny
+            </Button>
+            <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
+              Approve
+            </Button>
+          </span>
         </form>
       ) : null}
     </article>

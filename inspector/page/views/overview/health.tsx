@@ -14,7 +14,7 @@ export function HealthPanel({ health }: { readonly health: Health | null }) {
     ([, a], [, b]) => HEALTH_STATUSES.indexOf(b.status) - HEALTH_STATUSES.indexOf(a.status),
   );
   return (
-    <Panel title="Health" icon="check" actions={<StateBadge state={health.overall} />}>
+    <Panel title="Health" icon="heart" actions={<StateBadge state={health.overall} />}>
       <ul class="subsystems">
         {parts.map(([name, { status, reasons }]) => (
           <li key={name} class={`subsystem tone-${toneOf(status)}`}>

@@ -1,7 +1,7 @@
 import type { Overview } from '../../../views/overview.ts';
 import { canCommand, give } from '../../command.ts';
 import { clockText, countText, percentText, plural } from '../../format.ts';
-import { stateText } from '../../frame/state-text.ts';
+import { stateText, workingIn } from '../../frame/state-text.ts';
 import { iconOfTone, toneOf, type Tone } from '../../tone.ts';
 import { Button } from '../../ui/button.tsx';
 import { useNow } from '../../ui/clock.ts';
@@ -56,10 +56,11 @@ const MOST_CELLS = 32;
 /** The slots, each as a cell: busy, retrying, free. */
 function Slots({ overview }: Props) {
   const { slots, counts } = overview;
-  const text = `${counts.running} of ${plural(slots, 'slot')} run, ${counts.backingOff} wait for a retry`;
+  const working = workingIn(counts);
+  const text = `${plural(slots, 'slot')}: ${working} at work, ${counts.backingOff} waiting for a retry`;
   if (slots > MOST_CELLS || slots === 0) return null;
   const kinds = Array.from({ length: slots }, (_, i) =>
-    i < counts.running ? 'running' : i < counts.running + counts.backingOff ? 'retrying' : 'free',
+    i < working ? 'running' : i < counts.running ? 'retrying' : 'free',
   );
   return (
     <div class="slots" role="img" aria-label={text} title={text}>
@@ -137,7 +138,7 @@ function Counts({ overview }: Props) {
   const { counts, outcomes } = overview;
   const well = outcomes.ok + outcomes.recovered;
   const tiles: readonly Tile[] = [
-    { label: 'Running', value: counts.running, tone: 'running', view: 'work', params: { state: 'running' } },
+    { label: 'Running', value: workingIn(counts), tone: 'running', view: 'work', params: { state: 'running' } },
     { label: 'Waiting', value: counts.waiting, tone: 'waiting', view: 'work', params: { state: 'waiting' } },
     { label: 'Retrying', value: counts.backingOff, tone: 'retrying', view: 'work', params: { state: 'retrying' } },
     { label: 'Asking', value: counts.asking, tone: 'asking', view: 'approvals' },

@@ -1,5 +1,5 @@
 import type { Overview } from '../../../views/overview.ts';
-import { percentText } from '../../format.ts';
+import { percentText, shortId } from '../../format.ts';
 import { StateBadge } from '../../ui/badge.tsx';
 import { Link, PlanLink } from '../../ui/link.tsx';
 import { Meter } from '../../ui/meter.tsx';
@@ -15,9 +15,9 @@ export function Plans({ plans, open }: { readonly plans: Overview['plans']; read
         {plans.map((plan) => (
           <li key={plan.id} class="line tall">
             <span class="line-what">
-              <PlanLink id={plan.id} />
-              <span class="line-id">
-                begun <Time at={plan.submittedAt} />
+              <PlanLink id={plan.id} name={plan.name === '' ? shortId(plan.id) : plan.name} />
+              <span class="line-id cut">
+                {plan.name === '' ? '' : `${shortId(plan.id)} · `}begun <Time at={plan.submittedAt} />
               </span>
             </span>
             <span class="line-meter">

@@ -1,5 +1,5 @@
 import type { Overview } from '../../../views/overview.ts';
-import { bytesText, durationText, oneUnit, percentText } from '../../format.ts';
+import { bytesText, countText, durationText, oneUnit, percentText } from '../../format.ts';
 import { toneOf, type Tone } from '../../tone.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Link } from '../../ui/link.tsx';
@@ -25,7 +25,7 @@ function amountText(name: string, amount: number): string {
   if (IN_BYTES.has(name)) return bytesText(amount);
   if (name === 'loopDelay') return durationText(amount);
   if (name === 'hostCpu' || name === 'loopUtilization') return percentText(amount);
-  return Number.isInteger(amount) ? String(amount) : amount.toFixed(1);
+  return Number.isInteger(amount) ? countText(amount) : amount.toFixed(1);
 }
 
 /** What is used of memory, disk and the rest, and when it is full. */

@@ -1,6 +1,7 @@
 import type { ActionNow, Overview } from '../../../views/overview.ts';
 import { give } from '../../command.ts';
-import { plural } from '../../format.ts';
+import { plural, shortId } from '../../format.ts';
+import { workingIn } from '../../frame/state-text.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Empty } from '../../ui/empty.tsx';
@@ -15,6 +16,7 @@ const SHOWN = 12;
 /** What runs now. */
 export function UnderWay({ overview }: Props) {
   const { running, counts } = overview;
+  const working = workingIn(counts);
   return (
     <Panel title="Running now" icon="play" count={counts.running} flush actions={<Link view="timeline">Timeline</Link>}>
       {running.length === 0 ? (
@@ -28,7 +30,7 @@ export function UnderWay({ overview }: Props) {
           {running.slice(0, SHOWN).map((action) => (
             <Running key={action.id} action={action} />
           ))}
-          <More count={counts.running - Math.min(SHOWN, running.length)} state="running" />
+          <More count={working - Math.min(SHOWN, running.length)} state="running" />
         </ul>
       )}
     </Panel>
@@ -59,7 +61,7 @@ function What({ action }: { readonly action: Pick<ActionNow, 'id' | 'name' | 'pl
       <Link view="work" params={{ action: action.id }} class="line-name cut" title={action.id}>
         {action.name}
       </Link>
-      <span class="line-id cut">{action.plan === null ? action.id : `in ${action.plan}`}</span>
+      <span class="line-id cut">{action.plan === null ? shortId(action.id) : `in ${shortId(action.plan)}`}</span>
     </span>
   );
 }
