@@ -127,7 +127,7 @@ function Timeline() {
             </Badge>
           ) : null}
           {window === null ? (
-            <span class="faint">{isLive ? 'follows the present' : plural(rows.length, 'action')}</span>
+            <span class="faint timeline-follows">{isLive ? 'follows the present' : plural(rows.length, 'action')}</span>
           ) : (
             <>
               <span class="faint number">{durationText(window.to - window.from)}</span>
