@@ -87,6 +87,8 @@ export type PerdureErrorCode =
   | 'WORK_FAILED'
   | 'COMMAND_FAILED'
   | 'MODULE_UNLOADABLE'
+  | 'MACHINE_NOT_FOUND'
+  | 'CHART_TOO_LARGE'
   // threads
   | 'THREAD_MODULE_OUTSIDE'
   | 'THREAD_MODULE_NOT_FOUND'

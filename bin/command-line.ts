@@ -7,6 +7,7 @@ import { backup } from './backup.ts';
 import { declareCheckpoints } from './checkpoint-commands.ts';
 import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
+import { graph, type GraphOptions } from './graph.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
 import { commandProfiler, printProfile, type ProfileOptions } from './profile.ts';
@@ -45,6 +46,7 @@ Exit codes: 0 all went well, 1 something failed, 2 wrong usage or plan, 3 not fo
   declareQueueing(program, exit);
   declareCheckpoints(program, exit);
   declareProfile(program, exit);
+  declareGraph(program, exit);
   declareCare(program, exit);
   return program;
 }
@@ -203,6 +205,22 @@ function declareProfile(program: Command, exit: (code: number) => void): void {
           : await commandProfiler(mode, store === undefined ? {} : { store }),
       ),
     );
+}
+
+function declareGraph(program: Command, exit: (code: number) => void): void {
+  program
+    .command('graph')
+    .description('draw a machine: one of our own by its name, or one that a module exports')
+    .argument('[machine]', 'such as action, or machines.mjs#orderMachine; default: list our own')
+    .addOption(new Option('--mermaid', 'as Mermaid, for READMEs and issues; the default').conflicts(['svg', 'json']))
+    .addOption(new Option('--svg', 'as an SVG that stands alone, light or dark as its reader has it').conflicts('json'))
+    .option('--json', 'its states and transitions as JSON')
+    .option('-o, --output <file>', 'write it to a file; default: to stdout')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  perdure graph action\n  perdure graph machines.mjs#orderMachine --svg -o order.svg',
+    )
+    .action(async (machine: string | undefined, options: GraphOptions) => exit(await graph(machine, options)));
 }
 
 function declareCare(program: Command, exit: (code: number) => void): void {

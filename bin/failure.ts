@@ -26,6 +26,7 @@ const NOT_FOUND: ReadonlySet<string> = new Set([
   'DEAD_LETTER_NOT_FOUND',
   'ACTOR_NOT_FOUND',
   'TREE_NOT_FOUND',
+  'MACHINE_NOT_FOUND',
 ]);
 
 /** 1, or what the error says more exactly. */

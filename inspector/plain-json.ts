@@ -45,6 +45,7 @@ class Walk {
       case 'string':
         return this.#text(value);
       case 'number':
+        if (Object.is(value, -0)) return tagged('number', '-0');
         return Number.isFinite(value) ? value : tagged('number', String(value));
       case 'boolean':
         return value;

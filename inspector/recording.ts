@@ -46,6 +46,7 @@ const DETAIL_CHARACTERS = 4_000_000;
 const RECORD_CHARACTERS = 200;
 const MOST_CHARTS = 1_000;
 const MOST_TRANSITIONS = 100;
+const NONE: readonly string[] = [];
 
 export class Recording implements TreeSink {
   readonly ring: RecordRing<RecordSlot>;
@@ -82,8 +83,7 @@ export class Recording implements TreeSink {
   // Putting in.
 
   started(actor: RecordedActor): void {
-    this.#put('started', actor, actor.state, null);
-    actor.changedAt = this.now();
+    actor.changedAt = this.#put('started', actor, actor.state, null);
     this.#hold(actor);
   }
 
@@ -101,9 +101,8 @@ export class Recording implements TreeSink {
 
   state(actor: RecordedActor, event: string, state: AnyState, isOther = actor.state?.context !== state.context): void {
     this.states.hold(actor);
-    this.#put('snapshot', actor, state, event, isOther);
+    actor.changedAt = this.#put('snapshot', actor, state, event, isOther);
     actor.state = state;
-    actor.changedAt = this.now();
     this.#hold(actor);
   }
 
@@ -133,10 +132,11 @@ export class Recording implements TreeSink {
     name: string | null,
     flag = false,
     more?: readonly unknown[],
-  ): void {
+  ): number {
     const at = this.now();
     this.ring.put({ seq: this.ring.next, at, kind, actor, what, name, flag, more, shown: undefined, size: 0 });
     this.#news();
+    return at;
   }
 
   #hold(actor: RecordedActor): void {
@@ -163,23 +163,27 @@ export class Recording implements TreeSink {
     return slot.shown;
   }
 
+  /** Written out, field by field: it is done for every record, and spreading costs more than all the rest. */
   #shown(slot: RecordSlot, actor: RecordedActor): InspectionRecord {
-    const { seq, at, kind, what, name, flag } = slot;
-    const base = { seq, at, actor: actor.id };
+    const { seq, at, kind, what, flag } = slot;
+    const name = slot.name ?? '';
+    const { id } = actor;
     this.ring.grown(slot, RECORD_CHARACTERS);
     switch (kind) {
       case 'started':
-        return { ...base, kind, info: { ...this.infoOf(actor, what as AnyState | undefined), changedAt: at } };
-      case 'event':
-        return { ...base, kind, event: this.#event(slot), from: name, ...(flag ? { lost: true } : {}) };
+        return { seq, at, actor: id, kind, info: this.infoOf(actor, what as AnyState | undefined, at) };
+      case 'event': {
+        const record = { seq, at, actor: id, kind, event: this.#event(slot), from: slot.name } as const;
+        return flag ? { ...record, lost: true } : record;
+      }
       case 'microstep':
-        return { ...base, kind, event: name ?? '', transitions: stepsOf(slot.more), value: this.#value(what) };
+        return { seq, at, actor: id, kind, event: name, transitions: stepsOf(slot.more), value: this.#value(what) };
       case 'action':
-        return { ...base, kind, action: name ?? '', params: this.#json(slot, what, STATE_CHARACTERS) };
+        return { seq, at, actor: id, kind, action: name, params: this.#json(slot, what, STATE_CHARACTERS) };
       case 'stopped':
-        return { ...base, kind, status: name as EndStatus };
+        return { seq, at, actor: id, kind, status: name as EndStatus };
       default:
-        return { ...base, kind: 'snapshot', event: name ?? '', ...this.#state(what as AnyState), contextChanged: flag };
+        return this.#state(slot, id, name, what as AnyState);
     }
   }
 
@@ -191,20 +195,22 @@ export class Recording implements TreeSink {
     return { ...json, type: typeof shown === 'string' ? shown : type };
   }
 
-  #state(state: AnyState) {
-    const { status, tags } = state;
-    const told = { status, value: this.#value(state), tags: [...(tags ?? [])].map(String) };
-    if (status === 'active') return told;
+  #state({ seq, at, flag }: RecordSlot, actor: string, event: string, state: AnyState): InspectionRecord {
+    const { status } = state;
+    const [value, tags] = [this.#value(state), tagsOf(state)];
+    const told = { seq, at, actor, kind: 'snapshot', event, status, value, tags, contextChanged: flag } as const;
+    if (status === 'active' || status === 'stopped') return told;
     const { output, error } = partsOf(
       { ...state, context: null },
-      (value) => this.#plain(value, STATE_CHARACTERS).json,
+      (parts) => this.#plain(parts, STATE_CHARACTERS).json,
     );
-    return { ...told, ...(status === 'done' ? { output } : {}), ...(status === 'error' ? { error } : {}) };
+    return status === 'done' ? { ...told, output } : { ...told, error };
   }
 
   /** Of a machine, the value of its state: names of its config. */
   #value(state: unknown): unknown {
     const { value = null } = state as AnyState;
+    if (typeof value === 'string' || value === null) return value;
     return plainJson(value, { most: STATE_CHARACTERS, refs: this.#refs }).json;
   }
 
@@ -228,8 +234,8 @@ export class Recording implements TreeSink {
 
   readonly #refs = (ref: AnyRef): string | null => this.registry.of(ref)?.id ?? null;
 
-  infoOf(actor: RecordedActor, state: AnyState | undefined): ActorInfo {
-    const { ref, id, parent, ended, changedAt } = actor;
+  infoOf(actor: RecordedActor, state: AnyState | undefined, changedAt = actor.changedAt): ActorInfo {
+    const { ref, id, parent, ended } = actor;
     const chart = chartOfActor(ref);
     if (chart !== undefined && this.#charts.size < MOST_CHARTS) this.#charts.set(chart.id, chart);
     const status = state === actor.state ? (ended ?? state?.status) : state?.status;
@@ -242,7 +248,7 @@ export class Recording implements TreeSink {
       chart: chart?.id ?? null,
       status: status ?? 'active',
       value: state === undefined ? null : this.#value(state),
-      tags: [...(state?.tags ?? [])].map(String),
+      tags: tagsOf(state),
       changedAt,
     };
   }
@@ -251,6 +257,10 @@ export class Recording implements TreeSink {
     const shown = (value: unknown) => this.#plain(value, DETAIL_CHARACTERS).json;
     return detailOf(actor.ref, this.infoOf(actor, state), state, isNow, shown);
   }
+}
+
+function tagsOf(state: AnyState | undefined): readonly string[] {
+  return state?.tags === undefined || state.tags.size === 0 ? NONE : [...state.tags].map(String);
 }
 
 interface Taken {
