@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import { deskBeside } from '../inspector/commands.ts';
 import { fileSource } from '../inspector/file-source.ts';
-import { serveInspector } from '../inspector/server.ts';
 import { storeSource } from '../inspector/store-source.ts';
 import { EXIT } from './failure.ts';
 import { loadMachines } from './machine-module.ts';
@@ -28,6 +27,8 @@ export async function inspect(named: string | undefined, options: InspectCommand
   const { source, ...how } = await looked(named, commands, machines);
   const stop = new StopRequest();
   try {
+    // Only this command needs it.
+    const { serveInspector } = await import('../inspector/server.ts');
     await using inspector = await serveInspector(source, { ...serving, ...how });
     process.stdout.write(`${inspector.url}\n`);
     process.stderr.write(

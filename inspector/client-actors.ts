@@ -7,12 +7,15 @@
  * L3  What a client sends is never believed to be anything else than data.
  */
 import type { Chart } from './chart.ts';
-import { chartOfDefinition } from './client-charts.ts';
+import { chartOfConfig } from './chart-of-config.ts';
 import type { ActorDetail, ActorInfo } from './protocol.ts';
 import type { Unnumbered } from './recorder.ts';
 import { parseFrame, type ClientFrame } from './stately-frames.ts';
 
 const MOST_ACTORS = 5_000;
+const MOST_CHARTS = 200;
+/** Definitions that are known again by their text. */
+const LONGEST_KNOWN = 100_000;
 /** Of clients that have gone, the actors of the latest are still shown. */
 const MOST_GONE = 4;
 const MOST_CHARACTERS = 64_000_000;
@@ -37,6 +40,7 @@ export class ClientActors {
   readonly #options: ClientActorsOptions;
   readonly #actors = new Map<string, ClientActor>();
   readonly #charts = new Map<string, Chart>();
+  readonly #byDefinition = new Map<string, Chart>();
   readonly #gone: string[] = [];
   /** Told of everything that happens to them. */
   onRecord: (record: Unnumbered) => void = () => {};
@@ -151,11 +155,15 @@ export class ClientActors {
     return { context, output, error };
   }
 
+  /** The same machine is sent with each of its actors. */
   #chartOf(definition: string | undefined): Chart | undefined {
-    const chart = definition === undefined ? undefined : chartOfDefinition(definition);
-    if (chart === undefined) return undefined;
-    if (this.#charts.size >= MOST_ACTORS && !this.#charts.has(chart.id)) return undefined;
+    if (definition === undefined) return undefined;
+    const known = this.#byDefinition.get(definition);
+    if (known !== undefined) return known;
+    const chart = chartOfConfig(definition);
+    if (chart === undefined || this.#charts.size >= MOST_CHARTS) return undefined;
     this.#charts.set(chart.id, chart);
+    if (definition.length <= LONGEST_KNOWN) this.#byDefinition.set(definition, chart);
     return chart;
   }
 

@@ -24,7 +24,6 @@ import { RefusalLog } from './refusal-log.ts';
 import { ReplyFailure, failureOf, secure, sendFailure } from './reply.ts';
 import { routeOf, type Route, type RouteWorld } from './routes.ts';
 import { StatelyHub } from './stately.ts';
-import { chartMermaid, chartSvg } from './chart-files.ts';
 import { inspectedOf, type InspectorTarget } from './target.ts';
 import { PACKAGE_VERSION } from './version.ts';
 
@@ -107,8 +106,6 @@ class Mounted implements InspectorHandler {
       gate,
       assets,
       hello,
-      svg: chartSvg(source),
-      mermaid: chartMermaid(source),
       metrics: () => inspected.metrics(this.viewers),
       ...(profile === undefined ? {} : { profile }),
     };

@@ -9,6 +9,8 @@ export type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts
 export { deskBeside, type CommandDesk, type GivenCommand } from './commands.ts';
 export { Recorder, type RecorderOptions, type RecordListener } from './recorder.ts';
 export { chartOf } from './chart-of.ts';
+export { drawSvg } from './chart-drawing.ts';
+export { mermaidOf } from './mermaid.ts';
 export type { Chart, ChartState, ChartTransition } from './chart.ts';
 export type {
   ActorDetail,

@@ -96,6 +96,7 @@ export function failureOf(error: unknown): Failure {
 
 function statusOf(code: string): number {
   if (code === 'OPTIONS_INVALID' || code === 'EVENT_INVALID') return 400;
+  if (code === 'CHART_TOO_LARGE') return 413;
   if (NOT_FOUND.test(code)) return 404;
   return UNAVAILABLE.test(code) ? 503 : 409;
 }

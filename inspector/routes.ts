@@ -4,9 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Assets } from './assets.ts';
+import type { Chart } from './chart.ts';
+import { drawSvg } from './chart-drawing.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
 import { knownCommands } from './known-commands.ts';
 import { exportLines, sendLines } from './lines.ts';
+import { mermaidOf } from './mermaid.ts';
 import type { ServerHello } from './protocol.ts';
 import { jsonOf } from './request-body.ts';
 import { ReplyFailure, send, sendJson } from './reply.ts';
@@ -18,9 +21,6 @@ export interface RouteWorld {
   readonly gate: CommandGate;
   readonly assets: Assets;
   readonly hello: (giver: Giver, resumed: boolean) => ServerHello;
-  /** An SVG of a chart; undefined where it is not known. */
-  readonly svg: (chart: string) => Promise<string | undefined>;
-  readonly mermaid: (chart: string) => string | undefined;
   /** Figures in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
   /** Files of the profiler; undefined where there is none. */
@@ -112,29 +112,22 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/charts/:id.svg',
-    async serve({ response, params: { id = '' } }, { svg }) {
-      const drawn = await svg(id);
-      if (drawn === undefined) throw notFound('such chart');
+    async serve({ response, params: { id = '' } }, { source }) {
+      const drawn = await drawSvg(chartIn(source, id));
       send(response, 200, drawn, { 'Content-Type': 'image/svg+xml', 'Content-Disposition': 'attachment' });
     },
   },
   {
     method: 'GET',
     path: '/v1/charts/:id.mmd',
-    serve({ response, params: { id = '' } }, { mermaid }) {
-      const text = mermaid(id);
-      if (text === undefined) throw notFound('such chart');
-      send(response, 200, text, { 'Content-Type': 'text/plain; charset=utf-8' });
+    serve({ response, params: { id = '' } }, { source }) {
+      send(response, 200, mermaidOf(chartIn(source, id)), { 'Content-Type': 'text/plain; charset=utf-8' });
     },
   },
   {
     method: 'GET',
     path: '/v1/charts/:id',
-    serve({ request, response, params: { id = '' } }, { source }) {
-      const chart = source.chart(id);
-      if (chart === undefined) throw notFound('such chart');
-      sendJson(request, response, chart);
-    },
+    serve: ({ request, response, params: { id = '' } }, { source }) => sendJson(request, response, chartIn(source, id)),
   },
   {
     method: 'GET',
@@ -251,6 +244,12 @@ function numberIn(query: URLSearchParams, name: string): number | undefined {
   if (text === null) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new ReplyFailure(400, 'OPTIONS_INVALID', `${name} must be a whole number from 0.`);
+}
+
+function chartIn(source: Source, id: string): Chart {
+  const chart = source.chart(id);
+  if (chart === undefined) throw notFound('such chart');
+  return chart;
 }
 
 function notFound(what: string): ReplyFailure {

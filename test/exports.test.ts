@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as perdure from '../index.ts';
+import * as inspector from '../inspector/index.ts';
 import * as machines from '../machines/index.ts';
 import * as testing from '../testing.ts';
 
@@ -7,6 +8,7 @@ test('the public names are these, and a change of them is meant', () => {
   expect({
     perdure: Object.keys(perdure).sort(),
     machines: Object.keys(machines).sort(),
+    inspector: Object.keys(inspector).sort(),
     testing: Object.keys(testing).sort(),
   }).toEqual({
     perdure: [
@@ -52,6 +54,7 @@ test('the public names are these, and a change of them is meant', () => {
       'supervisorMachine',
       'tracksMachine',
     ],
+    inspector: ['Recorder', 'chartOf', 'deskBeside', 'fileSource', 'inspectorHandler', 'serveInspector', 'storeSource'],
     testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });
@@ -83,7 +86,9 @@ test('what a supervisor can be asked is this', () => {
     'reset',
     'resume',
     'resumed',
+    'retryNow',
     'retryPlan',
+    'runNow',
     'stats',
     'submit',
     'workContinuously',

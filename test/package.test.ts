@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as perdure from '../index.ts';
+import * as inspector from '../inspector/index.ts';
 import * as machines from '../machines/index.ts';
 import * as testing from '../testing.ts';
 import { bundle } from './support/bundle.ts';
@@ -36,6 +37,7 @@ function packagesOf(door: string): string[] {
 test('each door imports the packages that it needs at once, and no others', () => {
   expect(packagesOf('index.js')).toEqual(['better-sqlite3', 'croner', 'uuid', 'xstate']);
   expect(packagesOf('machines/index.js')).toEqual(['xstate']);
+  expect(packagesOf('inspector/index.js')).toEqual(['better-sqlite3', 'croner', 'uuid', 'ws', 'xstate']);
   expect(packagesOf('testing.js')).toEqual(['better-sqlite3', 'xstate']);
   expect(packagesOf('bin/perdure.js')).toEqual([
     'better-sqlite3',
@@ -53,6 +55,7 @@ test('the doors export what their sources do', () => {
     JSON.parse(run(`console.log(JSON.stringify(Object.keys(await import('$/${door}'))))`)) as string[];
   expect(namesOf('index.js').toSorted()).toEqual(Object.keys(perdure).toSorted());
   expect(namesOf('machines/index.js').toSorted()).toEqual(Object.keys(machines).toSorted());
+  expect(namesOf('inspector/index.js').toSorted()).toEqual(Object.keys(inspector).toSorted());
   expect(namesOf('testing.js').toSorted()).toEqual(Object.keys(testing).toSorted());
 });
 
