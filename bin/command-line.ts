@@ -7,6 +7,7 @@ import { backup } from './backup.ts';
 import { declareCheckpoints } from './checkpoint-commands.ts';
 import { doctor, type DoctorOptions } from './doctor.ts';
 import { parseDuration } from './duration.ts';
+import { exportStore, type ExportOptions } from './export.ts';
 import { graph, type GraphOptions } from './graph.ts';
 import { listTrees, printHistory, type HistoryCommandOptions } from './history.ts';
 import { listStore, type ListOptions } from './list.ts';
@@ -238,10 +239,21 @@ function declareCare(program: Command, exit: (code: number) => void): void {
     .option('--tree <id>', 'only turns that concern this tree')
     .option('--from <turn>', 'the first turn', wholeNumber)
     .option('--json', 'one JSON document a line')
+    .option('--ndjson', 'the same as `perdure export`: lines for another inspector')
     .addHelpText('after', '\nExamples:\n  perdure history work.db\n  perdure history work.db --tree order-1 --json')
-    .action(async (store: string | undefined, options: HistoryCommandOptions) => {
-      exit(await printHistory(store, options));
+    .action(async (store: string | undefined, options: HistoryCommandOptions & { ndjson?: boolean }) => {
+      exit(await (options.ndjson === true ? exportStore(store, options) : printHistory(store, options)));
     });
+  program
+    .command('export')
+    .description('write what a store holds, its history too, as NDJSON that `perdure inspect` opens without the store')
+    .argument('[store]', STORE)
+    .option('-o, --output <file>', 'a file that does not exist; default: the standard output')
+    .option('--tree <id>', 'only this tree')
+    .option('--from <turn>', 'the first turn of the history', wholeNumber)
+    .option('--machines <module>', 'a module that exports the machines of the trees, for their charts')
+    .addHelpText('after', '\nExample:\n  perdure export work.db -o work.ndjson')
+    .action(async (store: string | undefined, options: ExportOptions) => exit(await exportStore(store, options)));
   program
     .command('backup')
     .description('copy a store to a new file, also while it is in use')

@@ -11,14 +11,16 @@ import { Supervisor } from '../actors/supervisor.ts';
 import { isPerdureError } from '../errors.ts';
 import { DurableActor } from '../persistence/durable.ts';
 import { newestTurns } from '../persistence/history.ts';
+import { Payloads } from '../persistence/payloads.ts';
 import { redaction } from '../persistence/redaction.ts';
 import type { AnyRef, Logic } from '../persistence/xstate-port.ts';
 import type { Chart } from './chart.ts';
 import { CommitTeller } from './commit-teller.ts';
-import { Machines, machinesIn } from './machines.ts';
+import { Machines } from './machines.ts';
 import type { ActorDetail, ActorInfo, InspectionRecord } from './protocol.ts';
 import { Recorder } from './recorder.ts';
 import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
+import { shownWithTexts } from './shown-texts.ts';
 import { actorAsOf, storedActor } from './stored-actors.ts';
 import { turnRecord } from './turn-records.ts';
 import type { ViewWorld } from './view-world.ts';
@@ -33,6 +35,11 @@ export interface LiveSourceOptions {
   readonly name?: string;
   /** Takes secrets out of what is shown of a tree that is not durable; a store says it by itself. Default: `redaction()`. */
   readonly redact?: (value: unknown) => unknown;
+}
+
+/** What an actor was made of. */
+function logicOf(ref: AnyRef): Logic {
+  return (ref as unknown as { readonly logic: Logic }).logic;
 }
 
 /** Turns of before that are told. */
@@ -80,9 +87,10 @@ class ActorSource extends RecordedSource implements Source {
   readonly #machines: Machines;
 
   constructor(root: AnyRef, { name = root.id, redact = redaction() }: LiveSourceOptions) {
-    super(new Recorder({ shown: redact }));
+    const payloads = new Payloads({ redact });
+    super(new Recorder({ shown: (value) => shownWithTexts(payloads, value) }));
     this.recorder.watch(root, name);
-    this.#machines = new Machines(machinesIn(root));
+    this.#machines = new Machines([logicOf(root)]);
   }
 
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void } {
@@ -126,13 +134,13 @@ class DurableSource extends RecordedSource implements Source {
   constructor(durable: DurableActor<Logic>, supervisor: Supervisor<Actions> | undefined) {
     const { store } = durable;
     const { payloads, history } = store.commits;
-    const shown = (value: unknown) => payloads.shown(value);
+    const shown = (value: unknown) => shownWithTexts(payloads, value);
     const shownText = (text: string) => payloads.secrets.redactText(text);
     super(new Recorder({ shown, shownText, now: () => store.clock.now() }));
     this.recorder.follow(durable);
     this.#durable = durable;
     this.#supervisor = supervisor;
-    this.#machines = new Machines(machinesIn(durable.actor as AnyRef));
+    this.#machines = new Machines([logicOf(durable.actor as AnyRef)]);
     this.store = { path: store.path, id: store.id };
     this.capabilities = { history: history !== undefined, live: true, supervisor: supervisor !== undefined };
     this.views = viewNames(supervisor !== undefined);
@@ -185,7 +193,8 @@ class DurableSource extends RecordedSource implements Source {
   }
 
   async *history(query: PastQuery = {}): AsyncIterable<InspectionRecord> {
-    for await (const turn of this.#durable.store.history(query)) yield turnRecord(turn, turn.turn);
+    for await (const turn of this.#durable.store.history(query))
+      yield turnRecord(this.#durable.store.commits.payloads, turn, turn.turn);
   }
 
   async close(): Promise<void> {
@@ -201,7 +210,8 @@ class DurableSource extends RecordedSource implements Source {
   #tellPast(): void {
     const { commits } = this.#durable.store;
     if (commits.history === undefined || !commits.isOpen) return;
-    for (const turn of newestTurns(commits, this.#seen, TURNS)) this.recorder.ingest(turnRecord(turn, 0));
+    for (const turn of newestTurns(commits, this.#seen, TURNS))
+      this.recorder.ingest(turnRecord(commits.payloads, turn, 0));
   }
 
   get #world(): ViewWorld {

@@ -1,8 +1,7 @@
 /** Machines by the names under which the rows of actors know them: Perdure's own, and those of the host that are known here. */
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import * as ours from '../machines/index.ts';
-import { componentMachine } from '../machines/component.ts';
-import { machineName, type AnyRef } from '../persistence/xstate-port.ts';
+import { isMachine, machineName, type Logic } from '../persistence/xstate-port.ts';
 import { chartOf } from './chart-of.ts';
 import type { Chart } from './chart.ts';
 import type { ActorDetail } from './protocol.ts';
@@ -12,14 +11,16 @@ export class Machines {
   /** By the id of the chart. */
   readonly #charts = new Map<string, Chart>();
 
-  constructor(given: Iterable<AnyStateMachine> = []) {
-    for (const machine of [...Object.values(ours), componentMachine, ...given])
-      if (isMachine(machine)) this.add(machine);
-  }
-
-  add(machine: AnyStateMachine): void {
-    const name = machineName(machine);
-    if (name !== null) this.#byName.set(name, machine);
+  /** @param given machines of the host; those that they may start are known too. What is no machine is left out. */
+  constructor(given: Iterable<unknown> = []) {
+    const seen = new Set<unknown>();
+    const pending: unknown[] = [...given, ...Object.values(ours)];
+    for (let logic = pending.pop(); logic !== undefined; logic = pending.pop()) {
+      if (!isLogic(logic) || seen.has(logic)) continue;
+      seen.add(logic);
+      this.#byName.set(machineName(logic) ?? logic.id, logic);
+      pending.push(...Object.values(logic.implementations.actors));
+    }
   }
 
   /** By the id of a machine, with its version where it has one. */
@@ -44,20 +45,8 @@ export class Machines {
   }
 }
 
-/** The machines of an actor and of what it may start, by the names that their setups give. */
-export function machinesIn(root: AnyRef): AnyStateMachine[] {
-  const found = new Set<AnyStateMachine>();
-  const pending: unknown[] = [(root as unknown as { readonly logic: unknown }).logic];
-  for (let logic = pending.pop(); logic !== undefined; logic = pending.pop()) {
-    if (!isMachine(logic) || found.has(logic)) continue;
-    found.add(logic);
-    pending.push(...Object.values(logic.implementations.actors));
-  }
-  return [...found];
-}
-
-function isMachine(value: unknown): value is AnyStateMachine {
-  return typeof value === 'object' && value !== null && 'root' in value && 'resolveState' in value;
+function isLogic(value: unknown): value is AnyStateMachine {
+  return typeof value === 'object' && value !== null && isMachine(value as Logic);
 }
 
 /** What is known of a state beside its value. */

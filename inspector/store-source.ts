@@ -7,7 +7,6 @@
  *     come or gone since the last look.
  */
 import { randomUUID } from 'node:crypto';
-import type { AnyStateMachine } from 'xstate';
 import { SUPERVISOR_TREE, supervisorTree } from '../actors/stored-standing.ts';
 import { isPerdureError } from '../errors.ts';
 import { newestTurns, readHistory } from '../persistence/history.ts';
@@ -29,8 +28,8 @@ import { viewNames, viewOf } from './views.ts';
 import { lastTurn } from './views/overview.ts';
 
 export interface StoreSourceOptions {
-  /** Machines of the host, so that their charts can be shown. Perdure's own are known. Default: none. */
-  readonly machines?: Iterable<AnyStateMachine>;
+  /** Machines of the host, so that their charts can be shown. Perdure's own are known, and what is no machine is left out. */
+  readonly machines?: Iterable<unknown>;
   /** Takes secrets out of what is shown. Default: `redaction()`. */
   readonly redact?: (value: unknown) => unknown;
   /** How often the file is looked at, ms. Default: 200. */
@@ -164,7 +163,7 @@ class StoreSource implements Source {
 
   async *history({ from = 0, ...query }: PastQuery = {}): AsyncIterable<InspectionRecord> {
     const source = { ...this.#historySource, assertOpen: () => {} };
-    for await (const turn of readHistory(source, { from, ...query })) yield turnRecord(turn, turn.turn);
+    for await (const turn of readHistory(source, { from, ...query })) yield turnRecord(this.#payloads, turn, turn.turn);
   }
 
   async close(): Promise<void> {
@@ -204,8 +203,10 @@ class StoreSource implements Source {
     const found = this.#read((world) => {
       const was = new Map(this.#registry.all.map((info) => [info.id, info]));
       const { changed, gone } = this.#registry.read(world);
-      const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) => turnRecord(one, 0));
-      const turn = Math.max(lastTurn(world.rows), turns.at(-1)?.turn ?? 0);
+      const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
+        turnRecord(this.#payloads, one, 0),
+      );
+      const turn = lastTurn(world.rows);
       const ofActors = before === undefined ? [] : [...changesOf(changed, was, world.now), ...endsOf(gone, world.now)];
       return { turn, records: [...turns, ...ofActors] };
     });

@@ -8,6 +8,7 @@ import { assertKept } from '../persistence/time-travel.ts';
 import { bindingOf as timerBinding, type TimerRow } from '../persistence/timer-rows.ts';
 import { knownState } from './machines.ts';
 import type { ActorDetail, ActorInfo } from './protocol.ts';
+import { withoutSecretTexts } from './shown-texts.ts';
 import { cut, type ViewWorld } from './view-world.ts';
 
 /** Of one that only the owner can read. */
@@ -20,21 +21,14 @@ type World = Pick<ViewWorld, 'rows' | 'statements' | 'payloads' | 'machines'>;
 type Row = ActorRow & { readonly at?: number | null };
 
 /** What a row says without its snapshot: whose it is, and since when it is as it is. */
-export type ActorVersion = Pick<ActorRow, 'id' | 'from_turn'>;
+type ActorVersion = Pick<ActorRow, 'id' | 'from_turn'>;
 
 /** The row ids of all actors, and since when they are as they are. */
-export function actorVersions({ rows }: Pick<World, 'rows'>): ActorVersion[] {
+function actorVersions({ rows }: Pick<World, 'rows'>): ActorVersion[] {
   return rows.all<ActorVersion>('select id, from_turn from actors order by id');
 }
 
 const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_turn) as at`;
-
-/** Every actor that there is, parents before their children, tree by tree. */
-export function storedRegistry(world: World): ActorInfo[] {
-  return infosOf(world, world.rows.all<Row>(`select ${CELLS} from actors order by id`), treesOf(world)).map(
-    ({ info }) => info,
-  );
-}
 
 /** Keeps the registry, and reads again only what has changed. */
 export class RegistryReader {
@@ -184,9 +178,9 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
   const { payloads, machines } = world;
   const info = infoOf(world, row, id);
   const text = textOf(world, row);
-  const state = (text === undefined ? { context: UNREADABLE } : shownState(payloads, text)) as Readonly<
-    Record<'context' | 'output' | 'error', unknown>
-  >;
+  const state = (
+    text === undefined ? { context: UNREADABLE } : withoutSecretTexts(payloads, shownState(payloads, text))
+  ) as Readonly<Record<'context' | 'output' | 'error', unknown>>;
   const isKnown = info.status === 'active' && text !== undefined;
   return {
     ...info,

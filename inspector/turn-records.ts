@@ -1,6 +1,8 @@
 /** Committed turns of a store's history as records. */
 import type { TurnRecord } from '../persistence/history.ts';
+import type { Payloads } from '../persistence/payloads.ts';
 import type { InspectionRecord } from './protocol.ts';
+import { withoutSecretTexts } from './shown-texts.ts';
 
 export type TurnInspection = Extract<InspectionRecord, { readonly kind: 'turn' }>;
 
@@ -10,7 +12,7 @@ export function actorId(tree: string, path: string): string {
 }
 
 /** A turn as a record. It is of the actor that it changed first, or of the tree that began it. */
-export function turnRecord({ turn, at, causes, changed }: TurnRecord, seq: number): TurnInspection {
+export function turnRecord(payloads: Payloads, { turn, at, causes, changed }: TurnRecord, seq: number): TurnInspection {
   const ids = changed.map(({ tree, actor }) => actorId(tree, actor));
   return {
     seq,
@@ -21,7 +23,7 @@ export function turnRecord({ turn, at, causes, changed }: TurnRecord, seq: numbe
     causes: causes.map(({ kind, tree, to, event, id }) => ({
       kind,
       to: to === undefined ? tree : actorId(tree, to),
-      event: event ?? null,
+      event: event === undefined ? null : (withoutSecretTexts(payloads, event) as typeof event),
       id: id ?? null,
     })),
     changed: ids,

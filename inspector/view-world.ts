@@ -9,6 +9,7 @@ import type { Rows, Statements } from '../persistence/rows.ts';
 import { shownState } from '../persistence/shown-state.ts';
 import { ENCRYPTED } from '../persistence/store-reader.ts';
 import type { Machines } from './machines.ts';
+import { withoutSecretTexts } from './shown-texts.ts';
 
 export type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
@@ -50,7 +51,7 @@ const MESSAGE_LIMIT = 500;
 export function shownValue({ payloads }: Pick<ViewWorld, 'payloads'>, text: string | null): unknown {
   if (text === null) return null;
   if (text === ENCRYPTED) return '[encrypted]';
-  return cut(shownState(payloads, text));
+  return cut(withoutSecretTexts(payloads, shownState(payloads, text)));
 }
 
 /** A value that is JSON already, cut when it is long. */
@@ -64,7 +65,7 @@ export function cut(value: unknown, limit: number = SHOWN_LIMIT): unknown {
 export function shownMessage({ payloads }: Pick<ViewWorld, 'payloads'>, error: string | null): string | null {
   if (error === null) return null;
   const { message } = JSON.parse(error) as { readonly message?: unknown };
-  const text = payloads.shownText(String(message ?? ''));
+  const text = payloads.shownText(typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }
 

@@ -1,10 +1,9 @@
 /** The views by name: what is asked of each is checked, and then read. */
 import { PerdureError } from '../errors.ts';
-import { hasTable } from '../persistence/store-reader.ts';
 import { nearest } from '../machines/nearest.ts';
 import { shown } from '../machines/option-keys.ts';
 import { actorAsOf } from './stored-actors.ts';
-import { ViewQuery, type Reader, type ViewWorld } from './view-world.ts';
+import { ViewQuery, type ViewWorld } from './view-world.ts';
 import { approvalsView } from './views/approvals.ts';
 import {
   budgetView,
@@ -91,14 +90,6 @@ const OF_SUPERVISORS: Readonly<Record<string, View>> = {
   },
   schedules: () => schedulesView,
 };
-
-/** The table that came last of those that views read: a store without it has none of them, or is of an earlier version. */
-const NEWEST_TABLE = 'profile_runs';
-
-/** Whether a supervisor of this version has used the store. */
-export function hasViews(rows: Pick<Reader, 'get'>): boolean {
-  return hasTable(rows, NEWEST_TABLE);
-}
 
 /** The names of the views that can be asked for. */
 export function viewNames(hasSupervisor: boolean): string[] {

@@ -186,13 +186,13 @@ function budgetSeries(rows: Reader, policy: BudgetPolicy, now: number): BudgetVi
   });
 }
 
-const MOST_DEAD = 1_000;
+const DEFAULT_DEAD = 200;
 
 /** Throws ACTION_NOT_FOUND for an `after` that there is not. */
 export function deadLettersView(
   { rows, payloads }: ViewWorld,
   after: string | undefined,
-  limit: number = MOST_DEAD,
+  limit: number = DEFAULT_DEAD,
 ): DeadLettersView {
   const found = deadActions(rows, limit + 1, after);
   return {

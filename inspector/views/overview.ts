@@ -144,9 +144,12 @@ export function overview(world: ViewWorld): Overview {
   };
 }
 
-/** The last turn in which a tree changed. */
+/** The last turn in which a tree changed, or that the history has. */
 export function lastTurn(rows: Pick<Reader, 'get'>): number {
-  return rows.get<{ turn: number | null }>('select max(from_turn) as turn from trees')?.turn ?? 0;
+  const last = rows.get<{ changed: number | null; told: number | null }>(
+    'select (select max(from_turn) from trees) as changed, (select max(turn) from turns) as told',
+  );
+  return Math.max(last?.changed ?? 0, last?.told ?? 0);
 }
 
 function healthIn({ live, rows, now, isOwned }: ViewWorld, standing: StoredStanding | undefined): Health | null {

@@ -5,6 +5,7 @@
 import { listCheckpoints, type CheckpointInfo } from '../../actors/checkpoint-ledger.ts';
 import { compareTurns, type TurnDifference } from '../../persistence/compare-turns.ts';
 import type { ActorInfo } from '../protocol.ts';
+import { withoutSecretTexts } from '../shown-texts.ts';
 import { registryAsOf } from '../stored-actors.ts';
 import type { ViewWorld } from '../view-world.ts';
 import { lastTurn } from './overview.ts';
@@ -56,9 +57,19 @@ export async function comparison(
   const found: TurnDifference[] = [];
   for await (const difference of compareTurns({ statements, payloads }, tree, a, b)) {
     if (found.length === MOST_DIFFERENCES) return { a, b: b ?? null, differences: found, more: true };
-    found.push(difference);
+    found.push(shownDifference(payloads, difference));
   }
   return { a, b: b ?? null, differences: found, more: false };
+}
+
+function shownDifference(payloads: ViewWorld['payloads'], difference: TurnDifference): TurnDifference {
+  if (difference.kind === 'table') return difference;
+  const paths = difference.paths.map(({ path, before, after }) => ({
+    path,
+    before: withoutSecretTexts(payloads, before),
+    after: withoutSecretTexts(payloads, after),
+  }));
+  return { ...difference, paths };
 }
 
 /** Throws CHECKPOINT_UNKNOWN. */

@@ -202,7 +202,7 @@ function groupedBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<stri
   return groups;
 }
 
-/** First in the queue, then in a slot; while it asks or backs off it is in neither. */
+/** First in the queue, then in a slot; while it asks or backs off it is in neither. That it did not wait is not shown. */
 function partsOf(row: Row, asked: readonly Span[], rested: readonly Span[]): TimelinePart[] {
   const queuedAt = Math.min(Math.max(row.submitted_at, row.not_before ?? 0), row.started_at ?? Infinity);
   const base: TimelinePart[] = [{ phase: 'queued', from: queuedAt, to: row.started_at ?? row.settled_at }];
@@ -212,7 +212,9 @@ function partsOf(row: Row, asked: readonly Span[], rested: readonly Span[]): Tim
     ...rested.map(({ from, to }) => ({ phase: 'back-off' as const, from, to: to ?? row.settled_at })),
   ];
   const parts = gaps.reduce((left, gap) => left.flatMap((part) => without(part, gap)), base);
-  return [...parts, ...gaps].toSorted((a, b) => a.from - b.from || endOf(a) - endOf(b));
+  return [...parts, ...gaps]
+    .filter(({ phase, from, to }, _, all) => phase !== 'queued' || from !== to || all.length === 1)
+    .toSorted((a, b) => a.from - b.from || endOf(a) - endOf(b));
 }
 
 function endOf({ to }: Span): number {

@@ -110,7 +110,7 @@ test('an actor is shown as its row has it, redacted, and as it was after a recor
     ],
   });
   const turns = source.recordsFrom(0).records.filter(({ kind }) => kind === 'turn');
-  expect(turns.map(({ seq }) => (source.actor('first', seq)?.context as { n: number }).n)).toEqual([0, 1, 2]);
+  expect(turns.map(({ seq }) => source.actor('first', seq)?.context)).toMatchObject([{ n: 0 }, { n: 1 }, { n: 2 }]);
   expect(source.actor('nobody')).toBeUndefined();
 });
 

@@ -1,0 +1,51 @@
+/**
+ * Redaction of what is in texts, too: inputs, values and errors of actions travel as texts of JSON in the events of a supervisor, and
+ * the name of a property says nothing to who sees only the text around it.
+ *
+ * T1  A text that is JSON of an object or a list is shown as the JSON of what may be shown of it. One that is too long to be looked
+ *     into is not shown.
+ * T2  Nothing is changed in place, and the work is bounded.
+ */
+import type { Payloads } from '../persistence/payloads.ts';
+import { isSealed } from '../persistence/sealing.ts';
+import { shownState } from '../persistence/shown-state.ts';
+
+const LONGEST_TEXT = 262_144;
+const MAX_DEPTH = 100;
+/** Texts that begin so may be JSON of more than one value. */
+const OPENS = /^\s*[[{]/;
+
+/** What of a value may be shown, the texts of JSON in it included. */
+export function shownWithTexts(payloads: Payloads, value: unknown): unknown {
+  return withoutSecretTexts(payloads, payloads.shown(value));
+}
+
+/** The same of a value that is redacted already, but for the texts of JSON in it. */
+export function withoutSecretTexts(payloads: Payloads, value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return shownText(payloads, value);
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
+  const inside = (one: unknown) => withoutSecretTexts(payloads, one, depth + 1);
+  if (Array.isArray(value)) return value.map(inside);
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, inside(one)]));
+  if (value instanceof Set) return new Set([...value].map(inside));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inside(one)]));
+}
+
+function shownText(payloads: Payloads, text: string): string {
+  if (isSealed(text)) return '[encrypted]';
+  if (!OPENS.test(text)) return text;
+  if (text.length > LONGEST_TEXT) return `[${text.length} characters]`;
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  try {
+    return JSON.stringify(shownState(payloads, text));
+  } catch {
+    // It looks like what the codec writes, and is not.
+    return '[redacted]';
+  }
+}
