@@ -107,7 +107,7 @@ test('children that a supervision restarts keep their ids', async () => {
     }),
   );
   const { recorder, beside, told, viewed } = lookAt((one) => one.watch(root, 'boss'));
-  const [child] = recorder.registry().filter(({ parent }) => parent === 'boss');
+  const child = recorder.registry().find(({ parent }) => parent === 'boss');
   childAt(root, (child as ActorInfo).name).send({ type: 'die' });
   recorder.flush();
   const kinds = told.filter(({ actor, kind }) => actor === child?.id && kind !== 'event').map(({ kind }) => kind);
