@@ -18,7 +18,7 @@ export function UnderWay({ overview }: Props) {
   const { running, counts } = overview;
   const working = workingIn(counts);
   return (
-    <Panel title="Running now" icon="play" count={counts.running} flush actions={<Link view="timeline">Timeline</Link>}>
+    <Panel title="Running now" icon="play" count={working} flush actions={<Link view="timeline">Timeline</Link>}>
       {running.length === 0 ? (
         <Empty small icon="play" title="Nothing runs">
           {counts.waiting > 0
