@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pairOf, stepFrom, stepsOf } from '../../../inspector/page/views/actors/steps.ts';
+import { lastMove, pairOf, stepFrom, stepsOf } from '../../../inspector/page/views/actors/steps.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 
 const records: InspectionRecord[] = [
@@ -40,6 +40,14 @@ test('a turn of the history names its cause for this actor', () => {
     changed: ['a', 'b'],
   };
   expect(stepsOf([turn], 'a')[0]?.event).toBe('yes');
+});
+
+test('the last move is the last step to another state, whatever came since', () => {
+  const to = (seq: number, value: string): InspectionRecord =>
+    ({ ...snapshot(seq, 'a', 'go'), value }) as InspectionRecord;
+  expect(lastMove(stepsOf([to(1, 'x'), to(2, 'y'), to(3, 'y'), to(4, 'y')], 'a'))).toBe(1);
+  expect(lastMove(stepsOf([to(1, 'x'), to(2, 'x')], 'a'))).toBe(1);
+  expect(lastMove([])).toBe(-1);
 });
 
 test('a step is compared with the one before it, or with now', () => {

@@ -1,4 +1,5 @@
 /** The steps of one actor: its records that made a state, and which state lies before and after each. */
+import { valueText } from './configuration.ts';
 import type { ActorInfo, InspectionRecord, Shown } from '../../../protocol.ts';
 
 export interface Step {
@@ -61,6 +62,18 @@ export function stepsOf(records: Iterable<InspectionRecord>, actor: string): rea
     }
   }
   return steps;
+}
+
+const MOST_LOOKED_AT = 500;
+
+/** The index of the last step that led to another state: events that change only the context hide no move. */
+export function lastMove(steps: readonly Step[]): number {
+  const end = steps.length - 1;
+  for (let at = end; at > 0 && at > end - MOST_LOOKED_AT; at -= 1) {
+    const [before, after] = [steps[at - 1], steps[at]];
+    if (valueText(before?.value) !== valueText(after?.value)) return at;
+  }
+  return end;
 }
 
 /** What two states are compared: the one after a step, or the latest, with the one before it or with the present. */
