@@ -51,11 +51,11 @@ test('the last move is the last step to another state, whatever came since', () 
 });
 
 test('a step is compared with the one before it, or with now', () => {
-  expect(pairOf(steps, 6, 'before')).toEqual({ then: 6, other: 3 });
-  expect(pairOf(steps, 3, 'before')).toEqual({ then: 3, other: null });
-  expect(pairOf(steps, null, 'before')).toEqual({ then: null, other: 6 });
-  expect(pairOf(steps, 6, 'now')).toEqual({ then: 6, other: 'latest' });
-  expect(pairOf([], null, 'before')).toEqual({ then: null, other: null });
+  expect(pairOf(steps, 6, 'before')).toEqual({ at: 6, other: 3 });
+  expect(pairOf(steps, 3, 'before')).toEqual({ at: 3, other: null });
+  expect(pairOf(steps, null, 'before')).toEqual({ at: null, other: 6 });
+  expect(pairOf(steps, 6, 'now')).toEqual({ at: 6, other: 'latest' });
+  expect(pairOf([], null, 'before')).toEqual({ at: null, other: null });
 });
 
 test('steps back and forth end at the first and at the latest', () => {
