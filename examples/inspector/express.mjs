@@ -1,4 +1,5 @@
 /** The inspector in Express: node examples/inspector/express.mjs [port] */
+import { once } from 'node:events';
 import express from 'express';
 import { inspectorHandler } from 'perdure/inspector';
 import { originOf, startSupervisor } from './supervisor.mjs';
@@ -16,8 +17,7 @@ const server = app.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
 });
 server.on('upgrade', inspector.upgrade);
 
-process.once('SIGTERM', async () => {
-  server.close();
-  await inspector.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+server.close();
+await inspector.close();
+await supervisor.close();

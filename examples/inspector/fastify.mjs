@@ -1,4 +1,5 @@
 /** The inspector in Fastify: node examples/inspector/fastify.mjs [port] */
+import { once } from 'node:events';
 import Fastify from 'fastify';
 import { inspectorHandler } from 'perdure/inspector';
 import { originOf, startSupervisor } from './supervisor.mjs';
@@ -22,8 +23,7 @@ app.server.on('upgrade', inspector.upgrade);
 await app.listen({ port: Number(process.argv[2] ?? 3000), host: '127.0.0.1' });
 console.log(inspector.url(originOf(app.server)));
 
-process.once('SIGTERM', async () => {
-  await inspector.close();
-  await app.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+await inspector.close();
+await app.close();
+await supervisor.close();

@@ -1,4 +1,5 @@
 /** The inspector in Nest: node examples/inspector/nest.mjs [port] */
+import { once } from 'node:events';
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -18,8 +19,7 @@ app.getHttpServer().on('upgrade', inspector.upgrade);
 await app.listen(Number(process.argv[2] ?? 3000), '127.0.0.1');
 console.log(inspector.url(originOf(app.getHttpServer())));
 
-process.once('SIGTERM', async () => {
-  await inspector.close();
-  await app.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+await inspector.close();
+await app.close();
+await supervisor.close();

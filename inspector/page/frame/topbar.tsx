@@ -5,8 +5,7 @@ import { Badge, StateBadge } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { useNow } from '../ui/clock.ts';
 import { Icon } from '../ui/icon.tsx';
-import { isPaletteOpen } from './keyboard.ts';
-import { isDrawerOpen } from './sidebar.tsx';
+import { isDrawerOpen, isPaletteOpen } from './keyboard.ts';
 
 const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pairOf, stepFrom, stepsOf } from '../../../inspector/page/views/actors/steps.ts';
+import { lastMove, pairOf, stepFrom, stepsOf } from '../../../inspector/page/views/actors/steps.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 
 const records: InspectionRecord[] = [
@@ -42,12 +42,20 @@ test('a turn of the history names its cause for this actor', () => {
   expect(stepsOf([turn], 'a')[0]?.event).toBe('yes');
 });
 
+test('the last move is the last step to another state, whatever came since', () => {
+  const to = (seq: number, value: string): InspectionRecord =>
+    ({ ...snapshot(seq, 'a', 'go'), value }) as InspectionRecord;
+  expect(lastMove(stepsOf([to(1, 'x'), to(2, 'y'), to(3, 'y'), to(4, 'y')], 'a'))).toBe(1);
+  expect(lastMove(stepsOf([to(1, 'x'), to(2, 'x')], 'a'))).toBe(1);
+  expect(lastMove([])).toBe(-1);
+});
+
 test('a step is compared with the one before it, or with now', () => {
-  expect(pairOf(steps, 6, 'before')).toEqual({ then: 6, other: 3 });
-  expect(pairOf(steps, 3, 'before')).toEqual({ then: 3, other: null });
-  expect(pairOf(steps, null, 'before')).toEqual({ then: null, other: 6 });
-  expect(pairOf(steps, 6, 'now')).toEqual({ then: 6, other: 'latest' });
-  expect(pairOf([], null, 'before')).toEqual({ then: null, other: null });
+  expect(pairOf(steps, 6, 'before')).toEqual({ at: 6, other: 3 });
+  expect(pairOf(steps, 3, 'before')).toEqual({ at: 3, other: null });
+  expect(pairOf(steps, null, 'before')).toEqual({ at: null, other: 6 });
+  expect(pairOf(steps, 6, 'now')).toEqual({ at: 6, other: 'latest' });
+  expect(pairOf([], null, 'before')).toEqual({ at: null, other: null });
 });
 
 test('steps back and forth end at the first and at the latest', () => {

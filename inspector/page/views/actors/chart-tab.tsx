@@ -14,7 +14,7 @@ import { drawingOfChart, type Direction } from './chart-worker.ts';
 import { activeStates, indexed, openTransitions, takenTransitions, type IndexedChart } from './configuration.ts';
 import { SendDialog, TakesNow } from './send-dialog.tsx';
 import { StepBar, chosenStep, stepOnKey } from './step-bar.tsx';
-import type { Step } from './steps.ts';
+import { lastMove, type Step } from './steps.ts';
 import { usePast } from './use-detail.ts';
 import { fitScale } from './viewport.ts';
 
@@ -155,7 +155,7 @@ function lastTaken(
   steps: readonly Step[],
   chosen: number | null,
 ): { at: number; ids: readonly string[] } {
-  const at = chosen === null ? steps.length - 1 : steps.findIndex(({ seq }) => seq === chosen);
+  const at = chosen === null ? lastMove(steps) : steps.findIndex(({ seq }) => seq === chosen);
   const last = steps[at];
   const before = steps[at - 1];
   if (chart === undefined || last === undefined) return { at: -1, ids: [] };

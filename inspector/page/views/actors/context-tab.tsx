@@ -18,9 +18,9 @@ export function ContextTab({ detail, steps }: { readonly detail: ActorDetail; re
   const chosen = chosenStep();
   const against = param('against').value === 'now' ? 'now' : 'before';
   const pair = pairOf(steps, chosen, against);
-  const past = usePast(detail.id, pair.then);
+  const past = usePast(detail.id, pair.at);
   const before = usePast(detail.id, typeof pair.other === 'number' ? pair.other : null);
-  const then: Detail = pair.then === null ? { data: detail, error: undefined } : past;
+  const then: Detail = pair.at === null ? { data: detail, error: undefined } : past;
   const other: Detail = pair.other === 'latest' ? { data: detail, error: undefined } : before;
   const at = chosen === null ? steps.length - 1 : steps.findIndex((step) => step.seq === chosen);
   const step = steps[at];

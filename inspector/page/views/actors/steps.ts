@@ -1,4 +1,5 @@
 /** The steps of one actor: its records that made a state, and which state lies before and after each. */
+import { valueText } from './configuration.ts';
 import type { ActorInfo, InspectionRecord, Shown } from '../../../protocol.ts';
 
 export interface Step {
@@ -63,10 +64,22 @@ export function stepsOf(records: Iterable<InspectionRecord>, actor: string): rea
   return steps;
 }
 
+const MOST_LOOKED_AT = 500;
+
+/** The index of the last step that led to another state: events that change only the context hide no move. */
+export function lastMove(steps: readonly Step[]): number {
+  const end = steps.length - 1;
+  for (let at = end; at > 0 && at > end - MOST_LOOKED_AT; at -= 1) {
+    const [before, after] = [steps[at - 1], steps[at]];
+    if (valueText(before?.value) !== valueText(after?.value)) return at;
+  }
+  return end;
+}
+
 /** What two states are compared: the one after a step, or the latest, with the one before it or with the present. */
 export interface Pair {
   /** After which record; null is the latest. */
-  readonly then: number | null;
+  readonly at: number | null;
   /** What it is compared with; null when nothing before it is held. `latest` for "then and now". */
   readonly other: number | 'latest' | null;
 }
@@ -74,9 +87,9 @@ export interface Pair {
 /** The pair for a chosen step; of none chosen, the last. */
 export function pairOf(steps: readonly Step[], chosen: number | null, against: 'before' | 'now'): Pair {
   const at = chosen === null ? steps.length - 1 : steps.findIndex(({ seq }) => seq === chosen);
-  if (against === 'now') return { then: chosen, other: 'latest' };
+  if (against === 'now') return { at: chosen, other: 'latest' };
   const before = at > 0 ? steps[at - 1] : undefined;
-  return { then: chosen, other: before?.seq ?? null };
+  return { at: chosen, other: before?.seq ?? null };
 }
 
 /** The step that lies some steps from a chosen one; null is the latest, which is beyond the last. */

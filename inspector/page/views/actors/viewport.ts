@@ -25,6 +25,8 @@ const LEGIBLE = 0.85;
 /** A small chart is drawn larger than it is, and not much. */
 const FITTED_MOST = 1.2;
 const MARGIN = 16;
+/** At the top there is a bar above the drawing. */
+const TOP = 48;
 
 export function clampScale(scale: number): number {
   return Math.min(LARGEST, Math.max(SMALLEST, scale));
@@ -33,7 +35,7 @@ export function clampScale(scale: number): number {
 /** The scale at which a drawing is seen as a whole; never much larger than it is. */
 export function fitScale(drawing: Size, pane: Size): number {
   const wide = (pane.width - 2 * MARGIN) / Math.max(1, drawing.width);
-  const high = (pane.height - 2 * MARGIN) / Math.max(1, drawing.height);
+  const high = (pane.height - TOP - MARGIN) / Math.max(1, drawing.height);
   return clampScale(Math.min(FITTED_MOST, wide, high));
 }
 
@@ -43,7 +45,7 @@ export function fitted(drawing: Size, pane: Size): Viewport {
   return {
     scale,
     x: (pane.width - drawing.width * scale) / 2,
-    y: Math.max(MARGIN / 2, (pane.height - drawing.height * scale) / 2),
+    y: Math.max(TOP, (pane.height - drawing.height * scale) / 2),
   };
 }
 

@@ -58,7 +58,7 @@ export function recordMatcher({ kinds, actor = '', text = '' }: RecordFilter): (
   return (record) => {
     if (kinds !== undefined && kinds.size > 0 && !kinds.has(record.kind)) return false;
     if (actor !== '' && record.actor !== actor && !record.actor.startsWith(`${actor}/`)) return false;
-    return words.length === 0 || words.every((word) => haystack(record).includes(word));
+    return words.every((word) => haystack(record).includes(word));
   };
 }
 

@@ -183,7 +183,8 @@ function LaneHeads({
   const ids = lanes.filter(({ actor }) => !isSpecial(actor)).map(({ actor }) => actor);
   return (
     <div class="seq-heads" role="row">
-      <div class="seq-heads-time" role="columnheader" aria-label="Time" style={{ width: `${TIME}px` }}>
+      <div class="seq-heads-time" role="columnheader" style={{ width: `${TIME}px` }}>
+        <span class="unseen">Time</span>
         {isChosen ? (
           <Button small kind="quiet" onClick={() => onLanes([])}>
             Busiest
