@@ -8,7 +8,7 @@ import { isDrawerOpen, isHelpOpen, isPaletteOpen, listenToKeys } from './frame/k
 import { Sidebar } from './frame/sidebar.tsx';
 import { titleText } from './frame/state-text.ts';
 import { Topbar } from './frame/topbar.tsx';
-import { route } from './location.ts';
+import { go, route } from './location.ts';
 import { overviewError, overviewNow } from './overview-now.ts';
 import { Questions } from './ui/dialog.tsx';
 import { Empty, Failure } from './ui/empty.tsx';
@@ -30,6 +30,10 @@ const Views = new Map<string, ComponentType>(
 export function App() {
   const spec = shownView();
   useEffect(listenToKeys, []);
+  const isElsewhere = hello.value !== null && route.value.view !== spec.id;
+  useEffect(() => {
+    if (isElsewhere) go(spec.id, {}, { replace: true });
+  }, [isElsewhere, spec.id]);
   useEffect(() => {
     isDrawerOpen.value = false;
     document.querySelector('main')?.scrollTo(0, 0);

@@ -23,12 +23,7 @@ export function Topbar({ title }: { readonly title: string }) {
       </span>
       <h1 class="cut">{title}</h1>
       <Place />
-      <button
-        type="button"
-        class="jump"
-        aria-label="Search or jump to… a view, an action, a command"
-        onClick={() => (isPaletteOpen.value = true)}
-      >
+      <button type="button" class="jump" onClick={() => (isPaletteOpen.value = true)}>
         <Icon name="search" size={14} />
         <span class="jump-text">Search or jump to…</span>
         <kbd aria-hidden>{isMac ? '⌘ K' : 'Ctrl K'}</kbd>
