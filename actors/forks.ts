@@ -39,6 +39,13 @@ interface Edit {
 /** Of these the input is settled: it was used, or somebody is asked about it. */
 const BEGUN: ReadonlySet<string> = new Set(['running', 'settled', 'dispatched', 'asking']);
 
+/** Why a fork leaves the input of an action or a step as it is, in words; null for one that may get another. */
+export function keepsInput(state: string, shortfall: string | null): string | null {
+  if (state === 'asking') return 'somebody is asked about it';
+  if (shortfall !== null) return 'it has begun';
+  return BEGUN.has(state) ? `it is ${state}` : null;
+}
+
 /** Makes the store. Throws as {@link SupervisorCheckpoints.fork} says; then nothing is left at `to`. */
 export async function forkCheckpoint(source: ForkSource, turn: number, options: ForkOptions): Promise<void> {
   checkObject('A fork', options);
@@ -62,10 +69,8 @@ function editOf(source: ForkSource, turn: number, id: string, value: unknown): E
     if (found === undefined) continue;
     const { state, shortfall } = found;
     if (isSealed(found.input) && !isSealed(text)) throw keyless(id);
-    if (!BEGUN.has(state) && shortfall === null)
-      return { table, id, input: text, policy: policyFor(source, id, found, value) };
-    const why =
-      state === 'asking' ? 'somebody is asked about it' : shortfall === null ? `it is ${state}` : 'it has begun';
+    const why = keepsInput(state, shortfall);
+    if (why === null) return { table, id, input: text, policy: policyFor(source, id, found, value) };
     throw new PerdureError(
       'ACTION_CONFLICT',
       `"${id}" keeps its input at turn ${turn}, as ${why}: fork from a checkpoint before that.`,

@@ -15,6 +15,7 @@ import {
   traceView,
 } from './views/measures.ts';
 import { overview } from './views/overview.ts';
+import { pastWork } from './views/past-work.ts';
 import { checkpointsView, comparison, past } from './views/past.ts';
 import { planGraph, plans } from './views/plan.ts';
 import { MOST_TIMELINE_ROWS, timeline } from './views/timeline.ts';
@@ -73,6 +74,10 @@ const OF_SUPERVISORS: Readonly<Record<string, View>> = {
   },
   approvals: () => approvalsView,
   checkpoints: () => checkpointsView,
+  'past-work': (query) => {
+    const turn = neededTurn(query);
+    return (world) => pastWork(world, turn);
+  },
   profile: (query) => {
     const plan = query.text('plan');
     return (world) => profileView(world, plan);

@@ -7,6 +7,9 @@ export interface Flame {
   readonly kind: SpanKind;
   readonly value: number;
   readonly self: number;
+  /** Calls that have ended, and those that failed. */
+  readonly count: number;
+  readonly failures: number;
   readonly children: readonly Flame[];
 }
 
@@ -18,6 +21,8 @@ export function flameOf(profile: Profile): Flame {
     kind: node.kind,
     value: values.get(node) ?? 0,
     self: node.selfMs,
+    count: node.count,
+    failures: node.failures,
     children: [...node.children.values()].map(of).sort((a, b) => b.value - a.value),
   });
   return of(profile.root);

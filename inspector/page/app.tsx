@@ -4,11 +4,11 @@ import { useEffect } from 'preact/hooks';
 import { capabilities, feed, hello, status } from './connection.ts';
 import { Banners } from './frame/banner.tsx';
 import { showFavicon } from './frame/favicon.ts';
-import { isHelpOpen, isPaletteOpen, listenToKeys } from './frame/keyboard.ts';
-import { isDrawerOpen, Sidebar } from './frame/sidebar.tsx';
+import { isDrawerOpen, isHelpOpen, isPaletteOpen, listenToKeys } from './frame/keyboard.ts';
+import { Sidebar } from './frame/sidebar.tsx';
 import { titleText } from './frame/state-text.ts';
 import { Topbar } from './frame/topbar.tsx';
-import { route } from './location.ts';
+import { go, route } from './location.ts';
 import { overviewError, overviewNow } from './overview-now.ts';
 import { Questions } from './ui/dialog.tsx';
 import { Empty, Failure } from './ui/empty.tsx';
@@ -30,8 +30,11 @@ const Views = new Map<string, ComponentType>(
 export function App() {
   const spec = shownView();
   useEffect(listenToKeys, []);
+  const isElsewhere = hello.value !== null && route.value.view !== spec.id;
   useEffect(() => {
-    // Whoever opens a view with the keyboard reads on in it.
+    if (isElsewhere) go(spec.id, {}, { replace: true });
+  }, [isElsewhere, spec.id]);
+  useEffect(() => {
     isDrawerOpen.value = false;
     document.querySelector('main')?.scrollTo(0, 0);
   }, [spec.id]);

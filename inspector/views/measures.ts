@@ -10,6 +10,7 @@ import { ALL, newestRuns, readProfile, readRun, readTrace } from '../../actors/p
 import { readSamples } from '../../actors/resource-tables.ts';
 import { sampledResources } from '../../actors/sampled-resources.ts';
 import { readSchedules, type ScheduleInfo } from '../../actors/schedules.ts';
+import { storedByKey } from '../../actors/stored-standing.ts';
 import { horizonOf, type BudgetPolicy, type BudgetTier } from '../../machines/budget-policy.ts';
 import { spentOf } from '../../machines/burn.ts';
 import {
@@ -22,6 +23,7 @@ import {
 } from '../../machines/profile-exports.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
+import { PROFILER_MODES, type ProfilerMode } from '../../machines/profiler.ts';
 import { standingIn, type Reader, type ViewWorld } from '../view-world.ts';
 
 /** As it was written last: every few seconds while there is something new. */
@@ -31,6 +33,8 @@ export interface ProfileView {
   readonly flame: Flame | null;
   /** Runs of plans that were measured, the newest first. */
   readonly runs: readonly { readonly id: string; readonly name: string; readonly at: number }[];
+  /** How much is measured; absent where that is not known. */
+  readonly mode?: ProfilerMode;
 }
 
 export interface ResourceSeries {
@@ -78,11 +82,19 @@ const RUNS = 100;
 /** `plan`: a run of a plan, or the name of one, which means its newest run. */
 export function profileView(world: ViewWorld, plan: string | undefined): ProfileView {
   const profiled = profiledIn(world, plan);
+  const mode = modeIn(world);
   return {
+    ...(mode === undefined ? {} : { mode }),
     report: profiled === undefined ? null : reportOn(world.rows, profiled),
     flame: profiled === undefined ? null : flameOf(profiled.profile),
     runs: newestRuns(world.rows, RUNS).map(({ id, plan: name, beganAt: at }) => ({ id, name, at })),
   };
+}
+
+/** Undefined where only the owner can read it. */
+function modeIn({ rows, tree }: ViewWorld): ProfilerMode | undefined {
+  const value = storedByKey(rows, ['profiler'], tree).get('profiler')?.value;
+  return PROFILER_MODES.find((mode) => mode === value);
 }
 
 /** What was measured in V8's format; undefined when nothing was. */

@@ -37,7 +37,7 @@ describe('the camera of the plan', () => {
     fc.assert(
       fc.property(camera, point, (from, { x, y }) => {
         fc.pre(from.zoom < 1.5);
-        const box = { x, y, width: 204, height: 54 };
+        const box = { x, y, width: 188, height: 54 };
         const view = seen(showing(from, box, window), window, 0.01);
         expect(view.x).toBeLessThanOrEqual(box.x);
         expect(view.x + view.width).toBeGreaterThanOrEqual(box.x + box.width);

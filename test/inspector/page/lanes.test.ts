@@ -51,8 +51,8 @@ describe('the rows of the timeline', () => {
     expect(tracks.map(({ lane, label, bars }) => [lane, label, bars.map(({ row: { id }, to }) => [id, to])])).toEqual([
       ['slot 0', 'slot 0', [['b', 9]]],
       ['slot 1', 'slot 1', [['a', 5]]],
-      ['past slots', 'past slots', [['c', 4]]],
-      ['past slots', null, [['d', 3]]],
+      ['lane', 'lane 1', [['c', 4]]],
+      ['lane', 'lane 2', [['d', 3]]],
     ]);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ElkNode } from 'elkjs/lib/elk-api.js';
 import { drawingOf, elkGraphOf } from '../../../inspector/page/views/plan/elk-graph.ts';
 import { laidOut, type Place } from '../../../inspector/page/views/plan/layers.ts';
+import { reduced } from '../../../inspector/page/views/plan/reduce.ts';
 import { shapeOf, tallyOf, type Shape } from '../../../inspector/page/views/plan/shape.ts';
 import type { PlanStep } from '../../../inspector/views/plan.ts';
 
@@ -166,6 +167,20 @@ describe('a plan as a graph', () => {
     expect(shape.nodes.filter(({ isCritical }) => isCritical).map(({ id }) => id)).toEqual(['build', 'tests', 'ship']);
   });
 
+  test('shows the critical path also out of a box, where the next step waits for all of the box', () => {
+    const steps = [
+      step('release', { role: 'group' }),
+      step('release/tag', { parent: 'release' }),
+      step('release/push', { parent: 'release', after: ['release/tag'] }),
+      step('notify', { after: ['release'] }),
+    ];
+    const shape = shapeOf(steps, ['release/tag', 'release/push', 'notify'], new Map());
+    expect(shape.edges.filter(({ isCritical }) => isCritical).map(({ from, to }) => [from, to])).toEqual([
+      ['release/tag', 'release/push'],
+      ['release', 'notify'],
+    ]);
+  });
+
   test('is laid out at once when it has a thousand steps', () => {
     const steps = Array.from({ length: 1000 }, (_, index) =>
       step(String(index), { after: index < 20 ? [] : [String(index - 20), String(index - ((index * 7) % 20) - 1)] }),
@@ -175,6 +190,42 @@ describe('a plan as a graph', () => {
     expect(laidOut(shape).places.size).toBe(1000);
     expect(performance.now() - began).toBeLessThan(1000);
   });
+});
+
+test('a line is left out only when its end is reached along others, and none that is needed is', () => {
+  const line = fc.tuple(fc.nat(14), fc.nat(14)).filter(([a, b]) => a < b);
+  fc.assert(
+    fc.property(fc.uniqueArray(line, { selector: String, maxLength: 60 }), (pairs) => {
+      const lines = pairs.map(([from, to]) => ({ from: String(from), to: String(to) }));
+      const reach = (all: readonly { from: string; to: string }[], from: string): Set<string> => {
+        const found = new Set<string>();
+        for (const open = [from]; open.length > 0;) {
+          const at = open.pop()!;
+          for (const { to } of all.filter((one) => one.from === at && !found.has(one.to))) {
+            found.add(to);
+            open.push(to);
+          }
+        }
+        return found;
+      };
+      const left = reduced(lines);
+      for (const { from } of lines) expect(reach(left, from)).toEqual(reach(lines, from));
+      for (const one of left) {
+        const others = left.filter((other) => other !== one);
+        expect(reach(others, one.from).has(one.to)).toBe(false);
+      }
+    }),
+  );
+});
+
+test('a line in a circle stays', () => {
+  const circle = [
+    { from: 'a', to: 'b' },
+    { from: 'b', to: 'a' },
+    { from: 'b', to: 'c' },
+    { from: 'a', to: 'c' },
+  ];
+  expect(reduced(circle)).toEqual(circle);
 });
 
 test('ELK lays the same plan out, with every step in its box and every line between its steps', async () => {

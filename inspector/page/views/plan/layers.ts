@@ -28,14 +28,14 @@ export interface Drawing {
 }
 
 export const sizes = {
-  step: { width: 204, height: 54 },
-  stack: { width: 212, height: 76 },
-  closed: { width: 212, height: 66 },
+  step: { width: 188, height: 54 },
+  stack: { width: 196, height: 76 },
+  closed: { width: 196, height: 66 },
   box: { width: 220, height: 90 },
 } as const;
 
 export const boxPadding = { top: 36, side: 16, bottom: 16 } as const;
-const COLUMN_GAP = 56;
+const COLUMN_GAP = 48;
 const ROW_GAP = 16;
 const MARGIN = 24;
 

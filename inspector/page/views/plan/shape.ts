@@ -3,6 +3,7 @@
  * close. What is in a closed one is drawn as that one, and so are the ways to and from it.
  */
 import type { PlanStep } from '../../../views/plan.ts';
+import { reduced } from './reduce.ts';
 
 /** How many of the steps of a closed box are in which state. */
 export interface Tally {
@@ -143,11 +144,17 @@ function edgesOf(
       edges.set(id, { id, from, to, isCritical });
     }
   }
-  // The path goes from step to step, though a step may be after the group that another one lies in.
+  // The path goes from step to step, though a step may be after the group that another one lies in: the innermost line counts.
+  const around = (id: string | undefined): string[] => {
+    const as = id === undefined ? undefined : drawnAs.get(id);
+    return as === undefined ? [] : [as, ...(ancestors.get(as) ?? []).toReversed()];
+  };
   for (const pair of critical) {
-    const [before, after] = pair.split('\n').map((id) => drawnAs.get(id));
-    const edge = edges.get(`${before}\n${after}`);
+    const [before, after] = pair.split('\n');
+    const lines = around(before).flatMap((from) => around(after).map((to) => edges.get(`${from}\n${to}`)));
+    const edge = lines.find((line) => line !== undefined);
     if (edge !== undefined) edges.set(edge.id, { ...edge, isCritical: true });
   }
-  return [...edges.values()];
+  const kept = new Set(reduced([...edges.values()]).map(({ id }) => id));
+  return [...edges.values()].filter(({ id, isCritical }) => isCritical || kept.has(id));
 }

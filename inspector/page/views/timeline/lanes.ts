@@ -72,6 +72,9 @@ function grouped<K, V>(entries: Iterable<readonly [K, V]>): Map<K, V[]> {
   return groups;
 }
 
+const PAST_SLOTS =
+  'In which slot an action ran is not kept after it has settled: this is one of as many as ran at once';
+
 function bySlot(rows: readonly TimelineRow[], now: number): Track[] {
   const runs = rows.flatMap((row) =>
     closed(row.parts, now)
@@ -82,7 +85,7 @@ function bySlot(rows: readonly TimelineRow[], now: number): Track[] {
     .toSorted(([a], [b]) => (a ?? Infinity) - (b ?? Infinity))
     .flatMap(([slot, bars]) =>
       slot === null
-        ? packedTracks('past slots', 'Which slot they ran in is not kept after they are settled', bars)
+        ? packedTracks('lane', PAST_SLOTS, bars).map((track, index) => ({ ...track, label: `lane ${index + 1}` }))
         : packedTracks(`slot ${slot}`, `What ran in slot ${slot}`, bars),
     );
 }
@@ -98,10 +101,16 @@ function byPlan(rows: readonly TimelineRow[], now: number): Track[] {
     );
 }
 
+/** What an action is called: of a plan the path of its step, else its name. */
+export function labelOf({ id, name, plan }: Pick<TimelineRow, 'id' | 'name' | 'plan'>): string {
+  const isStep = plan !== null && id.startsWith(`${plan}/`);
+  return isStep ? id.slice(plan.length + 1) : name === '' ? id : name;
+}
+
 function byAction(rows: readonly TimelineRow[], now: number): Track[] {
   return rows.map((row) => ({
     lane: row.id,
-    label: row.name,
+    label: labelOf(row),
     title: row.id,
     action: row.id,
     bars: [barOf(row, closed(row.parts, now))],

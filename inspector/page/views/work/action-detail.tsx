@@ -15,6 +15,7 @@ import { actionParams, commandLabel } from './action-commands.ts';
 import { errorOf } from './error-text.ts';
 import { standing } from './work-table.tsx';
 import './action-detail.css';
+import './controls.css';
 
 export interface ActionPanelProps {
   readonly id: string;
@@ -31,7 +32,7 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
   return (
     <aside
       ref={box}
-      class="detail"
+      class="work-detail"
       aria-label={`Action ${id}`}
       onKeyDown={(event) => {
         if (event.key !== 'Escape') return;
@@ -39,10 +40,10 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
         onClose();
       }}
     >
-      <header class="detail-head">
-        <div class="detail-names">
-          <h2>{data?.name ?? id}</h2>
-          <code class="detail-id" title={id}>
+      <header class="work-detail-head">
+        <div class="work-detail-names">
+          <h2>{data === undefined || data.name === '' ? id.slice(id.lastIndexOf('/') + 1) : data.name}</h2>
+          <code class="work-detail-id" title={id}>
             {id}
           </code>
         </div>
@@ -64,10 +65,10 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
 function Body({ action }: { readonly action: ActionDetail }) {
   return (
     <>
-      <div class="detail-state">
+      <div class="work-detail-state">
         <StateBadge state={standing(action)} />
         {action.retryAt !== null && action.state !== 'settled' ? (
-          <span class="quiet">
+          <span class="soft">
             tried again <Countdown to={action.retryAt} />
           </span>
         ) : null}
@@ -89,14 +90,16 @@ function Body({ action }: { readonly action: ActionDetail }) {
 function Commands({ action }: { readonly action: ActionDetail }) {
   if (action.commands.length === 0) return null;
   return (
-    <div class="detail-commands">
+    <div class="work-detail-commands">
       {action.commands.map((command) => (
         <Button
           key={command}
           small
           kind={command === 'cancel' || command === 'deny' || command === 'discard' ? 'danger' : 'plain'}
           disabled={!canCommand.value}
-          title={canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'}
+          title={
+            canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'
+          }
           onClick={() => void give(command, actionParams(command, action.id, knownCommands.peek()))}
         >
           {commandLabel(command)}
@@ -119,15 +122,15 @@ function Times({ action }: { readonly action: ActionDetail }) {
     { name: 'between tries', ms: between === null || between < 1 ? null : between, phase: 'back-off' },
   ] as const;
   return (
-    <div class="times">
+    <div class="work-times">
       {all > 0 && took !== null ? (
-        <div class="times-bar" aria-hidden="true">
+        <div class="work-times-bar" aria-hidden="true">
           {parts.map(({ name, ms, phase }) =>
             ms === null || ms <= 0 ? null : <span key={name} class={`phase-${phase}`} style={{ flexGrow: ms / all }} />,
           )}
         </div>
       ) : null}
-      <div class="times-text">
+      <div class="work-times-text">
         {parts.map(({ name, ms, phase }) =>
           ms === null ? null : (
             <span key={name}>
@@ -145,11 +148,11 @@ function ErrorBlock({ record, isOver }: { readonly record: unknown; readonly isO
   const error = errorOf(record);
   if (error === null) return null;
   return (
-    <section class="detail-error" aria-label="Error">
-      <div class="detail-error-head">
+    <section class="work-detail-error" aria-label="Error">
+      <div class="work-detail-error-head">
         <Badge tone={isOver ? 'failed' : 'retrying'}>{error.name}</Badge>
         {error.code === null ? null : <code>{error.code}</code>}
-        {error.class === null ? null : <span class="quiet">{error.class}</span>}
+        {error.class === null ? null : <span class="soft">{error.class}</span>}
       </div>
       <p>{error.message}</p>
       {error.rest === '' ? null : (
@@ -169,7 +172,7 @@ function ErrorBlock({ record, isOver }: { readonly record: unknown; readonly isO
 
 function Facts({ action }: { readonly action: ActionDetail }) {
   return (
-    <dl class="facts">
+    <dl class="work-facts">
       <Fact name="Tries">{countText(action.attempts)}</Fact>
       <Fact name="Queue">{action.key === null ? action.queue : `${action.queue} · key ${action.key}`}</Fact>
       <Fact name="Plan">{action.plan === null ? null : <PlanLink id={action.plan} />}</Fact>
@@ -204,13 +207,17 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
   );
 }
 
-function Json({ title, value, isClosed = false }: {
+function Json({
+  title,
+  value,
+  isClosed = false,
+}: {
   readonly title: string;
   readonly value: unknown;
   readonly isClosed?: boolean;
 }) {
   return (
-    <details class="detail-json" open={!isClosed}>
+    <details class="work-detail-json" open={!isClosed}>
       <summary>{title}</summary>
       <JsonTree value={value} label={title} depth={2} />
     </details>

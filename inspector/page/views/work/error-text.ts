@@ -24,7 +24,10 @@ export function errorOf(record: unknown): ErrorText | null {
   if (message === null && textOf(fields['name']) === null) return null;
   const [first = '', ...others] = (message ?? '').split('\n');
   // A stack begins with the message once more.
-  const stack = textOf(fields['stack'])?.split('\n').filter((line) => line.trim().startsWith('at ')) ?? [];
+  const stack =
+    textOf(fields['stack'])
+      ?.split('\n')
+      .filter((line) => line.trim().startsWith('at ')) ?? [];
   const rest = [...others, ...stack];
   return {
     name: textOf(fields['name']) ?? 'Error',

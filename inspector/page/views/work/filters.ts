@@ -18,7 +18,12 @@ export interface FilterTab {
 export const tabs: readonly FilterTab[] = [
   { id: 'all', label: 'All', filter: {}, hint: 'Every action that the store still knows' },
   { id: 'running', label: 'Running', filter: { state: 'running' }, hint: 'Has a slot now' },
-  { id: 'retrying', label: 'Retrying now', filter: { state: 'retrying' }, hint: 'Failed, and is going to be tried again' },
+  {
+    id: 'retrying',
+    label: 'Retrying now',
+    filter: { state: 'retrying' },
+    hint: 'Failed, and is going to be tried again',
+  },
   { id: 'waiting', label: 'Waiting', filter: { state: 'waiting' }, hint: 'Could run, and waits for a slot' },
   { id: 'delayed', label: 'Delayed', filter: { state: 'delayed' }, hint: 'Not before its time' },
   { id: 'asking', label: 'Asking', filter: { state: 'asking' }, hint: 'Waits for somebody to say whether it may run' },
@@ -60,7 +65,7 @@ export function switched(filter: Filter, tab: FilterTab): Filter {
 }
 
 /** What is asked of the server. */
-export function queryOf(filter: Filter, limit: number, after: number | null): Record<keyof WorkQuery | string, string> {
+export function queryOf(filter: Filter, limit: number, after: number | null): Partial<Record<keyof WorkQuery, string>> {
   return { ...filter, limit: String(limit), ...(after === null ? {} : { after: String(after) }) };
 }
 

@@ -24,6 +24,7 @@ import {
   type Filter,
   type FilterTab,
 } from './filters.ts';
+import { isComplete } from './pages.ts';
 import { QueueStrip } from './queue-strip.tsx';
 import { useWorkList, type WorkList } from './use-work-list.ts';
 import { WorkTable } from './work-table.tsx';
@@ -91,7 +92,7 @@ function Work() {
         ) : (
           <WorkTable
             items={list.items}
-            isComplete={list.isComplete}
+            isComplete={isComplete(list)}
             open={open}
             picked={useKeys(picked)}
             onOpen={({ id }) => setParams({ action: id === open ? null : id }, { replace: false })}
@@ -104,7 +105,7 @@ function Work() {
         <div class="work-foot" role="status">
           {list.items.length === 0
             ? ''
-            : `${plural(list.items.length, 'action')}${list.isComplete ? '' : ' so far; more as you scroll'}`}
+            : `${plural(list.items.length, 'action')}${isComplete(list) ? '' : ' so far; more as you scroll'}`}
         </div>
       </div>
       {open === null ? null : <ActionPanel id={open} onClose={() => setParams({ action: null })} />}
@@ -166,18 +167,17 @@ function Filters({ filter, names }: { readonly filter: Filter; readonly names: r
       />
       <div class="work-search">
         <Search value={search} onInput={setSearch} label="Search by id or name" />
-        <Choice
-          label="Name"
-          value={filter.name}
-          choices={names}
-          onChoose={(name) => setParams({ name })}
-        />
+        <Choice label="Name" value={filter.name} choices={names} onChoose={(name) => setParams({ name })} />
         <Choice label="Outcome" value={filter.kind} choices={KINDS} onChoose={(kind) => setParams({ kind })} />
-        {filter.plan === undefined ? null : <Chip label={`plan ${filter.plan}`} onClear={() => setParams({ plan: null })} />}
+        {filter.plan === undefined ? null : (
+          <Chip label={`plan ${filter.plan}`} onClear={() => setParams({ plan: null })} />
+        )}
         {filter.queue === undefined ? null : (
           <Chip label={`queue ${filter.queue}`} onClear={() => setParams({ queue: null })} />
         )}
-        {isNew ? <SaveTab filter={filter} onSave={(tab) => keep([...saved.filter(({ id }) => id !== tab.id), tab])} /> : null}
+        {isNew ? (
+          <SaveTab filter={filter} onSave={(tab) => keep([...saved.filter(({ id }) => id !== tab.id), tab])} />
+        ) : null}
         {isSaved ? (
           <Button
             small
@@ -196,7 +196,12 @@ function Filters({ filter, names }: { readonly filter: Filter; readonly names: r
   );
 }
 
-function Choice({ label, value, choices, onChoose }: {
+function Choice({
+  label,
+  value,
+  choices,
+  onChoose,
+}: {
   readonly label: string;
   readonly value: string | undefined;
   readonly choices: readonly string[];
@@ -204,7 +209,7 @@ function Choice({ label, value, choices, onChoose }: {
 }) {
   const all = value === undefined || choices.includes(value) ? choices : [value, ...choices];
   return (
-    <label class={`choice ${value === undefined ? '' : 'is-set'}`}>
+    <label class={`work-choice ${value === undefined ? '' : 'is-set'}`}>
       <span>{label}</span>
       <select value={value ?? ''} onChange={(event) => onChoose(event.currentTarget.value || null)}>
         <option value="">any</option>
@@ -220,7 +225,7 @@ function Choice({ label, value, choices, onChoose }: {
 
 function Chip({ label, onClear }: { readonly label: string; readonly onClear: () => void }) {
   return (
-    <span class="chip">
+    <span class="work-chip">
       {label}
       <IconButton icon="cross" small label={`Not only ${label}`} onClick={onClear} />
     </span>

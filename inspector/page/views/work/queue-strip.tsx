@@ -29,7 +29,11 @@ export function QueueStrip({ queues, selected, onSelect }: QueueStripProps) {
           >
             <span class="queue-name">
               {queue.name}
-              {queue.isPaused ? <Badge tone="waiting" icon="pause">paused</Badge> : null}
+              {queue.isPaused ? (
+                <Badge tone="waiting" icon="pause">
+                  paused
+                </Badge>
+              ) : null}
             </span>
             <span class="queue-figures">
               <span>
@@ -37,7 +41,7 @@ export function QueueStrip({ queues, selected, onSelect }: QueueStripProps) {
               </span>
               <span>
                 <b>{countText(queue.running)}</b>
-                {queue.limit === null ? ' running' : ` of ${countText(queue.limit)} running`}
+                {queue.limit === null ? ' running' : `/${countText(queue.limit)} running`}
               </span>
             </span>
             {queue.limit === null ? null : (

@@ -5,7 +5,7 @@ import type { Work, WorkItem } from '../../../views/work.ts';
 import { feed, lastCommitted, loadView } from '../../connection.ts';
 import { pageErrorOf, type PageError } from '../../page-error.ts';
 import { queryOf, type Filter } from './filters.ts';
-import { cursorBefore, emptyList, withPage, type SeqList } from './pages.ts';
+import { cursorBefore, emptyList, isComplete, withPage, type Page, type SeqList } from './pages.ts';
 
 const PAGE = 500;
 /** It is looked again this long after the last time, at the earliest. */
@@ -22,6 +22,12 @@ export interface WorkList {
   look(first: number, last: number): void;
   loadMore(): void;
   reload(): void;
+}
+
+/** `more` is all that an older server says. */
+function pageOf(work: Work & { readonly next?: number | null }): Page<WorkItem> {
+  const last = work.items.at(-1)?.seq ?? null;
+  return { items: work.items, next: work.next === undefined ? (work.more ? last : null) : work.next };
 }
 
 interface Held {
@@ -99,12 +105,12 @@ function loaderOf(
   async function take(): Promise<void> {
     if (isOver || isBusy || document.hidden || feed.peek() === null) return;
     const list = loader.read();
-    const isMore = wantsMore && !list.isComplete && list.items.length > 0;
+    const isMore = wantsMore && !isComplete(list) && list !== emptyList;
     wantsMore = false;
     if (!isMore && !isStale) return;
     if (!isMore) isStale = false;
     isBusy = true;
-    const after = isMore ? list.items.at(-1)!.seq : cursorBefore(list, first - PAGE / 4, PAGE);
+    const after = isMore ? list.next : cursorBefore(list, first - PAGE / 4, PAGE);
     try {
       const page = await loadView<Work>('work', queryOf(filter, PAGE, after));
       if (isOver) return;
@@ -112,7 +118,7 @@ function loaderOf(
       setHeld((before) => ({
         key,
         error: null,
-        list: withPage(before.key === key ? before.list : emptyList, after, page),
+        list: withPage(before.key === key ? before.list : emptyList, after, pageOf(page)),
       }));
     } catch (error) {
       if (isOver) return;

@@ -9,6 +9,8 @@ import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
 
 const ROW = 36;
 const OVERSCAN = 10;
+/** Rows of the document are used again for others: more of them than are ever in sight at once. */
+const POOL = 256;
 
 export interface WorkTableProps {
   readonly items: readonly WorkItem[];
@@ -101,7 +103,9 @@ export function WorkTable(props: WorkTableProps) {
       before.isOpen === as.isOpen &&
       before.isPicked === as.isPicked &&
       before.isActive === as.isActive;
-    const row = isSame ? before : { ...as, node: <Row key={item.seq} {...as} table={props} activate={setActive} /> };
+    const row = isSame
+      ? before
+      : { ...as, node: <Row key={index % POOL} {...as} table={props} activate={setActive} /> };
     next.set(item.seq, row);
     shown.push(row.node);
   }
@@ -133,8 +137,8 @@ export function WorkTable(props: WorkTableProps) {
           </div>
           <Head>State</Head>
           <Head>Action</Head>
-          <Head>Queue</Head>
-          <Head>Plan</Head>
+          <Head wide>Queue</Head>
+          <Head wide>Plan</Head>
           <Head right>Tries</Head>
           <Head right>Submitted</Head>
           <Head right>Took</Head>
@@ -148,9 +152,18 @@ export function WorkTable(props: WorkTableProps) {
   );
 }
 
-function Head({ children, right = false }: { readonly children: ComponentChildren; readonly right?: boolean }) {
+function Head({
+  children,
+  right = false,
+  wide = false,
+}: {
+  readonly children: ComponentChildren;
+  readonly right?: boolean;
+  /** Left out where there is little room. */
+  readonly wide?: boolean;
+}) {
   return (
-    <div role="columnheader" class={right ? 'right' : ''}>
+    <div role="columnheader" class={`${right ? 'right' : ''} ${wide ? 'work-wide' : ''}`}>
       {children}
     </div>
   );
@@ -190,14 +203,18 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
         <StateBadge state={standing(item)} />
       </div>
       <div role="gridcell" class="work-name" title={`${item.name}\n${item.id}`}>
-        <span class="work-title">{item.name}</span>
+        <span class="work-title">{item.name === '' ? item.id.slice(item.id.lastIndexOf('/') + 1) : item.name}</span>
         {item.id === item.name ? null : <span class="work-id">{item.id}</span>}
       </div>
-      <div role="gridcell" class="quiet" title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}>
+      <div
+        role="gridcell"
+        class="soft work-wide"
+        title={item.key === null ? item.queue : `${item.queue}, key ${item.key}`}
+      >
         {item.queue}
         {item.key === null ? null : <span class="work-key">{item.key}</span>}
       </div>
-      <div role="gridcell">
+      <div role="gridcell" class="work-wide">
         {item.plan === null ? (
           <span class="faint">–</span>
         ) : (
@@ -206,10 +223,10 @@ function Row({ item, index, isOpen, isPicked, isActive, table, activate }: RowPr
           </Link>
         )}
       </div>
-      <div role="gridcell" class={`right number ${item.attempts > 1 ? 'tone-retrying' : 'quiet'}`}>
+      <div role="gridcell" class={`right number ${item.attempts > 1 ? 'tone-retrying' : 'soft'}`}>
         {countText(item.attempts)}
       </div>
-      <div role="gridcell" class="right quiet">
+      <div role="gridcell" class="right soft">
         <Time at={item.submittedAt} />
       </div>
       <div role="gridcell" class="right number">
@@ -269,7 +286,7 @@ function ErrorText({ text }: { readonly text: string | null }) {
 function Due({ at }: { readonly at: number }) {
   const isLate = useNow() > at;
   return (
-    <span class={`work-when ${isLate ? 'tone-failed' : 'quiet'}`} title={`wanted by ${timestampText(at)}`}>
+    <span class={`work-when ${isLate ? 'tone-failed' : 'soft'}`} title={`wanted by ${timestampText(at)}`}>
       {isLate ? 'late since ' : 'due '}
       {isLate ? <Elapsed since={at} /> : <Countdown to={at} />}
     </span>

@@ -1,0 +1,108 @@
+/**
+ * What waited in a kept turn, and what a fork of it may give another input: `GET /v1/views/past-work?turn=`.
+ *
+ * What is shown is redacted. A secret of an input is not known here, so whoever gives another input says it again.
+ */
+import { keepsInput } from '../../actors/forks.ts';
+import { toText, unsealed } from '../../actors/values.ts';
+import { REDACTED } from '../../persistence/secrets.ts';
+import { ENCRYPTED } from '../../persistence/store-reader.ts';
+import { assertKept } from '../../persistence/time-travel.ts';
+import type { Shown } from '../protocol.ts';
+import { shownValue, type ViewWorld } from '../view-world.ts';
+
+/** An action or a step that had not settled. */
+export interface PastWorkItem {
+  /** By which a fork knows it: the id of the action, or `plan/step`. */
+  readonly id: string;
+  readonly kind: 'action' | 'step';
+  /** What is run. */
+  readonly name: string;
+  /** The plan that it is of; null for none. */
+  readonly plan: string | null;
+  /** The state of then, such as `waiting`, `running` or `asking`. */
+  readonly state: string;
+  readonly input: Shown;
+  /** Parts of the input are not shown, because they are secrets. */
+  readonly isRedacted: boolean;
+  /** Why it keeps its input in a fork, in words; null when it may get another. */
+  readonly keeps: string | null;
+}
+
+export interface PastWork {
+  readonly turn: number;
+  /** Those that may get another input first; at most 500. */
+  readonly items: readonly PastWorkItem[];
+  readonly more: boolean;
+}
+
+const MOST = 500;
+/** Characters of an input: a longer one is cut, and what is cut cannot be edited. */
+const EDITABLE = 60_000;
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly plan: string | null;
+  readonly state: string;
+  readonly input: string;
+  readonly shortfall: string | null;
+}
+
+/** A dispatched step is told as the action that it has become. */
+const OPEN = {
+  actions: { cells: 'id, name, plan, state, input, shortfall, seq as place', where: `state <> 'settled'` },
+  steps: {
+    cells: 'id, name, plan, state, input, null as shortfall, -rank as place',
+    where: `state not in ('settled', 'dispatched')`,
+  },
+} as const;
+
+/** Throws CHECKPOINT_UNKNOWN for a turn that is not kept. */
+export function pastWork(world: ViewWorld, turn: number): PastWork {
+  assertKept(world.statements, turn);
+  const found = (['actions', 'steps'] as const).flatMap((table) =>
+    openAt(world, table, turn).map((row) => itemOf(world, table, row)),
+  );
+  const ordered = [...found.filter(({ keeps }) => keeps === null), ...found.filter(({ keeps }) => keeps !== null)];
+  return { turn, items: ordered.slice(0, MOST), more: ordered.length > MOST };
+}
+
+/** What the turn saw: the version of now, where that is as old, or one of the past. Those that have begun come last. */
+function openAt({ rows }: Pick<ViewWorld, 'rows'>, table: keyof typeof OPEN, turn: number): Row[] {
+  const { cells, where } = OPEN[table];
+  return rows.all<Row>(
+    `select * from (
+       select ${cells} from ${table} where ${where} and from_turn <= ? union all
+       select ${cells} from ${table}_past where ${where} and from_turn <= ? and to_turn > ?)
+     order by state in ('running', 'asking'), place limit ${MOST + 1}`,
+    turn,
+    turn,
+    turn,
+  );
+}
+
+function itemOf(world: ViewWorld, table: keyof typeof OPEN, row: Row): PastWorkItem {
+  const { input: text } = unsealed(world.rows, row);
+  const input = shownValue(world, text);
+  const { id, name, plan, state } = row;
+  return {
+    id,
+    kind: table === 'actions' ? 'action' : 'step',
+    name,
+    plan,
+    state,
+    input,
+    isRedacted: text === ENCRYPTED || (JSON.stringify(input) ?? '').includes(REDACTED),
+    keeps: keepsInput(state, row.shortfall) ?? notEditable(text),
+  };
+}
+
+/** What cannot be written as JSON would become something else when it is written back. */
+function notEditable(text: string): string | null {
+  if (text === ENCRYPTED) return 'it is encrypted';
+  if (text.length > EDITABLE) return 'its input is too long to be edited here';
+  return toText(JSON.parse(text), 'an input') === text
+    ? null
+    : 'its input holds what JSON has no words for, such as a date';
+}
