@@ -142,7 +142,7 @@ test('of any machine is valid, and its lines connect states that are inside the 
       const text = mermaidOf(chart);
       expectValid(text);
       const parents = new Map(
-        chart.states.map(({ id, parent }, at) => [`s${at}`, chart.states.findIndex((s) => s.id === parent)]),
+        chart.states.map(({ parent }, at) => [`s${at}`, chart.states.findIndex((s) => s.id === parent)]),
       );
       for (const { around, from, to } of edges(text)) {
         const inside = around === undefined ? -1 : Number(around.slice(1));

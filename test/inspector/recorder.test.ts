@@ -501,7 +501,7 @@ describe('what it costs, and who pays', () => {
       await new Promise((resolve) => setImmediate(resolve));
       longest = Math.max(longest, performance.now() - began);
     }
-    expect(longest).toBeLessThan(60);
+    expect(longest).toBeLessThan(200);
     expect(JSON.stringify(told).length).toBeLessThan(100 * 17_000);
   });
 
