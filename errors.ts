@@ -59,8 +59,6 @@ export type PerdureErrorCode =
   // the supervisor
   | 'NOT_PROVIDED'
   | 'OPTIONS_INVALID'
-  | 'VIEW_UNKNOWN'
-  | 'EXPORT_INVALID'
   | 'ACTION_UNKNOWN'
   | 'ACTION_CONFLICT'
   | 'ACTION_NOT_FOUND'
@@ -102,6 +100,7 @@ export type PerdureErrorCode =
   | 'HEARTBEAT_MISSED'
   // the inspector
   | 'VIEW_UNKNOWN'
+  | 'EXPORT_INVALID'
   | 'INSPECTOR_PORT_TAKEN'
   // the test kit
   | 'NOT_DURABLE'

@@ -150,10 +150,19 @@ export class Desk implements CommandDesk {
 
   #entryOf(row: CommandRow): AuditEntry {
     const { id, at, asked_by: by, command, tree, actor, answered_at: answeredAt, answer } = row;
-    const shownEvent = this.#place.shown(row);
-    const event = isObject(shownEvent) ? shownEvent : {};
+    const event = this.#eventOf(row);
     const type = typeof event['type'] === 'string' ? event['type'] : '[encrypted]';
     return { id, at, by: by ?? 'unknown', command, tree, actor, event: { ...event, type }, answeredAt, answer };
+  }
+
+  /** One row that cannot be read hides no other. */
+  #eventOf(row: CommandRow): Readonly<Record<string, unknown>> {
+    try {
+      const event = this.#place.shown(row);
+      return isObject(event) ? event : {};
+    } catch {
+      return { type: '[unreadable]' };
+    }
   }
 }
 

@@ -10,7 +10,7 @@ export interface ExportQuery extends PastQuery {
 
 /**
  * First what it is, then every actor with its chart and its state, then what happened, the oldest first: the history, and among it
- * the records that are held. It holds no more of it at once than the source does. Throws ABORTED.
+ * the records that are held. It holds no more of it at once than the source does. Throws ABORTED, or what the signal says.
  *
  * @example
  * for await (const line of exportLines(source)) file.write(`${JSON.stringify(line)}\n`);
@@ -29,6 +29,7 @@ export async function* exportLines(
     if (chart !== undefined) yield { type: 'chart', chart };
   }
   for (const { id } of actors) {
+    query.signal?.throwIfAborted();
     const detail = source.actor(id);
     if (detail !== undefined) yield { type: 'detail', detail };
   }

@@ -168,7 +168,7 @@ class Mounted implements InspectorHandler {
   #toPage(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
     const isKnown = query.has('token');
     query.delete('token');
-    const rest = query.size === 0 ? '' : `?${query}`;
+    const rest = query.size === 0 ? '' : `?${query.toString()}`;
     // Relative: what is before it may be known to a proxy only.
     const folder = path === '' ? `${this.basePath.slice(this.basePath.lastIndexOf('/') + 1)}/` : './';
     const cookie = isKnown ? this.#guard.cookieFor(request) : undefined;

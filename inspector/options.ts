@@ -24,7 +24,7 @@ export interface InspectorOptions {
   /** Under which path it lies, such as `/inspector`. Default: the root. */
   readonly basePath?: string;
   /** What whoever looks must know; at least 16 characters without white space. Default: a random one for each start. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /**
    * Names under which it is reached beside the loopback ones, as a browser writes them: `inspector.example.com`, or with a port
    * other than its own `inspector.example.com:8443`.

@@ -15,6 +15,9 @@ import type { Place } from './place.ts';
 /** The owner looks every 200 ms, unless it is busy. */
 const ANSWERED_WITHIN_MS = 2_000;
 const LOOK_EVERY_MS = 50;
+const WRITTEN_WITHIN_MS = 5_000;
+/** How long one try may hold up the event loop. */
+const BUSY_MS = 20;
 
 /** Commands go to this tree. */
 const TREE = 'main';
@@ -59,9 +62,13 @@ export class PlaceBeside implements Place {
     });
   }
 
+  /** The owner commits when it does. */
+  spare(): void {}
+
   async post(command: Command): Promise<void> {
     const isKept = command.answer !== undefined;
-    this.#write(() => postCommand(this.path, isKept ? this.#shownIn(command) : command, Date.now()));
+    const row = isKept ? this.#shownIn(command) : command;
+    await this.#write((busyMs) => postCommand(this.path, row, Date.now(), busyMs));
   }
 
   async answered(id: string): Promise<CommandRow | undefined> {
@@ -77,7 +84,7 @@ export class PlaceBeside implements Place {
   }
 
   async say(id: string, answer: string): Promise<void> {
-    this.#write(() => sayCommand(this.path, id, answer, Date.now()));
+    await this.#write((busyMs) => sayCommand(this.path, id, answer, Date.now(), busyMs));
   }
 
   shown({ event }: CommandRow): unknown {
@@ -124,11 +131,17 @@ export class PlaceBeside implements Place {
 
   close(): void {}
 
-  #write(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      throw sqliteError(error, this.path);
+  /** The owner may be in the midst of a commit: whoever else is served here does not wait with us. */
+  async #write(write: (busyMs: number) => void): Promise<void> {
+    const until = performance.now() + WRITTEN_WITHIN_MS;
+    for (;;) {
+      try {
+        return write(BUSY_MS);
+      } catch (error) {
+        const isBusy = String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY');
+        if (!isBusy || performance.now() > until) throw sqliteError(error, this.path);
+      }
+      await sleep(LOOK_EVERY_MS);
     }
   }
 

@@ -50,6 +50,10 @@ export class PlaceHere implements Place {
     );
   }
 
+  spare(turn: number): void {
+    this.#store.commits.versions.spare(turn);
+  }
+
   post(command: Command): Promise<void> {
     return this.#store.commands.post(command);
   }

@@ -16,6 +16,8 @@ export interface Place {
   read<T>(read: (rows: Reader) => T): T;
   /** Throws OPTIONS_INVALID for a store that no supervisor of this version ever used. */
   refuseUnready(): void;
+  /** Keeps a turn for the next commit, which may be one that forgets. */
+  spare(turn: number): void;
   /** Leaves a command; resolves when it is durable. */
   post(command: Command): Promise<void>;
   /** Gives the command when it has an answer, or when there is none to be had soon. */

@@ -102,6 +102,7 @@ class Restore {
     });
     const event = { type: 'supervisor.restore', turn, force, request, epoch: since.epoch } as const;
     const { by, digest } = this.#by;
+    place.spare(turn);
     await place.post({ id: request, tree: place.tree, actor: '', event, by, command: 'restore', digest });
     const refused = refusalIn((await place.answered(request))?.answer ?? '');
     if (refused !== undefined) throw new PerdureError(refused.code ?? 'RESTORE_WITHDRAWN', refused.message);

@@ -8,7 +8,8 @@ import type { Chart } from './chart.ts';
 import { drawSvg } from './chart-drawing.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
 import { knownCommands } from './known-commands.ts';
-import { exportLines, sendLines } from './lines.ts';
+import { exportLines } from './export.ts';
+import { sendLines } from './lines.ts';
 import { mermaidOf } from './mermaid.ts';
 import type { ServerHello } from './protocol.ts';
 import { jsonOf } from './request-body.ts';
@@ -150,7 +151,7 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/export',
     serve({ response, giver }, { source, hello }) {
       response.setHeader('Content-Disposition', 'attachment; filename="perdure-export.ndjson"');
-      return sendLines(response, (signal) => exportLines(source, hello(giver, false), signal));
+      return sendLines(response, (signal) => exportLines(source, { hello: hello(giver, false), signal }));
     },
   },
   {

@@ -22,8 +22,9 @@ export function shownWithTexts(payloads: Payloads, value: unknown): unknown {
 
 /** The same of a value that is redacted already, but for the texts of JSON in it. */
 export function withoutSecretTexts(payloads: Payloads, value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return shownText(payloads, value);
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
+  if (typeof value === 'string') return shownText(payloads, value, depth);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH) return '[too deep]';
   const inside = (one: unknown) => withoutSecretTexts(payloads, one, depth + 1);
   if (Array.isArray(value)) return value.map(inside);
   if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, inside(one)]));
@@ -33,7 +34,7 @@ export function withoutSecretTexts(payloads: Payloads, value: unknown, depth = 0
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inside(one)]));
 }
 
-function shownText(payloads: Payloads, text: string): string {
+function shownText(payloads: Payloads, text: string, depth: number): string {
   if (isSealed(text)) return '[encrypted]';
   if (!OPENS.test(text)) return text;
   if (text.length > LONGEST_TEXT) return `[${text.length} characters]`;
@@ -43,7 +44,8 @@ function shownText(payloads: Payloads, text: string): string {
     return text;
   }
   try {
-    return JSON.stringify(shownState(payloads, text));
+    // There may be others in it.
+    return JSON.stringify(withoutSecretTexts(payloads, shownState(payloads, text), depth + 1));
   } catch {
     // It looks like what the codec writes, and is not.
     return '[redacted]';

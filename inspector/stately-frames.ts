@@ -55,7 +55,7 @@ export interface ClientFrame {
   readonly snapshot: Readonly<Record<string, unknown>> | undefined;
 }
 
-const TYPES = ['@xstate.actor', '@xstate.event', '@xstate.snapshot'];
+const TYPES: ReadonlySet<unknown> = new Set(['@xstate.actor', '@xstate.event', '@xstate.snapshot']);
 const LONGEST_ID = 1_000;
 
 /** What a text says; undefined when it is no frame of the protocol. */
@@ -63,7 +63,7 @@ export function parseFrame(text: string): ClientFrame | undefined {
   const given = parsed(text);
   if (!isRecord(given)) return undefined;
   const { type, sessionId, name, definition, parentId, sourceId, event, snapshot } = given;
-  if (!TYPES.includes(type as string) || !isId(sessionId)) return undefined;
+  if (!TYPES.has(type) || !isId(sessionId)) return undefined;
   return {
     type: type as StatelyFrame['type'],
     sessionId,

@@ -95,7 +95,7 @@ function plain(): Pick<Inspected, 'shown' | 'metrics'> {
   return { shown: redaction(), metrics: async (viewers) => prometheusText(viewerMetrics(viewers)) };
 }
 
-function isSource(target: object): target is Source {
-  const { epoch, registry, recordsFrom } = target as Partial<Source>;
+function isSource(target: unknown): target is Source {
+  const { epoch, registry, recordsFrom } = Object(target) as Partial<Source>;
   return typeof epoch === 'string' && typeof registry === 'function' && typeof recordsFrom === 'function';
 }

@@ -134,8 +134,9 @@ export function declined({ message, reached }: Shortfall, said: string): ActionR
 
 type Notified = { readonly notice: ActionNotice };
 
-export function attempting({ context: { id, slot, attempt } }: Args): Notified {
-  return { notice: { type: 'action.attempting', id, slot, attempt } };
+export function attempting({ context: { id, slot, attempt, backOffMs } }: Args): Notified {
+  const hasWaited = attempt === 1 && backOffMs > 0;
+  return { notice: { type: 'action.attempting', id, slot, attempt, ...(hasWaited ? { hasWaited } : {}) } };
 }
 
 export function backingOff({ context: { id, slot, attempt, backOffMs: delay, error } }: Args): Notified {

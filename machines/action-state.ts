@@ -118,7 +118,14 @@ export type Refusal = Extract<ComponentAnswer, { type: 'action.refused' }>;
 
 /** What an action tells the executor. */
 export type ActionNotice =
-  | { readonly type: 'action.attempting'; readonly id: string; readonly slot: number; readonly attempt: number }
+  | {
+      readonly type: 'action.attempting';
+      readonly id: string;
+      readonly slot: number;
+      readonly attempt: number;
+      /** Only of a first attempt that had to wait in its slot. */
+      readonly hasWaited?: true;
+    }
   | {
       readonly type: 'action.backingOff';
       readonly id: string;

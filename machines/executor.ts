@@ -421,7 +421,7 @@ export const executorMachine = setup({
       _: unknown,
       p: { ids: readonly string[]; at: number },
     ) => void,
-    /** Notes in the row that an attempt began, other than the first: `claim` has noted that one. */
+    /** Notes in the row that an attempt began, other than a first that did not wait: `claim` has noted that one. */
     noteAttempt: notProvided('executor', 'noteAttempt') as (_: unknown, p: { id: string; attempt: number }) => void,
     /** Notes in the row what an attempt failed of, and when the next one is due. */
     noteBackOff: notProvided('executor', 'noteBackOff') as (
@@ -602,7 +602,7 @@ export const executorMachine = setup({
     'executor.withdrawn': { actions: { type: 'announce', params: ({ event }) => ({ notice: event }) } },
     'action.attempting': [
       {
-        guard: ({ event }) => event.attempt > 1,
+        guard: ({ event }) => event.attempt > 1 || event.hasWaited === true,
         actions: [
           { type: 'noteAttempt', params: ({ event }) => event },
           { type: 'announce', params: ({ event }) => ({ notice: event }) },

@@ -12,7 +12,7 @@ import type { Payloads } from './payloads.ts';
 import type { Cell, Rows } from './rows.ts';
 import { refuseOlder } from './schema.ts';
 import { isSealed } from './sealing.ts';
-import { isStoreFailure, openBeside } from './sqlite.ts';
+import { isStoreFailure, openBeside, type Db } from './sqlite.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
 const POLL_MS = 200;
@@ -72,7 +72,7 @@ export class Commands {
   constructor(commits: Commits, host: CommandHost) {
     this.#commits = commits;
     this.#host = host;
-    commits.statements.of('delete from commands where answered_at < ?').run(commits.clock.now() - KEPT_MS);
+    this.#forget((sql, ...cells) => commits.statements.of(sql).run(...cells));
     this.#watch();
   }
 
@@ -126,7 +126,7 @@ export class Commands {
 
   close(): void {
     clearTimeout(this.#handle);
-    for (const all of [...this.#waiting.values()]) for (const done of [...all]) done();
+    for (const all of this.#waiting.values()) for (const done of all) done();
   }
 
   /** Other processes live in real time, also when the store's clock is moved by hand. */
@@ -194,8 +194,14 @@ export class Commands {
         event,
         id,
       );
+      this.#forget((sql, ...cells) => rows.run(sql, ...cells));
     });
-    for (const done of [...(this.#waiting.get(id) ?? [])]) done();
+    for (const done of this.#waiting.get(id) ?? []) done();
+  }
+
+  #forget(run: (sql: string, ...cells: Cell[]) => unknown): void {
+    const before = this.#commits.clock.now() - KEPT_MS;
+    run('delete from commands where at < ? and answered_at < ?', before, before);
   }
 
   /** O2. Null for what cannot be read: it is left as it is. */
@@ -268,27 +274,26 @@ export function listCommands(rows: Pick<Rows, 'all'>, limit: number, before?: st
 
 /**
  * Leaves a command in a store that another process may own. Repeating it with the same id is harmless. Throws OPTIONS_INVALID for a
- * store of an older schema.
+ * store of an older schema, and what SQLite throws, SQLITE_BUSY when the file is locked for longer than `busyMs`; default: 5,000.
  */
-export function postCommand(path: string, command: Command, at: number): void {
-  const db = openBeside(path, false);
-  try {
+export function postCommand(path: string, command: Command, at: number, busyMs?: number): void {
+  writeBeside(path, busyMs, (db) => {
     refuseOlder(db, path);
     db.prepare(INSERT).run(...cellsOf(command, JSON.stringify(command.event), at));
-  } finally {
-    db.close();
-  }
+  });
 }
 
-/** Says better, from beside, what came of a command; one without an answer is not taken up any more. */
-export function sayCommand(path: string, id: string, answer: string, at: number): void {
+/** Says better, from beside, what came of a command; one without an answer is not taken up any more. Throws as {@link postCommand}. */
+export function sayCommand(path: string, id: string, answer: string, at: number, busyMs?: number): void {
+  const sql = 'update commands set answered_at = coalesce(answered_at, ?), answer = ? where id = ?';
+  writeBeside(path, busyMs, (db) => db.prepare(sql).run(at, answer, id));
+}
+
+function writeBeside(path: string, busyMs: number | undefined, write: (db: Db) => void): void {
   const db = openBeside(path, false);
   try {
-    db.prepare('update commands set answered_at = coalesce(answered_at, ?), answer = ? where id = ?').run(
-      at,
-      answer,
-      id,
-    );
+    if (busyMs !== undefined) db.pragma(`busy_timeout = ${busyMs}`);
+    write(db);
   } finally {
     db.close();
   }

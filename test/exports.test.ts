@@ -54,7 +54,17 @@ test('the public names are these, and a change of them is meant', () => {
       'supervisorMachine',
       'tracksMachine',
     ],
-    inspector: ['Recorder', 'chartOf', 'deskBeside', 'fileSource', 'inspectorHandler', 'serveInspector', 'storeSource'],
+    inspector: [
+      'Recorder',
+      'chartOf',
+      'deskBeside',
+      'drawSvg',
+      'fileSource',
+      'inspectorHandler',
+      'mermaidOf',
+      'serveInspector',
+      'storeSource',
+    ],
     testing: ['SimulatedClock', 'checkDurable', 'crash', 'failStore'],
   });
 });

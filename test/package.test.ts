@@ -94,3 +94,26 @@ test('functions that share a name in one file keep it', () => {
   expect(renamed.length).toBeGreaterThan(0);
   expect(renamed.filter(({ isKept }) => !isKept)).toEqual([]);
 });
+
+test('what is packed is what runs, with the page of the inspector, and nothing else', () => {
+  const text = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
+  const [packed] = JSON.parse(text) as [{ readonly files: readonly { readonly path: string }[] }];
+  const paths = packed.files.map(({ path }) => path);
+  const expected =
+    /^(?:LICENSE|README\.md|package\.json|dist\/(?:inspector\/page\/(?:index\.html|assets\/[\w.-]+\.(?:js|css|svg|txt))|(?!inspector\/page\/)[\w/.-]+\.(?:js|mjs|d\.m?ts|js\.map)))$/;
+  expect(paths.filter((path) => !expected.test(path))).toEqual([]);
+  expect(paths).toEqual(
+    expect.arrayContaining(['dist/index.js', 'dist/inspector/index.js', 'dist/inspector/index.d.ts']),
+  );
+  expect(paths).toContain('dist/inspector/page/index.html');
+});
+
+test('the page asks for nothing that its policy forbids', () => {
+  const page = 'dist/inspector/page';
+  const html = readFileSync(join(page, 'index.html'), 'utf8');
+  expect(html).not.toMatch(/<script(?![^>]*\ssrc="\.\/)/);
+  expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|https?:\/\//);
+  const sources = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source = '']) => source);
+  expect(sources.length).toBeGreaterThan(0);
+  for (const source of sources) expect(readFileSync(join(page, source)).length).toBeGreaterThan(0);
+});

@@ -1,7 +1,8 @@
 /** The inspector in Fastify: node examples/inspector/fastify.mjs [port] */
+import { once } from 'node:events';
 import Fastify from 'fastify';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
@@ -20,10 +21,9 @@ app.register(async (scope) => {
 app.server.on('upgrade', inspector.upgrade);
 
 await app.listen({ port: Number(process.argv[2] ?? 3000), host: '127.0.0.1' });
-console.log(inspector.url(`http://localhost:${app.server.address().port}`));
+console.log(inspector.url(originOf(app.server)));
 
-process.once('SIGTERM', async () => {
-  await inspector.close();
-  await app.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+await inspector.close();
+await app.close();
+await supervisor.close();

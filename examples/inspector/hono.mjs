@@ -1,4 +1,5 @@
 /** The inspector in Hono on Node: node examples/inspector/hono.mjs [port] */
+import { once } from 'node:events';
 import { serve } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
@@ -8,6 +9,7 @@ import { startSupervisor } from './supervisor.mjs';
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
 
+/** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
 const app = new Hono();
 app.get('/', (context) => context.text('The app.\n'));
 app.all(`${inspector.basePath}/*`, async ({ env }) => {
@@ -20,8 +22,7 @@ const server = serve({ fetch: app.fetch, port: Number(process.argv[2] ?? 3000), 
 });
 server.on('upgrade', inspector.upgrade);
 
-process.once('SIGTERM', async () => {
-  server.close();
-  await inspector.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+server.close();
+await inspector.close();
+await supervisor.close();

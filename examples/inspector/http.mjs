@@ -1,25 +1,25 @@
 /** The inspector in a plain HTTP server: node examples/inspector/http.mjs [port] */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
 
 const server = createServer((request, response) => {
-  if (request.url?.startsWith(inspector.basePath)) return inspector.handler(request, response);
-  response.end('The app.\n');
+  if (request.url?.startsWith(inspector.basePath)) void inspector.handler(request, response);
+  else response.end('The app.\n');
 });
 server.on('upgrade', (request, socket, head) => {
   if (!inspector.upgrade(request, socket, head)) socket.destroy();
 });
 
 server.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
-  console.log(inspector.url(`http://localhost:${server.address().port}`));
+  console.log(inspector.url(originOf(server)));
 });
 
-process.once('SIGTERM', async () => {
-  server.close();
-  await inspector.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+server.close();
+await inspector.close();
+await supervisor.close();

@@ -1,9 +1,10 @@
 /** The inspector in Nest: node examples/inspector/nest.mjs [port] */
+import { once } from 'node:events';
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { inspectorHandler } from 'perdure/inspector';
-import { startSupervisor } from './supervisor.mjs';
+import { originOf, startSupervisor } from './supervisor.mjs';
 
 class AppModule {}
 Module({})(AppModule);
@@ -16,10 +17,9 @@ app.use(inspector.basePath, inspector.handler);
 app.getHttpServer().on('upgrade', inspector.upgrade);
 
 await app.listen(Number(process.argv[2] ?? 3000), '127.0.0.1');
-console.log(inspector.url(`http://localhost:${app.getHttpServer().address().port}`));
+console.log(inspector.url(originOf(app.getHttpServer())));
 
-process.once('SIGTERM', async () => {
-  await inspector.close();
-  await app.close();
-  await supervisor.close();
-});
+await once(process, 'SIGTERM');
+await inspector.close();
+await app.close();
+await supervisor.close();

@@ -1,4 +1,4 @@
-/** What the examples beside this one look at: a supervisor that works off a small plan now and then. */
+/** What the examples beside this one look at: a supervisor that works off a small plan. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,4 +27,9 @@ export async function startSupervisor() {
     ],
   });
   return supervisor;
+}
+
+/** @param {Pick<import('node:net').Server, 'address'>} server */
+export function originOf(server) {
+  return `http://localhost:${Object(server.address()).port}`;
 }

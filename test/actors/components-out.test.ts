@@ -199,3 +199,22 @@ test('what rests is cancelled at once', async () => {
   await inTime(clock, second!.outcome);
   expect(state.calls).toBe(6);
 });
+
+test('what has waited for its component in its slot, and runs, waits no more: a restore would interrupt it', async () => {
+  const clock = new SimulatedClock(START);
+  const { state, actions } = leaning(clock);
+  await using supervisor = await open(clock, { actions, components, concurrency: 2 });
+  await trip(supervisor, clock);
+  const id = await supervisor.checkpoint();
+  const patient = await supervisor.submit('patient', null, { id: 'patient', deadlineMs: 60 * MINUTE });
+  const row = () => supervisor.durable.store.rows.get(`select attempts, retry_at from actions where id = 'patient'`);
+  await settle();
+  expect(row()).toEqual({ attempts: 0, retry_at: START + 10 * 5 + MINUTE });
+  state.isDown = false;
+  await clock.advance(MINUTE);
+  await settle();
+  expect([state.running, row()]).toEqual([1, { attempts: 1, retry_at: null }]);
+  await expect(supervisor.retryNow('patient')).rejects.toMatchObject({ code: 'ACTION_CONFLICT' });
+  await expect(supervisor.checkpoints.restore(id)).rejects.toMatchObject({ code: 'CHECKPOINT_BUSY' });
+  expect(await inTime(clock, patient.outcome, 10)).toMatchObject({ kind: 'ok', attempts: 1 });
+});

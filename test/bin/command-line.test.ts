@@ -390,7 +390,8 @@ describe('beside the owner of a store', () => {
   test('cancel says of a step that waits that it has not started, not that it is missing', async () => {
     expect(await perdure('cancel', 'nightly:1/two')).toMatchObject({
       code: 1,
-      stderr: 'perdure: step two of nightly:1 waits and has no action yet: cancel the run, or wait until it starts [ACTION_CONFLICT]\n',
+      stderr:
+        'perdure: step two of nightly:1 waits and has no action yet: cancel the run, or wait until it starts [ACTION_CONFLICT]\n',
     });
     expect((await perdure('cancel', 'nightly:1/one')).code).toBe(0);
     await owner.result;

@@ -8,8 +8,10 @@ import { readAction } from '../../actors/ledger.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import type { Supervisor } from '../../actors/supervisor.ts';
 import { deskBeside, deskOf, knownCommands, type CommandDesk } from '../../inspector/commands.ts';
+import { storeSource } from '../../inspector/store-source.ts';
 import { createDurableActor } from '../../persistence/create.ts';
 import { encryption } from '../../persistence/sealing.ts';
+import { Store } from '../../persistence/store.ts';
 import { tempStore } from '../support/temp.ts';
 import { until } from '../support/turns.ts';
 
@@ -50,23 +52,10 @@ function give(desk: CommandDesk, command: string, params: object = {}, id = `c${
 
 const row = (supervisor: Any, id: string) => readAction(supervisor.durable.store.rows, id);
 
-/** One that is beside waits, as another process would, until the owner has committed: here both are one process. */
-function besideOf({ durable: { store } }: Any): CommandDesk {
-  const desk = deskBeside(store.path);
-  return {
-    give(given) {
-      store.flush();
-      return desk.give(given);
-    },
-    audit: (...query) => desk.audit(...query),
-    close: () => desk.close(),
-  };
-}
-
 /** Both do the same. */
 const desks = [
   ['in the process', (supervisor: Any) => deskOf(supervisor)],
-  ['from beside', besideOf],
+  ['from beside', (supervisor: Any) => deskBeside(supervisor.durable.store.path)],
 ] as const;
 
 describe.each(desks)('a command %s', (_, deskFor) => {
@@ -355,6 +344,10 @@ test('what nobody owns waits, and is done once by the next owner; checkpoints ar
   const id = await first.checkpoint('before');
   await first.execute('work', 1, { id: 'a' });
   await first.close();
+  // Somebody looks meanwhile.
+  const source = storeSource(store);
+  source.subscribe({ records: () => {}, committed: () => {} });
+  onTestFinished(() => source.close());
   const desk = deskBeside(store);
   expect(await give(desk, 'checkpoint', { label: 'asleep' }, 'cp')).toMatchObject({ state: 'applied' });
   expect(await give(desk, 'checkpoint', { label: 'asleep' }, 'cp')).toMatchObject({ state: 'applied' });
@@ -370,6 +363,37 @@ test('what nobody owns waits, and is done once by the next owner; checkpoints ar
   expect(row(second, 'a')).toBeUndefined();
   await until(() => second.durable.getSnapshot().value === 'paused');
   expect(await give(desk, 'pause', {}, 'w')).toMatchObject({ state: 'applied' });
+});
+
+test('a command for a tree that is not open waits, and is obeyed once it is', async () => {
+  const store = Store.open(tempStore());
+  onTestFinished(() => store.close());
+  const open = (id: string) => createDurableActor(house, { store, id });
+  const main = await open('main');
+  await (await open('other')).close();
+  const desk = deskOf(main);
+  const ring = { event: 'ring', tree: 'other' };
+  expect(await give(desk, 'send', ring, 'r')).toMatchObject({ state: 'waiting' });
+  const other = await open('other');
+  await other.waitFor(({ context }) => context.n === 1);
+  expect(await give(desk, 'send', ring, 'r')).toMatchObject({ state: 'applied' });
+  expect(other.getSnapshot().context.n).toBe(1);
+});
+
+test('a row that cannot be read hides no other', async () => {
+  const durable = await createDurableActor(house, { store: tempStore() });
+  onTestFinished(() => durable.close());
+  await give(deskOf(durable), 'send', { event: 'ring' }, 'good');
+  durable.store.rows.run(
+    `insert into commands(id, at, actor, event, answered_at, answer) values ('bad', 0, '', '{', 1, '')`,
+  );
+  for (const desk of [deskOf(durable), deskBeside(durable.store.path)]) {
+    durable.store.flush();
+    expect(desk.audit(10)).toMatchObject([
+      { id: 'good', event: { type: 'ring' } },
+      { id: 'bad', by: 'unknown', event: { type: '[unreadable]' } },
+    ]);
+  }
 });
 
 test('the audit shows no secret, and of an encrypted store nothing from beside', async () => {

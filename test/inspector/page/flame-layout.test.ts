@@ -26,7 +26,7 @@ const { flames } = fc.letrec<{ flames: Flame }>((tie) => ({
       kind: fc.constantFrom<Flame['kind']>('work', 'work', 'wait', 'runtime'),
       children: fc.oneof(
         { maxDepth: 5, depthIdentifier: 'flame' },
-        fc.constant([]),
+        fc.constant<Flame[]>([]),
         fc.array(tie('flames'), { maxLength: 4 }),
       ),
     })

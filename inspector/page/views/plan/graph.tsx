@@ -8,7 +8,7 @@ import { shapeOf, standingOf, type Opened, type Shape, type ShapeNode } from './
 import { standingOfTally, STANDINGS, tallyText, timeOf, toneOfStanding, wordOf, type Standing } from './standing.ts';
 import { useDrawing } from './use-drawing.ts';
 
-/** Below this zoom no words can be read, and none are drawn. */
+/** Below this zoom no words can be read, and of a plan of many steps none are drawn. */
 const READABLE = 0.34;
 /** At first it is not drawn smaller than this, unless there are too many to be read anyway. */
 const COMFORTABLE = 0.82;
@@ -176,7 +176,7 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
   };
 
   const view = seen(drawnFor, size, AROUND);
-  const isReadable = drawnFor.zoom >= READABLE;
+  const isReadable = drawnFor.zoom >= READABLE || laid.shape.nodes.length <= MANY;
   const lit = selected === null ? null : (near.get(selected) ?? null);
   const inSight = laid.shape.nodes.filter(({ id }) => meets(drawing.places.get(id)!, view));
   const chosen = selected === null ? undefined : nodes.get(selected);

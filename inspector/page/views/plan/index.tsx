@@ -43,7 +43,7 @@ function Plans() {
 
 function Run({ id }: { readonly id: string }) {
   const { params } = route.value;
-  const { data: plan, error, reload } = useView<PlanGraph>('plan', { id });
+  const { data: plan, error, reload } = useView<PlanGraph>('plan', { id }, { restMs: 500 });
   const [opened, setOpened] = useState<Opened>(new Map());
   const selected = params['step'] ?? null;
   const isTable = params['as'] === 'table';

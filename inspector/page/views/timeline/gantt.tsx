@@ -182,6 +182,7 @@ export function Gantt(props: GanttProps) {
     }
     event.preventDefault();
     event.stopPropagation();
+    setHover(null);
   };
 
   const placeOf = (event: PointerEvent | MouseEvent): { x: number; y: number } => {
@@ -345,7 +346,7 @@ function neighbour(tracks: readonly Track[], id: string | null, by: 1 | -1): { b
 function totals(row: TimelineRow, now: number): [string, number][] {
   const sums = new Map<string, number>();
   for (const { phase, from, to } of closed(row.parts, now)) sums.set(phase, (sums.get(phase) ?? 0) + to - from);
-  return [...sums];
+  return [...sums].filter(([, ms]) => ms > 0);
 }
 
 function spoken(row: TimelineRow, now: number): string {

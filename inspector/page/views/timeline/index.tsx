@@ -54,9 +54,13 @@ function useWindow(): [Span | null, (window: Span | null) => void] {
 function Timeline() {
   const { params } = route.value;
   const range = RANGES.find(({ id }) => id === (params['range'] ?? '')) ?? RANGES.at(-1)!;
-  const since = useMemo(() => (range.ms === null ? null : Date.now() - range.ms), [range]);
+  const since = useMemo(() => (range.ms === null ? 0 : Date.now() - range.ms), [range]);
   const plan = params['plan'] ?? null;
-  const { data, error, isLoading, reload } = useView<TimelineData>('timeline', { from: since, plan, limit: 2000 });
+  const { data, error, isLoading, reload } = useView<TimelineData>(
+    'timeline',
+    { from: since, plan, limit: 2000 },
+    { restMs: 1000 },
+  );
   const [window, setWindow] = useWindow();
   const mode = MODES.find((one) => one === params['lanes']) ?? (plan === null ? 'slot' : 'action');
   const isCompact = params['compact'] === '1';
@@ -127,7 +131,7 @@ function Timeline() {
             </Badge>
           ) : null}
           {window === null ? (
-            <span class="faint">{isLive ? 'follows the present' : plural(rows.length, 'action')}</span>
+            <span class="faint timeline-follows">{isLive ? 'follows the present' : plural(rows.length, 'action')}</span>
           ) : (
             <>
               <span class="faint number">{durationText(window.to - window.from)}</span>

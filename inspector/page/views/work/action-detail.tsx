@@ -119,7 +119,7 @@ function Times({ action }: { readonly action: ActionDetail }) {
   const parts = [
     { name: 'waited', ms: waited, phase: 'queued' },
     { name: 'worked', ms: took === null ? (workMs > 0 ? workMs : null) : Math.min(workMs, took), phase: 'running' },
-    { name: 'between tries', ms: between === null || between < 1 ? null : between, phase: 'back-off' },
+    { name: 'between tries', ms: between === null || action.attempts < 2 ? null : between, phase: 'back-off' },
   ] as const;
   return (
     <div class="work-times">
@@ -178,7 +178,6 @@ function Facts({ action }: { readonly action: ActionDetail }) {
       <Fact name="Plan">{action.plan === null ? null : <PlanLink id={action.plan} />}</Fact>
       <Fact name="Actor">{action.actor === null ? null : <ActorLink id={action.actor} />}</Fact>
       <Fact name="Slot">{action.slot}</Fact>
-      <Fact name="Rank">{action.rank}</Fact>
       <Fact name="Score">{action.score === null ? null : percentText(action.score)}</Fact>
       <Fact name="Submitted">
         <Time at={action.submittedAt} />

@@ -234,6 +234,8 @@ function Chip({ label, onClear }: { readonly label: string; readonly onClear: ()
 
 function SaveTab({ filter, onSave }: { readonly filter: Filter; readonly onSave: (tab: FilterTab) => void }) {
   const [name, setName] = useState<string | null>(null);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), [name === null]);
   if (name === null) {
     return (
       <Button small kind="quiet" icon="plus" onClick={() => setName('')}>
@@ -251,7 +253,7 @@ function SaveTab({ filter, onSave }: { readonly filter: Filter; readonly onSave:
       }}
     >
       <input
-        autofocus
+        ref={input}
         aria-label="Name of the tab"
         placeholder="Name of the tab"
         maxLength={32}
