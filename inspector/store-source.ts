@@ -43,6 +43,7 @@ const SHARE = 0.1;
 const OWNED_MS = 1_000;
 /** Turns of before that are told to who comes first, and turns that are told of one look. */
 const TURNS = 200;
+
 /** Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, and OPTIONS_INVALID for an older store. */
 export function storeSource(path: string, options: StoreSourceOptions = {}): Source {
   return new StoreSource(path, options);
@@ -178,16 +179,12 @@ class StoreSource implements Source {
     const began = performance.now();
     try {
       this.#look();
-    } catch (error) {
-      // The file is locked, or is being replaced: the next look may be luckier.
-      this.failure = error;
+    } catch {
+      // The file is locked, or is being replaced. Whoever asks for something is told so; the next look may be luckier.
     }
     const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
     this.#timer = setTimeout(this.#poll, delayMs).unref();
   };
-
-  /** What the last look failed of. */
-  failure: unknown;
 
   /** B3. Tells who listens, but of the first look, which tells nobody what is new. */
   #look(): void {
