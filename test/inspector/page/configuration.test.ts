@@ -57,7 +57,8 @@ const chart: Chart = {
   name: 'm',
   root: 'm',
   states: [
-    state('m', { type: 'compound', initial: 'm.off', children: ['m.off', 'm.on'] }),
+    state('m', { type: 'compound', initial: 'm.off', children: ['m.off', 'm.on', 'm.mid'] }),
+    state('m.mid'),
     state('m.off'),
     state('m.on', { type: 'parallel', children: ['m.on.x', 'm.on.y'] }),
     state('m.on.x', { type: 'compound', children: ['m.on.x.a', 'm.on.x.b'] }),
@@ -77,6 +78,8 @@ const chart: Chart = {
     go('hold', 'm.on.x.b', [], 'stop'),
     go('late', 'm.on.y.c', ['m.on.y.d'], 'xstate.after.100.m.on.y.c', { on: 'after', delay: 100 }),
     go('note', 'm', [], 'note'),
+    go('via', 'm.off', ['m.mid'], 'begin'),
+    go('on', 'm.mid', ['m.on'], '', { on: 'always' }),
   ],
 };
 const made = indexed(chart);
@@ -115,6 +118,10 @@ test('wildcards take what they cover', () => {
   expect(takes('work.*', 'workers')).toBe(false);
   expect(takes('*', 'anything')).toBe(true);
   expect(takes('a', 'b')).toBe(false);
+});
+
+test('a way through states that are left at once is found', () => {
+  expect(takenTransitions(made, { before: 'off', after: both, event: 'begin' })).toEqual(['via', 'on']);
 });
 
 test('what was taken is told by the states before and after', () => {

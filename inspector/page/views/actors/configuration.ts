@@ -135,7 +135,47 @@ export function takenTransitions(
         return inner !== undefined && isAncestor(chart, source, inner.source);
       }),
   );
-  return innermost.map(({ id }) => id);
+  return innermost.length > 0 ? innermost.map(({ id }) => id) : through(chart, before, after, step.event);
+}
+
+const LONGEST_WAY = 8;
+
+/** The shortest way by an event and then by transitions that are taken at once, to a state that was not active before. */
+function through(
+  chart: IndexedChart,
+  before: ReadonlySet<string>,
+  after: ReadonlySet<string>,
+  event: string,
+): readonly string[] {
+  const { transitions } = chart.chart;
+  let ways = transitions
+    .filter((one) => one.targets.length > 0 && before.has(one.source) && one.on !== 'always' && mayBeOf(one, event))
+    .map((first) => [first]);
+  const seen = new Set<string>();
+  for (let length = 0; length < LONGEST_WAY && ways.length > 0; length += 1) {
+    const found = ways.find((way) => way.at(-1)?.targets.every((id) => after.has(id) && !before.has(id)));
+    if (found !== undefined) return found.map(({ id }) => id);
+    ways = ways.flatMap((way) => {
+      const entered = new Set(way.at(-1)?.targets.flatMap((id) => firstStates(chart, id)));
+      const next = transitions.filter(({ id, on, source }) => on === 'always' && entered.has(source) && !seen.has(id));
+      for (const { id } of next) seen.add(id);
+      return next.map((one) => [...way, one]);
+    });
+  }
+  return [];
+}
+
+/** A state, and those in it that are entered with it. */
+function firstStates({ states }: IndexedChart, id: string): readonly string[] {
+  const ids: string[] = [];
+  for (
+    let next: string | null | undefined = id;
+    next !== null && next !== undefined;
+    next = states.get(next)?.initial
+  ) {
+    ids.push(next);
+  }
+  return ids;
 }
 
 /** A history state is never active itself: its parent is. */

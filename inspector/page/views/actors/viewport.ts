@@ -52,7 +52,9 @@ export function fitted(drawing: Size, pane: Size): Viewport {
 /** What is seen first: the whole when it can be read; else as much as can be, around what is active. */
 export function opening(drawing: Size, pane: Size, active: readonly Rect[]): Viewport {
   if (fitScale(drawing, pane) >= READABLE) return fitted(drawing, pane);
-  return centred(drawing, pane, active, LEGIBLE);
+  // All that is active, where that can be read; regions may lie far from each other.
+  const scale = active.length === 0 ? LEGIBLE : Math.min(LEGIBLE, fitScale(union(active), pane));
+  return centred(drawing, pane, active, Math.max(READABLE, scale));
 }
 
 /** Some rectangles in the middle of the pane, without showing emptiness around the drawing where that can be. */
