@@ -32,14 +32,14 @@ export function StepTable({
         {
           id: 'state',
           title: 'State',
-          width: '120px',
+          width: '108px',
           sort: (step) => standingOf(step),
           cell: (step) => <Badge tone={toneOfStanding(standingOf(step))}>{wordOf(step)}</Badge>,
         },
         {
           id: 'step',
           title: 'Step',
-          width: 'minmax(160px, 2fr)',
+          width: 'minmax(120px, 2fr)',
           sort: ({ id }) => id,
           cell: (step) => (
             <span class="cut" title={step.id}>
@@ -51,7 +51,7 @@ export function StepTable({
         {
           id: 'action',
           title: 'Action',
-          width: 'minmax(90px, 1fr)',
+          width: 'minmax(70px, 1fr)',
           sort: ({ name }) => name,
           cell: ({ name }) => (
             <span class="cut soft" title={name}>
@@ -62,7 +62,7 @@ export function StepTable({
         {
           id: 'after',
           title: 'After',
-          width: 'minmax(120px, 1.4fr)',
+          width: 'minmax(80px, 1.2fr)',
           wide: true,
           cell: ({ after }) => (
             <span class="cut soft" title={after.join(', ')}>
@@ -73,14 +73,14 @@ export function StepTable({
         {
           id: 'critical',
           title: 'Critical',
-          width: '76px',
+          width: '80px',
           sort: ({ isCritical }) => (isCritical ? 0 : 1),
           cell: ({ isCritical }) => (isCritical ? <Badge tone="accent">critical</Badge> : null),
         },
         {
           id: 'tries',
           title: 'Tries',
-          width: '60px',
+          width: '48px',
           align: 'right',
           sort: ({ attempts }) => attempts,
           cell: ({ attempts }) => countText(attempts),
@@ -88,7 +88,7 @@ export function StepTable({
         {
           id: 'time',
           title: 'Time',
-          width: '140px',
+          width: '116px',
           align: 'right',
           sort: (step) => (step.startedAt === null ? step.estimateMs : (step.settledAt ?? now) - step.startedAt),
           cell: (step) => timeOf(step, now),
@@ -96,7 +96,7 @@ export function StepTable({
         {
           id: 'why',
           title: 'Why',
-          width: 'minmax(120px, 2fr)',
+          width: 'minmax(100px, 2fr)',
           wide: true,
           cell: ({ error, reason }) => (
             <span class="cut soft" title={error ?? reason ?? undefined}>
