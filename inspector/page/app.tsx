@@ -4,8 +4,8 @@ import { useEffect } from 'preact/hooks';
 import { capabilities, feed, hello, status } from './connection.ts';
 import { Banners } from './frame/banner.tsx';
 import { showFavicon } from './frame/favicon.ts';
-import { isHelpOpen, isPaletteOpen, listenToKeys } from './frame/keyboard.ts';
-import { isDrawerOpen, Sidebar } from './frame/sidebar.tsx';
+import { isDrawerOpen, isHelpOpen, isPaletteOpen, listenToKeys } from './frame/keyboard.ts';
+import { Sidebar } from './frame/sidebar.tsx';
 import { titleText } from './frame/state-text.ts';
 import { Topbar } from './frame/topbar.tsx';
 import { route } from './location.ts';
@@ -31,7 +31,6 @@ export function App() {
   const spec = shownView();
   useEffect(listenToKeys, []);
   useEffect(() => {
-    // Whoever opens a view with the keyboard reads on in it.
     isDrawerOpen.value = false;
     document.querySelector('main')?.scrollTo(0, 0);
   }, [spec.id]);

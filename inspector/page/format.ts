@@ -91,12 +91,11 @@ export function bytesText(bytes: number): string {
   return `${Math.round(size)} GB`;
 }
 
-const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-([\da-f]{12})$/i;
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{4}([\da-f]{8})(?![\da-f])/i;
 
 /** An id as it is shown where its whole is a hover away: of a UUID, whose beginnings are alike, the end. */
 export function shortId(id: string): string {
-  const end = UUID.exec(id)?.[1];
-  return end === undefined ? id : `…${end.slice(-8)}`;
+  return id.replace(UUID, '…$1');
 }
 
 function trimmed(n: number): string {

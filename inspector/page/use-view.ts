@@ -1,7 +1,7 @@
 /** What a view of the server gives, kept up to date while somebody looks. */
 import { effect } from '@preact/signals';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { feed, lastCommitted, loadView } from './connection.ts';
+import { feed, lastCommitted, loadView, status } from './connection.ts';
 import { pageErrorOf, type PageError } from './page-error.ts';
 
 /** At most four times a second. */
@@ -67,7 +67,8 @@ export function useView<T>(name: string | null, query: ViewQuery = {}, options: 
     document.addEventListener('visibilitychange', onVisible);
     const stop = effect(() => {
       void lastCommitted.value;
-      if (feed.value !== null) void ask();
+      // Also when the connection is there again: what was asked meanwhile had no answer.
+      if (feed.value !== null && status.value === 'open') void ask();
     });
     return () => {
       isOver = true;

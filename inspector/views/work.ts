@@ -10,7 +10,8 @@ import { cut, shownMessage, shownValue, type Reader, type ViewQuery, type ViewWo
 
 /** What is asked; all that is given must hold. In the query of `GET /v1/views/work`. */
 export interface WorkQuery {
-  readonly state?: ActionState | 'retrying' | 'failed';
+  /** `dead`: failed, and still on the list of the dead letters. */
+  readonly state?: ActionState | 'retrying' | 'failed' | 'dead';
   /** A part of the id or the name. */
   readonly search?: string;
   readonly name?: string;
@@ -79,7 +80,18 @@ export interface ActionDetail extends WorkItem {
   readonly commands: readonly string[];
 }
 
-const STATES = ['delayed', 'held', 'waiting', 'running', 'asking', 'parked', 'settled', 'retrying', 'failed'] as const;
+const STATES = [
+  'delayed',
+  'held',
+  'waiting',
+  'running',
+  'asking',
+  'parked',
+  'settled',
+  'retrying',
+  'failed',
+  'dead',
+] as const;
 const KINDS = ['ok', 'recovered', 'degraded', 'skipped', 'failed', 'denied', 'cancelled'] as const;
 const DEFAULT_LIMIT = 100;
 const MOST = 1_000;
@@ -180,6 +192,7 @@ const BY_STATE: Readonly<Partial<Record<NonNullable<WorkQuery['state']>, Indexed
   retrying: by('actions_running', `state = 'running' and retry_at is not null`),
   parked: by('actions_parked', `state = 'parked'`),
   failed: by('actions_failed', `kind = 'failed'`),
+  dead: by('actions_dead', `kind = 'failed' and discarded_at is null and pays is null`),
   asking: {
     from: 'actions',
     where: `state = 'asking' and id in (select action from approvals where state = 'open')`,

@@ -7,6 +7,8 @@ import { VIEWS } from '../views/index.ts';
 
 export const isPaletteOpen = signal(false);
 export const isHelpOpen = signal(false);
+/** Whether the sidebar is shown where the page is narrow. */
+export const isDrawerOpen = signal(false);
 /** `g` was pressed, and a letter is awaited. */
 export const isGoing = signal(false);
 
@@ -48,6 +50,9 @@ function act(event: KeyboardEvent): void {
     case '/':
       event.preventDefault();
       focusSearch();
+      break;
+    case 'Escape':
+      isDrawerOpen.value = false;
       break;
     case '?':
       isHelpOpen.value = true;

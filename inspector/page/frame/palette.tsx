@@ -28,6 +28,8 @@ interface Item {
 
 const PER_GROUP = 8;
 const TYPING_MS = 150;
+/** What is found in what it says of itself comes after what is found in its name. */
+const HELP_SCORE = -10;
 const GROUPS = ['Views', 'Actions', 'Plans', 'Actors', 'Commands', 'Page'] as const;
 
 /** Goes anywhere and gives any command, by typing a part of its name. */
@@ -288,8 +290,8 @@ async function lookFor(search: string): Promise<readonly Item[]> {
         key: `action ${id}`,
         group: 'Actions',
         icon: 'queue',
-        title: id,
-        help: `${name} · ${kind ?? state}`,
+        title: name,
+        help: `${id} · ${kind ?? state}`,
         run: () => go('work', { action: id }),
       });
     }
@@ -300,8 +302,8 @@ async function lookFor(search: string): Promise<readonly Item[]> {
         key: `plan ${id}`,
         group: 'Plans',
         icon: 'graph',
-        title: id,
-        help: `${name} · ${state}`,
+        title: name === '' ? id : name,
+        help: `${id} · ${state}`,
         run: () => go('plan', { plan: id }),
       });
     }
@@ -313,9 +315,10 @@ async function lookFor(search: string): Promise<readonly Item[]> {
 function best(items: readonly Item[], typed: string): readonly Item[] {
   const ranked = items.flatMap((item) => {
     if (typed === '') return item.group === 'Actors' ? [] : [{ item, score: 0 }];
-    const title = matchOf(typed, item.title);
-    const help = matchOf(typed, item.help);
-    const score = Math.max(title?.score ?? -Infinity, (help?.score ?? -Infinity) / 2 - 10);
+    const title = matchOf(typed, item.title)?.score ?? -Infinity;
+    // Of a sentence, letters here and there say nothing.
+    const help = item.help.toLowerCase().includes(typed.trim().toLowerCase()) ? HELP_SCORE : -Infinity;
+    const score = Math.max(title, help);
     return score === -Infinity ? [] : [{ item, score }];
   });
   return GROUPS.map((group) => {

@@ -1,4 +1,3 @@
-import { signal } from '@preact/signals';
 import { capabilities, feed, hello, status } from '../connection.ts';
 import { href, route } from '../location.ts';
 import { overviewNow } from '../overview-now.ts';
@@ -8,10 +7,7 @@ import { Count } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { VIEWS, type ViewSpec } from '../views/index.ts';
-import { isGoing, isHelpOpen } from './keyboard.ts';
-
-/** Whether the sidebar is shown where the page is narrow. */
-export const isDrawerOpen = signal(false);
+import { isDrawerOpen, isGoing, isHelpOpen } from './keyboard.ts';
 
 const GROUPS = ['Now', 'Actors', 'Work', 'Measures', 'Past'] as const;
 

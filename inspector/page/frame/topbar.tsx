@@ -5,8 +5,7 @@ import { Badge, StateBadge } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { useNow } from '../ui/clock.ts';
 import { Icon } from '../ui/icon.tsx';
-import { isPaletteOpen } from './keyboard.ts';
-import { isDrawerOpen } from './sidebar.tsx';
+import { isDrawerOpen, isPaletteOpen } from './keyboard.ts';
 
 const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
 
@@ -24,7 +23,12 @@ export function Topbar({ title }: { readonly title: string }) {
       </span>
       <h1 class="cut">{title}</h1>
       <Place />
-      <button type="button" class="jump" aria-label="Search and commands" onClick={() => (isPaletteOpen.value = true)}>
+      <button
+        type="button"
+        class="jump"
+        aria-label="Search or jump to… a view, an action, a command"
+        onClick={() => (isPaletteOpen.value = true)}
+      >
         <Icon name="search" size={14} />
         <span class="jump-text">Search or jump to…</span>
         <kbd aria-hidden>{isMac ? '⌘ K' : 'Ctrl K'}</kbd>

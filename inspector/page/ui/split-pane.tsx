@@ -10,6 +10,7 @@ export interface SplitPaneProps {
   /** Pixels of the second part, until somebody drags. */
   readonly size: number;
   readonly min?: number;
+  /** The second may be null: then the first, which stays as it is, has all the room. */
   readonly children: readonly [ComponentChildren, ComponentChildren];
   /** What the bar between them moves. */
   readonly label: string;
@@ -71,6 +72,15 @@ export function SplitPane({ id, side, size: initial, min = 160, children, label 
       {second}
     </div>
   );
+  if (second === null) {
+    return (
+      <div ref={box} class={`split ${side}`}>
+        {null}
+        <div class="split-first">{first}</div>
+        {null}
+      </div>
+    );
+  }
   return (
     <div ref={box} class={`split ${side}`}>
       {side === 'left' ? [sized, bar] : null}

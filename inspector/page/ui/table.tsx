@@ -10,6 +10,8 @@ export type { Sort } from '../sort.ts';
 export interface Column<T> {
   readonly id: string;
   readonly title: string;
+  /** The title is said, and not shown. */
+  readonly hidesTitle?: boolean;
   readonly cell: (row: T) => ComponentChildren;
   /** A track of a CSS grid, such as `120px` or `minmax(160px, 2fr)`. Default: `minmax(80px, 1fr)`. */
   readonly width?: string;
@@ -58,7 +60,7 @@ export function Table<T>(props: TableProps<T>) {
           aria-sort={sort === column.id ? 'ascending' : sort === `-${column.id}` ? 'descending' : undefined}
         >
           {column.sort === undefined || onSort === undefined ? (
-            column.title
+            <span class={column.hidesTitle ? 'unseen' : undefined}>{column.title}</span>
           ) : (
             <button type="button" class="sort" onClick={() => onSort(nextSort(sort, column.id))}>
               {column.title}

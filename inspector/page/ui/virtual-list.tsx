@@ -43,6 +43,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const id = useId();
+  const lastTop = useRef(0);
   const [range, setRange] = useState<Range>({ first: 0, last: 40, page: 20 });
   const selectedIndex = useSelectedIndex(items, keyOf, selected);
   const isEmpty = items.length === 0;
@@ -52,7 +53,10 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     if (element === null) return;
     const read = (): void => {
       const { scrollTop, clientHeight, scrollHeight } = element;
-      atEnd.current = scrollTop + clientHeight >= scrollHeight - rowHeight;
+      // Only whoever scrolls up leaves the end: it also moves away by itself, as rows come.
+      if (scrollTop + clientHeight >= scrollHeight - rowHeight) atEnd.current = true;
+      else if (scrollTop < lastTop.current) atEnd.current = false;
+      lastTop.current = scrollTop;
       const first = Math.max(0, Math.floor(scrollTop / rowHeight) - OVERSCAN);
       const page = Math.ceil(clientHeight / rowHeight);
       const next = { first, last: first + page + 2 * OVERSCAN, page };

@@ -86,6 +86,7 @@ test('counts, shares, bytes and ids are short', () => {
     '5000 GB',
   ]);
   expect(shortId('01a20724-804b-72b8-8189-f349ad07c480')).toBe('…ad07c480');
+  expect(shortId('01a20724-804b-72b8-8189-f349ad07c480/test')).toBe('…ad07c480/test');
   expect(shortId('nightly:1/test')).toBe('nightly:1/test');
 });
 

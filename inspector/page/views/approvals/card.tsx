@@ -68,18 +68,19 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
             value={note}
             onInput={(event) => setNote(event.currentTarget.value)}
           />
-          <Button
-            kind="danger"
-            icon="cross"
-            busy={busy === 'deny'}
-            disabled={busy !== null}
-            onClick={() => void decide('deny')}
-          >
-            Deny
-          </Button>
-          <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
-            Approve
-          </Button>
+          <span class="approval-buttons">
+            <Button
+              kind="danger"
+              icon="cross"
+              busy={busy === 'deny'}
+              disabled={busy !== null}
+              onClick={() => void decide('deny')}
+            >
+              Deny
+            </Button>
+            <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
+              Approve
+            </Button>
           </span>
         </form>
       ) : null}

@@ -160,7 +160,8 @@ const COLUMNS: readonly Column<Dead>[] = [
 function chooser(chosen: ReadonlySet<string>, toggle: (id: string) => void): Column<Dead> {
   return {
     id: 'chosen',
-    title: '',
+    title: 'Chosen',
+    hidesTitle: true,
     width: '18px',
     cell: ({ id, name }) => (
       <input

@@ -11,6 +11,9 @@ import { Time } from '../../ui/time.tsx';
 
 type Notice = Overview['notices'][number];
 
+/** As many as the overview tells of. */
+const LISTED = 20;
+
 const COLUMNS: readonly Column<Notice>[] = [
   { id: 'at', title: 'When', width: '110px', cell: ({ at }) => <Time at={at} />, sort: ({ at }) => at },
   {
@@ -40,7 +43,7 @@ function Notices() {
     <div class="view-fill">
       <div class="toolbar">
         <Search value={search.value} onInput={(text) => (search.value = text)} label="Search notices" />
-        <span class="faint">The newest {overview.notices.length}</span>
+        {overview.notices.length < LISTED ? null : <span class="faint">The newest {LISTED}</span>}
       </div>
       <Panel title="Notices" icon="notice" count={rows.length} flush fill>
         <Table

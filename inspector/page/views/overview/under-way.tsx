@@ -12,13 +12,14 @@ import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
 type Props = { readonly overview: Overview };
 
 const SHOWN = 12;
+const SHOWN_FAILED = 5;
 
 /** What runs now. */
 export function UnderWay({ overview }: Props) {
   const { running, counts } = overview;
   const working = workingIn(counts);
   return (
-    <Panel title="Running now" icon="play" count={counts.running} flush actions={<Link view="timeline">Timeline</Link>}>
+    <Panel title="Running now" icon="play" count={working} flush actions={<Link view="timeline">Timeline</Link>}>
       {running.length === 0 ? (
         <Empty small icon="play" title="Nothing runs">
           {counts.waiting > 0
@@ -94,9 +95,14 @@ export function Troubles({ overview, canRetry }: Props & { readonly canRetry: bo
           <Retrying key={action.id} action={action} canRetry={canRetry} />
         ))}
         <More count={counts.backingOff - Math.min(SHOWN, retrying.length)} state="retrying" />
-        {failed.slice(0, SHOWN).map((action) => (
+        {failed.slice(0, SHOWN_FAILED).map((action) => (
           <Failed key={action.id} action={action} canRetry={canRetry} />
         ))}
+        {counts.deadLetters <= SHOWN_FAILED ? null : (
+          <li class="line">
+            <Link view="dead-letters">All {counts.deadLetters} dead letters</Link>
+          </li>
+        )}
       </ul>
     </Panel>
   );

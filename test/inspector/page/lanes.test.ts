@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { busySpans, depthsOf, packed, tracksOf } from '../../../inspector/page/views/timeline/lanes.ts';
+import type { TimelineRow } from '../../../inspector/views/timeline.ts';
+
+const span = fc
+  .tuple(fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 1, max: 300 }))
+  .map(([from, length]) => ({ from, to: from + length }));
+
+function row(id: string, changes: Partial<TimelineRow>): TimelineRow {
+  return { id, name: id, plan: null, slot: null, kind: null, attempts: 1, parts: [], ...changes };
+}
+
+describe('the rows of the timeline', () => {
+  test('hold every bar once, none over another, and are as few as can be', () => {
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 60 }), (spans) => {
+        const rows = packed(spans);
+        expect(rows.flat()).toHaveLength(spans.length);
+        for (const bars of rows) {
+          for (const [index, bar] of bars.entries()) {
+            if (index > 0) expect(bar.from).toBeGreaterThanOrEqual(bars[index - 1]!.to);
+          }
+        }
+        const atOnce = Math.max(
+          0,
+          ...spans.map(({ from }) => spans.filter((other) => other.from <= from && from < other.to).length),
+        );
+        expect(rows).toHaveLength(atOnce);
+      }),
+    );
+  });
+
+  test('by slot show what ran, the slots in order, and what is not known to have had one last', () => {
+    const running = (from: number, to: number | null): TimelineRow['parts'] => [
+      { phase: 'queued', from: 0, to: from },
+      { phase: 'running', from, to },
+    ];
+    const tracks = tracksOf(
+      {
+        rows: [
+          row('a', { slot: 1, parts: running(1, 5) }),
+          row('b', { slot: 0, parts: running(2, null) }),
+          row('c', { parts: running(1, 4) }),
+          row('d', { parts: running(2, 3) }),
+        ],
+      },
+      'slot',
+      9,
+    );
+    expect(tracks.map(({ lane, label, bars }) => [lane, label, bars.map(({ row: { id }, to }) => [id, to])])).toEqual([
+      ['slot 0', 'slot 0', [['b', 9]]],
+      ['slot 1', 'slot 1', [['a', 5]]],
+      ['lane', 'lane 1', [['c', 4]]],
+      ['lane', 'lane 2', [['d', 3]]],
+    ]);
+  });
+
+  test('by plan come in the order in which the plans began, and what has none last', () => {
+    const parts = (from: number): TimelineRow['parts'] => [{ phase: 'running', from, to: from + 1 }];
+    const tracks = tracksOf(
+      {
+        rows: [
+          row('x', { parts: parts(0) }),
+          row('late', { plan: 'late', parts: parts(5) }),
+          row('early', { plan: 'early', parts: parts(1) }),
+        ],
+      },
+      'plan',
+      9,
+    );
+    expect(tracks.map(({ lane }) => lane)).toEqual(['early', 'late', 'no plan']);
+  });
+
+  test('by action name each action, and leave out what has not begun to wait', () => {
+    const tracks = tracksOf(
+      { rows: [row('a', { parts: [{ phase: 'asking', from: 1, to: null }] }), row('b', {})] },
+      'action',
+      9,
+    );
+    expect(tracks.map(({ action, bars }) => [action, bars[0]!.parts])).toEqual([
+      ['a', [{ phase: 'asking', from: 1, to: 9, isOpen: true }]],
+    ]);
+  });
+});
+
+describe('what is not idle', () => {
+  test('is what ran, and the moments at which something else began or ended', () => {
+    const spans = busySpans(
+      [
+        row('a', { parts: [{ phase: 'running', from: 0, to: 4000 }] }),
+        row('b', { parts: [{ phase: 'asking', from: 1_000_000, to: 8_000_000 }] }),
+      ],
+      9_000_000,
+    );
+    const isBusy = (at: number): boolean => spans.some(({ from, to }) => from <= at && at <= to);
+    expect([2000, 1_000_000, 8_000_000].every(isBusy)).toBe(true);
+    expect([500_000, 4_000_000].some(isBusy)).toBe(false);
+  });
+});
+
+test('how many run and wait adds up to nothing after the last has ended', () => {
+  const part = fc.tuple(fc.constantFrom('queued', 'running', 'back-off', 'asking'), span);
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 40 }), (parts) => {
+      const rows = parts.map(([phase, { from, to }], index) =>
+        row(String(index), { parts: [{ phase, from, to } as TimelineRow['parts'][number]] }),
+      );
+      const depths = depthsOf(rows, 2000);
+      if (parts.length > 0) expect(depths.at(-1)).toMatchObject({ running: 0, waiting: 0 });
+      for (const { at, running, waiting } of depths) {
+        const under = parts.filter(([, { from, to }]) => from <= at && at < to);
+        expect(running).toBe(under.filter(([phase]) => phase === 'running').length);
+        expect(waiting).toBe(under.filter(([phase]) => phase !== 'running').length);
+      }
+    }),
+  );
+});
