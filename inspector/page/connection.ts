@@ -15,7 +15,7 @@ import type {
 import { PageError } from './page-error.ts';
 import { RecordList } from './record-list.ts';
 
-/** `none`: nobody has said anything yet. `denied`: the server wants a token. `ended`: whoever fed us has gone for good. */
+/** `denied`: the server wants a token. `ended`: whoever fed us has gone for good. */
 export type ConnectionStatus = 'connecting' | 'open' | 'reconnecting' | 'offline' | 'denied' | 'ended';
 
 /** Where everything is had from. */

@@ -5,8 +5,7 @@ import { Panel } from '../../ui/panel.tsx';
 /** What somebody sees whose store is empty: what makes something appear. */
 export function FirstSteps() {
   const store = hello.value?.store?.path ?? 'work.db';
-  const plan = 'perdure run examples/upkeep.yaml';
-  const command = `${plan} --store ${store}`;
+  const command = `perdure run plan.yaml --store ${store}`;
   const code = [
     "const handle = await supervisor.submit('greet', { name: 'Ada' });",
     'const outcome = await handle.outcome;',
