@@ -20,7 +20,7 @@ import { Machines } from './machines.ts';
 import type { ActorDetail, ActorInfo, InspectionRecord } from './protocol.ts';
 import { Recorder } from './recorder.ts';
 import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
-import { shownWithTexts } from './shown-texts.ts';
+import { shownWithTexts } from '../persistence/shown-texts.ts';
 import { actorAsOf, storedActor } from './stored-actors.ts';
 import { turnRecord } from './turn-records.ts';
 import type { ViewWorld } from './view-world.ts';

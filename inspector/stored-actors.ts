@@ -8,7 +8,7 @@ import { assertKept } from '../persistence/time-travel.ts';
 import { bindingOf as timerBinding, type TimerRow } from '../persistence/timer-rows.ts';
 import { knownState } from './machines.ts';
 import type { ActorDetail, ActorInfo } from './protocol.ts';
-import { withoutSecretTexts } from './shown-texts.ts';
+import { withoutSecretTexts } from '../persistence/shown-texts.ts';
 import { cut, type ViewWorld } from './view-world.ts';
 
 /** Of one that only the owner can read. */

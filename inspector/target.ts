@@ -5,6 +5,7 @@ import { PerdureError } from '../errors.ts';
 import { shown } from '../machines/option-keys.ts';
 import { DurableActor } from '../persistence/durable.ts';
 import { redaction } from '../persistence/redaction.ts';
+import { shownWithTexts } from '../persistence/shown-texts.ts';
 import { isActorRef } from '../persistence/xstate-port.ts';
 import { deskOf, type CommandDesk } from './commands.ts';
 import { liveSource } from './live-source.ts';
@@ -56,7 +57,7 @@ function ofSupervisor(supervisor: AnySupervisor, desk: CommandDesk | undefined):
   return {
     source,
     desk: giving,
-    shown: (value) => durable.store.commits.payloads.shown(value),
+    shown: (value) => shownWithTexts(durable.store.commits.payloads, value),
     metrics: (viewers) => metricsText(supervisor, commits, viewers),
     profile: {
       cpuProfile: (plan) => profiler.cpuProfile(plan === undefined ? {} : { plan }),
@@ -77,7 +78,7 @@ function ofDurable(durable: AnyDurable, desk: CommandDesk | undefined): Inspecte
     source,
     desk: giving,
     ...plain(),
-    shown: (value) => durable.store.commits.payloads.shown(value),
+    shown: (value) => shownWithTexts(durable.store.commits.payloads, value),
     letGo() {
       if (giving !== desk) giving.close();
       return source.close();

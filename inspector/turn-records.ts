@@ -2,7 +2,7 @@
 import type { TurnRecord } from '../persistence/history.ts';
 import type { Payloads } from '../persistence/payloads.ts';
 import type { InspectionRecord } from './protocol.ts';
-import { withoutSecretTexts } from './shown-texts.ts';
+import { withoutSecretTexts } from '../persistence/shown-texts.ts';
 
 export type TurnInspection = Extract<InspectionRecord, { readonly kind: 'turn' }>;
 

@@ -9,7 +9,7 @@ import type { Rows, Statements } from '../persistence/rows.ts';
 import { shownState } from '../persistence/shown-state.ts';
 import { ENCRYPTED } from '../persistence/store-reader.ts';
 import type { Machines } from './machines.ts';
-import { withoutSecretTexts } from './shown-texts.ts';
+import { withoutSecretTexts } from '../persistence/shown-texts.ts';
 
 export type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 

@@ -9,6 +9,7 @@
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { Payloads } from './payloads.ts';
+import { shownWithTexts } from './shown-texts.ts';
 import type { Cell, Rows } from './rows.ts';
 import { refuseOlder } from './schema.ts';
 import { isSealed } from './sealing.ts';
@@ -241,7 +242,7 @@ function opened(payloads: Payloads, id: string, text: string): string {
 
 /** The event as it may be shown, as JSON. Its type stays, or nobody would know what was asked. */
 function shownEvent(payloads: Payloads, event: AnyEventObject): string {
-  const shown = payloads.shown(event);
+  const shown = shownWithTexts(payloads, event);
   const fields = typeof shown === 'object' && shown !== null ? shown : {};
   const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type: event.type }));
   return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: event.type, cut: text.length });

@@ -10,6 +10,7 @@ import { PerdureError, messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { encode, type Refs } from './codec.ts';
 import type { Payloads } from './payloads.ts';
+import { shownWithTexts } from './shown-texts.ts';
 import type { Statements } from './rows.ts';
 import type { Versions } from './versions.ts';
 import type { AnyEventObject } from './xstate-port.ts';
@@ -141,7 +142,7 @@ export class History {
   #eventText(event: AnyEventObject, before: number): string {
     try {
       const text = this.#payloads.secrets.redactText(
-        encode(this.#payloads.shown(event), NO_REFS, 'an event of the history'),
+        encode(shownWithTexts(this.#payloads, event), NO_REFS, 'an event of the history'),
       );
       if (text.length <= EVENT_LIMIT && before + text.length <= TURN_LIMIT) return text;
       return JSON.stringify({ type: event.type, cut: text.length });

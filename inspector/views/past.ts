@@ -5,7 +5,7 @@
 import { listCheckpoints, type CheckpointInfo } from '../../actors/checkpoint-ledger.ts';
 import { compareTurns, type TurnDifference } from '../../persistence/compare-turns.ts';
 import type { ActorInfo } from '../protocol.ts';
-import { withoutSecretTexts } from '../shown-texts.ts';
+import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
 import { registryAsOf } from '../stored-actors.ts';
 import type { ViewWorld } from '../view-world.ts';
 import { lastTurn } from './overview.ts';

@@ -1,7 +1,7 @@
 /** What is in texts of JSON is redacted as what is around them. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { shownWithTexts } from '../../inspector/shown-texts.ts';
+import { shownWithTexts } from '../../persistence/shown-texts.ts';
 import { encode } from '../../persistence/codec.ts';
 import { Payloads } from '../../persistence/payloads.ts';
 

@@ -6,9 +6,9 @@
  *     into is not shown.
  * T2  Nothing is changed in place, and the work is bounded.
  */
-import type { Payloads } from '../persistence/payloads.ts';
-import { isSealed } from '../persistence/sealing.ts';
-import { shownState } from '../persistence/shown-state.ts';
+import type { Payloads } from './payloads.ts';
+import { isSealed } from './sealing.ts';
+import { shownState } from './shown-state.ts';
 
 const LONGEST_TEXT = 262_144;
 const MAX_DEPTH = 100;
