@@ -54,6 +54,9 @@ test('a chart that would be too small to read opens around what is active', () =
   expect(corner.x).toBeLessThanOrEqual(there.width);
   expect(corner.y).toBeLessThanOrEqual(there.height);
   expect(at.scale).toBeGreaterThan(0.5);
+  // Regions that are far from each other are seen in the whole.
+  const far = [{ x: 0, y: 0, width: 80, height: 40 }, active];
+  expect(opening({ width: 2_000, height: 3_000 }, there, far)).toEqual(fitted({ width: 2_000, height: 3_000 }, there));
 });
 
 test('no emptiness is shown beside a drawing that is larger than the pane', () => {

@@ -52,9 +52,9 @@ export function fitted(drawing: Size, pane: Size): Viewport {
 /** What is seen first: the whole when it can be read; else as much as can be, around what is active. */
 export function opening(drawing: Size, pane: Size, active: readonly Rect[]): Viewport {
   if (fitScale(drawing, pane) >= READABLE) return fitted(drawing, pane);
-  // All that is active, where that can be read; regions may lie far from each other.
   const scale = active.length === 0 ? LEGIBLE : Math.min(LEGIBLE, fitScale(union(active), pane));
-  return centred(drawing, pane, active, Math.max(READABLE, scale));
+  // Active regions may lie so far from each other that only the whole has them all.
+  return scale < READABLE ? fitted(drawing, pane) : centred(drawing, pane, active, scale);
 }
 
 /** Some rectangles in the middle of the pane, without showing emptiness around the drawing where that can be. */
