@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   admissionWords,
+  calmText,
   isFarBelow,
   ordered,
   scaleEnd,
@@ -9,7 +10,7 @@ import {
   titleOf,
 } from '../../../inspector/page/views/resources/resource-words.ts';
 import type { ResourceSeries } from '../../../inspector/views/measures.ts';
-import { RESOURCES } from '../../../machines/resource-policy.ts';
+import { RESOURCES, type ResourceName } from '../../../machines/resource-policy.ts';
 
 const NOW = 10_000_000;
 
@@ -63,4 +64,13 @@ test('a chart says in words all that it shows', () => {
 
 test('admission is told with what it means', () => {
   expect(admissionWords('shedding')).toMatchObject({ title: 'Shedding', tone: 'failed' });
+});
+
+test('what fills up is told not to, and of what comes and goes that nothing is forecast', () => {
+  for (const name of Object.keys(RESOURCES) as ResourceName[]) {
+    const text = calmText(series({ name, value: 90 }), false);
+    expect(text, name).toBe(RESOURCES[name].isStock ? 'not running full' : 'comes and goes: there is no forecast');
+  }
+  expect(calmText(series({ value: 1 }), false)).toBe('far below its limit of 100');
+  expect(calmText(series({ value: 1 }), true)).toBe('not running full');
 });

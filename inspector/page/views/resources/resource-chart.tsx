@@ -8,7 +8,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { amountText, ticksOf } from './amounts.ts';
 import { readColours, type ChartColours } from './chart-colours.ts';
 import { chartEnd, forecastBand, forecastText } from './forecast-band.ts';
-import { iconOf, isFarBelow, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
+import { calmText, iconOf, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
 import 'uplot/dist/uPlot.min.css';
 
 export interface ResourceChartProps {
@@ -46,11 +46,7 @@ export function ResourceChart({ series, now, toLimit }: ResourceChartProps) {
       <Plot series={series} now={now} toLimit={toLimit} onRead={setRead} />
       <p class={`rs-forecast ${forecasted === undefined ? 'none' : ''}`}>
         {forecasted === undefined ? (
-          isFarBelow(series) && !toLimit ? (
-            `far below its limit of ${amountText(limit, unit)}`
-          ) : (
-            'not running full'
-          )
+          calmText(series, toLimit)
         ) : (
           <>
             <Icon name="clock" size={12} />

@@ -89,6 +89,15 @@ export function scaleEnd(series: ResourceSeries, toLimit: boolean): number {
   return most > 0 ? most * 1.3 : series.limit;
 }
 
+/** These come and go: only of what fills up it is forecast when. */
+const FLOWS: ReadonlySet<string> = new Set(['cpu', 'hostCpu', 'loopDelay', 'loopUtilization', 'wal']);
+
+/** What is said below a chart without a forecast. */
+export function calmText(series: ResourceSeries, toLimit: boolean): string {
+  if (isFarBelow(series) && !toLimit) return `far below its limit of ${amountText(series.limit, series.unit)}`;
+  return FLOWS.has(series.name) ? 'comes and goes: there is no forecast' : 'not running full';
+}
+
 /** What is worst first: level, then a forecast, then how full it is. */
 export function ordered(all: readonly ResourceSeries[]): ResourceSeries[] {
   const levels = ['critical', 'elevated', 'normal'];
