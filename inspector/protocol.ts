@@ -194,8 +194,6 @@ export interface CommandAnswer {
   readonly data?: { readonly [name: string]: Shown };
 }
 
-export type ViewerMessage = ViewerHello | CommandRequest;
-
 /** What is asked for a parameter of a command, for forms and help. */
 export interface CommandParam {
   readonly name: string;

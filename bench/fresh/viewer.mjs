@@ -6,8 +6,8 @@ url.protocol = 'ws:';
 url.pathname += 'v1/socket';
 const socket = new WebSocket(url);
 socket.on('open', () => socket.send(JSON.stringify({ type: 'hello', version: 1 })));
-socket.on('message', (text) => {
-  const { type } = JSON.parse(String(text));
+socket.on('message', (data) => {
+  const { type } = JSON.parse(/** @type {Buffer} */ (data).toString());
   if (type === 'registry') console.log('it looks');
 });
 socket.on('error', (error) => {

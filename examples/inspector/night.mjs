@@ -130,7 +130,7 @@ console.log(supervisor.inspector?.url);
 const names = ['accounts', 'billing', 'catalog', 'delivery', 'mailer', 'search', 'media', 'reviews', 'offers', 'stock'];
 const services = Array.from(
   { length: Number(given.services) },
-  (_, n) => names[n % names.length] + (n < names.length ? '' : n),
+  (_, n) => `${names[n % names.length]}${n < names.length ? '' : n}`,
 );
 const steps = services.flatMap((service) => [
   { id: `${service}-fetch`, action: 'fetch', input: { service }, estimateMs: 900 },

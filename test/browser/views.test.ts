@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { useChromium } from './support/chromium.ts';
 import { startHost, type Host } from './support/host.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const AXE = axe.source;
 const chromium = useChromium();
 let host: Host;
 
@@ -43,7 +42,7 @@ async function serious(page: Page): Promise<string[]> {
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(
       ({ id, nodes }) =>
-        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target.join(' ')} ${failureSummary}`).join('; ')}`,
     );
 }
 
@@ -65,7 +64,7 @@ test('on a telephone nothing is wider than the screen', async () => {
   for (const [view, shows] of VIEWS) {
     await page.goto(`${host.url}#/${view}`);
     await expect.poll(() => page.locator('main').innerText(), { timeout: 30_000 }).toMatch(shows);
-    const width = await page.evaluate('document.documentElement.scrollWidth');
+    const width = (await page.evaluate('document.documentElement.scrollWidth')) as number;
     expect(`${view}: ${width}`).toBe(`${view}: 360`);
   }
   await page.context().close();
