@@ -1,7 +1,7 @@
 /** The public door. */
 export type { Answer } from './actors/answer.ts';
 export { spawnSupervisor, type InspectedSupervisor, type SupervisorOptions } from './inspector/spawn.ts';
-export type { InspectorLogger, SupervisedInspectorOptions } from './inspector/options.ts';
+export type { InspectorLogger, SupervisedInspectorOptions } from './inspector/server/options.ts';
 export { Supervisor, type ActionHandle, type PlanHandle, type SubmitOptions } from './actors/supervisor.ts';
 export type {
   Checkpoint,

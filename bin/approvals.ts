@@ -1,6 +1,6 @@
 /** `perdure approvals`, `approve` and `deny`: what waits for somebody's word, and saying it. */
 import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
-import { awaitedDecisions, type Said } from '../inspector/awaited-decisions.ts';
+import { awaitedDecisions, type Said } from '../inspector/commands/awaited-decisions.ts';
 import { decisionCommand, riskText, silenceText } from './approval-text.ts';
 import { EXIT } from './failure.ts';
 import { give, userName, type RemoteOptions } from './remote.ts';

@@ -1,5 +1,5 @@
 /** `perdure audit`: what was asked of a store, and what came of it. */
-import { deskBeside } from '../inspector/commands.ts';
+import { deskBeside } from '../inspector/commands/commands.ts';
 import type { AuditEntry } from '../inspector/protocol.ts';
 import { PerdureError } from '../errors.ts';
 import { EXIT } from './failure.ts';

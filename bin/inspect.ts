@@ -2,9 +2,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PerdureError } from '../errors.ts';
-import { deskBeside } from '../inspector/commands.ts';
-import { fileSource } from '../inspector/file-source.ts';
-import { storeSource } from '../inspector/store-source.ts';
+import { deskBeside } from '../inspector/commands/commands.ts';
+import { fileSource } from '../inspector/sources/file-source.ts';
+import { storeSource } from '../inspector/sources/store-source.ts';
 import { EXIT } from './failure.ts';
 import { loadMachines } from './machine-module.ts';
 import { storeOf } from './named-store.ts';
@@ -28,7 +28,7 @@ export async function inspect(named: string | undefined, options: InspectCommand
   const stop = new StopRequest();
   try {
     // Only this command needs it.
-    const { serveInspector } = await import('../inspector/server.ts');
+    const { serveInspector } = await import('../inspector/server/server.ts');
     await using inspector = await serveInspector(source, { ...serving, ...how });
     process.stdout.write(`${inspector.url}\n`);
     process.stderr.write(

@@ -2,7 +2,7 @@
 import { userInfo } from 'node:os';
 import { v7 as uuidv7 } from 'uuid';
 import { PerdureError, type PerdureErrorCode } from '../errors.ts';
-import { deskBeside } from '../inspector/commands.ts';
+import { deskBeside } from '../inspector/commands/commands.ts';
 import type { CommandAnswer } from '../inspector/protocol.ts';
 import { EXIT } from './failure.ts';
 import { storeOf } from './named-store.ts';

@@ -55,7 +55,7 @@ async function inspectorOf(
   { inspect, commands = false }: RunOptions,
 ): Promise<AsyncDisposable | undefined> {
   if (inspect === undefined) return undefined;
-  const { serveInspector } = await import('../inspector/server.ts');
+  const { serveInspector } = await import('../inspector/server/server.ts');
   const inspector = await serveInspector(session.supervisor, {
     commands,
     ...(inspect === true ? {} : { port: inspect }),

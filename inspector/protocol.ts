@@ -13,7 +13,7 @@
  * V2  What is sent is redacted. Times are wall-clock ms since 1970, durations ms.
  * V3  A viewer that reads slowly is told what was dropped; it slows nobody.
  */
-import type { Chart } from './chart.ts';
+import type { Chart } from './charts/chart.ts';
 
 export const PROTOCOL_VERSION = 1;
 

@@ -2,8 +2,8 @@
 import type { Actions } from '../actors/actions.ts';
 import { spawnSupervisor as spawn, type SupervisorOptions as SpawnOptions } from '../actors/spawn.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
-import { inspectorSetting, type SupervisedInspectorOptions } from './options.ts';
-import type { InspectorServer } from './server.ts';
+import { inspectorSetting, type SupervisedInspectorOptions } from './server/options.ts';
+import type { InspectorServer } from './server/server.ts';
 
 /** Options of {@link spawnSupervisor}. */
 export interface SupervisorOptions<TActions extends Actions> extends SpawnOptions<TActions> {
@@ -34,7 +34,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const setting = inspectorSetting(asked);
   if (setting === undefined) return withInspector(await spawn<TActions>(options), undefined);
   const { announce = printAddress, ...serving } = setting;
-  const { Listening } = await import('./server.ts');
+  const { Listening } = await import('./server/server.ts');
   const listening = await Listening.open(serving);
   let supervisor: Supervisor<TActions> | undefined;
   try {

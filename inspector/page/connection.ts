@@ -1,6 +1,6 @@
 /** What the page knows of whom it looks at: kept up to date by a feed, which is a server, another inspector, or a file. */
 import { computed, signal, type ReadonlySignal } from '@preact/signals';
-import type { Chart } from '../chart.ts';
+import type { Chart } from '../charts/chart.ts';
 import type {
   ActorDetail,
   ActorInfo,

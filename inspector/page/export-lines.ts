@@ -1,5 +1,5 @@
 /** An exported history: NDJSON of {@link ExportLine}s, read as data that anybody may have written. Pure. */
-import type { Chart } from '../chart.ts';
+import type { Chart } from '../charts/chart.ts';
 import type { ActorDetail, ActorInfo, ExportLine, InspectionRecord, ServerHello } from '../protocol.ts';
 
 export interface ExportedHistory {

@@ -16,7 +16,7 @@ import type {
   ServerMessage,
   ViewerHello,
 } from '../protocol.ts';
-import type { Chart } from '../chart.ts';
+import type { Chart } from '../charts/chart.ts';
 import { PROTOCOL_VERSION } from '../protocol.ts';
 import { isDetailWanted, retryAt, status, type Feed } from './connection.ts';
 import { Gatherer } from './gatherer.ts';

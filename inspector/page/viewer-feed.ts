@@ -31,7 +31,7 @@ export function viewerFeed(): Feed {
     actor: (id, seq) => found(stately.actor(id, seq), `There is no state of "${id}" any more.`),
     chart: async (id) => {
       const definition = await found(stately.definition(id), `There is no definition "${id}".`);
-      const { chartOfConfig } = await import('../chart-of-config.ts');
+      const { chartOfConfig } = await import('../charts/chart-of-config.ts');
       return await found(chartOfConfig(definition), 'XState takes no machine of this definition.');
     },
     view: onlyServers,

@@ -1,7 +1,7 @@
 /** What waits for a person, and what was decided of late: `GET /v1/views/approvals`. */
 import { decidedApprovals, openApprovals, type Approval } from '../../actors/approval-ledger.ts';
 import { readAction } from '../../actors/ledger.ts';
-import { shownValue, type ViewWorld } from '../view-world.ts';
+import { shownValue, type ViewWorld } from '../sources/view-world.ts';
 
 export interface Approvals {
   /** The oldest first, each with the input of its action, redacted; at most 1,000. */

@@ -24,7 +24,7 @@ import {
 import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
 import { PROFILER_MODES, type ProfilerMode } from '../../machines/profiler.ts';
-import { standingIn, type Reader, type ViewWorld } from '../view-world.ts';
+import { standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
 
 /** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {

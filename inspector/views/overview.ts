@@ -16,7 +16,7 @@ import type { ComponentStanding } from '../../machines/degradation.ts';
 import type { Health } from '../../machines/health.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
-import { shownMessage, standingIn, type Reader, type ViewWorld } from '../view-world.ts';
+import { shownMessage, standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
 
 /** An action that is under way, or is going to be tried again. */
 export interface ActionNow {

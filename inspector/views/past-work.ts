@@ -9,7 +9,7 @@ import { REDACTED } from '../../persistence/secrets.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
 import type { Shown } from '../protocol.ts';
-import { shownValue, type ViewWorld } from '../view-world.ts';
+import { shownValue, type ViewWorld } from '../sources/view-world.ts';
 
 /** An action or a step that had not settled. */
 export interface PastWorkItem {

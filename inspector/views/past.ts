@@ -6,8 +6,8 @@ import { listCheckpoints, type CheckpointInfo } from '../../actors/checkpoint-le
 import { compareTurns, type TurnDifference } from '../../persistence/compare-turns.ts';
 import type { ActorInfo } from '../protocol.ts';
 import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
-import { registryAsOf } from '../stored-actors.ts';
-import type { ViewWorld } from '../view-world.ts';
+import { registryAsOf } from '../sources/stored-actors.ts';
+import type { ViewWorld } from '../sources/view-world.ts';
 import { lastTurn } from './overview.ts';
 
 export interface Checkpoints {

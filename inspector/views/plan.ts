@@ -7,7 +7,7 @@ import { unsealedText } from '../../actors/values.ts';
 import { criticalPath, type GraphNode } from '../../machines/graph.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import { summaryOf } from '../../machines/summary.ts';
-import { shownMessage, standingIn, type ViewWorld } from '../view-world.ts';
+import { shownMessage, standingIn, type ViewWorld } from '../sources/view-world.ts';
 import { stepCounts } from './overview.ts';
 
 export interface PlanInfo {

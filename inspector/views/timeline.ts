@@ -6,7 +6,7 @@ import type { ActionRow } from '../../actors/queue-tables.ts';
 import { storedByKey } from '../../actors/stored-standing.ts';
 import type { ActionContext } from '../../machines/action-state.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
-import type { Reader, ViewWorld } from '../view-world.ts';
+import type { Reader, ViewWorld } from '../sources/view-world.ts';
 
 /** A part of an action's time. */
 export interface TimelinePart {

@@ -6,7 +6,7 @@ import type { ActionRow, ActionState } from '../../actors/queue-tables.ts';
 import { unsealed, unsealedPolicy } from '../../actors/values.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { Cell } from '../../persistence/rows.ts';
-import { cut, shownMessage, shownValue, type Reader, type ViewQuery, type ViewWorld } from '../view-world.ts';
+import { cut, shownMessage, shownValue, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
 
 /** What is asked; all that is given must hold. In the query of `GET /v1/views/work`. */
 export interface WorkQuery {

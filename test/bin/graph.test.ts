@@ -2,7 +2,7 @@
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import type { Chart } from '../../inspector/chart.ts';
+import type { Chart } from '../../inspector/charts/chart.ts';
 import { Cli } from '../support/cli.ts';
 import { tempFolder } from '../support/temp.ts';
 

@@ -213,3 +213,11 @@ test('refuses limits that are none', () => {
     Store.open(path).close();
   }
 });
+
+test('a secret in a text of JSON, as the input of an action is, is not in the history', async () => {
+  const store = tempStore();
+  const durable = await open(store);
+  await durable.send({ type: 'count', input: '{"user":"ann","password":"hunter2"}' });
+  const [, turn] = await told(durable.store);
+  expect(turn?.causes[0]?.event).toEqual({ type: 'count', input: '{"user":"ann","password":"[redacted]"}' });
+});

@@ -1,9 +1,9 @@
 /** A source that says what a test has it say. */
 import { PerdureError } from '../../errors.ts';
-import type { Chart } from '../../inspector/chart.ts';
-import { chartOf } from '../../inspector/chart-of.ts';
+import type { Chart } from '../../inspector/charts/chart.ts';
+import { chartOf } from '../../inspector/charts/chart-of.ts';
 import type { ActorDetail, ActorInfo, InspectionRecord } from '../../inspector/protocol.ts';
-import type { HeldRecords, Source, SourceListener } from '../../inspector/source.ts';
+import type { HeldRecords, Source, SourceListener } from '../../inspector/sources/source.ts';
 import { createMachine } from 'xstate';
 
 const MACHINE = createMachine({ id: 'door', initial: 'shut', states: { shut: { on: { open: 'open' } }, open: {} } });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { actionParams } from '../../../inspector/page/views/work/action-commands.ts';
 import { bulkCommands, giveAll, summaryText } from '../../../inspector/page/views/work/bulk.ts';
 import { errorOf } from '../../../inspector/page/views/work/error-text.ts';
-import { knownCommands } from '../../../inspector/known-commands.ts';
+import { knownCommands } from '../../../inspector/commands/known-commands.ts';
 import type { CommandAnswer } from '../../../inspector/protocol.ts';
 
 const answer = (state: CommandAnswer['state'], message = ''): CommandAnswer => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Chart, ChartState, ChartTransition } from '../../../inspector/chart.ts';
+import type { Chart, ChartState, ChartTransition } from '../../../inspector/charts/chart.ts';
 import {
   activeStates,
   indexed,

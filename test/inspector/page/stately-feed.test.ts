@@ -2,7 +2,7 @@ import { anything, array, assert, constantFrom, jsonValue, object, oneof, proper
 import { createBrowserInspector } from '@statelyai/inspect';
 import { expect, test } from 'vitest';
 import { createActor, createMachine, assign } from 'xstate';
-import { chartOfConfig } from '../../../inspector/chart-of-config.ts';
+import { chartOfConfig } from '../../../inspector/charts/chart-of-config.ts';
 import { StatelyFeed } from '../../../inspector/page/stately-feed.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 

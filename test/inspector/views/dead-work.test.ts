@@ -1,6 +1,6 @@
 /** Which actions the list of work calls dead. */
 import { expect, onTestFinished, test } from 'vitest';
-import { liveSource } from '../../../inspector/live-source.ts';
+import { liveSource } from '../../../inspector/sources/live-source.ts';
 import type { Work } from '../../../inspector/views/work.ts';
 import { openInspected } from '../../support/inspected.ts';
 import { quickStore } from '../../support/temp.ts';

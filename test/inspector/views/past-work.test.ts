@@ -1,8 +1,8 @@
 /** What waited in a kept turn, and that a fork takes for it what this says that it takes. */
 import { expect, onTestFinished, test } from 'vitest';
 import { defineAction, isPerdureError, spawnSupervisor } from '../../../index.ts';
-import { liveSource } from '../../../inspector/live-source.ts';
-import { storeSource } from '../../../inspector/store-source.ts';
+import { liveSource } from '../../../inspector/sources/live-source.ts';
+import { storeSource } from '../../../inspector/sources/store-source.ts';
 import type { PastWork } from '../../../inspector/views/past-work.ts';
 import { quickStore } from '../../support/temp.ts';
 

@@ -1,7 +1,7 @@
 /** A statechart with what is true in it now. All text is text nodes; nothing is written as markup. */
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ChartState, ChartTransition } from '../../../chart.ts';
-import type { ChartDrawing, DrawnState, DrawnTransition } from '../../../chart-layout.ts';
+import type { ChartState, ChartTransition } from '../../../charts/chart.ts';
+import type { ChartDrawing, DrawnState, DrawnTransition } from '../../../charts/chart-layout.ts';
 import type { ActorDetail } from '../../../protocol.ts';
 import { oneUnit } from '../../format.ts';
 import { href } from '../../location.ts';

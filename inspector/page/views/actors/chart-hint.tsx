@@ -1,6 +1,6 @@
 /** What something in a chart means, while the pointer is on it. */
-import type { ChartState, ChartTransition } from '../../../chart.ts';
-import { eventText } from '../../../chart-text.ts';
+import type { ChartState, ChartTransition } from '../../../charts/chart.ts';
+import { eventText } from '../../../charts/chart-text.ts';
 import type { IndexedChart } from './configuration.ts';
 
 export interface Hinted {

@@ -1,8 +1,8 @@
 /** The chart of an actor, live. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { ChartTransition } from '../../../chart.ts';
-import type { ChartDrawing } from '../../../chart-layout.ts';
-import { eventText } from '../../../chart-text.ts';
+import type { ChartTransition } from '../../../charts/chart.ts';
+import type { ChartDrawing } from '../../../charts/chart-layout.ts';
+import { eventText } from '../../../charts/chart-text.ts';
 import type { ActorDetail } from '../../../protocol.ts';
 import { loadChart, registry } from '../../connection.ts';
 import { pageErrorOf, type PageError } from '../../page-error.ts';

@@ -1,8 +1,8 @@
 /** Lays charts out in a worker, each once: ELK is large, and would hold up the page. */
 import ELK from 'elkjs/lib/elk-api.js';
 import workerUrl from 'elkjs/lib/elk-worker.min.js?url';
-import type { Chart } from '../../../chart.ts';
-import { layOut, type ChartDrawing, type Elk } from '../../../chart-layout.ts';
+import type { Chart } from '../../../charts/chart.ts';
+import { layOut, type ChartDrawing, type Elk } from '../../../charts/chart-layout.ts';
 
 export type Direction = 'down' | 'right';
 

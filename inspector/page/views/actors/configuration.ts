@@ -4,7 +4,7 @@
  * C1  A state is active when the value says so; a parallel state's regions all are.
  * C2  XState asks the innermost state first: a transition that waits behind an unguarded one for the same event is not open.
  */
-import type { Chart, ChartState, ChartTransition } from '../../../chart.ts';
+import type { Chart, ChartState, ChartTransition } from '../../../charts/chart.ts';
 import type { ActorInfo, Shown } from '../../../protocol.ts';
 
 /** A chart with its states by id, made once. */

@@ -1,0 +1,157 @@
+/** The place of commands beside a store, which another process may own: it reads, and writes nothing but rows of commands. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { forkCheckpoint, type ForkOptions } from '../../actors/forks.ts';
+import { isPerdureError, PerdureError } from '../../errors.ts';
+import { postCommand, readCommand, sayCommand, type Command, type CommandRow } from '../../persistence/commands.ts';
+import { isLocked } from '../../persistence/lock.ts';
+import { redaction } from '../../persistence/redaction.ts';
+import { isSealed } from '../../persistence/sealing.ts';
+import { openBeside, sqliteError } from '../../persistence/sqlite.ts';
+import { hasSupervisor, readStore, refuseOlderTable, type StoreReader } from '../../persistence/store-reader.ts';
+import { Store } from '../../persistence/store.ts';
+import type { Reader } from './asking.ts';
+import type { Place } from './place.ts';
+
+/** The owner looks every 200 ms, unless it is busy. */
+const ANSWERED_WITHIN_MS = 2_000;
+const LOOK_EVERY_MS = 50;
+const WRITTEN_WITHIN_MS = 5_000;
+/** How long one try may hold up the event loop. */
+const BUSY_MS = 20;
+
+/** Commands go to this tree. */
+const TREE = 'main';
+/** What the rows that commands read have had last. */
+const NEWEST = [
+  ['actions', 'unique_key'],
+  ['checkpoint_variables', 'text'],
+] as const;
+
+export class PlaceBeside implements Place {
+  readonly path: string;
+  readonly tree = TREE;
+  readonly forksAnywhere: boolean;
+  readonly #redact = redaction();
+
+  constructor(path: string, forksAnywhere: boolean) {
+    this.path = path;
+    this.forksAnywhere = forksAnywhere;
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  read<T>(read: (rows: Reader) => T): T {
+    return readStore(this.path, (rows) => {
+      refuseOlderTable(rows, this.path, 'commands', 'asked_by');
+      return read(rows);
+    });
+  }
+
+  refuseUnready(): void {
+    readStore(this.path, (rows) => {
+      if (!hasSupervisor(rows)) {
+        throw new PerdureError(
+          'OPTIONS_INVALID',
+          `No supervisor ever used the store ${this.path}: the only command that it knows is "send".`,
+          { facts: { path: this.path } },
+        );
+      }
+      for (const [table, column] of NEWEST) refuseOlderTable(rows, this.path, table, column);
+    });
+  }
+
+  /** The owner commits when it does. */
+  spare(): void {}
+
+  async post(command: Command): Promise<void> {
+    const isKept = command.answer !== undefined;
+    const row = isKept ? this.#shownIn(command) : command;
+    await this.#write((busyMs) => postCommand(this.path, row, Date.now(), busyMs));
+  }
+
+  async answered(id: string): Promise<CommandRow | undefined> {
+    const read = () => readStore(this.path, (rows) => readCommand(rows, id));
+    const until = performance.now() + ANSWERED_WITHIN_MS;
+    for (;;) {
+      const row = read();
+      if (row?.answer != null || performance.now() > until) return row;
+      // An owner that goes away may have answered last.
+      if (!this.isOwned()) return read();
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  async say(id: string, answer: string): Promise<void> {
+    await this.#write((busyMs) => sayCommand(this.path, id, answer, Date.now(), busyMs));
+  }
+
+  shown({ event }: CommandRow): unknown {
+    return isSealed(event) ? undefined : this.#redact(JSON.parse(event));
+  }
+
+  silence(): string {
+    return this.isOwned()
+      ? `the owner of ${this.path} is busy and has not answered yet: it obeys as soon as it can`
+      : `nobody owns ${this.path} now: the request waits for the next start`;
+  }
+
+  /** Whoever owns a store holds its lock. */
+  isOwned(): boolean {
+    return isLocked(this.path);
+  }
+
+  /** Keeps what the last owner kept. */
+  async whenFree<T>(act: (store: Store) => Promise<T>): Promise<T | undefined> {
+    let store: Store;
+    try {
+      store = Store.openAsBefore(this.path);
+    } catch (error) {
+      if (isPerdureError(error, 'STORE_OWNED')) return undefined;
+      throw error;
+    }
+    try {
+      return await act(store);
+    } finally {
+      store.close();
+    }
+  }
+
+  async fork(turn: number, options: ForkOptions): Promise<void> {
+    const db = openBeside(this.path, true);
+    try {
+      const get = <T>(sql: string, ...cells: (string | number)[]) => db.prepare(sql).get(...cells) as T | undefined;
+      const rows = { get: get as StoreReader['get'], seal: (text: string) => text, unseal: (text: string) => text };
+      await forkCheckpoint({ path: this.path, rows }, turn, options);
+    } finally {
+      db.close();
+    }
+  }
+
+  close(): void {}
+
+  /** The owner may be in the midst of a commit: whoever else is served here does not wait with us. */
+  async #write(write: (busyMs: number) => void): Promise<void> {
+    const until = performance.now() + WRITTEN_WITHIN_MS;
+    for (;;) {
+      try {
+        return write(BUSY_MS);
+      } catch (error) {
+        const isBusy = String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY');
+        if (!isBusy || performance.now() > until) throw sqliteError(error, this.path);
+      }
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Nobody goes through it after this: it holds what may be shown, and in an encrypted store nothing. */
+  #shownIn(command: Command): Command {
+    const { type } = command.event;
+    const sealed = readStore(this.path, (rows) =>
+      rows.get<{ snapshot: string }>('select snapshot from actors limit 1'),
+    );
+    if (sealed !== undefined && isSealed(sealed.snapshot)) return { ...command, event: { type } };
+    return { ...command, event: { ...(this.#redact(command.event) as object), type } };
+  }
+}

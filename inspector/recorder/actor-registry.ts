@@ -1,0 +1,108 @@
+/**
+ * The actors that are being looked at: apart from the records, so that no ring evicts them. Those that have ended stay for a while,
+ * so that it can be seen how; their number is bounded.
+ */
+import { isActorRef, type AnyRef } from '../../persistence/xstate-port.ts';
+import { RecordedActor, type EndStatus } from './recorded-actor.ts';
+
+export interface RegistryLimits {
+  /** Actors in all: of more, nothing is told. */
+  readonly actors: number;
+  /** Actors that have ended. */
+  readonly ended: number;
+  /** How long one that has ended stays at most. */
+  readonly endedMs: number;
+}
+
+export class ActorRegistry {
+  readonly #limits: RegistryLimits;
+  readonly #byRef = new Map<AnyRef, RecordedActor>();
+  readonly #byId = new Map<string, RecordedActor>();
+  /** The one that ended first, first. */
+  readonly #ended = new Set<RecordedActor>();
+
+  constructor(limits: RegistryLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get isFull(): boolean {
+    return this.#byRef.size >= this.#limits.actors;
+  }
+
+  of(ref: AnyRef): RecordedActor | undefined {
+    return this.#byRef.get(ref);
+  }
+
+  byId(id: string): RecordedActor | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Parents before their children. */
+  all(now: number): RecordedActor[] {
+    this.#forget(now);
+    return [...this.#byId.values()].toSorted((a, b) => a.depth - b.depth);
+  }
+
+  /** Takes an actor in, and those around it that are not there. An earlier one of its id makes room for it. */
+  add(ref: AnyRef, tree: string, seq: number): RecordedActor {
+    const line: AnyRef[] = [];
+    let around: RecordedActor | undefined;
+    for (let actor: AnyRef | undefined = ref; actor !== undefined; actor = actor._parent) {
+      around = this.#byRef.get(actor);
+      if (around !== undefined) break;
+      line.push(actor);
+    }
+    for (let next = line.pop(); next !== undefined; next = line.pop()) {
+      around = new RecordedActor(next, around, tree, seq);
+      this.#put(around);
+    }
+    return around as RecordedActor;
+  }
+
+  #put(actor: RecordedActor): void {
+    const before = this.#byId.get(actor.id);
+    if (before !== undefined) {
+      this.#byRef.delete(before.ref);
+      this.#ended.delete(before);
+    }
+    this.#byRef.set(actor.ref, actor);
+    this.#byId.set(actor.id, actor);
+  }
+
+  /** Takes in the actor and all those inside, as they are now. Of more than the limit, those nearest to it. */
+  walk(root: AnyRef, tree: string, seq: number, now: number): void {
+    const pending = [root];
+    for (let at = 0; at < pending.length && !this.isFull; at += 1) {
+      const ref = pending[at] as AnyRef;
+      const actor = this.add(ref, tree, seq);
+      const { status = 'active', children = {} } = actor.state ?? {};
+      if (status !== 'active') this.end(actor, status, now);
+      for (const child of Object.values(children)) if (isActorRef(child)) pending.push(child);
+    }
+  }
+
+  end(actor: RecordedActor, status: EndStatus, now: number): void {
+    actor.ended = status;
+    actor.endedAt = now;
+    this.#ended.add(actor);
+    this.#forget(now);
+  }
+
+  #forget(now: number): void {
+    for (const actor of this.#ended) {
+      const isOld = now - actor.endedAt > this.#limits.endedMs;
+      if (this.#ended.size <= this.#limits.ended && !isOld) return;
+      this.remove(actor);
+    }
+  }
+
+  remove(actor: RecordedActor): void {
+    this.#ended.delete(actor);
+    this.#byRef.delete(actor.ref);
+    if (this.#byId.get(actor.id) === actor) this.#byId.delete(actor.id);
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * Records what XState's inspection tells of any trees of actors: numbered, redacted, bounded, told in batches.
+ *
+ *   attach     the first subscriber has every tree walked and observed (tree-observer.ts); the last one ends that
+ *   put        an event, a state: references only, into the ring (recording.ts)
+ *   show       a while later, a few ms at a time: redacted and made JSON, once for all subscribers
+ *   tell       in the order of their numbers
+ *
+ * R1  While nobody looks, nothing is attached: actors run as if there were no recorder.
+ * R2  Nothing that is looked at can fail, or wait, because of it: what is thrown in here stays in here.
+ * R3  Records, states, actors and their sizes are bounded; what is gone is known by its number.
+ * R4  What leaves is redacted and plain JSON, and shares nothing with what runs.
+ */
+import { randomUUID } from 'node:crypto';
+import { PerdureError } from '../../errors.ts';
+import { redaction } from '../../persistence/redaction.ts';
+import type { AnyRef } from '../../persistence/xstate-port.ts';
+import { ActorRegistry } from './actor-registry.ts';
+import type { Chart } from '../charts/chart.ts';
+import type { ActorDetail, ActorInfo, InspectionRecord } from '../protocol.ts';
+import { Recording, type RecordingOptions } from './recording.ts';
+import { TreeObserver } from './tree-observer.ts';
+
+/** Options of a {@link Recorder}. */
+export interface RecorderOptions {
+  /** Redacts what is shown: events, contexts, outputs, errors, parameters. Default: the usual names of secrets. */
+  readonly shown?: (value: unknown) => unknown;
+  /** Applied to every text that is shown, last. Default: as it is. */
+  readonly shownText?: (text: string) => string;
+  /** Wall-clock ms since 1970. Default: the system's. */
+  readonly now?: () => number;
+  /** Records that are held. Default: 20,000. */
+  readonly records?: number;
+  /** States of late that can be asked for by their record. Default: 2,000. */
+  readonly states?: number;
+  /** Actors that are listed. Default: 20,000. */
+  readonly actors?: number;
+  /** Actors that have ended and are still listed, each for ten minutes at most. Default: 1,000. */
+  readonly ended?: number;
+  /** How long trees are looked at after the last subscriber has gone, so that a page that is loaded again misses nothing, in ms. Default: 5,000. */
+  readonly lingerMs?: number;
+  /** How long records gather before they are told, in ms. Default: 50. */
+  readonly batchMs?: number;
+}
+
+/** Who is told. It must not throw. */
+export interface RecordListener {
+  /** In the order of their numbers. A number that is missing is of a kind that was not asked for, or was told as dropped. */
+  records(records: readonly InspectionRecord[]): void;
+  /** Records from the first up to, and without, the last were forgotten before they could be shown. */
+  dropped?(from: number, to: number): void;
+}
+
+/** A tree whose live root becomes another when it is read back: a `DurableActor`. */
+export interface FollowedTree {
+  readonly id: string;
+  readonly actor: unknown;
+  on(type: string, listener: () => void): { unsubscribe(): void };
+}
+
+/** A record from elsewhere, which has no number yet. */
+export type Unnumbered<TRecord = InspectionRecord> = TRecord extends unknown ? Omit<TRecord, 'seq'> : never;
+
+interface Subscriber {
+  readonly listener: RecordListener;
+  readonly detail: boolean;
+  /** The first number that it is told. */
+  readonly from: number;
+}
+
+interface WatchedTree {
+  readonly observer: TreeObserver;
+  root: AnyRef;
+}
+
+const ENDED_MS = 600_000;
+/** How long records are shown at once, and how many times as long others then have. */
+const SLICE_MS = 4;
+const SLICE_SHARE = 4;
+/** What brought the state of an actor that was read back. */
+const REOPENED = 'perdure.reopened';
+
+/**
+ * Records what actors do. Give it trees with `watch` or `follow`; it looks at them while there is a subscriber.
+ *
+ * @example
+ * const recorder = new Recorder();
+ * recorder.watch(createActor(machine).start(), 'shop');
+ * recorder.subscribe({ records: (records) => console.log(records) });
+ */
+export class Recorder {
+  /** Changes with each recorder: numbers begin anew. */
+  readonly epoch = randomUUID();
+  readonly #limits: RecordingOptions;
+  readonly #recording: Recording;
+  readonly #lingerMs: number;
+  readonly #batchMs: number;
+  readonly #trees = new Map<string, WatchedTree>();
+  readonly #subscribers = new Set<Subscriber>();
+  #isAttached = false;
+  /** The number of the next record that is to be shown. */
+  #toShow = 1;
+  /** Between records of before this number and those of after, others may have happened that nobody saw. */
+  #seenFrom = 1;
+  #telling: NodeJS.Timeout | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+
+  constructor(options: RecorderOptions = {}) {
+    const { shown = redaction(), shownText = (text: string) => text, now = Date.now } = options;
+    const { records = 20_000, states = 2_000, actors = 20_000, ended = 1_000 } = options;
+    this.#limits = { shown, shownText, now, records, states, actors, ended, endedMs: ENDED_MS };
+    this.#lingerMs = options.lingerMs ?? 5_000;
+    this.#batchMs = options.batchMs ?? 50;
+    this.#recording = new Recording(this.#limits, () => {
+      if (this.#telling === undefined) this.#tellIn(this.#batchMs);
+    });
+  }
+
+  /** The number of the next record that subscribers are told. */
+  get nextSeq(): number {
+    return this.#toShow;
+  }
+
+  /** What went wrong while looking, of late; undefined when nothing did. */
+  get failure(): unknown {
+    return this.#recording.failure;
+  }
+
+  /** Records a tree under a name, which is the id of its root. Throws OPTIONS_INVALID when another tree has the name. */
+  watch(root: unknown, name: string): { unsubscribe(): void } {
+    if (this.#trees.has(name)) {
+      throw new PerdureError(
+        'OPTIONS_INVALID',
+        `Another tree is recorded as "${name}" already: give this one another name.`,
+      );
+    }
+    const tree: WatchedTree = { observer: new TreeObserver(this.#recording, name), root: root as AnyRef };
+    this.#trees.set(name, tree);
+    if (this.#isAttached) this.#attach(tree);
+    return {
+      unsubscribe: () => {
+        if (this.#trees.get(name) !== tree) return;
+        this.#trees.delete(name);
+        tree.observer.detach();
+        this.#gone(tree.root);
+      },
+    };
+  }
+
+  /** Records a durable tree under its id, whichever its live root is. Throws OPTIONS_INVALID as `watch` does. */
+  follow(durable: FollowedTree): { unsubscribe(): void } {
+    const watching = this.watch(durable.actor, durable.id);
+    const tree = this.#trees.get(durable.id) as WatchedTree;
+    const reopening = durable.on('reopened', () => {
+      const before = tree.root;
+      tree.root = durable.actor as AnyRef;
+      if (this.#isAttached && tree.root !== before) this.#replaced(tree, before);
+    });
+    return {
+      unsubscribe: () => {
+        reopening.unsubscribe();
+        watching.unsubscribe();
+      },
+    };
+  }
+
+  /** Tells what happens from the record `nextSeq` on. `detail`: microsteps and actions too. */
+  subscribe(listener: RecordListener, { detail = false }: { readonly detail?: boolean } = {}): { unsubscribe(): void } {
+    const subscriber: Subscriber = { listener, detail, from: this.#toShow };
+    this.#subscribers.add(subscriber);
+    this.#looked();
+    return {
+      unsubscribe: () => {
+        if (this.#subscribers.delete(subscriber)) this.#looked();
+      },
+    };
+  }
+
+  /** Every actor there is, and those that ended of late; parents before their children. */
+  registry(): readonly ActorInfo[] {
+    const actors = this.#present().all(this.#limits.now());
+    return actors.map((actor) => this.#recording.infoOf(actor, actor.state));
+  }
+
+  /** What is held of the records, from this number on and up to `nextSeq`; `from` is above it when what lies between is gone. */
+  recordsFrom(seq: number): { readonly from: number; readonly records: readonly InspectionRecord[] } {
+    const { ring } = this.#recording;
+    const isNew = seq <= 1;
+    const from = Math.max(1, seq, ring.first, isNew ? 1 : this.#seenFrom);
+    const records: InspectionRecord[] = [];
+    for (let at = from; at < this.#toShow; at += 1) {
+      const shown = ring.at(at)?.shown;
+      if (shown !== undefined) records.push(shown);
+    }
+    return { from, records };
+  }
+
+  /** An actor as it is now, or as it was after a record; undefined when it is not there, or that state is not held any more. */
+  detailAt(id: string, seq?: number): ActorDetail | undefined {
+    const actor = this.#present().byId(id);
+    const { state } = actor ?? {};
+    if (actor !== undefined && state !== undefined && (seq === undefined || actor.stateSeq <= seq)) {
+      return this.#recording.detailOf(actor, state, true);
+    }
+    const held = seq === undefined ? undefined : this.#recording.states.at(id, seq);
+    return held && this.#recording.detailOf(held.actor, held.state, false);
+  }
+
+  /** The chart of an actor that was told. */
+  chart(id: string): Chart | undefined {
+    return this.#recording.chart(id);
+  }
+
+  /** Puts in a record from elsewhere, as it is: it was redacted there. */
+  ingest(record: Unnumbered): void {
+    this.#recording.ingest(record);
+    if (!this.#isAttached) this.#showAll();
+  }
+
+  /** Tells at once all that has happened, however long that takes. */
+  flush(): void {
+    clearTimeout(this.#telling);
+    this.#tell(Infinity);
+  }
+
+  /** Looks at nothing any more. */
+  close(): void {
+    this.#subscribers.clear();
+    this.#detach();
+    this.#trees.clear();
+  }
+
+  // Looking.
+
+  #looked(): void {
+    this.#recording.wantsDetail = [...this.#subscribers].some(({ detail }) => detail);
+    clearTimeout(this.#lingering);
+    if (this.#subscribers.size === 0) {
+      if (this.#lingerMs <= 0) this.#detach();
+      else this.#lingering = setTimeout(() => this.#detach(), this.#lingerMs).unref();
+      return;
+    }
+    if (this.#isAttached) return;
+    this.#isAttached = true;
+    for (const tree of this.#trees.values()) this.#attach(tree);
+  }
+
+  #attach({ observer, root }: WatchedTree): void {
+    try {
+      observer.attach(root);
+    } catch (error) {
+      this.#recording.failed(error);
+    }
+  }
+
+  /** What was put in is shown, so that nothing that runs is held. */
+  #detach(): void {
+    clearTimeout(this.#lingering);
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    if (!this.#isAttached) return;
+    this.#isAttached = false;
+    for (const { observer } of this.#trees.values()) observer.detach();
+    this.#showAll();
+    this.#recording.registry = new ActorRegistry(this.#limits);
+    this.#recording.states.clear();
+    if (this.#trees.size === 0) return;
+    // A number that is never told stands for what happens now.
+    this.#recording.ring.skip();
+    this.#toShow = this.#seenFrom = this.#recording.ring.next;
+  }
+
+  #showAll(): void {
+    const { ring } = this.#recording;
+    for (; this.#toShow < ring.next; this.#toShow += 1) this.#recording.show(this.#toShow);
+  }
+
+  /** While nobody looks, the actors are those that are there at this moment. */
+  #present(): ActorRegistry {
+    if (this.#isAttached) return this.#recording.registry;
+    const registry = new ActorRegistry(this.#limits);
+    for (const [name, { root }] of this.#trees) registry.walk(root, name, 0, this.#limits.now());
+    return registry;
+  }
+
+  /** The actors of a tree that was read back are others, of the same ids and maybe of other states. */
+  #replaced(tree: WatchedTree, before: AnyRef): void {
+    const { registry } = this.#recording;
+    const live = (root: AnyRef) => registry.all(this.#limits.now()).filter(({ ref }) => ref.system === root.system);
+    const old = new Set(live(before).flatMap(({ id, ended }) => (ended === undefined ? [id] : [])));
+    this.#attach(tree);
+    for (const actor of live(tree.root)) {
+      if (!old.has(actor.id)) this.#recording.started(actor);
+      else if (actor.state !== undefined) this.#recording.state(actor, REOPENED, actor.state, true);
+    }
+    this.#gone(before);
+  }
+
+  /** The actors of this root are looked at no more. */
+  #gone(root: AnyRef): void {
+    const { registry } = this.#recording;
+    for (const actor of registry.all(this.#limits.now())) {
+      if (actor.ref.system === root.system && actor.ended === undefined) this.#recording.stopped(actor, 'stopped');
+    }
+  }
+
+  // Telling.
+
+  #tellIn(ms: number): void {
+    this.#telling = setTimeout(() => this.#tell(), ms).unref();
+  }
+
+  #tell(sliceMs = SLICE_MS): void {
+    this.#telling = undefined;
+    const { ring } = this.#recording;
+    const began = performance.now();
+    if (this.#toShow < ring.first) this.#dropped(ring.first);
+    const from = this.#toShow;
+    while (this.#toShow < ring.next && performance.now() - began < sliceMs) {
+      this.#recording.show(this.#toShow);
+      this.#toShow += 1;
+    }
+    this.#deliver(from);
+    // Whoever runs comes first: the rest waits some times as long as this has taken.
+    if (this.#toShow < ring.next) this.#tellIn(SLICE_SHARE * (performance.now() - began));
+  }
+
+  #dropped(to: number): void {
+    const from = this.#toShow;
+    this.#toShow = to;
+    for (const { listener } of this.#subscribers) this.#safely(() => listener.dropped?.(from, to));
+  }
+
+  #deliver(from: number): void {
+    const all = this.recordsFrom(from).records;
+    const plain = this.#recording.wantsDetail
+      ? all.filter(({ kind }) => kind !== 'microstep' && kind !== 'action')
+      : all;
+    for (const { listener, detail, from: first } of this.#subscribers) {
+      const wanted = detail ? all : plain;
+      const told = first > from ? wanted.filter(({ seq }) => seq >= first) : wanted;
+      if (told.length > 0) this.#safely(() => listener.records(told));
+    }
+  }
+
+  #safely(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#recording.failed(error);
+    }
+  }
+}

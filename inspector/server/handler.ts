@@ -1,0 +1,288 @@
+/**
+ * The inspector as a guest in somebody's HTTP server: two functions to call, and no server of its own.
+ *
+ *   request ──secure headers──> guard ──> route ──> answer
+ *   upgrade ───────────────────> guard ──> /v1/socket (native.ts) or /stately (stately.ts)
+ *
+ * H1  Nothing is answered before the guard has let it in; also what is not there is refused first.
+ * H2  Whatever somebody sends can cost them their answer or their connection, and nobody else anything.
+ * H3  An upgrade of another path is left to the host.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { messageOf } from '../../errors.ts';
+import { Assets } from './assets.ts';
+import { ClientActors } from '../sources/client-actors.ts';
+import { CommandGate, type Giver } from './command-gate.ts';
+import { Guard, type Demand } from './guard.ts';
+import { JoinedSource } from '../sources/joined-source.ts';
+import { serveNative } from './native.ts';
+import { checkInspectorOptions, normalBasePath, type InspectorOptions } from './options.ts';
+import { PROTOCOL_VERSION, type ServerHello } from '../protocol.ts';
+import { RefusalLog } from './refusal-log.ts';
+import { ReplyFailure, failureOf, secure, sendFailure } from './reply.ts';
+import { routeOf, type Route, type RouteWorld } from './routes.ts';
+import { StatelyHub } from './stately.ts';
+import { inspectedOf, type InspectorTarget } from './target.ts';
+import { PACKAGE_VERSION } from './version.ts';
+
+/** Bytes of a frame that somebody sends. */
+const LARGEST_FRAME = 1_000_000;
+const MOST_CONNECTIONS = 64;
+const PING_EVERY_MS = 30_000;
+const GOING_AWAY = 1001;
+const CLOSING_MS = 1_000;
+
+/** An inspector to be mounted. Made by {@link inspectorHandler}. */
+export interface InspectorHandler extends AsyncDisposable {
+  /** Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. */
+  readonly handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** Takes an upgrade to a WebSocket under `basePath`; false for another path, which is left alone. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
+  /** With a slash before and none behind; the empty text for the root. */
+  readonly basePath: string;
+  /** Connections that are open now. */
+  readonly viewers: number;
+  /** The address for a browser, with the token: hand it to nobody else. `origin` is such as `http://localhost:3000`. */
+  url(origin: string): string;
+  /** Ends all connections; resolves when that is done. What is looked at goes on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes an inspector that is mounted in an HTTP server of the host, under `basePath`. Throws OPTIONS_INVALID.
+ *
+ * @example
+ * const inspector = inspectorHandler(supervisor, { basePath: '/inspector' });
+ * app.use(inspector.basePath, inspector.handler);
+ * server.on('upgrade', inspector.upgrade);
+ * console.log(inspector.url('http://localhost:3000'));
+ */
+export function inspectorHandler(target: InspectorTarget, options: InspectorOptions = {}): InspectorHandler {
+  checkInspectorOptions(options);
+  return new Mounted(target, options);
+}
+
+class Mounted implements InspectorHandler {
+  readonly basePath: string;
+  readonly #guard: Guard;
+  readonly #log: RefusalLog;
+  readonly #world: RouteWorld;
+  readonly #source: JoinedSource;
+  readonly #stately: StatelyHub;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_FRAME, perMessageDeflate: false });
+  readonly #alive = new WeakSet<WebSocket>();
+  readonly #pinging: NodeJS.Timeout;
+  readonly #letGo: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(target: InspectorTarget, options: InspectorOptions) {
+    this.basePath = normalBasePath(options.basePath);
+    this.#log = new RefusalLog(options.logger);
+    this.#guard = new Guard(options, this.#log);
+    const inspected = inspectedOf(target, options);
+    const clients = new ClientActors(inspected);
+    const source = (this.#source = new JoinedSource(inspected.source, clients));
+    this.#stately = new StatelyHub(source, clients);
+    const gate = new CommandGate(inspected.desk, options.commands === true, this.#log);
+    const assets = new Assets();
+    const hello = (giver: Giver, resumed: boolean): ServerHello => ({
+      type: 'hello',
+      version: PROTOCOL_VERSION,
+      server: { name: 'perdure', version: PACKAGE_VERSION },
+      epoch: source.epoch,
+      seq: source.nextSeq,
+      resumed,
+      capabilities: { ...source.capabilities, commands: gate.takesFrom(giver) },
+      store: source.store,
+      badge: options.badge ?? null,
+      startedAt: source.startedAt ?? 0,
+      pid: source.pid,
+    });
+    const { profile } = inspected;
+    this.#world = {
+      source,
+      gate,
+      assets,
+      hello,
+      metrics: () => inspected.metrics(this.viewers),
+      ...(profile === undefined ? {} : { profile }),
+    };
+    this.#letGo = inspected.letGo;
+    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS).unref();
+  }
+
+  get viewers(): number {
+    return this.#sockets.clients.size;
+  }
+
+  url(origin: string): string {
+    const { token } = this.#guard;
+    return `${origin}${this.basePath}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`;
+  }
+
+  readonly handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      secure(response);
+      await this.#serve(request, response);
+    } catch (error) {
+      this.#failed(response, error);
+    }
+  };
+
+  readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
+    const asked = askedOf(request, this.basePath);
+    if (asked === undefined) return false;
+    const ignore = () => {};
+    socket.on('error', ignore);
+    this.#upgrade(request, socket, head, asked)
+      .catch((error: unknown) => refuseUpgrade(socket, this.#told(error)))
+      .finally(() => socket.off('error', ignore))
+      .catch(ignore);
+    return true;
+  };
+
+  async close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const asked = askedOf(request, this.basePath);
+    const { path = '?', query = new URLSearchParams() } = asked ?? {};
+    const { route, params, methods } = routeOf(request.method, path === '' ? '/' : path);
+    const verdict = await this.#guard.judge(request, demandOf(request, route), query);
+    if (!verdict.isAdmitted) throw new ReplyFailure(verdict.status, verdict.code, verdict.message);
+    if (this.#closing !== undefined) throw closed();
+    if (route === undefined) throw notThere(response, methods);
+    if (route.path === '/' && (path === '' || query.has('token'))) return this.#toPage(request, response, path, query);
+    if (route.isFramed) secure(response, true);
+    await route.serve({ request, response, params, query, giver: verdict }, this.#world);
+  }
+
+  /** The token is not to stay in the address, in the history of the browser, and in what is shared. */
+  #toPage(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
+    const isKnown = query.has('token');
+    query.delete('token');
+    const rest = query.size === 0 ? '' : `?${query.toString()}`;
+    // Relative: what is before it may be known to a proxy only.
+    const folder = path === '' ? `${this.basePath.slice(this.basePath.lastIndexOf('/') + 1)}/` : './';
+    const cookie = isKnown ? this.#guard.cookieFor(request) : undefined;
+    if (cookie !== undefined) response.setHeader('Set-Cookie', cookie);
+    response.writeHead(303, { Location: `${folder}${rest}`, 'Content-Length': 0 }).end();
+  }
+
+  #failed(response: ServerResponse, error: unknown): void {
+    const failure = this.#told(error);
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    if (failure.status === 413) response.setHeader('Connection', 'close');
+    sendFailure(response, failure);
+  }
+
+  #told(error: unknown): ReturnType<typeof failureOf> {
+    const failure = failureOf(error);
+    if (failure.status === 500) this.#log.failed('handler', messageOf(error));
+    return failure;
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, { path, query }: Asked): Promise<void> {
+    const { route } = routeOf(request.method, path);
+    const verdict = await this.#guard.judge(request, { access: 'token', changes: false, takesQuery: true }, query);
+    if (!verdict.isAdmitted) throw new ReplyFailure(verdict.status, verdict.code, verdict.message);
+    if (route?.isUpgrade !== true) throw new ReplyFailure(404, 'NOT_FOUND', 'There is no WebSocket here.');
+    if (this.#closing !== undefined) throw closed();
+    if (this.viewers >= MOST_CONNECTIONS) {
+      throw new ReplyFailure(503, 'TOO_MANY_VIEWERS', `At most ${MOST_CONNECTIONS} connections at once: close one.`);
+    }
+    // What changes something needs an Origin: a connection without one may look, and nothing else.
+    const giver = { by: verdict.by, commands: verdict.commands && request.headers.origin !== undefined };
+    this.#sockets.handleUpgrade(request, socket, head, (connection) => {
+      this.#alive.add(connection);
+      connection.on('pong', () => this.#alive.add(connection));
+      // It is closed with a reason by what found the error.
+      connection.on('error', () => {});
+      if (route.path === '/stately') this.#stately.connect(connection);
+      else serveNative(connection, this.#world, giver);
+    });
+  }
+
+  /** Whoever does not answer has gone without a word. */
+  #ping(): void {
+    for (const connection of this.#sockets.clients) {
+      if (!this.#alive.delete(connection)) connection.terminate();
+      else connection.ping();
+    }
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#pinging);
+    const { clients } = this.#sockets;
+    const gone = [...clients].map((connection) => new Promise((resolve) => connection.once('close', resolve)));
+    for (const connection of clients) connection.close(GOING_AWAY, 'the inspector is closed');
+    const impatience = setTimeout(() => {
+      for (const connection of clients) connection.terminate();
+    }, CLOSING_MS);
+    await Promise.all(gone);
+    clearTimeout(impatience);
+    this.#source.detach();
+    await this.#letGo();
+  }
+}
+
+interface Asked {
+  /** Under the base path: begins with a slash, or is empty. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** What is asked under a base path; undefined for what lies elsewhere. Frameworks that mount cut `url`, and keep the whole. */
+function askedOf(request: IncomingMessage & { readonly originalUrl?: string }, basePath: string): Asked | undefined {
+  const { url = '', originalUrl = url } = request;
+  for (const whole of basePath === '' ? [url] : [originalUrl, url]) {
+    const at = whole.indexOf('?');
+    const path = at === -1 ? whole : whole.slice(0, at);
+    if (!path.startsWith('/')) continue;
+    if (path !== basePath && !path.startsWith(`${basePath}/`)) continue;
+    return { path: path.slice(basePath.length), query: new URLSearchParams(at === -1 ? '' : whole.slice(at + 1)) };
+  }
+  return undefined;
+}
+
+function demandOf({ method }: IncomingMessage, route: Route | undefined): Demand {
+  return {
+    access: route?.access ?? 'token',
+    changes: method !== 'GET' && method !== 'HEAD',
+    takesQuery: route?.path === '/',
+  };
+}
+
+function notThere(response: ServerResponse, methods: readonly string[]): ReplyFailure {
+  if (methods.length === 0) return new ReplyFailure(404, 'NOT_FOUND', 'There is nothing here.');
+  response.setHeader('Allow', [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', '));
+  return new ReplyFailure(405, 'METHOD_NOT_ALLOWED', `This takes ${methods.join(' and ')}.`);
+}
+
+function closed(): ReplyFailure {
+  return new ReplyFailure(503, 'CLOSED', 'The inspector is closed.');
+}
+
+function refuseUpgrade(socket: Duplex, { status, code, message }: ReturnType<typeof failureOf>): void {
+  const body = JSON.stringify({ code, message });
+  const head = [
+    `HTTP/1.1 ${status} ${code}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    'X-Content-Type-Options: nosniff',
+    'Cache-Control: no-store',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.once('finish', () => socket.destroy());
+}

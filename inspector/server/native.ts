@@ -1,0 +1,116 @@
+/**
+ * The native protocol over a WebSocket: `/v1/socket`. A viewer says hello; it is told what can be had, every actor there is, what it has
+ * missed, and then what happens. See protocol.ts.
+ *
+ *   open ──hello──> hello, [dropped], registry, [records] ──> records / dropped / committed, and answers to commands
+ *     └──anything else, or nothing for HELLO_MS──> closed with a reason
+ *
+ * N1  Between what is held and what happens next nothing is lost and nothing comes twice: both begin in the same turn of the event loop.
+ * N2  What a viewer sends can end its own connection only.
+ */
+import type { WebSocket } from 'ws';
+import { isObject } from '../../machines/option-keys.ts';
+import type { CommandGate, Giver } from './command-gate.ts';
+import { PROTOCOL_VERSION, type ServerHello, type ViewerHello } from '../protocol.ts';
+import type { Source } from '../sources/source.ts';
+import { Viewer } from './viewer.ts';
+
+const HELLO_MS = 10_000;
+const MOST_COMMANDS_AT_ONCE = 32;
+const PROTOCOL_ERROR = 1002;
+const NOT_TEXT = 1003;
+const POLICY = 1008;
+
+export interface NativeParts {
+  readonly source: Source;
+  readonly gate: CommandGate;
+  /** What a viewer is told first. */
+  readonly hello: (giver: Giver, resumed: boolean) => ServerHello;
+}
+
+/** Serves one connection. */
+export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
+  const { source, gate, hello } = parts;
+  const viewer = new Viewer(socket, () => ({ type: 'registry', actors: source.registry() }));
+  let subscription: { unsubscribe(): void } | undefined;
+  let underWay = 0;
+  const patience = setTimeout(() => socket.close(PROTOCOL_ERROR, 'expected a hello'), HELLO_MS).unref();
+
+  const begin = ({ resume, detail = false }: ViewerHello): void => {
+    clearTimeout(patience);
+    const resumed = resume !== undefined && resume.epoch === source.epoch && resume.seq <= source.nextSeq;
+    // Subscribed first: a source may begin to record only now.
+    subscription = source.subscribe(
+      {
+        records: (records) => viewer.records(records),
+        committed: (turn, at) => viewer.committed(turn, at),
+      },
+      { detail },
+    );
+    viewer.say(hello(giver, resumed));
+    const asked = resumed ? resume.seq : 0;
+    const held = source.recordsFrom(asked);
+    if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
+    viewer.say({ type: 'registry', actors: source.registry() });
+    const wanted = detail ? held.records : held.records.filter(({ kind }) => kind !== 'microstep' && kind !== 'action');
+    viewer.catchUp(wanted);
+  };
+
+  const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {
+    if (underWay >= MOST_COMMANDS_AT_ONCE) {
+      return viewer.say({
+        type: 'error',
+        code: 'TOO_MANY_COMMANDS',
+        message: 'Wait for answers before you ask for more.',
+      });
+    }
+    underWay += 1;
+    try {
+      viewer.say(await gate.give(message, giver));
+    } catch (error) {
+      const { code, message: text } = gate.failureOf(error);
+      viewer.say({ type: 'error', code, message: text });
+    } finally {
+      underWay -= 1;
+    }
+  };
+
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) return socket.close(NOT_TEXT, 'expected text, got a binary frame');
+    const message = parsed(data.toString());
+    if (message === undefined) return socket.close(PROTOCOL_ERROR, 'expected an object as JSON');
+    if (subscription === undefined) {
+      if (!isHello(message)) return socket.close(PROTOCOL_ERROR, 'expected a hello');
+      if (message.version === PROTOCOL_VERSION) return begin(message);
+      const text = `This server speaks version ${PROTOCOL_VERSION} of the protocol.`;
+      viewer.say({ type: 'error', code: 'VERSION_UNKNOWN', message: text });
+      return socket.close(PROTOCOL_ERROR, text);
+    }
+    if (message['type'] === 'command') return void command(message);
+    return socket.close(POLICY, 'expected a command');
+  });
+  socket.once('close', () => {
+    clearTimeout(patience);
+    subscription?.unsubscribe();
+    viewer.close();
+  });
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const message: unknown = JSON.parse(text);
+    return isObject(message) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHello(
+  message: Readonly<Record<string, unknown>>,
+): message is Readonly<Record<string, unknown>> & ViewerHello {
+  const { type, version, resume, detail } = message;
+  if (type !== 'hello' || typeof version !== 'number') return false;
+  if (detail !== undefined && typeof detail !== 'boolean') return false;
+  if (resume === undefined || resume === null) return resume === undefined;
+  return isObject(resume) && typeof resume['epoch'] === 'string' && Number.isSafeInteger(resume['seq']);
+}

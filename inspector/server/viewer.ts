@@ -1,0 +1,149 @@
+/**
+ * What one viewer is still to be told. Its connection takes a bounded number of bytes ahead, and what waits is bounded by count; what
+ * does not fit is dropped, and the viewer is told from where to where, and gets the registry again.
+ *
+ *   records() ──> waiting ──flush──> text ──> socket (at most HIGH_WATER bytes ahead)
+ *                    └──more than MOST_WAITING──> dropped
+ *
+ * Nothing is made into text before the connection takes it, so a viewer that does not read costs references only.
+ */
+import type { WebSocket } from 'ws';
+import type { InspectionRecord, ServerMessage } from '../protocol.ts';
+
+/** Bytes that may wait in the connection. */
+const HIGH_WATER = 1_000_000;
+/** Records that may wait before it. */
+const MOST_WAITING = 10_000;
+/** Records, and about how many bytes of them, in one frame. */
+const MOST_IN_FRAME = 500;
+const FRAME_BYTES = 250_000;
+const COMMITTED_EVERY_MS = 250;
+
+/** Viewers of the same records share their text. */
+const texts = new WeakMap<InspectionRecord, string>();
+
+function textOf(record: InspectionRecord): string {
+  const known = texts.get(record);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(record);
+  texts.set(record, text);
+  return text;
+}
+
+type Dropped = Extract<ServerMessage, { type: 'dropped' }>;
+
+export class Viewer {
+  readonly #socket: WebSocket;
+  readonly #registry: () => ServerMessage;
+  /** From `#at` on. */
+  #waiting: InspectionRecord[] = [];
+  #at = 0;
+  #most = MOST_WAITING;
+  #dropped: Dropped | undefined;
+  #committed: { readonly turn: number; readonly at: number } | undefined;
+  #toldAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #isFlushing = false;
+
+  /** @param registry makes the message that tells every actor there is, for a viewer that has missed something. */
+  constructor(socket: WebSocket, registry: () => ServerMessage) {
+    this.#socket = socket;
+    this.#registry = registry;
+  }
+
+  /** At once, before what waits: answers, and what begins a connection. */
+  say(message: ServerMessage): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#send(JSON.stringify(message));
+  }
+
+  /** What was held when it came: however much that is, it is bounded where it was held. */
+  catchUp(records: readonly InspectionRecord[]): void {
+    this.#most = MOST_WAITING + records.length;
+    this.records(records);
+  }
+
+  records(records: readonly InspectionRecord[]): void {
+    for (const record of records) this.#waiting.push(record);
+    const { length } = this.#waiting;
+    if (length - this.#at > this.#most) this.#drop(length - Math.floor(this.#most / 2));
+    this.#schedule();
+  }
+
+  committed(turn: number, at: number): void {
+    this.#committed = { turn, at };
+    this.#schedule();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+    this.#at = 0;
+    this.#committed = undefined;
+  }
+
+  #drop(upTo: number): void {
+    const first = this.#waiting[this.#at] as InspectionRecord;
+    const next = this.#waiting[upTo] as InspectionRecord;
+    this.#dropped = { type: 'dropped', from: this.#dropped?.from ?? first.seq, to: next.seq, reason: 'slow' };
+    this.#waiting = this.#waiting.slice(upTo);
+    this.#at = 0;
+  }
+
+  /** Not in the turn that something happens in, and so that what happens at once goes in one frame. */
+  #schedule(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushing = false;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.bufferedAmount > HIGH_WATER) return;
+    if (this.#dropped !== undefined) {
+      this.say(this.#dropped);
+      this.#dropped = undefined;
+      this.say(this.#registry());
+    }
+    if (this.#at < this.#waiting.length) this.#sendFrame();
+    this.#tellCommitted();
+  }
+
+  #sendFrame(): void {
+    const parts: string[] = [];
+    let bytes = 0;
+    while (this.#at < this.#waiting.length && parts.length < MOST_IN_FRAME && bytes < FRAME_BYTES) {
+      const text = textOf(this.#waiting[this.#at++] as InspectionRecord);
+      parts.push(text);
+      bytes += text.length;
+    }
+    if (this.#at === this.#waiting.length) {
+      this.#waiting = [];
+      this.#at = 0;
+      this.#most = MOST_WAITING;
+    }
+    this.#send(`{"type":"records","records":[${parts.join(',')}]}`);
+  }
+
+  /** What waits goes on when the connection has taken this: nothing waits for a viewer that reads, and nobody for one that does not. */
+  #send(text: string): void {
+    this.#socket.send(text, (error) => {
+      if (error === undefined || error === null) this.#schedule();
+    });
+  }
+
+  #tellCommitted(): void {
+    if (this.#committed === undefined || this.#timer !== undefined) return;
+    const wait = this.#toldAt + COMMITTED_EVERY_MS - performance.now();
+    if (wait > 0) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#schedule();
+      }, wait).unref();
+      return;
+    }
+    this.#toldAt = performance.now();
+    this.say({ type: 'committed', ...this.#committed });
+    this.#committed = undefined;
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * A store's file, read from beside: its owner may be another process, or have crashed. Nothing is written, and nobody is held up.
+ *
+ * B1  The file is looked at while somebody looks, and not otherwise; less often where looking takes long.
+ * B2  What only the owner can read is shown as `[encrypted]`.
+ * B3  A record is made of what was committed: of each turn where the store keeps its history, and of each actor that has changed,
+ *     come or gone since the last look.
+ */
+import { randomUUID } from 'node:crypto';
+import { SUPERVISOR_TREE, supervisorTree } from '../../actors/stored-standing.ts';
+import { isPerdureError } from '../../errors.ts';
+import { newestTurns, readHistory } from '../../persistence/history.ts';
+import { isLocked } from '../../persistence/lock.ts';
+import { Payloads } from '../../persistence/payloads.ts';
+import { redaction } from '../../persistence/redaction.ts';
+import { isSealed } from '../../persistence/sealing.ts';
+import { hasSupervisor, refuseOlderTable, StoreBeside } from '../../persistence/store-reader.ts';
+import type { Chart } from '../charts/chart.ts';
+import { CommitTeller } from './commit-teller.ts';
+import { Machines } from '../charts/machines.ts';
+import type { ActorDetail, ActorInfo, InspectionRecord } from '../protocol.ts';
+import { RecordLog, type Unnumbered } from '../recorder/record-log.ts';
+import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
+import { actorAsOf, RegistryReader, storedActor } from './stored-actors.ts';
+import { turnRecord } from './turn-records.ts';
+import type { ViewWorld } from './view-world.ts';
+import { viewNames, viewOf } from './views.ts';
+import { lastTurn } from '../views/overview.ts';
+
+export interface StoreSourceOptions {
+  /** Machines of the host, so that their charts can be shown. Perdure's own are known, and what is no machine is left out. */
+  readonly machines?: Iterable<unknown>;
+  /** Takes secrets out of what is shown. Default: `redaction()`. */
+  readonly redact?: (value: unknown) => unknown;
+  /** How often the file is looked at, ms. Default: 200. */
+  readonly pollMs?: number;
+}
+
+const POLL_MS = 200;
+/** Looking takes at most this part of the time. */
+const SHARE = 0.1;
+/** Whether somebody owns the store is asked at most so often, ms: to ask opens the file of the lock. */
+const OWNED_MS = 1_000;
+/** Turns of before that are told to who comes first, and turns that are told of one look. */
+const TURNS = 200;
+
+/** Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, and OPTIONS_INVALID for an older store. */
+export function storeSource(path: string, options: StoreSourceOptions = {}): Source {
+  return new StoreSource(path, options);
+}
+
+class StoreSource implements Source {
+  readonly capabilities: Source['capabilities'];
+  readonly store: { readonly path: string; readonly id: string };
+  readonly epoch = randomUUID();
+  readonly startedAt = null;
+  readonly pid = null;
+  readonly views: readonly string[];
+  readonly #beside: StoreBeside;
+  readonly #payloads: Payloads;
+  /** Of a history that is encrypted it is still told who changed. */
+  readonly #historyPayloads: Payloads;
+  readonly #machines: Machines;
+  /** Of the supervisor. */
+  readonly #tree: string;
+  readonly #pollMs: number;
+  readonly #listeners = new Set<SourceListener>();
+  readonly #log = new RecordLog();
+  readonly #registry = new RegistryReader();
+  readonly #teller = new CommitTeller((turn, at) => {
+    for (const listener of this.#listeners) listener.committed(turn, at);
+  });
+  /** What the file was at when it was looked at last. */
+  #seen: { readonly version: number; readonly isOwned: boolean; readonly turn: number } | undefined;
+  #owned = { at: -Infinity, is: false };
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(path: string, { machines, redact = redaction(), pollMs = POLL_MS }: StoreSourceOptions) {
+    this.#machines = new Machines(machines);
+    this.#payloads = new Payloads({ redact });
+    this.#historyPayloads = new Payloads({ redact, sealing: { seal: (text) => text, unseal: openHistory } });
+    this.#pollMs = pollMs;
+    const beside = (this.#beside = new StoreBeside(path));
+    try {
+      beside.refuseOlder();
+      const { id, tree, history } = beside.read((rows) => {
+        const isSupervised = hasSupervisor(rows);
+        if (isSupervised) refuseOlderTable(rows, path, 'profile_runs', 'id');
+        return {
+          id: rows.get<{ value: string }>(`select value from meta where key = 'id'`)?.value ?? '',
+          tree: isSupervised ? supervisorTree(rows) : undefined,
+          history: rows.get('select 1 from turns limit 1') !== undefined,
+        };
+      });
+      this.store = { path, id };
+      this.capabilities = { history, live: false, supervisor: tree !== undefined };
+      this.#tree = tree ?? SUPERVISOR_TREE;
+      this.views = viewNames(tree !== undefined);
+    } catch (error) {
+      beside.close();
+      throw error;
+    }
+  }
+
+  get nextSeq(): number {
+    return this.#log.next;
+  }
+
+  subscribe(listener: SourceListener): { unsubscribe(): void } {
+    this.#look();
+    // The same listener may come twice.
+    const own: SourceListener = {
+      records: (records) => listener.records(records),
+      committed: (turn, at) => listener.committed(turn, at),
+    };
+    this.#listeners.add(own);
+    this.#timer ??= setTimeout(this.#poll, this.#pollMs).unref();
+    return {
+      unsubscribe: () => {
+        if (!this.#listeners.delete(own) || this.#listeners.size > 0) return;
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+        this.#teller.close();
+      },
+    };
+  }
+
+  registry(): readonly ActorInfo[] {
+    this.#look();
+    return this.#registry.all;
+  }
+
+  recordsFrom(seq: number): HeldRecords {
+    return this.#log.from(seq);
+  }
+
+  actor(id: string, seq?: number): ActorDetail | undefined {
+    if (seq === undefined) return this.#read((world) => storedActor(world, id));
+    const { records } = this.#log.from(0);
+    const turn = records.findLast((record) => record.kind === 'turn' && record.seq <= seq);
+    if (turn?.kind === 'turn') return this.#asOf(turn.turn, id);
+    // Without a history only the present is known.
+    const isPast = records.some((record) => record.seq > seq && record.actor === id);
+    return isPast ? undefined : this.actor(id);
+  }
+
+  /** Undefined of a turn that is not kept any more. */
+  #asOf(turn: number, id: string): ActorDetail | undefined {
+    try {
+      return this.#read((world) => actorAsOf(world, turn, id));
+    } catch (error) {
+      if (isPerdureError(error, 'CHECKPOINT_UNKNOWN')) return undefined;
+      throw error;
+    }
+  }
+
+  chart(id: string): Chart | undefined {
+    return this.#machines.chart(id);
+  }
+
+  view(name: string, query: URLSearchParams): unknown {
+    return this.#read(viewOf(name, query, this.views));
+  }
+
+  async *history({ from = 0, ...query }: PastQuery = {}): AsyncIterable<InspectionRecord> {
+    const source = { ...this.#historySource, assertOpen: () => {} };
+    for await (const turn of readHistory(source, { from, ...query })) yield turnRecord(this.#payloads, turn, turn.turn);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#listeners.clear();
+    this.#teller.close();
+    this.#beside.close();
+  }
+
+  /** B1. */
+  readonly #poll = (): void => {
+    const began = performance.now();
+    try {
+      this.#look();
+    } catch {
+      // The file is locked, or is being replaced. Whoever asks for something is told so; the next look may be luckier.
+    }
+    const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
+    this.#timer = setTimeout(this.#poll, delayMs).unref();
+  };
+
+  /** B3. Tells who listens, but of the first look, which tells nobody what is new. */
+  #look(): void {
+    const { version } = this.#beside;
+    const isOwned = this.#isOwned();
+    const before = this.#seen;
+    if (before?.version === version) {
+      // An owner that dies commits nothing.
+      if (before.isOwned !== isOwned) this.#teller.committed(before.turn);
+      this.#seen = { ...before, isOwned };
+      return;
+    }
+    const found = this.#read((world) => {
+      const was = new Map(this.#registry.all.map((info) => [info.id, info]));
+      const { changed, gone } = this.#registry.read(world);
+      const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
+        turnRecord(this.#payloads, one, 0),
+      );
+      const turn = lastTurn(world.rows);
+      const ofActors = before === undefined ? [] : [...changesOf(changed, was, world.now), ...endsOf(gone, world.now)];
+      return { turn, records: [...turns, ...ofActors] };
+    });
+    this.#seen = { version, isOwned, turn: found.turn };
+    const records = this.#log.add(found.records);
+    if (before === undefined) return;
+    if (records.length > 0) for (const listener of this.#listeners) listener.records(records);
+    this.#teller.committed(found.turn);
+  }
+
+  get #historySource() {
+    const { statements } = this.#beside;
+    return { statements, payloads: this.#historyPayloads, turn: Number.MAX_SAFE_INTEGER };
+  }
+
+  #read<T>(read: (world: ViewWorld) => T): T {
+    const { statements } = this.#beside;
+    const world = {
+      statements,
+      payloads: this.#payloads,
+      now: Date.now(),
+      tree: this.#tree,
+      isOwned: this.#isOwned(),
+      machines: this.#machines,
+    };
+    // SQLite's wrapper takes no promise out of a transaction, though its beginning may well be in it.
+    return this.#beside.read((rows) => ({ found: read({ ...world, rows }) })).found;
+  }
+
+  #isOwned(): boolean {
+    const now = performance.now();
+    if (now - this.#owned.at >= OWNED_MS) this.#owned = { at: now, is: isLocked(this.store.path) };
+    return this.#owned.is;
+  }
+}
+
+/** What was sealed is no cause that can be told. */
+function openHistory(stored: string): string {
+  return isSealed(stored) ? '[]' : stored;
+}
+
+function changesOf(changed: readonly ActorInfo[], was: ReadonlyMap<string, ActorInfo>, now: number): Unnumbered[] {
+  return changed.map((info) => {
+    const { id: actor, status, value, tags } = info;
+    const at = info.changedAt ?? now;
+    if (!was.has(actor)) return { kind: 'started', actor, at, info };
+    // Which event it was, and what of its context, is not in its row.
+    return { kind: 'snapshot', actor, at, event: '', status, value, tags, contextChanged: true };
+  });
+}
+
+function endsOf(gone: readonly ActorInfo[], at: number): Unnumbered[] {
+  return gone.map(({ id: actor, status }) => ({
+    kind: 'stopped',
+    actor,
+    at,
+    status: status === 'active' ? 'stopped' : status,
+  }));
+}

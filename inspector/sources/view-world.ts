@@ -1,0 +1,135 @@
+/** What views are read from: the same in the process of a supervisor and beside it. */
+import { storedStanding, type StoredStanding } from '../../actors/stored-standing.ts';
+import { PerdureError } from '../../errors.ts';
+import type { Health } from '../../machines/health.ts';
+import { nearest } from '../../machines/nearest.ts';
+import { shown } from '../../machines/option-keys.ts';
+import type { Payloads } from '../../persistence/payloads.ts';
+import type { Rows, Statements } from '../../persistence/rows.ts';
+import { shownState } from '../../persistence/shown-state.ts';
+import { ENCRYPTED } from '../../persistence/store-reader.ts';
+import type { Machines } from '../charts/machines.ts';
+import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
+
+export type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
+
+export interface ViewWorld {
+  readonly rows: Reader;
+  /** Where kept turns are read from. */
+  readonly statements: Statements;
+  /** Says what may be shown. */
+  readonly payloads: Payloads;
+  /** Wall-clock ms since 1970. */
+  readonly now: number;
+  /** The tree of the supervisor. */
+  readonly tree: string;
+  /** Whether a process owns the store now. */
+  readonly isOwned: boolean;
+  readonly machines: Machines;
+  /** What only the process of the supervisor knows. */
+  readonly live?: {
+    /** Also when the store does not answer. */
+    health(): Health;
+    /** How many of a queue may run at once; null: as many as may. */
+    limitOf(queue: string): number | null;
+  };
+}
+
+const standings = new WeakMap<ViewWorld, StoredStanding | undefined>();
+
+/** How the subsystems stand; undefined where there is no supervisor, and where only its owner can read it. */
+export function standingIn(world: ViewWorld): StoredStanding | undefined {
+  if (!standings.has(world)) standings.set(world, storedStanding(world.rows, world.tree));
+  return standings.get(world);
+}
+
+/** Characters of JSON of a value that is shown, and of a message. */
+const SHOWN_LIMIT = 65_536;
+const MESSAGE_LIMIT = 500;
+
+/** What may be shown of a stored value: redacted, and cut when it is long. Null for none. */
+export function shownValue({ payloads }: Pick<ViewWorld, 'payloads'>, text: string | null): unknown {
+  if (text === null) return null;
+  if (text === ENCRYPTED) return '[encrypted]';
+  return cut(withoutSecretTexts(payloads, shownState(payloads, text)));
+}
+
+/** A value that is JSON already, cut when it is long. */
+export function cut(value: unknown, limit: number = SHOWN_LIMIT): unknown {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined || text.length <= limit) return value;
+  return `${text.slice(0, limit)}… (${text.length} characters)`;
+}
+
+/** The message of a stored error, redacted. */
+export function shownMessage({ payloads }: Pick<ViewWorld, 'payloads'>, error: string | null): string | null {
+  if (error === null) return null;
+  const { message } = JSON.parse(error) as { readonly message?: unknown };
+  const text = payloads.shownText(typeof message === 'string' ? message : '');
+  return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
+}
+
+/** Checks the parameters of a view. */
+export class ViewQuery {
+  readonly #view: string;
+  readonly #query: URLSearchParams;
+  readonly #known = new Set<string>();
+
+  constructor(view: string, query: URLSearchParams) {
+    this.#view = view;
+    this.#query = query;
+  }
+
+  /** Undefined when it is not given, or empty. Throws OPTIONS_INVALID when it is given twice. */
+  text(name: string): string | undefined {
+    this.#known.add(name);
+    const [value, ...others] = this.#query.getAll(name);
+    if (others.length > 0) throw this.#invalid(name, 'one value', `${others.length + 1}`);
+    return value === undefined || value === '' ? undefined : value;
+  }
+
+  needed(name: string): string {
+    const text = this.text(name);
+    if (text === undefined) throw this.#invalid(name, 'a value', 'none');
+    return text;
+  }
+
+  oneOf<T extends string>(name: string, values: readonly T[]): T | undefined {
+    const text = this.text(name);
+    if (text === undefined || (values as readonly string[]).includes(text)) return text as T | undefined;
+    throw this.#invalid(name, `one of ${values.join(', ')}`, shown(text));
+  }
+
+  number(name: string, least: number, most: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const number = Number(text);
+    if (/^-?\d+(\.\d+)?$/.test(text) && number >= least && number <= most) return number;
+    throw this.#invalid(name, `a number from ${least} to ${most}`, shown(text));
+  }
+
+  whole(name: string, least: number, most: number): number | undefined {
+    const number = this.number(name, least, most);
+    if (number === undefined || Number.isSafeInteger(number)) return number;
+    throw this.#invalid(name, 'a whole number', String(number));
+  }
+
+  /** Throws OPTIONS_INVALID for what nobody has asked for. */
+  refuseOthers(): void {
+    const unknown = [...this.#query.keys()].find((name) => !this.#known.has(name));
+    if (unknown === undefined) return;
+    const known = [...this.#known];
+    const [meant] = nearest(unknown, known);
+    const hint = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
+    throw this.#invalid(
+      unknown,
+      known.length === 0 ? 'no parameters' : `one of ${known.join(', ')}`,
+      `this one${hint}`,
+    );
+  }
+
+  #invalid(name: string, expected: string, got: string): PerdureError {
+    const message = `The parameter "${name}" of the view "${this.#view}": expected ${expected}, got ${got}.`;
+    return new PerdureError('OPTIONS_INVALID', message, { facts: { view: this.#view, parameter: name } });
+  }
+}

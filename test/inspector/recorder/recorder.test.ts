@@ -1,0 +1,609 @@
+import {
+  assign,
+  createActor,
+  createMachine,
+  enqueueActions,
+  fromPromise,
+  fromTransition,
+  sendTo,
+  setup,
+  stopChild,
+  type AnyActorRef,
+} from 'xstate';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { InspectionRecord } from '../../../inspector/protocol.ts';
+import { Recorder, type RecorderOptions } from '../../../inspector/recorder/recorder.ts';
+import { createDurableActor } from '../../../persistence/create.ts';
+import { SimulatedClock } from '../../../testing.ts';
+import { quickStore } from '../../support/temp.ts';
+
+const recorders: Recorder[] = [];
+
+afterEach(() => {
+  for (const recorder of recorders.splice(0)) recorder.close();
+});
+
+interface Looking {
+  readonly recorder: Recorder;
+  readonly told: InspectionRecord[];
+  readonly dropped: [number, number][];
+  /** All that was told, in short. */
+  lines(): string[];
+}
+
+function recorderOf(options: RecorderOptions = {}): Recorder {
+  const recorder = new Recorder({ lingerMs: 0, ...options });
+  recorders.push(recorder);
+  return recorder;
+}
+
+function subscribe(recorder: Recorder, detail = false): Looking & { unsubscribe(): void } {
+  const told: InspectionRecord[] = [];
+  const dropped: [number, number][] = [];
+  const { unsubscribe } = recorder.subscribe(
+    { records: (records) => told.push(...records), dropped: (from, to) => dropped.push([from, to]) },
+    { detail },
+  );
+  const lines = () => {
+    recorder.flush();
+    return told.map(lineOf);
+  };
+  return { recorder, told, dropped, lines, unsubscribe };
+}
+
+function looking(root: AnyActorRef, options: RecorderOptions = {}, detail = false): Looking {
+  const recorder = recorderOf(options);
+  recorder.watch(root, 'tree');
+  return subscribe(recorder, detail);
+}
+
+function lineOf(record: InspectionRecord): string {
+  switch (record.kind) {
+    case 'started':
+      return `${record.actor} started ${JSON.stringify(record.info.value)} ${record.info.status}`;
+    case 'event':
+      return `${record.actor} took ${record.event.type} from ${record.from}${record.lost === true ? ', lost' : ''}`;
+    case 'snapshot':
+      return `${record.actor} is ${JSON.stringify(record.value)} ${record.status} by ${record.event}`;
+    case 'stopped':
+      return `${record.actor} stopped ${record.status}`;
+    case 'microstep':
+      return `${record.actor} stepped ${record.transitions.map((t) => `${t.source} to ${t.targets.join()}`).join()}`;
+    case 'action':
+      return `${record.actor} did ${record.action}`;
+    case 'turn':
+      return `turn ${record.turn}`;
+  }
+}
+
+const counter = setup({
+  types: {} as { context: { count: number; token: string; large: string } },
+}).createMachine({
+  id: 'counter',
+  context: { count: 0, token: 'sk-1', large: '' },
+  initial: 'counting',
+  states: { counting: {} },
+  on: {
+    add: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+    note: {},
+    fill: { actions: assign({ large: ({ event }) => String((event as { text?: unknown }).text) }) },
+  },
+});
+
+const child = createMachine({
+  id: 'child',
+  initial: 'first',
+  states: {
+    first: { on: { go: 'second', end: 'last', fail: { actions: () => fail() } } },
+    second: { on: { end: 'last' } },
+    last: { type: 'final', entry: 'sayGoodbye' },
+  },
+  output: 'bye',
+});
+
+function fail(): never {
+  throw new Error('broken');
+}
+
+interface Told {
+  readonly type: string;
+  readonly id: string;
+  readonly event: string;
+}
+
+const kinds = {
+  child,
+  adder: fromTransition((sum: number) => sum + 1, 0),
+  worker: fromPromise(() => Promise.resolve('worked')),
+};
+
+/** Has children as it is told. */
+const parent = createMachine({
+  types: {} as { events: Told },
+  id: 'parent',
+  on: {
+    spawn: {
+      actions: enqueueActions(({ enqueue, event }) => {
+        enqueue.spawnChild(kinds[event.event as keyof typeof kinds], { id: event.id });
+      }),
+    },
+    spawnAndTell: {
+      actions: enqueueActions(({ enqueue, event }) => {
+        enqueue.spawnChild(child, { id: event.id });
+        enqueue.sendTo(event.id, { type: event.event });
+      }),
+    },
+    replace: {
+      actions: enqueueActions(({ enqueue, event }) => {
+        enqueue.stopChild(event.id);
+        enqueue.spawnChild(child, { id: event.id });
+      }),
+    },
+    stop: { actions: stopChild(({ event }) => event.id) },
+    tell: {
+      actions: sendTo(
+        ({ event }) => event.id,
+        ({ event }) => ({ type: event.event }),
+      ),
+    },
+    'xstate.done.actor.restarted': {
+      actions: enqueueActions(({ enqueue }) => {
+        enqueue.stopChild('restarted');
+        enqueue.spawnChild(child, { id: 'restarted' });
+      }),
+    },
+    'xstate.error.actor.*': {},
+  },
+});
+
+function family(): { root: AnyActorRef; tell: (type: string, id: string, event?: string) => void } {
+  const root = createActor(parent).start();
+  return { root, tell: (type, id, event = '') => root.send({ type, id, event }) };
+}
+
+describe('what is told', () => {
+  test('an event, its sender, and the state that came of it, in the order in which they happened', () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    const { lines } = looking(root);
+    tell('tell', 'a', 'go');
+    expect(lines()).toEqual([
+      'tree took tell from null',
+      'tree/a took go from tree',
+      'tree/a is "second" active by go',
+      'tree is {} active by tell',
+    ]);
+  });
+
+  test('a child that is born and moves inside one transition is told in its first state', () => {
+    const { root, tell } = family();
+    const { lines, told } = looking(root);
+    tell('spawnAndTell', 'a', 'go');
+    expect(lines()).toEqual([
+      'tree took spawnAndTell from null',
+      'tree/a started "first" active',
+      'tree/a took xstate.init from tree',
+      'tree/a took go from tree',
+      'tree/a is "second" active by go',
+      'tree is {} active by spawnAndTell',
+    ]);
+    const started = told.find(({ kind }) => kind === 'started');
+    expect(started).toMatchObject({ info: { id: 'tree/a', parent: 'tree', name: 'a', src: 'child', value: 'first' } });
+  });
+
+  test('a child that ends tells its last state before its parent hears of it', () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    const { lines, told } = looking(root);
+    tell('tell', 'a', 'end');
+    expect(lines()).toEqual([
+      'tree took tell from null',
+      'tree/a took end from tree',
+      'tree/a is "last" done by end',
+      'tree/a stopped done',
+      'tree took xstate.done.actor.a from tree/a',
+      'tree is {} active by tell',
+    ]);
+    expect(told[2]).toMatchObject({ output: 'bye' });
+  });
+
+  test('a child that is begun again as it ends is told as one that ended and one that began, under the same id', () => {
+    const { root, tell } = family();
+    tell('spawn', 'restarted', 'child');
+    const { lines, recorder } = looking(root);
+    tell('tell', 'restarted', 'end');
+    const ofChild = lines().filter((line) => line.startsWith('tree/restarted'));
+    expect(ofChild).toEqual([
+      'tree/restarted took end from tree',
+      'tree/restarted is "last" done by end',
+      'tree/restarted stopped done',
+      'tree/restarted started "first" active',
+      'tree/restarted took xstate.init from tree',
+    ]);
+    expect(recorder.registry().map(({ id, status }) => [id, status])).toEqual([
+      ['tree', 'active'],
+      ['tree/restarted', 'active'],
+    ]);
+  });
+
+  test('a child that is stopped is told as stopped, a machine as well as any other logic', () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    tell('spawn', 'b', 'adder');
+    const { lines, recorder } = looking(root);
+    tell('stop', 'a');
+    tell('stop', 'b');
+    expect(lines()).toEqual(expect.arrayContaining(['tree/a stopped stopped', 'tree/b stopped stopped']));
+    expect(recorder.registry().map(({ status }) => status)).toEqual(['active', 'stopped', 'stopped']);
+  });
+
+  test('a promise that is kept is told with what it was kept with', async () => {
+    const { root, tell } = family();
+    const { lines, told, recorder } = looking(root);
+    tell('spawn', 'a', 'worker');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lines()).toEqual(
+      expect.arrayContaining(['tree/a is null done by xstate.promise.resolve', 'tree/a stopped done']),
+    );
+    expect(told.find(({ kind, actor }) => kind === 'snapshot' && actor === 'tree/a')).toMatchObject({
+      output: 'worked',
+    });
+    expect(recorder.registry()[1]).toMatchObject({ src: null, chart: null, status: 'done' });
+  });
+
+  test('what a transition throws is told as the state of error that XState does not tell', async () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    const { lines, told } = looking(root);
+    tell('tell', 'a', 'fail');
+    expect(lines()).toEqual(
+      expect.arrayContaining([
+        'tree/a is "first" error by fail',
+        'tree/a stopped error',
+        'tree took xstate.error.actor.a from tree/a',
+      ]),
+    );
+    const failed = told.find(({ kind, actor }) => kind === 'snapshot' && actor === 'tree/a');
+    expect(failed).toMatchObject({ error: { $perdure: 'error', value: { message: 'broken' } } });
+  });
+
+  test('what a root throws is told as well, at the end of its turn', async () => {
+    const root = createActor(child).start();
+    root.subscribe({ error: () => {} });
+    const { lines } = looking(root);
+    root.send({ type: 'fail' });
+    await Promise.resolve();
+    expect(lines()).toEqual(['tree took fail from null', 'tree is "first" error by fail', 'tree stopped error']);
+  });
+
+  test('an event for an actor that has ended is told as lost', () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    const { lines } = looking(root);
+    const ref = (root.getSnapshot() as { children: Record<string, AnyActorRef> }).children['a'];
+    tell('stop', 'a');
+    ref?.send({ type: 'go' });
+    expect(lines().at(-1)).toBe('tree/a took go from null, lost');
+  });
+
+  test('a transition that changes nothing is told as well', () => {
+    const root = createActor(counter).start();
+    const { lines, told } = looking(root);
+    root.send({ type: 'note' });
+    expect(lines()).toEqual(['tree took note from null', 'tree is "counting" active by note']);
+    expect(told[1]).toMatchObject({ contextChanged: false });
+  });
+
+  test('an event that nobody takes brings no state', () => {
+    const root = createActor(counter).start();
+    const { lines } = looking(root);
+    root.send({ type: 'unknown' });
+    expect(lines()).toEqual(['tree took unknown from null']);
+  });
+
+  test('steps, with their guards, and actions are told to whoever wants detail, and to nobody else', () => {
+    const machine = createMachine({
+      id: 'm',
+      initial: 'a',
+      states: {
+        a: { on: { go: 'b' } },
+        b: {
+          always: {
+            guard: function isReady() {
+              return true;
+            },
+            target: 'c',
+          },
+        },
+        c: { entry: function greet() {} },
+      },
+    });
+    const root = createActor(machine).start();
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    const plain = subscribe(recorder);
+    const detailed = subscribe(recorder, true);
+    root.send({ type: 'go' });
+    expect(detailed.lines()).toEqual([
+      'tree took go from null',
+      'tree stepped m.a to m.b',
+      'tree did greet',
+      'tree stepped m.b to m.c',
+      'tree is "c" active by go',
+    ]);
+    expect(detailed.told[3]).toMatchObject({ transitions: [{ guard: 'isReady', eventType: '' }] });
+    expect(plain.lines()).toEqual(['tree took go from null', 'tree is "c" active by go']);
+  });
+});
+
+describe('who is there', () => {
+  test('on attach the tree is walked, the root first', () => {
+    const { root, tell } = family();
+    tell('spawn', 'a', 'child');
+    tell('spawn', 'b', 'adder');
+    const { recorder } = looking(root);
+    expect(recorder.registry()).toMatchObject([
+      { id: 'tree', parent: null, src: 'parent', status: 'active' },
+      { id: 'tree/a', parent: 'tree', value: 'first', status: 'active' },
+      { id: 'tree/b', parent: 'tree', value: null, chart: null },
+    ]);
+    expect(recorder.chart(recorder.registry()[1]?.chart ?? '')?.name).toBe('child');
+  });
+
+  test('the registry is as it is now, also while nobody looks', () => {
+    const { root, tell } = family();
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    tell('spawn', 'a', 'child');
+    expect(recorder.registry().map(({ id }) => id)).toEqual(['tree', 'tree/a']);
+    expect(recorder.detailAt('tree/a')).toMatchObject({
+      value: 'first',
+      accepts: [{ type: 'go' }, { type: 'end' }, { type: 'fail' }],
+    });
+    expect(recorder.nextSeq).toBe(1);
+  });
+
+  test('of actors that have ended, so many stay, and for so long', async () => {
+    const clock = new SimulatedClock();
+    const { root, tell } = family();
+    const { recorder } = looking(root, { ended: 3, now: () => clock.now() });
+    for (let i = 0; i < 10; i += 1) {
+      tell('spawn', `c${i}`, 'child');
+      tell('stop', `c${i}`);
+    }
+    expect(recorder.registry().map(({ name }) => name)).toEqual(['tree', 'c7', 'c8', 'c9']);
+    await clock.advance(700_000);
+    expect(recorder.registry().map(({ name }) => name)).toEqual(['tree']);
+  });
+
+  test('a name is of one tree', () => {
+    const recorder = recorderOf();
+    const { unsubscribe } = recorder.watch(createActor(counter), 'tree');
+    expect(() => recorder.watch(createActor(counter), 'tree')).toThrow(
+      expect.objectContaining({ code: 'OPTIONS_INVALID' }),
+    );
+    unsubscribe();
+    recorder.watch(createActor(counter), 'tree');
+  });
+
+  test('timers of an actor that is not durable are told with when they are due', () => {
+    const machine = createMachine({ id: 'm', initial: 'a', states: { a: { after: { 60_000: 'b' } }, b: {} } });
+    const root = createActor(machine).start();
+    const { recorder } = looking(root);
+    expect(recorder.detailAt('tree')?.timers).toMatchObject([{ event: 'xstate.after.60000.m.a', delayMs: 60_000 }]);
+    root.stop();
+  });
+
+  test('what an event needs is told where the machine declares it', () => {
+    const schema = { type: 'object', properties: { by: { type: 'number' } } };
+    const machine = createMachine({
+      id: 'm',
+      schemas: { events: { add: schema } },
+      on: { add: { actions: () => {} }, stop: {} },
+    } as never);
+    const { recorder } = looking(createActor(machine).start());
+    expect(recorder.detailAt('tree')?.accepts).toEqual([{ type: 'add', schema }]);
+  });
+});
+
+describe('what it costs, and who pays', () => {
+  test('nothing is attached while nobody looks', () => {
+    const root = createActor(counter).start();
+    const attached = countObservers(root);
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    expect(attached()).toBe(0);
+    const one = subscribe(recorder);
+    const two = subscribe(recorder);
+    expect(attached()).toBe(1);
+    one.unsubscribe();
+    expect(attached()).toBe(1);
+    two.unsubscribe();
+    expect(attached()).toBe(0);
+  });
+
+  test('whoever comes back soon has missed nothing', () => {
+    const root = createActor(counter).start();
+    const recorder = recorderOf({ lingerMs: 60_000 });
+    recorder.watch(root, 'tree');
+    subscribe(recorder).unsubscribe();
+    const { nextSeq } = recorder;
+    root.send({ type: 'add' });
+    subscribe(recorder);
+    recorder.flush();
+    expect(recorder.recordsFrom(nextSeq)).toMatchObject({
+      from: nextSeq,
+      records: [{ kind: 'event' }, { kind: 'snapshot' }],
+    });
+  });
+
+  test('whoever comes back late knows that something is missing', () => {
+    const root = createActor(counter).start();
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    const first = subscribe(recorder);
+    root.send({ type: 'add' });
+    recorder.flush();
+    first.unsubscribe();
+    const missed = (first.told.at(-1)?.seq ?? 0) + 1;
+    root.send({ type: 'add' });
+    const second = subscribe(recorder);
+    root.send({ type: 'add' });
+    recorder.flush();
+    expect(recorder.recordsFrom(missed).from).toBeGreaterThan(missed);
+    expect(second.told.every(({ seq }) => seq > missed)).toBe(true);
+    // Whoever is new gets all that is held.
+    expect(recorder.recordsFrom(0).records).toHaveLength(4);
+  });
+
+  test('the ring forgets the oldest, and says so', () => {
+    const root = createActor(counter).start();
+    const { recorder, told, dropped } = looking(root, { records: 10 });
+    for (let i = 0; i < 20; i += 1) root.send({ type: 'add' });
+    recorder.flush();
+    expect(dropped).toEqual([[1, 31]]);
+    expect(told.map(({ seq }) => seq)).toEqual([31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
+    expect(recorder.recordsFrom(0)).toMatchObject({ from: 31 });
+  });
+
+  test('a state can be asked for as it was after a record, while it is held', () => {
+    const root = createActor(counter).start();
+    root.send({ type: 'add' });
+    const { recorder, told } = looking(root, { states: 4 });
+    for (let i = 0; i < 5; i += 1) root.send({ type: 'add' });
+    recorder.flush();
+    const counts = told
+      .filter(({ kind }) => kind === 'snapshot')
+      .map(({ seq }) => (recorder.detailAt('tree', seq)?.context as { count: number } | undefined)?.count);
+    expect(counts).toEqual([undefined, 3, 4, 5, 6]);
+    expect(recorder.detailAt('tree')?.context).toEqual({ count: 6, token: '[redacted]', large: '' });
+  });
+
+  test('the state of before the first record can be asked for too', () => {
+    const root = createActor(counter).start();
+    const { recorder, told } = looking(root);
+    root.send({ type: 'add' });
+    recorder.flush();
+    expect(recorder.detailAt('tree', told[0]?.seq)?.context).toMatchObject({ count: 0 });
+    expect(recorder.detailAt('tree', told[1]?.seq)?.context).toMatchObject({ count: 1 });
+  });
+
+  test('fifty events of a context of 350 KB do not block the loop', async () => {
+    const root = createActor(counter).start();
+    root.send({ type: 'fill', text: 'x'.repeat(350_000) } as never);
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    const { told } = subscribe(recorder);
+    for (let i = 0; i < 50; i += 1) root.send({ type: 'fill', text: `${i}`.repeat(350_000) } as never);
+    let longest = 0;
+    while (told.length < 100) {
+      const began = performance.now();
+      await new Promise((resolve) => setImmediate(resolve));
+      longest = Math.max(longest, performance.now() - began);
+    }
+    expect(longest).toBeLessThan(200);
+    expect(JSON.stringify(told).length).toBeLessThan(100 * 17_000);
+  });
+
+  test('what throws while it is looked at stays in the recorder, and what cannot be shown is not', () => {
+    const root = createActor(counter).start();
+    const { recorder, told } = looking(root, {
+      shown: () => {
+        throw new Error('rule');
+      },
+    });
+    root.send({ type: 'add' });
+    recorder.subscribe({
+      records: () => {
+        throw new Error('listener');
+      },
+    });
+    root.send({ type: 'add' });
+    recorder.flush();
+    expect(root.getSnapshot().context.count).toBe(2);
+    expect(told[0]).toMatchObject({ kind: 'event', event: { type: 'add', value: '[redacted]' } });
+    expect(recorder.failure).toBeInstanceOf(Error);
+  });
+
+  test('secrets of events, outputs and errors are not told', () => {
+    const root = createActor(counter).start();
+    const { recorder, told } = looking(root);
+    root.send({ type: 'note', token: 'sk-2', deep: new Map([['password', 'sk-3']]) } as never);
+    recorder.flush();
+    expect(JSON.stringify(told)).not.toMatch(/sk-/);
+    expect(told[0]).toMatchObject({ event: { type: 'note', token: '[redacted]' } });
+  });
+});
+
+describe('a durable tree', () => {
+  const bad = createMachine({
+    types: {} as { context: { count: number; x?: unknown } },
+    id: 'counter',
+    context: { count: 0 },
+    on: {
+      add: { actions: assign({ count: ({ context }) => context.count + 1 }) },
+      bad: { actions: assign({ count: 100, x: () => () => {} }) },
+    },
+  });
+
+  test('is followed to its next root when it is read back', async () => {
+    const durable = await createDurableActor(bad, { store: quickStore(), id: 'shop' });
+    const recorder = recorderOf();
+    recorder.follow(durable as never);
+    const { told, lines } = subscribe(recorder);
+    await durable.send({ type: 'add' });
+    const live = durable.actor;
+    const reopened = new Promise((resolve) => durable.on('reopened', resolve));
+    await expect(durable.send({ type: 'bad' })).rejects.toMatchObject({ code: 'CODEC_REFUSED' });
+    await reopened;
+    expect(durable.actor).not.toBe(live);
+    await durable.send({ type: 'add' });
+    expect(
+      lines()
+        .filter((line) => line.startsWith('shop is'))
+        .slice(-2),
+    ).toEqual(['shop is {} active by perdure.reopened', 'shop is {} active by add']);
+    const read = told.filter(({ kind }) => kind === 'snapshot').at(-2);
+    expect(recorder.detailAt('shop', read?.seq)?.context).toEqual({ count: 1 });
+    expect(recorder.detailAt('shop')?.context).toEqual({ count: 2 });
+    await durable.close();
+  });
+});
+
+describe('records from elsewhere', () => {
+  test('are numbered among the others, and told to whoever looks', () => {
+    const root = createActor(counter).start();
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    const before = { at: 1, actor: 'far', kind: 'stopped', status: 'done' } as const;
+    recorder.ingest(before);
+    expect(recorder.recordsFrom(0).records).toEqual([{ ...before, seq: 1 }]);
+    const { told } = subscribe(recorder);
+    root.send({ type: 'add' });
+    recorder.ingest(before);
+    recorder.flush();
+    expect(told.map(({ seq, kind }) => [seq, kind])).toEqual([
+      [2, 'event'],
+      [3, 'snapshot'],
+      [4, 'stopped'],
+    ]);
+  });
+});
+
+/** How many look at the actors of this tree. */
+function countObservers(root: AnyActorRef): () => number {
+  let observers = 0;
+  const { system } = root;
+  const inspect = system.inspect.bind(system);
+  system.inspect = (observer) => {
+    observers += 1;
+    const { unsubscribe } = inspect(observer);
+    return {
+      unsubscribe: () => {
+        observers -= 1;
+        unsubscribe();
+      },
+    };
+  };
+  return () => observers;
+}

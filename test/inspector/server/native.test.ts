@@ -1,0 +1,248 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { CommandDesk, GivenCommand } from '../../../inspector/commands/commands.ts';
+import { serveInspector, type InspectorServer } from '../../../inspector/server/server.ts';
+import { StillSource } from '../../support/still-source.ts';
+import { ViewerClient } from '../../support/viewer-client.ts';
+
+class ListingDesk implements CommandDesk {
+  readonly given: GivenCommand[] = [];
+  give(given: GivenCommand) {
+    this.given.push(given);
+    return Promise.resolve({
+      type: 'answer' as const,
+      id: given.id,
+      state: 'applied' as const,
+      message: 'done',
+      turn: 7,
+    });
+  }
+  audit() {
+    return [];
+  }
+  close() {}
+}
+
+let source: StillSource;
+let desk: ListingDesk;
+let server: InspectorServer;
+beforeEach(async () => {
+  source = new StillSource();
+  desk = new ListingDesk();
+  server = await serveInspector(source, { port: 0, commands: true, desk, badge: 'test' });
+});
+afterEach(() => server.close());
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
+
+describe('a viewer', () => {
+  test('is told what can be had, every actor, what is held, and then what happens', async () => {
+    source.tell(3);
+    const viewer = await ViewerClient.of(server.url);
+    await viewer.until(() => viewer.seqs.length === 3);
+    source.tell(2);
+    await viewer.until(() => viewer.seqs.length === 5);
+    expect(viewer.messages.map(({ type }) => type)).toEqual(['hello', 'registry', 'records', 'records']);
+    expect(viewer.messages[0]).toMatchObject({
+      version: 1,
+      server: { name: 'perdure' },
+      epoch: 'epoch-1',
+      seq: 4,
+      resumed: false,
+      badge: 'test',
+      capabilities: { commands: true, live: true },
+    });
+    expect(viewer.of('registry')[0]?.actors.map(({ id }) => id)).toEqual(['door']);
+    expect(viewer.seqs).toEqual([1, 2, 3, 4, 5]);
+    await viewer.close();
+  });
+
+  test('that comes back gets all that it has missed, and nothing twice', async () => {
+    source.tell(5);
+    const first = await ViewerClient.of(server.url);
+    await first.until(() => first.seqs.length === 5);
+    await first.close();
+    source.tell(4);
+    const again = await ViewerClient.of(server.url, { resume: { epoch: 'epoch-1', seq: 6 } });
+    source.tell(2);
+    await again.until(() => again.seqs.length === 6);
+    expect(again.of('hello')[0]?.resumed).toBe(true);
+    expect(again.seqs).toEqual(range(6, 12));
+    expect(again.of('dropped')).toEqual([]);
+    await again.close();
+  });
+
+  test('that comes back too late is told what it has missed', async () => {
+    source.tell(20);
+    source.forget(15);
+    const viewer = await ViewerClient.of(server.url, { resume: { epoch: 'epoch-1', seq: 6 } });
+    await viewer.until(() => viewer.seqs.length === 6);
+    expect(viewer.of('dropped')).toEqual([{ type: 'dropped', from: 6, to: 15, reason: 'gone' }]);
+    expect(viewer.seqs).toEqual(range(15, 21));
+    await viewer.close();
+  });
+
+  test('of another life begins anew', async () => {
+    source.tell(2);
+    const viewer = await ViewerClient.of(server.url, { resume: { epoch: 'another', seq: 900 } });
+    await viewer.until(() => viewer.seqs.length === 2);
+    expect(viewer.of('hello')[0]?.resumed).toBe(false);
+    await viewer.close();
+  });
+
+  test('asks the source for as much detail as it wants, and lets go of it when it leaves', async () => {
+    const plain = await ViewerClient.of(server.url);
+    await plain.until(() => plain.of('registry').length === 1);
+    expect([...source.listeners.values()]).toEqual([false]);
+    const curious = await ViewerClient.of(server.url, { detail: true });
+    await curious.until(() => curious.of('registry').length === 1);
+    expect([...source.listeners.values()]).toEqual([true]);
+    await plain.close();
+    await curious.close();
+    await expect.poll(() => source.listeners.size).toBe(0);
+  });
+
+  test('is told of commits at most four times a second, and of the last one', async () => {
+    const viewer = await ViewerClient.of(server.url);
+    await viewer.until(() => viewer.of('registry').length === 1);
+    const began = performance.now();
+    for (let turn = 1; turn <= 1_000; turn += 1) {
+      for (const listener of source.listeners.keys()) listener.committed(turn, turn);
+      if (turn % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await viewer.until(() => viewer.of('committed').at(-1)?.turn === 1_000);
+    expect(viewer.of('committed').length).toBeLessThanOrEqual(2 + (performance.now() - began) / 250);
+    await viewer.close();
+  });
+});
+
+describe('a viewer that reads slowly', () => {
+  test('is told what was dropped, gets the registry again and then all there is, and holds up nobody', async () => {
+    const slow = await ViewerClient.of(server.url);
+    const quick = await ViewerClient.of(server.url);
+    await slow.until(() => slow.of('registry').length === 1);
+    await quick.until(() => quick.of('registry').length === 1);
+    slow.socket.pause();
+    const payload = 'x'.repeat(2_000);
+    for (let round = 0; round < 60; round += 1) {
+      source.tell(1_000, payload);
+      await quick.until(() => quick.seqs.length === (round + 1) * 1_000);
+    }
+    expect(quick.of('dropped')).toEqual([]);
+    expect(quick.seqs).toEqual(range(1, 60_001));
+    slow.socket.resume();
+    await slow.until(() => slow.seqs.at(-1) === 60_000);
+    const dropped = slow.of('dropped');
+    expect(dropped.length).toBeGreaterThan(0);
+    expect(slow.of('registry').length).toBe(1 + dropped.length);
+    // What it was told and what it was told that it misses is everything, once.
+    const missed = dropped.flatMap(({ from, to }) => range(from, to));
+    expect([...slow.seqs, ...missed].toSorted((a, b) => a - b)).toEqual(range(1, 60_001));
+    await slow.close();
+    await quick.close();
+  });
+});
+
+describe('a command', () => {
+  test('is carried out by the desk, and answered', async () => {
+    const viewer = await ViewerClient.of(server.url);
+    viewer.say({ type: 'command', id: 'c1', command: 'pause', params: { note: 'x' } });
+    await viewer.until(() => viewer.of('answer').length === 1);
+    expect(viewer.of('answer')).toEqual([{ type: 'answer', id: 'c1', state: 'applied', message: 'done', turn: 7 }]);
+    expect(desk.given).toEqual([{ id: 'c1', command: 'pause', params: { note: 'x' }, by: 'http' }]);
+    await viewer.close();
+  });
+
+  test('is refused where the connection has no Origin, and where the server is read-only', async () => {
+    const address = new URL(server.url);
+    const noOrigin = new ViewerClient(`ws://${address.host}/v1/socket${address.search}`);
+    await new Promise((resolve) => noOrigin.socket.once('open', resolve));
+    noOrigin.say({ type: 'hello', version: 1 });
+    noOrigin.say({ type: 'command', id: 'c1', command: 'pause', params: {} });
+    await noOrigin.until(() => noOrigin.of('answer').length === 1);
+    expect(noOrigin.of('hello')[0]?.capabilities.commands).toBe(false);
+    expect(noOrigin.of('answer')[0]).toMatchObject({ state: 'refused', code: 'COMMANDS_OFF' });
+    await noOrigin.close();
+    await using readOnly = await serveInspector(source, { port: 0, desk });
+    const viewer = await ViewerClient.of(readOnly.url);
+    viewer.say({ type: 'command', id: 'c2', command: 'pause', params: {} });
+    await viewer.until(() => viewer.of('answer').length === 1);
+    expect(viewer.of('answer')[0]).toMatchObject({ state: 'refused', code: 'COMMANDS_OFF' });
+    await viewer.close();
+    expect(desk.given).toEqual([]);
+  });
+
+  test('that is none is told so, and ends nothing', async () => {
+    const viewer = await ViewerClient.of(server.url);
+    for (const params of [null, [], 'x']) viewer.say({ type: 'command', id: 'c1', command: 'pause', params });
+    viewer.say({ type: 'command', command: 'pause' });
+    viewer.say({ type: 'command', id: '', command: 'pause' });
+    viewer.say({ type: 'command', id: 'x'.repeat(1_000), command: 'pause' });
+    viewer.say({ type: 'command', id: 'c1', command: 7 });
+    await viewer.until(() => viewer.of('error').length === 7);
+    expect(new Set(viewer.of('error').map(({ code }) => code))).toEqual(new Set(['COMMAND_INVALID']));
+    expect(viewer.closed).toBeUndefined();
+    await viewer.close();
+  });
+});
+
+describe('garbage ends its own connection, with a reason', () => {
+  const cases: [string, (viewer: ViewerClient) => void, number][] = [
+    ['no JSON', (viewer) => viewer.say('{'), 1002],
+    ['no object', (viewer) => viewer.say('[1]'), 1002],
+    ['no hello', (viewer) => viewer.say({ type: 'command', id: '1', command: 'pause', params: {} }), 1002],
+    [
+      'a hello that is none',
+      (viewer) => viewer.say({ type: 'hello', version: 1, resume: { epoch: 1, seq: 'x' } }),
+      1002,
+    ],
+    ['another version', (viewer) => viewer.say({ type: 'hello', version: 2 }), 1002],
+    ['a binary frame', (viewer) => viewer.socket.send(Buffer.from([1, 2, 3])), 1003],
+    ['a frame that is too large', (viewer) => viewer.say('x'.repeat(1_000_001)), 1009],
+  ];
+
+  test.each(cases)('%s', async (_, send, code) => {
+    const other = await ViewerClient.of(server.url);
+    await other.until(() => other.of('registry').length === 1);
+    const address = new URL(server.url);
+    const viewer = new ViewerClient(`ws://${address.host}/v1/socket${address.search}`);
+    await new Promise((resolve) => viewer.socket.once('open', resolve));
+    send(viewer);
+    await viewer.until(() => viewer.closed !== undefined);
+    expect(viewer.closed?.[0]).toBe(code);
+    source.tell(1);
+    await other.until(() => other.seqs.length === 1);
+    expect(other.closed).toBeUndefined();
+    await other.close();
+  });
+
+  test('a second hello, or anything that is no command, after the first', async () => {
+    const viewer = await ViewerClient.of(server.url);
+    viewer.say({ type: 'hello', version: 1 });
+    await viewer.until(() => viewer.closed !== undefined);
+    expect(viewer.closed).toEqual([1008, 'expected a command']);
+  });
+});
+
+test('whenever viewers come, go and come back, each is told every record once and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 6 }), async (bursts) => {
+      const own = new StillSource();
+      await using one = await serveInspector(own, { port: 0 });
+      const seen: number[] = [];
+      for (const burst of bursts) {
+        const resume = { epoch: own.epoch, seq: (seen.at(-1) ?? 0) + 1 };
+        const viewer = await ViewerClient.of(one.url, { resume });
+        own.tell(burst);
+        await viewer.until(
+          () => seen.length + viewer.seqs.length === own.nextSeq - 1 && viewer.of('registry').length === 1,
+        );
+        seen.push(...viewer.seqs);
+        await viewer.close();
+        own.tell(burst % 7);
+      }
+      expect(seen).toEqual(range(1, seen.length + 1));
+    }),
+    { numRuns: 20 },
+  );
+});

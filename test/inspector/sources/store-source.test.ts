@@ -1,0 +1,232 @@
+/** A store that is looked at from beside: while it is in use, when its owner has crashed, and when it cannot be read. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect, onTestFinished, test } from 'vitest';
+import { assign, setup } from 'xstate';
+import { createDurableActor } from '../../../index.ts';
+import type { InspectionRecord } from '../../../inspector/protocol.ts';
+import { storeSource, type StoreSourceOptions } from '../../../inspector/sources/store-source.ts';
+import { encryption } from '../../../persistence/sealing.ts';
+import { SCHEMA_VERSION } from '../../../persistence/schema.ts';
+import { Store } from '../../../persistence/store.ts';
+import { bundle } from '../../support/bundle.ts';
+import { openInspected, populate } from '../../support/inspected.ts';
+import { quickStore, tempFolder } from '../../support/temp.ts';
+import { until } from '../../support/turns.ts';
+
+const NOTHING = new URLSearchParams();
+
+function beside(path: string, options: StoreSourceOptions = {}) {
+  const source = storeSource(path, { pollMs: 10, ...options });
+  onTestFinished(() => source.close());
+  return source;
+}
+
+const counter = setup({
+  types: {} as { context: { n: number; password: string }; events: { type: 'add' } | { type: 'end' } },
+}).createMachine({
+  id: 'counter',
+  context: { n: 0, password: 'hunter22' },
+  initial: 'counting',
+  states: {
+    counting: {
+      tags: 'busy',
+      on: { add: { actions: assign({ n: ({ context }) => context.n + 1 }) }, end: 'ended' },
+      after: { 3_600_000: 'ended' },
+    },
+    ended: { type: 'final' },
+  },
+});
+
+test('who subscribes hears of each turn that somebody else commits, and of who came, changed and went', async () => {
+  const path = quickStore();
+  const store = Store.open(path, { history: true });
+  onTestFinished(() => store.close());
+  const first = await createDurableActor(counter, { store, id: 'first' });
+  const source = beside(path, { machines: [counter] });
+  const [told, commits]: [InspectionRecord[], number[]] = [[], []];
+  const heard = { records: (records: readonly InspectionRecord[]) => void told.push(...records) };
+  const subscription = source.subscribe({ ...heard, committed: (turn) => void commits.push(turn) });
+  const before = source.nextSeq;
+  await first.send({ type: 'add' });
+  await until(() => told.some(({ kind }) => kind === 'snapshot'));
+  expect(told).toMatchObject([
+    {
+      seq: before,
+      kind: 'turn',
+      actor: 'first',
+      causes: [{ kind: 'send', to: 'first', event: { type: 'add' } }],
+      changed: ['first'],
+    },
+    { seq: before + 1, kind: 'snapshot', actor: 'first', status: 'active', value: 'counting', tags: ['busy'] },
+  ]);
+  expect(commits.length).toBe(1);
+  await createDurableActor(counter, { store, id: 'second' });
+  await until(() => told.some(({ kind, actor }) => kind === 'started' && actor === 'second'));
+  await store.delete('second');
+  await until(() => told.some(({ kind, actor }) => kind === 'stopped' && actor === 'second'));
+  expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => before + i));
+  expect(source.recordsFrom(before).records).toEqual(told);
+  subscription.unsubscribe();
+  const { length } = told;
+  await first.send({ type: 'add' });
+  expect(source.actor('first')).toMatchObject({ context: { n: 2 } });
+  expect(told.length).toBe(length);
+});
+
+test('an actor is shown as its row has it, redacted, and as it was after a record', async () => {
+  const path = quickStore();
+  await using durable = await createDurableActor(counter, { store: path, id: 'first', history: true });
+  const source = beside(path, { machines: [counter] });
+  source.subscribe({ records: () => {}, committed: () => {} });
+  await durable.send({ type: 'add' });
+  await durable.send({ type: 'add' });
+  const [info] = source.registry();
+  expect(info).toEqual({
+    id: 'first',
+    parent: null,
+    name: 'first',
+    systemId: null,
+    src: 'counter',
+    chart: expect.any(String),
+    status: 'active',
+    value: 'counting',
+    tags: ['busy'],
+    changedAt: expect.any(Number),
+  });
+  expect(source.chart(info?.chart ?? '')?.name).toBe('counter');
+  expect(source.actor('first')).toEqual({
+    ...info,
+    context: { n: 2, password: '[redacted]' },
+    output: null,
+    error: null,
+    timers: [{ event: 'xstate.after.3600000.counter.counting', due: expect.any(Number), delayMs: 3_600_000 }],
+    accepts: [
+      { type: 'add', schema: null },
+      { type: 'end', schema: null },
+    ],
+  });
+  const turns = source.recordsFrom(0).records.filter(({ kind }) => kind === 'turn');
+  expect(turns.map(({ seq }) => source.actor('first', seq)?.context)).toMatchObject([{ n: 0 }, { n: 1 }, { n: 2 }]);
+  expect(source.actor('nobody')).toBeUndefined();
+});
+
+test('a machine that is not known is shown without its chart', async () => {
+  const path = quickStore();
+  await using _ = await createDurableActor(counter, { store: path, id: 'first' });
+  expect(beside(path).registry()).toMatchObject([
+    { id: 'first', src: 'counter', chart: null, value: 'counting', tags: [] },
+  ]);
+});
+
+test('what only the owner can read is shown as encrypted, and the rest as it is', async () => {
+  const path = quickStore();
+  const key = Buffer.alloc(32, 7);
+  const supervisor = await openInspected(path, { sealing: encryption({ key: () => key, current: 'k' }) });
+  onTestFinished(() => supervisor.close());
+  await populate(supervisor);
+  const source = beside(path);
+  const everything: unknown[] = [source.registry(), source.recordsFrom(0).records, source.actor('main/executor')];
+  for (const name of ['overview', 'work', 'approvals', 'timeline', 'plans', 'budget', 'resources', 'checkpoints'])
+    everything.push(source.view(name, NOTHING));
+  everything.push(source.view('action', new URLSearchParams({ id: 'one' })));
+  expect(source.actor('main/executor')).toMatchObject({ value: '[encrypted]', context: '[encrypted]', accepts: [] });
+  expect(source.view('overview', NOTHING)).toMatchObject({ state: 'unknown', health: null, counts: { running: 2 } });
+  expect(source.view('approvals', NOTHING)).toMatchObject({ open: [{ summary: '[encrypted]', input: '[encrypted]' }] });
+  expect(source.recordsFrom(0).records.some((record) => record.kind === 'turn' && record.changed.length > 0)).toBe(
+    true,
+  );
+  for await (const record of source.history()) everything.push(record);
+  const text = JSON.stringify(everything);
+  for (const secret of ['hunter22', 'everybody', 'tok-123456', 'perdure:aes256gcm']) expect(text).not.toContain(secret);
+  await expect(source.view('compare', new URLSearchParams({ a: '3' }))).rejects.toMatchObject({ code: 'KEY_UNKNOWN' });
+});
+
+test('a store of a newer Perdure, of an older one, and a file that is none are told apart', () => {
+  const [newer, older, foreign] = [quickStore(), quickStore(), quickStore()];
+  for (const [path, version] of [
+    [newer, SCHEMA_VERSION + 1],
+    [older, SCHEMA_VERSION - 1],
+  ] as const) {
+    Store.open(path).close();
+    const db = new Database(path);
+    db.pragma(`user_version = ${version}`);
+    db.close();
+  }
+  writeFileSync(foreign, 'x'.repeat(4_096));
+  expect(() => storeSource(newer)).toThrow(expect.objectContaining({ code: 'STORE_NEWER' }));
+  expect(() => storeSource(older)).toThrow(/open it once with this version of Perdure/);
+  expect(() => storeSource(foreign)).toThrow(expect.objectContaining({ code: 'STORE_NOT_A_DATABASE' }));
+  expect(() => storeSource(join(tempFolder(), 'none.db'))).toThrow(
+    expect.objectContaining({ code: 'STORE_UNOPENABLE' }),
+  );
+});
+
+test('a view that there is not, and a parameter that is wrong, are named', async () => {
+  const path = quickStore();
+  const supervisor = await openInspected(path);
+  onTestFinished(() => supervisor.close());
+  const source = beside(path);
+  const asked = (name: string, query: Record<string, string>) => () => source.view(name, new URLSearchParams(query));
+  expect(asked('overviw', {})).toThrow(
+    /There is no view "overviw" \(did you mean "overview"\?\); there are: overview, work/,
+  );
+  expect(asked('work', { state: 'lost' })).toThrow(
+    /parameter "state" of the view "work": expected one of delayed, .*got "lost"/,
+  );
+  expect(asked('work', { limit: '0' })).toThrow(/"limit".*expected a number from 1 to 1000, got "0"/);
+  expect(asked('work', { stat: 'running' })).toThrow(/"stat".*did you mean "state"/);
+  expect(asked('overview', { x: '1' })).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }));
+  expect(asked('past', {})).toThrow(/"turn".*expected a value, got none/);
+  expect(asked('past', { turn: '999999' })).toThrow(expect.objectContaining({ code: 'CHECKPOINT_UNKNOWN' }));
+  expect(asked('action', { id: 'nobody' })).toThrow(expect.objectContaining({ code: 'ACTION_NOT_FOUND' }));
+});
+
+const OWNER = (entry: string, store: string) => `
+import { defineAction, spawnSupervisor } from ${JSON.stringify(entry)};
+const actions = {
+  add: defineAction({ run: (n) => n + 1 }),
+  wait: defineAction({ run: () => new Promise(() => setInterval(() => {}, 1000)) }),
+};
+const supervisor = await spawnSupervisor({ store: ${JSON.stringify(store)}, actions, history: true, resources: false });
+await supervisor.execute('add', 1, { id: 'one' });
+await supervisor.submit('wait', null, { id: 'runs' });
+while (supervisor.stats().queue.running === 0) await new Promise(setImmediate);
+console.log('ready');
+`;
+
+test('of an owner that was killed everything is there, its last turns too, and that nobody owns the store', async () => {
+  const folder = tempFolder();
+  const store = join(folder, 'work.db');
+  const script = join(folder, 'owner.mjs');
+  writeFileSync(script, OWNER(join(bundle(), 'index.js'), store));
+  const owner = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(owner.stdout, 'data');
+  const source = beside(store);
+  expect(source.view('overview', NOTHING)).toMatchObject({ isOwned: true, health: { overall: 'healthy' } });
+  const commits: number[] = [];
+  source.subscribe({ records: () => {}, committed: (turn) => void commits.push(turn) });
+  owner.kill('SIGKILL');
+  await once(owner, 'exit');
+  // That it has gone is told, although nothing was committed.
+  await until(() => commits.length > 0);
+  expect(source.view('overview', NOTHING)).toMatchObject({
+    isOwned: false,
+    health: null,
+    state: 'running',
+    counts: { running: 1 },
+    running: [{ id: 'runs', slot: expect.any(Number) }],
+  });
+  expect(source.registry().map(({ id }) => id)).toEqual(
+    expect.arrayContaining(['main', 'main/executor', 'main/executor/slot.0']),
+  );
+  const last = source.recordsFrom(0).records.at(-1);
+  expect(last).toMatchObject({ kind: 'turn', changed: expect.arrayContaining(['main/executor']) });
+  expect(source.view('action', new URLSearchParams({ id: 'runs' }))).toMatchObject({
+    state: 'running',
+    commands: ['cancel'],
+  });
+}, 60_000);
