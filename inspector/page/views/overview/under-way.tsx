@@ -56,13 +56,13 @@ function Running({ action }: { readonly action: ActionNow }) {
   );
 }
 
-function What({ action }: { readonly action: Pick<ActionNow, 'id' | 'name' | 'plan'> }) {
+function What({ action }: { readonly action: Pick<ActionNow, 'id' | 'name'> }) {
   return (
     <span class="line-what">
       <Link view="work" params={{ action: action.id }} class="line-name cut" title={action.id}>
         {action.name}
       </Link>
-      <span class="line-id cut">{action.plan === null ? shortId(action.id) : `in ${shortId(action.plan)}`}</span>
+      <span class="line-id cut">{shortId(action.id)}</span>
     </span>
   );
 }
@@ -144,7 +144,7 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
     <li class="line tall">
       <Badge tone="failed">failed</Badge>
       <span class="grow stack tight">
-        <What action={{ ...action, plan: null }} />
+        <What action={action} />
         {action.error === null ? null : (
           <span class="line-error cut" title={action.error}>
             {action.error}

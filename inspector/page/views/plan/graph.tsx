@@ -11,7 +11,7 @@ import { useDrawing } from './use-drawing.ts';
 /** Below this zoom no words can be read, and of a plan of many steps none are drawn. */
 const READABLE = 0.34;
 /** At first it is not drawn smaller than this, unless there are too many to be read anyway. */
-const COMFORTABLE = 0.82;
+const COMFORTABLE = 0.62;
 const MANY = 150;
 /** What is drawn around the window, px, and how far it may be moved until that is drawn anew. */
 const AROUND = 500;
@@ -64,7 +64,7 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
     const all = fitted(drawing, size, laid.shape.nodes.length > MANY ? FARTHEST : COMFORTABLE);
     const place = drawing.places.get(frontier(laid.shape) ?? '');
     const isWide = drawing.width * all.zoom > size.width;
-    see(isWide && place !== undefined ? { ...all, x: size.width * 0.55 - place.x * all.zoom } : all, false);
+    see(isWide && place !== undefined ? { ...all, x: Math.min(all.x, size.width * 0.55 - place.x * all.zoom) } : all, false);
   };
 
   useLayoutEffect(() => {
