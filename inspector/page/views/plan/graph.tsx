@@ -64,7 +64,10 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
     const all = fitted(drawing, size, laid.shape.nodes.length > MANY ? FARTHEST : COMFORTABLE);
     const place = drawing.places.get(frontier(laid.shape) ?? '');
     const isWide = drawing.width * all.zoom > size.width;
-    see(isWide && place !== undefined ? { ...all, x: Math.min(all.x, size.width * 0.55 - place.x * all.zoom) } : all, false);
+    see(
+      isWide && place !== undefined ? { ...all, x: Math.min(all.x, size.width * 0.55 - place.x * all.zoom) } : all,
+      false,
+    );
   };
 
   useLayoutEffect(() => {
