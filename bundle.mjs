@@ -2,9 +2,10 @@
  * Writes what runs of the published package: `node bundle.mjs [folder]`, by default `dist`. A few files, because each module
  * of its own would cost a third of a millisecond to import. tsc checks the types and writes the declarations.
  */
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
+import { minifySync } from 'rolldown/utils';
 
 const ROOT = import.meta.dirname;
 const folder = resolve(process.argv[2] ?? join(ROOT, 'dist'));
@@ -69,3 +70,21 @@ await build({
   },
 });
 chmodSync(join(folder, 'bin/perdure.js'), 0o755);
+
+// What lays charts out is a program compiled by somebody else: nobody reads it, and it is as large as all the rest.
+const layout = join(folder, 'shared/elk.bundled.js');
+const source = readFileSync(layout, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+writeFileSync(layout, minifySync(layout, source, { module: true }).code);
+rmSync(`${layout}.map`);
+
+/** What of others is in the package, here and in the page, and under which terms. */
+const copied = ['elkjs', 'preact', '@preact/signals', '@preact/signals-core', 'uplot'];
+const notices = copied.map((name) => {
+  const home = join(ROOT, 'node_modules', name);
+  /** @type {{ version: string, license: string }} */
+  const { version, license } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+  const terms = readdirSync(home).find((file) => /^licen[cs]e/i.test(file));
+  if (terms === undefined) throw new Error(`expected ${name} to bring its licence, found none in ${home}`);
+  return `# ${name} ${version}, ${license}\n\n${readFileSync(join(home, terms), 'utf8').trim()}\n`;
+});
+writeFileSync(join(folder, 'third-party-licences.md'), notices.join('\n'));

@@ -100,12 +100,18 @@ test('what is packed is what runs, with the page of the inspector, and nothing e
   const [packed] = JSON.parse(text) as [{ readonly files: readonly { readonly path: string }[] }];
   const paths = packed.files.map(({ path }) => path);
   const expected =
-    /^(?:LICENSE|README\.md|package\.json|dist\/(?:inspector\/page\/(?:index\.html|assets\/[\w.-]+\.(?:js|css|svg|txt))|(?!inspector\/page\/)[\w/.-]+\.(?:js|mjs|d\.m?ts|js\.map)))$/;
+    /^(?:LICENSE|README\.md|package\.json|dist\/(?:third-party-licences\.md|inspector\/page\/(?:index\.html|assets\/[\w.-]+\.(?:js|css|svg|txt))|(?!inspector\/page\/)[\w/.-]+\.(?:js|mjs|d\.m?ts|js\.map)))$/;
   expect(paths.filter((path) => !expected.test(path))).toEqual([]);
   expect(paths).toEqual(
     expect.arrayContaining(['dist/index.js', 'dist/inspector/index.js', 'dist/inspector/index.d.ts']),
   );
   expect(paths).toContain('dist/inspector/page/index.html');
+});
+
+test('the licences of what is copied into the package are in it', () => {
+  const text = readFileSync('dist/third-party-licences.md', 'utf8');
+  for (const name of ['elkjs', 'preact', '@preact/signals', 'uplot']) expect(text).toContain(`# ${name} `);
+  expect(text).toMatch(/Eclipse Public License/);
 });
 
 test('the page asks for nothing that its policy forbids', () => {
