@@ -172,6 +172,10 @@ export class JoinedSource implements Source {
         { detail },
       );
       this.#subscription = { detail, unsubscribe };
+      // A source may begin with its past, which is held there, and told to nobody.
+      if (before === undefined) this.#delivered = Math.max(this.#delivered, this.#source.nextSeq);
+      // What the subscription before had not told yet is told now.
+      else this.#tell(this.#source.recordsFrom(this.#delivered).records);
     }
     before?.unsubscribe();
   }

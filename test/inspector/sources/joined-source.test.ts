@@ -75,3 +75,15 @@ test('J3: the source is subscribed to once, and no longer than somebody looks', 
   one.unsubscribe();
   expect(source.listeners.size).toBe(0);
 });
+
+test('what a source holds from the moment that somebody looks is held for them', () => {
+  const { source, both } = joined();
+  const { subscribe } = source;
+  source.subscribe = (...given) => {
+    // Its past comes before what it records.
+    source.tell(3);
+    return subscribe.apply(source, given);
+  };
+  both.subscribe({ records: () => {}, committed: () => {} });
+  expect(both.recordsFrom(0).records.filter(({ actor }) => actor === 'door')).toHaveLength(3);
+});
