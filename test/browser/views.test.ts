@@ -53,6 +53,8 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     const main = page.locator('main');
     await expect.poll(() => main.innerText(), { timeout: 30_000 }).toMatch(shows);
     expect(await page.locator('h1').count()).toBeGreaterThan(0);
+    // A picture of something: a page of one colour is some hundred bytes.
+    expect((await page.screenshot()).length).toBeGreaterThan(20_000);
     expect(await serious(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.context().close();
