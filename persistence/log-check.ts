@@ -36,7 +36,9 @@ export function inspectLog(path: string): LogDamage | undefined {
   if (!hasGoodHeader(log)) return { whole: 0, dropped: Math.max(frames, 1) };
   const whole = wholeFrames(log, frameSize, frames);
   const own = followers(log, frameSize, whole, frames);
-  const firstCommit = own.findIndex((frame) => isCommit(log, HEADER + frame * frameSize));
+  const firstCommit = own.findIndex(
+    (frame) => isCommit(log, HEADER + frame * frameSize) || (frame === whole && hasLostItsMark(log, frameSize, frame)),
+  );
   return firstCommit === -1 || firstCommit === own.length - 1 ? undefined : { whole, dropped: own.length };
 }
 
@@ -98,6 +100,21 @@ function isOwn(log: Buffer, at: number): boolean {
 
 function isCommit(log: Buffer, at: number): boolean {
   return log.readUInt32BE(at + 4) !== 0;
+}
+
+/**
+ * Whether the flawed frame ended a transaction: one bit of its mark, which is the size of the database in pages, is all that it lacks. A
+ * size that is a power of two has one bit only, and without it the frame looks as if its transaction went on.
+ */
+function hasLostItsMark(log: Buffer, frameSize: number, frame: number): boolean {
+  const mark = HEADER + frame * frameSize + 4;
+  const bits = Array.from({ length: 32 }, (_, bit) => (1 << bit) >>> 0);
+  const found = bits.some((bit) => {
+    log.writeUInt32BE(bit, mark);
+    return continues(log, frameSize, frame);
+  });
+  log.writeUInt32BE(0, mark);
+  return found;
 }
 
 /** SQLite's: words of the log's own byte order, two at a time. */
