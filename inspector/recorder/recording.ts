@@ -234,7 +234,20 @@ export class Recording implements TreeSink {
 
   readonly #refs = (ref: AnyRef): string | null => this.registry.of(ref)?.id ?? null;
 
+  /** Of a state that cannot be looked into it is told that there is one. */
   infoOf(actor: RecordedActor, state: AnyState | undefined, changedAt = actor.changedAt): ActorInfo {
+    try {
+      return this.#infoOf(actor, state, changedAt);
+    } catch (error) {
+      this.failed(error);
+      const { id, parent, ref, ended = 'active' } = actor;
+      const name = parent === null ? id : ref.id;
+      const unknown = { systemId: null, src: null, chart: null, value: REDACTED, tags: NONE };
+      return { id, parent, name, ...unknown, status: ended, changedAt };
+    }
+  }
+
+  #infoOf(actor: RecordedActor, state: AnyState | undefined, changedAt: number | null): ActorInfo {
     const { ref, id, parent, ended } = actor;
     const chart = chartOfActor(ref);
     if (chart !== undefined && this.#charts.size < MOST_CHARTS) this.#charts.set(chart.id, chart);
@@ -260,7 +273,8 @@ export class Recording implements TreeSink {
 }
 
 function tagsOf(state: AnyState | undefined): readonly string[] {
-  return state?.tags === undefined || state.tags.size === 0 ? NONE : [...state.tags].map(String);
+  const tags: unknown = state?.tags;
+  return tags instanceof Set && tags.size > 0 ? [...tags].map(String) : NONE;
 }
 
 interface Taken {
