@@ -3,6 +3,7 @@
  * so that it can be seen how; their number is bounded.
  */
 import { isActorRef, type AnyRef } from '../../persistence/xstate-port.ts';
+import { estimatedBytes } from './estimate.ts';
 import { RecordedActor, stateOf, type EndStatus } from './recorded-actor.ts';
 
 export interface RegistryLimits {
@@ -14,6 +15,9 @@ export interface RegistryLimits {
   readonly endedMs: number;
 }
 
+/** Of the states of those that have ended, about. */
+const ENDED_BYTES = 8_000_000;
+
 export class ActorRegistry {
   readonly #limits: RegistryLimits;
   readonly #byRef = new Map<AnyRef, RecordedActor>();
@@ -22,6 +26,7 @@ export class ActorRegistry {
   readonly #over = new WeakMap<AnyRef, RecordedActor>();
   /** The one that ended first, first. */
   readonly #ended = new Set<RecordedActor>();
+  #endedBytes = 0;
 
   constructor(limits: RegistryLimits) {
     this.#limits = limits;
@@ -91,6 +96,10 @@ export class ActorRegistry {
   end(actor: RecordedActor, status: EndStatus, now: number): void {
     actor.ended = status;
     actor.endedAt = now;
+    if (!this.#ended.has(actor)) {
+      actor.endedBytes = estimatedBytes(actor.state?.context) + estimatedBytes(actor.state?.output);
+      this.#endedBytes += actor.endedBytes;
+    }
     this.#ended.add(actor);
     this.#forget(now);
   }
@@ -110,14 +119,15 @@ export class ActorRegistry {
   #forget(now: number): void {
     for (const actor of this.#ended) {
       const isOld = now - actor.endedAt > this.#limits.endedMs;
-      if (this.#ended.size <= this.#limits.ended && !isOld) return;
+      const isMuch = this.#ended.size > this.#limits.ended || this.#endedBytes > ENDED_BYTES;
+      if (!isMuch && !isOld) return;
       this.remove(actor);
     }
   }
 
   remove(actor: RecordedActor): void {
     this.#over.set(actor.ref, actor);
-    this.#ended.delete(actor);
+    if (this.#ended.delete(actor)) this.#endedBytes -= actor.endedBytes;
     this.#byRef.delete(actor.ref);
     if (this.#byId.get(actor.id) === actor) this.#byId.delete(actor.id);
   }

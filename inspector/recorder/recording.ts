@@ -6,6 +6,8 @@
 import { REDACTED } from '../../persistence/secrets.ts';
 import type { AnyRef } from '../../persistence/xstate-port.ts';
 import { detailOf, partsOf } from './actor-detail.ts';
+import { bounded } from './bounded.ts';
+import { estimatedBytes } from './estimate.ts';
 import { ActorRegistry, type RegistryLimits } from './actor-registry.ts';
 import { nameOfGuard } from '../charts/chart-names.ts';
 import type { Chart } from '../charts/chart.ts';
@@ -28,7 +30,7 @@ export interface RecordingOptions extends RegistryLimits {
 export interface RecordSlot extends Slot {
   readonly kind: InspectionRecord['kind'];
   readonly actor: RecordedActor | undefined;
-  /** The state, the event or the parameters, by reference. */
+  /** What is told of the state, the event or the parameters, by reference. */
   what: unknown;
   /** The type of the event, the name of the action, the sender, or how it ended. */
   readonly name: string | null;
@@ -39,11 +41,13 @@ export interface RecordSlot extends Slot {
 }
 
 /** Characters of all records that are held, of one event, of what is told of a state, and of a state that is asked for. */
-const MOST_CHARACTERS = 48_000_000;
+const MOST_CHARACTERS = 24_000_000;
 const EVENT_CHARACTERS = 16_000;
 const STATE_CHARACTERS = 8_000;
-const DETAIL_CHARACTERS = 4_000_000;
+const DETAIL_CHARACTERS = 262_144;
 const RECORD_CHARACTERS = 200;
+/** Bytes of the states that are held, about. */
+const STATE_BYTES = 8_000_000;
 const MOST_CHARTS = 1_000;
 const MOST_TRANSITIONS = 100;
 const NONE: readonly string[] = [];
@@ -64,7 +68,7 @@ export class Recording implements TreeSink {
     this.#options = options;
     this.#news = news;
     this.ring = new RecordRing(options.records, MOST_CHARACTERS);
-    this.states = new HeldStates(options.states);
+    this.states = new HeldStates(options.states, STATE_BYTES);
     this.registry = new ActorRegistry(options);
   }
 
@@ -83,7 +87,7 @@ export class Recording implements TreeSink {
   // Putting in.
 
   started(actor: RecordedActor): void {
-    actor.changedAt = this.#put('started', actor, actor.state, null);
+    actor.changedAt = this.#put('started', actor, actor.state && toldOf(actor.state), null);
     this.#hold(actor);
   }
 
@@ -92,7 +96,7 @@ export class Recording implements TreeSink {
   }
 
   microstep(actor: RecordedActor, event: string, transitions: readonly unknown[], state: AnyState): void {
-    this.#put('microstep', actor, state, event, false, transitions);
+    this.#put('microstep', actor, toldOf(state), event, false, transitions);
   }
 
   action(actor: RecordedActor, action: string, params: unknown): void {
@@ -101,7 +105,7 @@ export class Recording implements TreeSink {
 
   state(actor: RecordedActor, event: string, state: AnyState, isOther = actor.state?.context !== state.context): void {
     this.states.hold(actor);
-    actor.changedAt = this.#put('snapshot', actor, state, event, isOther);
+    actor.changedAt = this.#put('snapshot', actor, toldOf(state), event, isOther);
     actor.state = state;
     this.#hold(actor);
   }
@@ -134,7 +138,8 @@ export class Recording implements TreeSink {
     more?: readonly unknown[],
   ): number {
     const at = this.now();
-    this.ring.put({ seq: this.ring.next, at, kind, actor, what, name, flag, more, shown: undefined, size: 0 });
+    const size = RECORD_CHARACTERS + estimatedBytes(what);
+    this.ring.put({ seq: this.ring.next, at, kind, actor, what, name, flag, more, shown: undefined, size });
     this.#news();
     return at;
   }
@@ -223,7 +228,7 @@ export class Recording implements TreeSink {
   #plain(value: unknown, most: number): { readonly json: unknown; readonly size: number } {
     let shown: unknown;
     try {
-      shown = this.#options.shown(value);
+      shown = this.#options.shown(bounded(value, most));
     } catch (error) {
       // What the host's rules cannot look at is not shown.
       this.failed(error);
@@ -270,6 +275,11 @@ export class Recording implements TreeSink {
     const shown = (value: unknown) => this.#plain(value, DETAIL_CHARACTERS).json;
     return detailOf(actor.ref, this.infoOf(actor, state), state, isNow, shown);
   }
+}
+
+/** What of a state is told in a record: its context is not, and must not be kept for it. */
+function toldOf({ status, value, tags, output, error }: AnyState): AnyState {
+  return { status, value, tags, output, error } as AnyState;
 }
 
 function tagsOf(state: AnyState | undefined): readonly string[] {
