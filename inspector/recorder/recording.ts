@@ -41,7 +41,7 @@ export interface RecordSlot extends Slot {
 }
 
 /** Characters of all records that are held, of one event, of what is told of a state, and of a state that is asked for. */
-const MOST_CHARACTERS = 24_000_000;
+const MOST_CHARACTERS = 40_000_000;
 const EVENT_CHARACTERS = 16_000;
 const STATE_CHARACTERS = 8_000;
 const DETAIL_CHARACTERS = 262_144;
