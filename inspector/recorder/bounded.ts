@@ -7,7 +7,8 @@
  */
 import { isActorRef } from '../../persistence/xstate-port.ts';
 
-const VALUE_COST = 4;
+/** Of a value beside its text, in characters: to visit it costs as much as a short text. */
+const VALUE_COST = 12;
 const MAX_DEPTH = 100;
 const LONGEST_TEXT = 262_144;
 const TOO_LARGE = '[too large]';

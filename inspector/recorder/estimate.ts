@@ -7,6 +7,8 @@ const OBJECT_BYTES = 32;
 const MOST_PARTS = 8;
 const MOST_VALUES = 100;
 const MAX_DEPTH = 8;
+/** Of objects with many properties: only to list their names takes long, and states share what has not changed. */
+const known = new WeakMap<object, number>();
 
 /** It never throws: what cannot be looked into is taken for small. */
 export function estimatedBytes(value: unknown): number {
@@ -31,11 +33,15 @@ function bytesOf(value: unknown, depth: number, look: { left: number }): number 
     return OBJECT_BYTES + scaled(value.size, bytes);
   }
   if (value instanceof Set) return OBJECT_BYTES + scaled(value.size, firstOf(value).map(inside));
+  const before = known.get(value);
+  if (before !== undefined) return before;
   const keys = Object.keys(value);
   const record = value as Readonly<Record<string, unknown>>;
   // A few properties may well be of very different sizes.
   if (keys.length <= MOST_VALUES) return keys.reduce((sum, key) => sum + inside(record[key]), OBJECT_BYTES);
-  return OBJECT_BYTES + sampled(keys.length, (at) => OBJECT_BYTES + inside(record[keys[at] as string]));
+  const bytes = OBJECT_BYTES + sampled(keys.length, (at) => OBJECT_BYTES + inside(record[keys[at] as string]));
+  known.set(value, bytes);
+  return bytes;
 }
 
 function firstOf<T>(values: Iterable<T>): T[] {

@@ -578,6 +578,42 @@ describe('what it costs, and who pays', () => {
     expect(JSON.stringify(told).length).toBeLessThan(100 * 17_000);
   });
 
+  test('of an actor whose context is large and always another, only the states of late are held', () => {
+    const root = createActor(counter).start();
+    const { recorder, lines } = looking(root);
+    for (let n = 0; n < 100; n += 1) root.send({ type: 'fill', text: `${n % 10}`.repeat(1_000_000) } as never);
+    // Each text is in its event until that is shown: more than fits is dropped.
+    lines();
+    const held = Array.from({ length: 200 }, (_, at) => recorder.detailAt('tree', at + 1)).filter(Boolean);
+    expect(held.length).toBeGreaterThan(1);
+    expect(held.length).toBeLessThan(30);
+    expect(recorder.recordsFrom(0).from).toBeGreaterThan(100);
+  });
+
+  test('of actors that ended with much, those of late stay', () => {
+    const heavy = createMachine({
+      context: () => ({ rows: 'x'.repeat(1_000_000) }),
+      initial: 'over',
+      states: { over: { type: 'final' } },
+    });
+    const root = createActor(
+      createMachine({
+        on: {
+          spawn: {
+            actions: enqueueActions(({ enqueue, event }) => {
+              enqueue.spawnChild(heavy, { id: String((event as unknown as { id: unknown }).id) });
+            }),
+          },
+        },
+      }),
+    ).start();
+    const { recorder } = looking(root);
+    for (let n = 0; n < 40; n += 1) root.send({ type: 'spawn', id: `heavy${n}` } as never);
+    recorder.flush();
+    expect(recorder.registry().length).toBeLessThan(12);
+    expect(recorder.registry().at(-1)?.id).toBe('tree/heavy39');
+  });
+
   test('what throws while it is looked at stays in the recorder, and what cannot be shown is not', () => {
     const root = createActor(counter).start();
     const { recorder, told } = looking(root, {
