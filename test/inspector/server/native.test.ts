@@ -171,7 +171,10 @@ describe('what a source cannot tell', () => {
     'because %s throws costs the viewer that came its connection, and nobody else anything',
     async (method) => {
       const logged: object[] = [];
-      await using one = await serveInspector(source, { port: 0, logger: { info: () => {}, warn: (facts) => void logged.push(facts) } });
+      await using one = await serveInspector(source, {
+        port: 0,
+        logger: { info: () => {}, warn: (facts) => void logged.push(facts) },
+      });
       const early = await ViewerClient.of(one.url);
       await early.until(() => early.of('registry').length === 1);
       const fails = () => {
