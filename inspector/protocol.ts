@@ -157,10 +157,20 @@ export type InspectionRecord =
 
 export type RecordKind = InspectionRecord['kind'];
 
+/** Whether it is told to everybody; else only to who asked for detail. */
+export function isPlain({ kind }: InspectionRecord): boolean {
+  return kind !== 'microstep' && kind !== 'action';
+}
+
 /** What a server says after its hello. */
 export type ServerMessage =
   | ServerHello
-  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[] }
+  | {
+      readonly type: 'registry';
+      readonly actors: readonly ActorInfo[];
+      /** Actors that there are beside these, and that nothing is told of: there are too many. Default: 0. */
+      readonly more?: number;
+    }
   | { readonly type: 'records'; readonly records: readonly InspectionRecord[] }
   /** Records that this viewer does not get: from the first up to, and without, the last. */
   | { readonly type: 'dropped'; readonly from: number; readonly to: number; readonly reason: 'slow' | 'gone' }

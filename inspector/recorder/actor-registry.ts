@@ -3,7 +3,8 @@
  * so that it can be seen how; their number is bounded.
  */
 import { isActorRef, type AnyRef } from '../../persistence/xstate-port.ts';
-import { RecordedActor, type EndStatus } from './recorded-actor.ts';
+import { estimatedBytes } from './estimate.ts';
+import { RecordedActor, stateOf, type EndStatus } from './recorded-actor.ts';
 
 export interface RegistryLimits {
   /** Actors in all: of more, nothing is told. */
@@ -14,12 +15,18 @@ export interface RegistryLimits {
   readonly endedMs: number;
 }
 
+/** Of the states of those that have ended, about. */
+const ENDED_BYTES = 8_000_000;
+
 export class ActorRegistry {
   readonly #limits: RegistryLimits;
   readonly #byRef = new Map<AnyRef, RecordedActor>();
   readonly #byId = new Map<string, RecordedActor>();
+  /** Those that had to make room: the last that is told of them may come later, and brings none of them back. */
+  readonly #over = new WeakMap<AnyRef, RecordedActor>();
   /** The one that ended first, first. */
   readonly #ended = new Set<RecordedActor>();
+  #endedBytes = 0;
 
   constructor(limits: RegistryLimits) {
     this.#limits = limits;
@@ -33,8 +40,9 @@ export class ActorRegistry {
     return this.#byRef.size >= this.#limits.actors;
   }
 
+  /** Also of one that is listed no more. */
   of(ref: AnyRef): RecordedActor | undefined {
-    return this.#byRef.get(ref);
+    return this.#byRef.get(ref) ?? this.#over.get(ref);
   }
 
   byId(id: string): RecordedActor | undefined {
@@ -52,7 +60,7 @@ export class ActorRegistry {
     const line: AnyRef[] = [];
     let around: RecordedActor | undefined;
     for (let actor: AnyRef | undefined = ref; actor !== undefined; actor = actor._parent) {
-      around = this.#byRef.get(actor);
+      around = this.of(actor);
       if (around !== undefined) break;
       line.push(actor);
     }
@@ -66,8 +74,8 @@ export class ActorRegistry {
   #put(actor: RecordedActor): void {
     const before = this.#byId.get(actor.id);
     if (before !== undefined) {
-      this.#byRef.delete(before.ref);
-      this.#ended.delete(before);
+      before.ended ??= 'stopped';
+      this.remove(before);
     }
     this.#byRef.set(actor.ref, actor);
     this.#byId.set(actor.id, actor);
@@ -79,29 +87,47 @@ export class ActorRegistry {
     for (let at = 0; at < pending.length && !this.isFull; at += 1) {
       const ref = pending[at] as AnyRef;
       const actor = this.add(ref, tree, seq);
-      const { status = 'active', children = {} } = actor.state ?? {};
+      const { status = 'active', children } = actor.state ?? {};
       if (status !== 'active') this.end(actor, status, now);
-      for (const child of Object.values(children)) if (isActorRef(child)) pending.push(child);
+      for (const child of Object.values(children ?? {})) if (isActorRef(child)) pending.push(child);
     }
   }
 
   end(actor: RecordedActor, status: EndStatus, now: number): void {
     actor.ended = status;
     actor.endedAt = now;
+    if (!this.#ended.has(actor)) {
+      actor.endedBytes = estimatedBytes(actor.state?.context) + estimatedBytes(actor.state?.output);
+      this.#endedBytes += actor.endedBytes;
+    }
     this.#ended.add(actor);
     this.#forget(now);
+  }
+
+  /** How many living actors in this tree are not here. */
+  countOthers(root: AnyRef): number {
+    let others = 0;
+    const pending = [root];
+    for (let ref = pending.pop(); ref !== undefined; ref = pending.pop()) {
+      const { status = 'active', children } = stateOf(ref) ?? {};
+      if (status === 'active' && !this.#byRef.has(ref)) others += 1;
+      for (const child of Object.values(children ?? {})) if (isActorRef(child)) pending.push(child);
+    }
+    return others;
   }
 
   #forget(now: number): void {
     for (const actor of this.#ended) {
       const isOld = now - actor.endedAt > this.#limits.endedMs;
-      if (this.#ended.size <= this.#limits.ended && !isOld) return;
+      const isMuch = this.#ended.size > this.#limits.ended || this.#endedBytes > ENDED_BYTES;
+      if (!isMuch && !isOld) return;
       this.remove(actor);
     }
   }
 
   remove(actor: RecordedActor): void {
-    this.#ended.delete(actor);
+    this.#over.set(actor.ref, actor);
+    if (this.#ended.delete(actor)) this.#endedBytes -= actor.endedBytes;
     this.#byRef.delete(actor.ref);
     if (this.#byId.get(actor.id) === actor) this.#byId.delete(actor.id);
   }

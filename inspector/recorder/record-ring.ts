@@ -7,7 +7,7 @@ export interface Slot {
   readonly at: number;
   /** The record, once it is shown. */
   shown: InspectionRecord | undefined;
-  /** How many characters it takes, about. */
+  /** How many characters or bytes it takes, about. */
   size: number;
 }
 
@@ -43,12 +43,17 @@ export class RecordRing<TSlot extends Slot> {
     this.#slots[slot.seq % this.#most] = slot;
     this.#next = slot.seq + 1;
     this.#size += slot.size;
+    this.#fit(slot);
   }
 
   /** What is shown may take more room than what was put in. */
   grown(slot: TSlot, size: number): void {
     this.#size += size - slot.size;
     slot.size = size;
+    this.#fit(slot);
+  }
+
+  #fit(slot: TSlot): void {
     while (this.#size > this.#mostSize && this.#first < slot.seq) this.#drop();
   }
 

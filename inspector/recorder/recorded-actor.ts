@@ -37,6 +37,8 @@ export class RecordedActor {
   /** How it ended. */
   ended: EndStatus | undefined;
   endedAt = 0;
+  /** What its last state takes, about. */
+  endedBytes = 0;
 
   constructor(ref: AnyRef, around: RecordedActor | undefined, tree: string, seq: number) {
     this.ref = ref;

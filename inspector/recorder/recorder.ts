@@ -17,7 +17,8 @@ import { redaction } from '../../persistence/redaction.ts';
 import type { AnyRef } from '../../persistence/xstate-port.ts';
 import { ActorRegistry } from './actor-registry.ts';
 import type { Chart } from '../charts/chart.ts';
-import type { ActorDetail, ActorInfo, InspectionRecord } from '../protocol.ts';
+import { isPlain, type ActorDetail, type ActorInfo, type InspectionRecord } from '../protocol.ts';
+import type { Unnumbered } from './record-log.ts';
 import { Recording, type RecordingOptions } from './recording.ts';
 import { TreeObserver } from './tree-observer.ts';
 
@@ -58,9 +59,6 @@ export interface FollowedTree {
   on(type: string, listener: () => void): { unsubscribe(): void };
 }
 
-/** A record from elsewhere, which has no number yet. */
-export type Unnumbered<TRecord = InspectionRecord> = TRecord extends unknown ? Omit<TRecord, 'seq'> : never;
-
 interface Subscriber {
   readonly listener: RecordListener;
   readonly detail: boolean;
@@ -100,6 +98,7 @@ export class Recorder {
   #isAttached = false;
   /** The number of the next record that is to be shown. */
   #toShow = 1;
+  #detailLingering: NodeJS.Timeout | undefined;
   /** Between records of before this number and those of after, others may have happened that nobody saw. */
   #seenFrom = 1;
   #telling: NodeJS.Timeout | undefined;
@@ -182,6 +181,15 @@ export class Recorder {
     return actors.map((actor) => this.#recording.infoOf(actor, actor.state));
   }
 
+  /** Actors that there are beside those of the registry: too many to be listed. They are counted when it is asked for. */
+  get more(): number {
+    const registry = this.#present();
+    if (!registry.isFull) return 0;
+    let more = 0;
+    for (const { root } of this.#trees.values()) more += registry.countOthers(root);
+    return more;
+  }
+
   /** What is held of the records, from this number on and up to `nextSeq`; `from` is above it when what lies between is gone. */
   recordsFrom(seq: number): { readonly from: number; readonly records: readonly InspectionRecord[] } {
     const { ring } = this.#recording;
@@ -217,6 +225,13 @@ export class Recorder {
     if (!this.#isAttached) this.#showAll();
   }
 
+  /** What was to be put in before anything else could not be had. Gives the number that stands for it, which is never told. */
+  missed(error: unknown): number {
+    this.#recording.failed(error);
+    this.#showAll();
+    return this.#skip();
+  }
+
   /** Tells at once all that has happened, however long that takes. */
   flush(): void {
     clearTimeout(this.#telling);
@@ -233,7 +248,7 @@ export class Recorder {
   // Looking.
 
   #looked(): void {
-    this.#recording.wantsDetail = [...this.#subscribers].some(({ detail }) => detail);
+    this.#wantDetail([...this.#subscribers].some(({ detail }) => detail));
     clearTimeout(this.#lingering);
     if (this.#subscribers.size === 0) {
       if (this.#lingerMs <= 0) this.#detach();
@@ -243,6 +258,18 @@ export class Recorder {
     if (this.#isAttached) return;
     this.#isAttached = true;
     for (const tree of this.#trees.values()) this.#attach(tree);
+  }
+
+  /** Who wanted detail may come back soon. */
+  #wantDetail(isWanted: boolean): void {
+    const recording = this.#recording;
+    clearTimeout(this.#detailLingering);
+    if (isWanted === recording.wantsDetail) return;
+    if (isWanted || this.#lingerMs <= 0) recording.wantsDetail = isWanted;
+    else {
+      const end = () => (recording.wantsDetail = false);
+      this.#detailLingering = setTimeout(end, this.#lingerMs).unref();
+    }
   }
 
   #attach({ observer, root }: WatchedTree): void {
@@ -256,18 +283,26 @@ export class Recorder {
   /** What was put in is shown, so that nothing that runs is held. */
   #detach(): void {
     clearTimeout(this.#lingering);
+    clearTimeout(this.#detailLingering);
     clearTimeout(this.#telling);
     this.#telling = undefined;
+    this.#recording.wantsDetail = false;
     if (!this.#isAttached) return;
     this.#isAttached = false;
     for (const { observer } of this.#trees.values()) observer.detach();
     this.#showAll();
     this.#recording.registry = new ActorRegistry(this.#limits);
     this.#recording.states.clear();
-    if (this.#trees.size === 0) return;
     // A number that is never told stands for what happens now.
-    this.#recording.ring.skip();
-    this.#toShow = this.#seenFrom = this.#recording.ring.next;
+    if (this.#trees.size > 0) this.#skip();
+  }
+
+  /** All that was put in is shown. */
+  #skip(): number {
+    const { ring } = this.#recording;
+    ring.skip();
+    this.#toShow = this.#seenFrom = ring.next;
+    return ring.next - 1;
   }
 
   #showAll(): void {
@@ -328,14 +363,22 @@ export class Recorder {
   #dropped(to: number): void {
     const from = this.#toShow;
     this.#toShow = to;
-    for (const { listener } of this.#subscribers) this.#safely(() => listener.dropped?.(from, to));
+    this.#tellDropped(from, to);
+  }
+
+  #tellDropped(given: number, to: number): void {
+    for (const { listener, from: first } of this.#subscribers) {
+      const from = Math.max(given, first);
+      if (from < to) this.#safely(() => listener.dropped?.(from, to));
+    }
   }
 
   #deliver(from: number): void {
+    // What is shown may take so much room that the first of it are forgotten again.
+    const { first: kept } = this.#recording.ring;
+    if (from < Math.min(kept, this.#toShow)) this.#tellDropped(from, Math.min(kept, this.#toShow));
     const all = this.recordsFrom(from).records;
-    const plain = this.#recording.wantsDetail
-      ? all.filter(({ kind }) => kind !== 'microstep' && kind !== 'action')
-      : all;
+    const plain = this.#recording.wantsDetail ? all.filter(isPlain) : all;
     for (const { listener, detail, from: first } of this.#subscribers) {
       const wanted = detail ? all : plain;
       const told = first > from ? wanted.filter(({ seq }) => seq >= first) : wanted;

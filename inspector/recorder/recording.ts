@@ -6,6 +6,8 @@
 import { REDACTED } from '../../persistence/secrets.ts';
 import type { AnyRef } from '../../persistence/xstate-port.ts';
 import { detailOf, partsOf } from './actor-detail.ts';
+import { bounded } from './bounded.ts';
+import { estimatedBytes } from './estimate.ts';
 import { ActorRegistry, type RegistryLimits } from './actor-registry.ts';
 import { nameOfGuard } from '../charts/chart-names.ts';
 import type { Chart } from '../charts/chart.ts';
@@ -28,7 +30,7 @@ export interface RecordingOptions extends RegistryLimits {
 export interface RecordSlot extends Slot {
   readonly kind: InspectionRecord['kind'];
   readonly actor: RecordedActor | undefined;
-  /** The state, the event or the parameters, by reference. */
+  /** What is told of the state, the event or the parameters, by reference. */
   what: unknown;
   /** The type of the event, the name of the action, the sender, or how it ended. */
   readonly name: string | null;
@@ -39,11 +41,13 @@ export interface RecordSlot extends Slot {
 }
 
 /** Characters of all records that are held, of one event, of what is told of a state, and of a state that is asked for. */
-const MOST_CHARACTERS = 48_000_000;
+const MOST_CHARACTERS = 40_000_000;
 const EVENT_CHARACTERS = 16_000;
 const STATE_CHARACTERS = 8_000;
-const DETAIL_CHARACTERS = 4_000_000;
+const DETAIL_CHARACTERS = 262_144;
 const RECORD_CHARACTERS = 200;
+/** Bytes of the states that are held, about. */
+const STATE_BYTES = 8_000_000;
 const MOST_CHARTS = 1_000;
 const MOST_TRANSITIONS = 100;
 const NONE: readonly string[] = [];
@@ -64,7 +68,7 @@ export class Recording implements TreeSink {
     this.#options = options;
     this.#news = news;
     this.ring = new RecordRing(options.records, MOST_CHARACTERS);
-    this.states = new HeldStates(options.states);
+    this.states = new HeldStates(options.states, STATE_BYTES);
     this.registry = new ActorRegistry(options);
   }
 
@@ -83,7 +87,7 @@ export class Recording implements TreeSink {
   // Putting in.
 
   started(actor: RecordedActor): void {
-    actor.changedAt = this.#put('started', actor, actor.state, null);
+    actor.changedAt = this.#put('started', actor, actor.state && toldOf(actor.state), null);
     this.#hold(actor);
   }
 
@@ -92,7 +96,7 @@ export class Recording implements TreeSink {
   }
 
   microstep(actor: RecordedActor, event: string, transitions: readonly unknown[], state: AnyState): void {
-    this.#put('microstep', actor, state, event, false, transitions);
+    this.#put('microstep', actor, toldOf(state), event, false, transitions);
   }
 
   action(actor: RecordedActor, action: string, params: unknown): void {
@@ -101,7 +105,7 @@ export class Recording implements TreeSink {
 
   state(actor: RecordedActor, event: string, state: AnyState, isOther = actor.state?.context !== state.context): void {
     this.states.hold(actor);
-    actor.changedAt = this.#put('snapshot', actor, state, event, isOther);
+    actor.changedAt = this.#put('snapshot', actor, toldOf(state), event, isOther);
     actor.state = state;
     this.#hold(actor);
   }
@@ -134,7 +138,8 @@ export class Recording implements TreeSink {
     more?: readonly unknown[],
   ): number {
     const at = this.now();
-    this.ring.put({ seq: this.ring.next, at, kind, actor, what, name, flag, more, shown: undefined, size: 0 });
+    const size = RECORD_CHARACTERS + estimatedBytes(what);
+    this.ring.put({ seq: this.ring.next, at, kind, actor, what, name, flag, more, shown: undefined, size });
     this.#news();
     return at;
   }
@@ -223,7 +228,7 @@ export class Recording implements TreeSink {
   #plain(value: unknown, most: number): { readonly json: unknown; readonly size: number } {
     let shown: unknown;
     try {
-      shown = this.#options.shown(value);
+      shown = this.#options.shown(bounded(value, most));
     } catch (error) {
       // What the host's rules cannot look at is not shown.
       this.failed(error);
@@ -234,7 +239,20 @@ export class Recording implements TreeSink {
 
   readonly #refs = (ref: AnyRef): string | null => this.registry.of(ref)?.id ?? null;
 
+  /** Of a state that cannot be looked into it is told that there is one. */
   infoOf(actor: RecordedActor, state: AnyState | undefined, changedAt = actor.changedAt): ActorInfo {
+    try {
+      return this.#infoOf(actor, state, changedAt);
+    } catch (error) {
+      this.failed(error);
+      const { id, parent, ref, ended = 'active' } = actor;
+      const name = parent === null ? id : ref.id;
+      const unknown = { systemId: null, src: null, chart: null, value: REDACTED, tags: NONE };
+      return { id, parent, name, ...unknown, status: ended, changedAt };
+    }
+  }
+
+  #infoOf(actor: RecordedActor, state: AnyState | undefined, changedAt: number | null): ActorInfo {
     const { ref, id, parent, ended } = actor;
     const chart = chartOfActor(ref);
     if (chart !== undefined && this.#charts.size < MOST_CHARTS) this.#charts.set(chart.id, chart);
@@ -259,8 +277,14 @@ export class Recording implements TreeSink {
   }
 }
 
+/** What of a state is told in a record: its context is not, and must not be kept for it. */
+function toldOf({ status, value, tags, output, error }: AnyState): AnyState {
+  return { status, value, tags, output, error } as AnyState;
+}
+
 function tagsOf(state: AnyState | undefined): readonly string[] {
-  return state?.tags === undefined || state.tags.size === 0 ? NONE : [...state.tags].map(String);
+  const tags: unknown = state?.tags;
+  return tags instanceof Set && tags.size > 0 ? [...tags].map(String) : NONE;
 }
 
 interface Taken {

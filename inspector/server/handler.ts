@@ -21,7 +21,7 @@ import { serveNative } from './native.ts';
 import { checkInspectorOptions, normalBasePath, type InspectorOptions } from './options.ts';
 import { PROTOCOL_VERSION, type ServerHello } from '../protocol.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { ReplyFailure, failureOf, secure, sendFailure } from './reply.ts';
+import { ReplyFailure, failureOf, secure, sendFailure, type Failure } from './reply.ts';
 import { routeOf, type Route, type RouteWorld } from './routes.ts';
 import { StatelyHub } from './stately.ts';
 import { inspectedOf, type InspectorTarget } from './target.ts';
@@ -84,7 +84,11 @@ class Mounted implements InspectorHandler {
     const inspected = inspectedOf(target, options);
     const clients = new ClientActors(inspected);
     const source = (this.#source = new JoinedSource(inspected.source, clients));
-    this.#stately = new StatelyHub(source, clients);
+    const failed = (part: string, error: unknown): Failure => {
+      this.#log.failed(part, messageOf(error));
+      return failureOf(error);
+    };
+    this.#stately = new StatelyHub(source, clients, (error) => void failed('stately', error));
     const gate = new CommandGate(inspected.desk, options.commands === true, this.#log);
     const assets = new Assets();
     const hello = (giver: Giver, resumed: boolean): ServerHello => ({
@@ -106,6 +110,7 @@ class Mounted implements InspectorHandler {
       gate,
       assets,
       hello,
+      failed,
       metrics: () => inspected.metrics(this.viewers),
       ...(profile === undefined ? {} : { profile }),
     };
@@ -186,7 +191,7 @@ class Mounted implements InspectorHandler {
     sendFailure(response, failure);
   }
 
-  #told(error: unknown): ReturnType<typeof failureOf> {
+  #told(error: unknown): Failure {
     const failure = failureOf(error);
     if (failure.status === 500) this.#log.failed('handler', messageOf(error));
     return failure;
@@ -273,7 +278,7 @@ function closed(): ReplyFailure {
   return new ReplyFailure(503, 'CLOSED', 'The inspector is closed.');
 }
 
-function refuseUpgrade(socket: Duplex, { status, code, message }: ReturnType<typeof failureOf>): void {
+function refuseUpgrade(socket: Duplex, { status, code, message }: Failure): void {
   const body = JSON.stringify({ code, message });
   const head = [
     `HTTP/1.1 ${status} ${code}`,

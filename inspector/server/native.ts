@@ -6,12 +6,13 @@
  *     └──anything else, or nothing for HELLO_MS──> closed with a reason
  *
  * N1  Between what is held and what happens next nothing is lost and nothing comes twice: both begin in the same turn of the event loop.
- * N2  What a viewer sends can end its own connection only.
+ * N2  What a viewer sends, and what fails while it is told something, can end its own connection only.
  */
 import type { WebSocket } from 'ws';
 import { isObject } from '../../machines/option-keys.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
-import { PROTOCOL_VERSION, type ServerHello, type ViewerHello } from '../protocol.ts';
+import { isPlain, PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
+import type { Failure } from './reply.ts';
 import type { Source } from '../sources/source.ts';
 import { Viewer } from './viewer.ts';
 
@@ -20,18 +21,30 @@ const MOST_COMMANDS_AT_ONCE = 32;
 const PROTOCOL_ERROR = 1002;
 const NOT_TEXT = 1003;
 const POLICY = 1008;
+const INTERNAL = 1011;
 
 export interface NativeParts {
   readonly source: Source;
   readonly gate: CommandGate;
   /** What a viewer is told first. */
   readonly hello: (giver: Giver, resumed: boolean) => ServerHello;
+  /** Notes what nobody foresaw; gives what may be told of it. */
+  readonly failed: (part: string, error: unknown) => Failure;
 }
 
 /** Serves one connection. */
 export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
   const { source, gate, hello } = parts;
-  const viewer = new Viewer(socket, () => ({ type: 'registry', actors: source.registry() }));
+  const registry = (): ServerMessage => {
+    const { more = 0 } = source;
+    return { type: 'registry', actors: source.registry(), ...(more === 0 ? {} : { more }) };
+  };
+  const fail = (error: unknown): void => {
+    const { code, message } = parts.failed('socket', error);
+    viewer.say({ type: 'error', code, message });
+    socket.close(INTERNAL, code);
+  };
+  const viewer = new Viewer(socket, registry, fail);
   let subscription: { unsubscribe(): void } | undefined;
   let underWay = 0;
   const patience = setTimeout(() => socket.close(PROTOCOL_ERROR, 'expected a hello'), HELLO_MS).unref();
@@ -43,6 +56,7 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     subscription = source.subscribe(
       {
         records: (records) => viewer.records(records),
+        dropped: (from, to) => viewer.dropped(from, to),
         committed: (turn, at) => viewer.committed(turn, at),
       },
       { detail },
@@ -51,9 +65,8 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     const asked = resumed ? resume.seq : 0;
     const held = source.recordsFrom(asked);
     if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
-    viewer.say({ type: 'registry', actors: source.registry() });
-    const wanted = detail ? held.records : held.records.filter(({ kind }) => kind !== 'microstep' && kind !== 'action');
-    viewer.catchUp(wanted);
+    viewer.say(registry());
+    viewer.catchUp(detail ? held.records : held.records.filter(isPlain));
   };
 
   const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {
@@ -81,7 +94,13 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     if (message === undefined) return socket.close(PROTOCOL_ERROR, 'expected an object as JSON');
     if (subscription === undefined) {
       if (!isHello(message)) return socket.close(PROTOCOL_ERROR, 'expected a hello');
-      if (message.version === PROTOCOL_VERSION) return begin(message);
+      if (message.version === PROTOCOL_VERSION) {
+        try {
+          return begin(message);
+        } catch (error) {
+          return fail(error);
+        }
+      }
       const text = `This server speaks version ${PROTOCOL_VERSION} of the protocol.`;
       viewer.say({ type: 'error', code: 'VERSION_UNKNOWN', message: text });
       return socket.close(PROTOCOL_ERROR, text);

@@ -13,7 +13,7 @@ import { sendLines } from './lines.ts';
 import { mermaidOf } from '../charts/mermaid.ts';
 import type { ServerHello } from '../protocol.ts';
 import { jsonOf } from './request-body.ts';
-import { ReplyFailure, send, sendJson } from './reply.ts';
+import { ReplyFailure, send, sendJson, type Failure } from './reply.ts';
 import type { Source } from '../sources/source.ts';
 
 /** What a route answers from. */
@@ -22,6 +22,8 @@ export interface RouteWorld {
   readonly gate: CommandGate;
   readonly assets: Assets;
   readonly hello: (giver: Giver, resumed: boolean) => ServerHello;
+  /** Notes what nobody foresaw; gives what may be told of it. */
+  readonly failed: (part: string, error: unknown) => Failure;
   /** Figures in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
   /** Files of the profiler; undefined where there is none. */

@@ -8,7 +8,7 @@
  * T1  Who comes late gets every actor's definition and latest state: no ring of frames evicts it.
  * T2  Its frames are made a few at a time, and no faster than its connection takes them. One that falls behind gets every actor's latest
  *     state again in place of what it has missed: the protocol has no word for that.
- * T3  A client that sends anything else is cut off, and nobody else.
+ * T3  A client that sends anything else is cut off, and nobody else; so is a receiver that cannot be told of what happens.
  */
 import type { WebSocket } from 'ws';
 import { configOfChart } from '../charts/chart-config.ts';
@@ -24,27 +24,40 @@ const MOST_WAITING = 5_000;
 const SLICE_MS = 8;
 const PROTOCOL_ERROR = 1002;
 const NOT_TEXT = 1003;
+const INTERNAL = 1011;
 
 export class StatelyHub {
   readonly #source: JoinedSource;
   readonly #clients: ClientActors;
+  readonly #failed: (error: unknown) => void;
   /** By chart. */
   readonly #definitions = new Map<string, string>();
   #nth = 0;
 
-  constructor(source: JoinedSource, clients: ClientActors) {
+  /** @param failed is called with what nobody foresaw. */
+  constructor(source: JoinedSource, clients: ClientActors, failed: (error: unknown) => void) {
     this.#source = source;
     this.#clients = clients;
+    this.#failed = failed;
     clients.onRecord = (record) => source.insert(record);
   }
 
   /** A connection: a receiver, until it sends something. */
   connect(socket: WebSocket): void {
-    const receiver = new Receiver(socket, this.#source, (detail) => this.#definitionOf(detail));
+    /** Its protocol has no word for what failed. */
+    const guarded = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        this.#failed(error);
+        socket.close(INTERNAL, 'something failed: see the log of the host');
+      }
+    };
+    const receiver = new Receiver(socket, this.#source, (detail) => this.#definitionOf(detail), guarded);
+    guarded(() => receiver.begin());
     let client: string | undefined;
     let spent = 0;
-    socket.on('message', (data: Buffer, isBinary) => {
-      if (isBinary) return socket.close(NOT_TEXT, 'expected text, got a binary frame');
+    const take = (data: Buffer): void => {
       const began = performance.now();
       client ??= this.#clientOf(receiver);
       if (!this.#clients.take(client, data.toString())) {
@@ -57,10 +70,15 @@ export class StatelyHub {
       spent = 0;
       socket.pause();
       setImmediate(() => socket.resume());
+    };
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) return socket.close(NOT_TEXT, 'expected text, got a binary frame');
+      guarded(() => take(data));
     });
     socket.once('close', () => {
       receiver.close();
-      if (client !== undefined) this.#clients.left(client);
+      const gone = client;
+      if (gone !== undefined) guarded(() => this.#clients.left(gone));
     });
   }
 
@@ -89,46 +107,70 @@ class Receiver {
   readonly #socket: WebSocket;
   readonly #source: JoinedSource;
   readonly #definitionOf: DefinitionOf;
-  readonly #subscription: { unsubscribe(): void };
+  readonly #guarded: (work: () => void) => void;
+  #subscription: { unsubscribe(): void } | undefined;
   /** Actors that it is still to be told of, before anything else. */
-  #actors: string[];
+  #actors: string[] = [];
+  /** Whether it is to be told of all actors again. */
+  #isBehind = true;
   #records: InspectionRecord[] = [];
   #roots = new Map<string, string>();
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(socket: WebSocket, source: JoinedSource, definitionOf: DefinitionOf) {
+  /** @param guarded does what may fail, at the cost of this connection only. */
+  constructor(
+    socket: WebSocket,
+    source: JoinedSource,
+    definitionOf: DefinitionOf,
+    guarded: (work: () => void) => void,
+  ) {
     this.#socket = socket;
     this.#source = source;
     this.#definitionOf = definitionOf;
-    this.#actors = idsOf(source);
-    this.#subscription = source.subscribe({ records: (records) => this.#take(records), committed: () => {} });
+    this.#guarded = guarded;
+  }
+
+  begin(): void {
+    this.#subscription = this.#source.subscribe({
+      records: (records) => this.#take(records),
+      dropped: () => this.#fallBehind(),
+      committed: () => {},
+    });
     this.#schedule();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#subscription.unsubscribe();
+    this.#subscription?.unsubscribe();
     this.#actors = [];
     this.#records = [];
   }
 
   #take(records: readonly InspectionRecord[]): void {
-    if (this.#records.length + records.length > MOST_WAITING) {
-      this.#records = [];
-      this.#actors = idsOf(this.#source);
-    } else this.#records.push(...records);
+    if (this.#records.length + records.length > MOST_WAITING) return this.#fallBehind();
+    this.#records.push(...records);
+    this.#schedule();
+  }
+
+  #fallBehind(): void {
+    this.#records = [];
+    this.#isBehind = true;
     this.#schedule();
   }
 
   #schedule(): void {
     if (this.#isScheduled || this.#isClosed) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#flush());
+    setImmediate(() => this.#guarded(() => this.#flush()));
   }
 
   #flush(): void {
     this.#isScheduled = false;
+    if (this.#isBehind && !this.#isClosed) {
+      this.#actors = this.#source.registry().map(({ id }) => id);
+      this.#isBehind = false;
+    }
     const until = performance.now() + SLICE_MS;
     while (!this.#isClosed && this.#socket.bufferedAmount < HIGH_WATER && performance.now() < until) {
       const frames = this.#next();
@@ -194,8 +236,4 @@ class Receiver {
   #rootOf(id: string): string {
     return this.#roots.get(id) ?? id;
   }
-}
-
-function idsOf(source: JoinedSource): string[] {
-  return source.registry().map(({ id }) => id);
 }

@@ -17,7 +17,6 @@ const MOST_WAITING = 10_000;
 /** Records, and about how many bytes of them, in one frame. */
 const MOST_IN_FRAME = 500;
 const FRAME_BYTES = 250_000;
-const COMMITTED_EVERY_MS = 250;
 
 /** Viewers of the same records share their text. */
 const texts = new WeakMap<InspectionRecord, string>();
@@ -31,24 +30,31 @@ function textOf(record: InspectionRecord): string {
 }
 
 type Dropped = Extract<ServerMessage, { type: 'dropped' }>;
+type Waiting = InspectionRecord | Dropped;
+
+function isDropped(waiting: Waiting | undefined): waiting is Dropped {
+  return waiting !== undefined && 'type' in waiting;
+}
 
 export class Viewer {
   readonly #socket: WebSocket;
   readonly #registry: () => ServerMessage;
+  readonly #failed: (error: unknown) => void;
   /** From `#at` on. */
-  #waiting: InspectionRecord[] = [];
+  #waiting: Waiting[] = [];
   #at = 0;
   #most = MOST_WAITING;
-  #dropped: Dropped | undefined;
   #committed: { readonly turn: number; readonly at: number } | undefined;
-  #toldAt = -Infinity;
-  #timer: NodeJS.Timeout | undefined;
   #isFlushing = false;
 
-  /** @param registry makes the message that tells every actor there is, for a viewer that has missed something. */
-  constructor(socket: WebSocket, registry: () => ServerMessage) {
+  /**
+   * @param registry makes the message that tells every actor there is, for a viewer that has missed something.
+   * @param failed is called with what that threw.
+   */
+  constructor(socket: WebSocket, registry: () => ServerMessage, failed: (error: unknown) => void) {
     this.#socket = socket;
     this.#registry = registry;
+    this.#failed = failed;
   }
 
   /** At once, before what waits: answers, and what begins a connection. */
@@ -69,23 +75,29 @@ export class Viewer {
     this.#schedule();
   }
 
+  /** Records that nobody has any more: told in its place among the others. */
+  dropped(from: number, to: number): void {
+    this.#waiting.push({ type: 'dropped', from, to, reason: 'gone' });
+    this.#schedule();
+  }
+
+  /** Of several that wait, the last. */
   committed(turn: number, at: number): void {
     this.#committed = { turn, at };
     this.#schedule();
   }
 
   close(): void {
-    clearTimeout(this.#timer);
     this.#waiting = [];
     this.#at = 0;
     this.#committed = undefined;
   }
 
   #drop(upTo: number): void {
-    const first = this.#waiting[this.#at] as InspectionRecord;
-    const next = this.#waiting[upTo] as InspectionRecord;
-    this.#dropped = { type: 'dropped', from: this.#dropped?.from ?? first.seq, to: next.seq, reason: 'slow' };
-    this.#waiting = this.#waiting.slice(upTo);
+    const [from, to] = [this.#waiting[this.#at], this.#waiting[upTo]].map((one) =>
+      isDropped(one) ? one.from : (one as InspectionRecord).seq,
+    ) as [number, number];
+    this.#waiting = [{ type: 'dropped', from, to, reason: 'slow' }, ...this.#waiting.slice(upTo)];
     this.#at = 0;
   }
 
@@ -100,20 +112,29 @@ export class Viewer {
     this.#isFlushing = false;
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     if (this.#socket.bufferedAmount > HIGH_WATER) return;
-    if (this.#dropped !== undefined) {
-      this.say(this.#dropped);
-      this.#dropped = undefined;
-      this.say(this.#registry());
+    try {
+      if (isDropped(this.#waiting[this.#at])) this.#tellDropped();
+      if (this.#at < this.#waiting.length) this.#sendFrame();
+    } catch (error) {
+      return this.#failed(error);
     }
-    if (this.#at < this.#waiting.length) this.#sendFrame();
-    this.#tellCommitted();
+    if (this.#committed !== undefined) this.say({ type: 'committed', ...this.#committed });
+    this.#committed = undefined;
+  }
+
+  #tellDropped(): void {
+    for (let next = this.#waiting[this.#at]; isDropped(next); next = this.#waiting[++this.#at]) this.say(next);
+    this.say(this.#registry());
   }
 
   #sendFrame(): void {
     const parts: string[] = [];
     let bytes = 0;
     while (this.#at < this.#waiting.length && parts.length < MOST_IN_FRAME && bytes < FRAME_BYTES) {
-      const text = textOf(this.#waiting[this.#at++] as InspectionRecord);
+      const next = this.#waiting[this.#at] as Waiting;
+      if (isDropped(next)) break;
+      this.#at += 1;
+      const text = textOf(next);
       parts.push(text);
       bytes += text.length;
     }
@@ -130,20 +151,5 @@ export class Viewer {
     this.#socket.send(text, (error) => {
       if (error === undefined || error === null) this.#schedule();
     });
-  }
-
-  #tellCommitted(): void {
-    if (this.#committed === undefined || this.#timer !== undefined) return;
-    const wait = this.#toldAt + COMMITTED_EVERY_MS - performance.now();
-    if (wait > 0) {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#schedule();
-      }, wait).unref();
-      return;
-    }
-    this.#toldAt = performance.now();
-    this.say({ type: 'committed', ...this.#committed });
-    this.#committed = undefined;
   }
 }

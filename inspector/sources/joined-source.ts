@@ -4,12 +4,12 @@
  * J1  Numbers count up by one. Until a client sends, they are those of the source; each record of a client moves all later ones on.
  * J2  What is held of the source stays there. Of clients the last records are held here; once the first of them are forgotten, so is
  *     what the source had before them.
- * J3  The source is subscribed to once, and only while somebody looks.
+ * J3  The source is subscribed to once, and only while somebody looks. A subscription that fails leaves all as it was.
  */
 import type { Chart } from '../charts/chart.ts';
 import type { ClientActors } from './client-actors.ts';
-import type { ActorDetail, ActorInfo, InspectionRecord } from '../protocol.ts';
-import type { Unnumbered } from '../recorder/recorder.ts';
+import { isPlain, type ActorDetail, type ActorInfo, type InspectionRecord } from '../protocol.ts';
+import type { Unnumbered } from '../recorder/record-log.ts';
 import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
 
 /** Records of clients that are held. */
@@ -81,11 +81,20 @@ export class JoinedSource implements Source {
     this.#look();
     const subscriber = { listener, detail };
     this.#subscribers.add(subscriber);
-    this.#attach();
+    try {
+      this.#attach();
+    } catch (error) {
+      this.#subscribers.delete(subscriber);
+      throw error;
+    }
     return {
       unsubscribe: () => {
-        this.#subscribers.delete(subscriber);
-        this.#attach();
+        if (!this.#subscribers.delete(subscriber)) return;
+        try {
+          this.#attach();
+        } catch {
+          // Who stays is told as before, with more detail than anybody wants.
+        }
       },
     };
   }
@@ -94,6 +103,10 @@ export class JoinedSource implements Source {
     const clients = this.#clients.registry();
     const own = this.#source.registry();
     return clients.length === 0 ? own : [...own, ...clients];
+  }
+
+  get more(): number {
+    return this.#source.more ?? 0;
   }
 
   recordsFrom(seq: number): HeldRecords {
@@ -165,19 +178,30 @@ export class JoinedSource implements Source {
     const before = this.#subscription;
     const detail = [...this.#subscribers].some((subscriber) => subscriber.detail);
     if (this.#subscribers.size > 0 && before?.detail === detail) return;
-    this.#subscription = undefined;
-    if (this.#subscribers.size > 0) {
+    if (this.#subscribers.size === 0) {
+      this.#subscription = undefined;
+    } else {
       const { unsubscribe } = this.#source.subscribe(
-        { records: (records) => this.#tell(records), committed: (turn, at) => this.#committed(turn, at) },
+        {
+          records: (records) => this.#tell(records),
+          dropped: (from, to) => this.#dropped(from, to),
+          committed: (turn, at) => this.#committed(turn, at),
+        },
         { detail },
       );
       this.#subscription = { detail, unsubscribe };
       // A source may begin with its past, which is held there, and told to nobody.
       if (before === undefined) this.#delivered = Math.max(this.#delivered, this.#source.nextSeq);
-      // What the subscription before had not told yet is told now.
-      else this.#tell(this.#source.recordsFrom(this.#delivered).records);
+      else this.#tellRest();
     }
     before?.unsubscribe();
+  }
+
+  /** What the subscription before had not told yet is told now. */
+  #tellRest(): void {
+    const { from, records } = this.#source.recordsFrom(this.#delivered);
+    if (from > this.#delivered) this.#dropped(this.#delivered, from);
+    this.#tell(records);
   }
 
   #tell(given: readonly InspectionRecord[]): void {
@@ -191,6 +215,14 @@ export class JoinedSource implements Source {
       if (detail) listener.records(records);
       else if ((plain ??= records.filter(isPlain)).length > 0) listener.records(plain);
     }
+  }
+
+  /** All that clients did meanwhile has lower numbers: theirs follow what was told last. */
+  #dropped(given: number, to: number): void {
+    const from = Math.max(given, this.#delivered);
+    if (to <= from) return;
+    this.#delivered = to;
+    for (const { listener } of this.#subscribers) listener.dropped?.(from + this.#count, to + this.#count);
   }
 
   #committed(turn: number, at: number): void {
@@ -217,10 +249,6 @@ export class JoinedSource implements Source {
   #ownSeq(seq: number): number {
     return seq - this.#forgotten - this.#inserted.filter(({ record }) => record.seq <= seq).length;
   }
-}
-
-function isPlain({ kind }: InspectionRecord): boolean {
-  return kind !== 'microstep' && kind !== 'action';
 }
 
 function merged(own: readonly InspectionRecord[], clients: readonly Inserted[]): InspectionRecord[] {

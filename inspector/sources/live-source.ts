@@ -18,7 +18,7 @@ import type { Chart } from '../charts/chart.ts';
 import { CommitTeller } from './commit-teller.ts';
 import { Machines } from '../charts/machines.ts';
 import type { ActorDetail, ActorInfo, InspectionRecord } from '../protocol.ts';
-import { Recorder } from '../recorder/recorder.ts';
+import { Recorder, type RecordListener } from '../recorder/recorder.ts';
 import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts';
 import { shownWithTexts } from '../../persistence/shown-texts.ts';
 import { actorAsOf, storedActor } from './stored-actors.ts';
@@ -74,6 +74,10 @@ abstract class RecordedSource {
     return this.recorder.registry();
   }
 
+  get more(): number {
+    return this.recorder.more;
+  }
+
   recordsFrom(seq: number): HeldRecords {
     return this.recorder.recordsFrom(seq);
   }
@@ -94,7 +98,7 @@ class ActorSource extends RecordedSource implements Source {
   }
 
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void } {
-    return this.recorder.subscribe({ records: (records) => listener.records(records) }, options);
+    return this.recorder.subscribe(recordsOf(listener), options);
   }
 
   actor(id: string, seq?: number): ActorDetail | undefined {
@@ -115,6 +119,14 @@ class ActorSource extends RecordedSource implements Source {
   async close(): Promise<void> {
     this.recorder.close();
   }
+}
+
+/** The same listener may subscribe twice. */
+function recordsOf(listener: SourceListener): RecordListener {
+  return {
+    records: (records) => listener.records(records),
+    dropped: (from, to) => listener.dropped?.(from, to),
+  };
 }
 
 class DurableSource extends RecordedSource implements Source {
@@ -150,10 +162,10 @@ class DurableSource extends RecordedSource implements Source {
     const { commits } = this.#durable.store;
     if (this.#listeners.size === 0) {
       // Before anything is recorded: the past comes first.
-      this.#tellPast();
+      this.#tellPast(listener);
       commits.reports.add(this.#committed);
     }
-    const recorded = this.recorder.subscribe({ records: (records) => listener.records(records) }, options);
+    const recorded = this.recorder.subscribe(recordsOf(listener), options);
     // The same listener may come twice.
     const own: SourceListener = { records: () => {}, committed: (turn, at) => listener.committed(turn, at) };
     this.#listeners.add(own);
@@ -206,12 +218,17 @@ class DurableSource extends RecordedSource implements Source {
 
   readonly #committed = ({ turn }: { readonly turn: number }): void => this.#teller.committed(turn);
 
-  /** L2. */
-  #tellPast(): void {
+  /** L2. A past that cannot be read is gone, and the present is looked at all the same. */
+  #tellPast(listener: SourceListener): void {
     const { commits } = this.#durable.store;
     if (commits.history === undefined || !commits.isOpen) return;
-    for (const turn of newestTurns(commits, this.#seen, TURNS))
-      this.recorder.ingest(turnRecord(commits.payloads, turn, 0));
+    try {
+      const turns = newestTurns(commits, this.#seen, TURNS).map((turn) => turnRecord(commits.payloads, turn, 0));
+      for (const turn of turns) this.recorder.ingest(turn);
+    } catch (error) {
+      const gone = this.recorder.missed(error);
+      listener.dropped?.(gone, gone + 1);
+    }
   }
 
   get #world(): ViewWorld {

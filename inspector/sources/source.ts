@@ -12,6 +12,8 @@ import type { ActorDetail, ActorInfo, Capabilities, InspectionRecord } from '../
 export interface SourceListener {
   /** In the order of `seq`. */
   records(records: readonly InspectionRecord[]): void;
+  /** Records from the first up to, and without, the last cannot be had any more, and were told to nobody. */
+  dropped?(from: number, to: number): void;
   /** A turn was committed: what is shown of rows may be old. At most four times a second. */
   committed(turn: number, at: number): void;
 }
@@ -47,6 +49,8 @@ export interface Source {
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void };
   /** Every actor there is, parents before their children. */
   registry(): readonly ActorInfo[];
+  /** Actors that there are beside those of the registry, and that nothing is told of. Default: 0. */
+  readonly more?: number;
   /** What is held of the records, from this number on. */
   recordsFrom(seq: number): HeldRecords;
   /** An actor as it is now, or as it was after the record `seq` when that is still held; undefined when it is not there. */

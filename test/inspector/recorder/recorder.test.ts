@@ -8,6 +8,7 @@ import {
   sendTo,
   setup,
   stopChild,
+  type AnyActorLogic,
   type AnyActorRef,
 } from 'xstate';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -226,6 +227,46 @@ describe('what is told', () => {
     ]);
   });
 
+  test('a child whose last state comes after another has its id is not begun again', async () => {
+    const root = createActor(
+      createMachine({
+        id: 'loop',
+        context: { n: 0 },
+        initial: 'working',
+        states: {
+          working: {
+            invoke: {
+              id: 'w',
+              src: fromPromise(async () => 1),
+              onDone: [
+                {
+                  guard: ({ context }) => (context as { n: number }).n < 2,
+                  target: 'working',
+                  reenter: true,
+                  actions: assign({ n: ({ context }) => (context as { n: number }).n + 1 }),
+                },
+                'over',
+              ],
+            },
+          },
+          over: {},
+        },
+      }),
+    ).start();
+    const { recorder, told, lines } = looking(root);
+    await new Promise((resolve) => setImmediate(resolve));
+    const all = lines();
+    expect(all.filter((line) => line.startsWith('tree/w started'))).toEqual(
+      Array.from({ length: 2 }, () => 'tree/w started null active'),
+    );
+    expect(told.flatMap((record) => (record.kind === 'event' ? [record.from] : []))).not.toContain(null);
+    expect(recorder.registry().map(({ id, status }) => [id, status])).toEqual([
+      ['tree', 'active'],
+      ['tree/w', 'done'],
+    ]);
+    expect(recorder.failure).toBeUndefined();
+  });
+
   test('a child that is stopped is told as stopped, a machine as well as any other logic', () => {
     const { root, tell } = family();
     tell('spawn', 'a', 'child');
@@ -376,6 +417,27 @@ describe('who is there', () => {
     expect(recorder.registry().map(({ name }) => name)).toEqual(['tree']);
   });
 
+  test('of those that are too many it is known how many there are', () => {
+    const root = createActor(parent).start();
+    const { recorder } = looking(root, { actors: 3 });
+    for (let n = 0; n < 5; n++) root.send({ type: 'spawn', id: `child${n}`, event: 'child' });
+    expect([recorder.registry().length, recorder.more]).toEqual([3, 3]);
+    expect(recorderOf().more).toBe(0);
+  });
+
+  test('a logic whose state is not as those of XState are is listed all the same', () => {
+    const odd = {
+      transition: (state: object) => ({ ...state }),
+      getInitialSnapshot: () => ({ status: 'active', tags: null, children: null, value: undefined }),
+      getPersistedSnapshot: (state: object) => state,
+    };
+    const root = createActor(odd as unknown as AnyActorLogic).start();
+    const { recorder, lines } = looking(root);
+    root.send({ type: 'x' });
+    expect(lines()).toHaveLength(2);
+    expect(recorder.registry()).toMatchObject([{ id: 'tree', status: 'active', tags: [] }]);
+  });
+
   test('a name is of one tree', () => {
     const recorder = recorderOf();
     const { unsubscribe } = recorder.watch(createActor(counter), 'tree');
@@ -420,6 +482,17 @@ describe('what it costs, and who pays', () => {
     expect(attached()).toBe(1);
     two.unsubscribe();
     expect(attached()).toBe(0);
+  });
+
+  test('whoever comes back soon has missed no steps either', () => {
+    const root = createActor(counter).start();
+    const recorder = recorderOf({ lingerMs: 60_000 });
+    recorder.watch(root, 'tree');
+    const first = subscribe(recorder, true);
+    first.unsubscribe();
+    root.send({ type: 'add' });
+    recorder.flush();
+    expect(recorder.recordsFrom(0).records.map(({ kind }) => kind)).toContain('microstep');
   });
 
   test('whoever comes back soon has missed nothing', () => {
@@ -503,6 +576,42 @@ describe('what it costs, and who pays', () => {
     }
     expect(longest).toBeLessThan(200);
     expect(JSON.stringify(told).length).toBeLessThan(100 * 17_000);
+  });
+
+  test('of an actor whose context is large and always another, only the states of late are held', () => {
+    const root = createActor(counter).start();
+    const { recorder, lines } = looking(root);
+    for (let n = 0; n < 100; n += 1) root.send({ type: 'fill', text: `${n % 10}`.repeat(1_000_000) } as never);
+    // Each text is in its event until that is shown: more than fits is dropped.
+    lines();
+    const held = Array.from({ length: 200 }, (_, at) => recorder.detailAt('tree', at + 1)).filter(Boolean);
+    expect(held.length).toBeGreaterThan(1);
+    expect(held.length).toBeLessThan(30);
+    expect(recorder.recordsFrom(0).from).toBeGreaterThan(100);
+  });
+
+  test('of actors that ended with much, those of late stay', () => {
+    const heavy = createMachine({
+      context: () => ({ rows: 'x'.repeat(1_000_000) }),
+      initial: 'over',
+      states: { over: { type: 'final' } },
+    });
+    const root = createActor(
+      createMachine({
+        on: {
+          spawn: {
+            actions: enqueueActions(({ enqueue, event }) => {
+              enqueue.spawnChild(heavy, { id: String((event as unknown as { id: unknown }).id) });
+            }),
+          },
+        },
+      }),
+    ).start();
+    const { recorder } = looking(root);
+    for (let n = 0; n < 40; n += 1) root.send({ type: 'spawn', id: `heavy${n}` } as never);
+    recorder.flush();
+    expect(recorder.registry().length).toBeLessThan(12);
+    expect(recorder.registry().at(-1)?.id).toBe('tree/heavy39');
   });
 
   test('what throws while it is looked at stays in the recorder, and what cannot be shown is not', () => {

@@ -43,6 +43,18 @@ function statelyUrl({ url }: InspectorServer): string {
   return `ws://${host}/stately${search}`;
 }
 
+test('T3: a receiver that cannot be told of what there is loses its connection, and nobody else anything', async () => {
+  const source = new StillSource();
+  source.registry = () => {
+    throw new SyntaxError('a damaged row');
+  };
+  const server = await serve(source);
+  const receiver = new ViewerClient(statelyUrl(server));
+  await receiver.until(() => receiver.closed !== undefined);
+  expect(receiver.closed?.[0]).toBe(1011);
+  await expect.poll(() => source.listeners.size).toBe(0);
+});
+
 /** Stately's own receiver, and all that it was told. It has no way to be closed, and ends with the server. */
 function receive(server: InspectorServer): Frame[] {
   const frames: Frame[] = [];

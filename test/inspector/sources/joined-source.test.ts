@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ClientActors } from '../../../inspector/sources/client-actors.ts';
 import { JoinedSource } from '../../../inspector/sources/joined-source.ts';
+import type { InspectionRecord } from '../../../inspector/protocol.ts';
 import { StillSource } from '../../support/still-source.ts';
 
 function joined() {
@@ -74,6 +75,42 @@ test('J3: the source is subscribed to once, and no longer than somebody looks', 
   expect([...source.listeners.values()]).toEqual([false]);
   one.unsubscribe();
   expect(source.listeners.size).toBe(0);
+});
+
+test('what the source has forgotten is told with the numbers that it would have had', () => {
+  const { source, both, event } = joined();
+  const told: unknown[] = [];
+  both.subscribe({
+    records: (records) => told.push(...records.map(({ seq }) => seq)),
+    dropped: (from, to) => told.push([from, to]),
+    committed: () => {},
+  });
+  source.tell(2);
+  event();
+  source.nextSeq += 4;
+  for (const listener of source.listeners.keys()) listener.dropped?.(3, 7);
+  source.tell(1);
+  event();
+  // The first record is that the client began.
+  expect(told).toEqual([2, 3, 4, [5, 9], 9, 10]);
+});
+
+test('whoever cannot be subscribed is not, and is not told later', () => {
+  const { source, both } = joined();
+  const { subscribe } = source;
+  source.subscribe = () => {
+    throw new Error('a damaged row');
+  };
+  const told: InspectionRecord[] = [];
+  const listener = {
+    records: (records: readonly InspectionRecord[]) => void told.push(...records),
+    committed: () => {},
+  };
+  expect(() => both.subscribe(listener)).toThrow('a damaged row');
+  source.subscribe = subscribe;
+  both.subscribe({ records: () => {}, committed: () => {} });
+  source.tell(1);
+  expect([told.length, source.listeners.size]).toEqual([0, 1]);
 });
 
 test('what a source holds from the moment that somebody looks is held for them', () => {

@@ -1,6 +1,7 @@
 /** What runs in this process, while somebody looks and while nobody does. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import Database from 'better-sqlite3';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
 import { createDurableActor } from '../../../index.ts';
 import { liveSource, type LiveTarget } from '../../../inspector/sources/live-source.ts';
@@ -9,12 +10,14 @@ import type { Source } from '../../../inspector/sources/source.ts';
 import type { BudgetView } from '../../../inspector/views/measures.ts';
 import type { Overview } from '../../../inspector/views/overview.ts';
 import type { Work } from '../../../inspector/views/work.ts';
+import { serveInspector } from '../../../inspector/server/server.ts';
 import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { crash } from '../../../persistence/crash.ts';
 import { Store } from '../../../persistence/store.ts';
 import { openInspected, populate } from '../../support/inspected.ts';
 import { quickStore } from '../../support/temp.ts';
 import { until } from '../../support/turns.ts';
+import { ViewerClient } from '../../support/viewer-client.ts';
 
 function live(target: LiveTarget): Source {
   const source = liveSource(target);
@@ -137,6 +140,73 @@ test('while nobody looks nothing is listened to; who comes first hears of the tu
   unsubscribe();
   expect(store.commits.reports.size).toBe(0);
 });
+
+test.each([
+  ['a damaged row of it', `update turns set causes = '{bad'`],
+  ['no table of it', 'drop table turns'],
+])('a past that cannot be read, for %s, is told as gone, and the present is looked at', async (_, damage) => {
+  const path = quickStore();
+  const store = Store.open(path, { history: true });
+  const durable = await createDurableActor(counter, { store, id: 'first' });
+  onTestFinished(() => crash(durable));
+  await durable.send({ type: 'add' });
+  const beside = new Database(path);
+  beside.exec(damage);
+  beside.close();
+  const server = await serveInspector(durable, { port: 0 });
+  onTestFinished(() => server.close());
+  const viewer = await ViewerClient.of(server.url);
+  await viewer.until(() => viewer.of('dropped').length > 0);
+  expect(viewer.of('dropped')).toEqual([{ type: 'dropped', from: 1, to: 2, reason: 'gone' }]);
+  expect(viewer.of('registry')[0]?.actors).toMatchObject([{ id: 'first', status: 'active' }]);
+  await viewer.close();
+});
+
+test('what was forgotten before it could be shown is told as dropped', async () => {
+  const actor = createActor(counter, { id: 'loose' }).start();
+  const source = live(actor);
+  const dropped: [number, number][] = [];
+  source.subscribe({ records: () => {}, dropped: (from, to) => dropped.push([from, to]), committed: () => {} });
+  for (let n = 0; n < 10_100; n++) actor.send({ type: 'add' });
+  await until(() => dropped.length > 0);
+  expect(dropped).toEqual([[1, 201]]);
+});
+
+test('a viewer of a durable actor is told its past first, and when it comes back late what it missed, or that it did', async () => {
+  const store = Store.open(quickStore(), { history: true });
+  onTestFinished(() => store.close());
+  const durable = await createDurableActor(counter, { store, id: 'first' });
+  const turns = [(await durable.send({ type: 'add' })).turn, (await durable.send({ type: 'add' })).turn];
+  const server = await serveInspector(durable, { port: 0 });
+  onTestFinished(() => server.close());
+  const first = await ViewerClient.of(server.url);
+  await first.until(() => turnsOf(first).length >= 3);
+  expect(turnsOf(first)).toEqual([(turns[0] as number) - 1, ...turns]);
+  expect([first.of('hello')[0]?.seq, first.seqs]).toEqual([4, [1, 2, 3]]);
+  await durable.send({ type: 'add' });
+  await first.until(() => first.seqs.length === 5);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const wasLooking = store.commits.reports.size;
+  await first.close();
+  await until(() => store.commits.reports.size < wasLooking);
+  vi.advanceTimersByTime(6_000);
+  vi.useRealTimers();
+  const between = (await durable.send({ type: 'add' })).turn;
+  const back = await ViewerClient.of(server.url, { resume: { epoch: first.of('hello')[0]?.epoch, seq: 6 } });
+  await back.until(() => turnsOf(back).length > 0);
+  await durable.send({ type: 'add' });
+  await back.until(() => back.seqs.length === 3);
+  expect(back.of('hello')[0]).toMatchObject({ resumed: true, seq: 8 });
+  expect(back.of('dropped')).toEqual([{ type: 'dropped', from: 6, to: 7, reason: 'gone' }]);
+  expect([turnsOf(back), back.seqs]).toEqual([[between], [7, 8, 9]]);
+  await back.close();
+});
+
+function turnsOf(viewer: ViewerClient): number[] {
+  const records = viewer.of('records').flatMap((message) => message.records);
+  return records.flatMap((record) => (record.kind === 'turn' ? [record.turn] : []));
+}
 
 test('the last events before a crash are there after it', async () => {
   const path = quickStore();

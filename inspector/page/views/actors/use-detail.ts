@@ -12,7 +12,7 @@ export interface Detail {
   readonly error: PageError | undefined;
 }
 
-/** At most five times a second. */
+/** At most five times a second, and for at most half of the time: whoever answers has other things to do. */
 const REST_MS = 200;
 
 /** The actor as it is. What was known of it stays while it is asked for again, and after it is gone. */
@@ -29,6 +29,7 @@ export function useDetail(id: string): Detail {
       if (isBusy || isOver || feed.peek() === null) return;
       isBusy = true;
       isStale = false;
+      const began = performance.now();
       try {
         const data = await loadActor(id);
         if (!isOver) setKnown({ id, data, error: undefined });
@@ -37,10 +38,13 @@ export function useDetail(id: string): Detail {
           setKnown((before) => ({ id, data: before.id === id ? before.data : undefined, error: pageErrorOf(error) }));
         }
       }
-      timer = setTimeout(() => {
-        isBusy = false;
-        if (isStale) void ask();
-      }, REST_MS);
+      timer = setTimeout(
+        () => {
+          isBusy = false;
+          if (isStale) void ask();
+        },
+        Math.max(REST_MS, performance.now() - began),
+      );
     };
     const stop = effect(() => {
       void recordsVersion.value;
