@@ -12,6 +12,7 @@ import { scheduleOf, wrongTime, type Given, type ScheduleMaker, type ScheduleOpt
 import { nextTime, occurrenceId, sealedSchedule, timingOf } from './schedule-rows.ts';
 import type { ScheduleRow, ScheduleState } from './schedule-tables.ts';
 import type { ActionHandle } from './supervisor.ts';
+import { UNREADABLE, readable } from './unreadable.ts';
 import { sameText, unsealedText } from './values.ts';
 
 /** A schedule, as it stands. */
@@ -129,13 +130,13 @@ export function readSchedules(rows: Reader, now: number): ScheduleInfo[] {
   const found = rows.all<ScheduleRow>('select * from schedules order by id limit ?', LONGEST_LIST);
   return found.map((row) => ({
     id: row.id,
-    action: (JSON.parse(row.template) as Submission).name,
+    action: readable(() => (JSON.parse(row.template) as Submission).name, UNREADABLE),
     state: row.state,
-    timing: timingOf(row),
+    timing: readable(() => timingOf(row), { cron: UNREADABLE, timeZone: '' }),
     overlap: row.overlap,
     catchUp: row.catch_up,
     until: row.until_at,
-    next: nextTimes(row, now),
+    next: readable(() => nextTimes(row, now), []),
     lastAt: row.last_at,
     lastAction: row.last_action,
     problem: row.problem,

@@ -5,6 +5,7 @@
  * C2  What was written and is the same is no difference: a tree that was taken back to a turn does not differ from it.
  * C3  What is shown is redacted as the history is, and cut.
  */
+import { isPerdureError } from '../errors.ts';
 import { bindingOf, type ActorRow } from './actor-rows.ts';
 import { differences } from './json-difference.ts';
 import type { Payloads } from './payloads.ts';
@@ -58,6 +59,8 @@ const PATHS = 100;
 const KEYS = 100;
 /** Actors looked at in one go. */
 const PAGE = 200;
+/** What stands for the state of a row that was damaged. */
+const UNREADABLE = '[unreadable]';
 /** Characters of JSON of one value that is shown. */
 const SHOWN = 1_024;
 
@@ -128,18 +131,34 @@ function compareActor(source: ComparisonSource, before: Side, after: Side, id: n
   }
   if (old.from_turn === now.from_turn) return undefined;
   const { payloads } = source;
-  const texts = [textOf(payloads, old), textOf(payloads, now)] as const;
-  const [was, is] = [JSON.parse(texts[0]) as unknown, JSON.parse(texts[1]) as unknown];
-  const [wasShown, isShown] = [shownState(payloads, texts[0]), shownState(payloads, texts[1])];
+  const [was, is] = [stateOf(payloads, old), stateOf(payloads, now)];
+  if (was === undefined || is === undefined) {
+    const paths = [
+      { path: '', before: was === undefined ? UNREADABLE : '', after: is === undefined ? UNREADABLE : '' },
+    ];
+    return { kind: 'actor', change: 'changed', actor, paths, more: 0 };
+  }
   const paths: ChangedPath[] = [];
   let count = 0;
-  for (const { path } of differences(was, is)) {
+  for (const { path } of differences(was.state, is.state)) {
     if ((count += 1) > PATHS) continue;
     const shown = payloads.shownText(path);
-    paths.push({ path: shown, before: cut(shownAt(was, wasShown, path)), after: cut(shownAt(is, isShown, path)) });
+    const [before, after] = [shownAt(was.state, was.shown, path), shownAt(is.state, is.shown, path)];
+    paths.push({ path: shown, before: cut(before), after: cut(after) });
   }
   if (count === 0) return undefined;
   return { kind: 'actor', change: 'changed', actor, paths, more: Math.max(0, count - PATHS) };
+}
+
+/** Undefined of a row that was damaged: it must not hide the others. Throws KEY_UNKNOWN. */
+function stateOf(payloads: Payloads, row: ActorRow): { state: unknown; shown: unknown } | undefined {
+  try {
+    const text = textOf(payloads, row);
+    return { state: JSON.parse(text) as unknown, shown: shownState(payloads, text) };
+  } catch (error) {
+    if (error instanceof SyntaxError || isPerdureError(error, 'ROW_CORRUPT')) return undefined;
+    throw error;
+  }
 }
 
 function textOf(payloads: Payloads, row: ActorRow): string {
@@ -155,7 +174,12 @@ function cut(value: unknown): unknown {
 /** As {@link pathOf} of the port says it: the root itself is its own id. */
 function pathOf(row: ActorRow, side: Side): string {
   const keys: string[] = [];
-  for (let one: ActorRow | undefined = row; one?.parent != null; one = side(one.parent)) keys.unshift(one.key);
+  // A damaged row may be its own ancestor.
+  const seen = new Set<number>();
+  for (let one: ActorRow | undefined = row; one?.parent != null && !seen.has(one.id); one = side(one.parent)) {
+    keys.unshift(one.key);
+    seen.add(one.id);
+  }
   return keys.length === 0 ? row.key : keys.join('/');
 }
 

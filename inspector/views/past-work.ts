@@ -4,7 +4,8 @@
  * What is shown is redacted. A secret of an input is not known here, so whoever gives another input says it again.
  */
 import { keepsInput } from '../../actors/forks.ts';
-import { toText, unsealed } from '../../actors/values.ts';
+import { readable } from '../../actors/unreadable.ts';
+import { toText, unsealedText } from '../../actors/values.ts';
 import { REDACTED } from '../../persistence/secrets.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
@@ -83,7 +84,7 @@ function openAt({ rows }: Pick<ViewWorld, 'rows'>, table: keyof typeof OPEN, tur
 }
 
 function itemOf(world: ViewWorld, table: keyof typeof OPEN, row: Row): PastWorkItem {
-  const { input: text } = unsealed(world.rows, row);
+  const text = readable(() => unsealedText(world.rows, row.input), '');
   const input = shownValue(world, text);
   const { id, name, plan, state } = row;
   return {
@@ -102,7 +103,7 @@ function itemOf(world: ViewWorld, table: keyof typeof OPEN, row: Row): PastWorkI
 function notEditable(text: string): string | null {
   if (text === ENCRYPTED) return 'it is encrypted';
   if (text.length > EDITABLE) return 'its input is too long to be edited here';
-  return toText(JSON.parse(text), 'an input') === text
-    ? null
-    : 'its input holds what JSON has no words for, such as a date';
+  const again = readable(() => toText(JSON.parse(text), 'an input'), undefined);
+  if (again === undefined) return 'its input cannot be read: its row was damaged';
+  return again === text ? null : 'its input holds what JSON has no words for, such as a date';
 }

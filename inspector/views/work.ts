@@ -1,12 +1,12 @@
 /** What waits, runs and has ended: the list of actions. `GET /v1/views/work`, `GET /v1/views/action?id=`. */
 import { policyOfText } from '../../actors/earlier-versions.ts';
-import { readAction } from '../../actors/ledger.ts';
 import { DEFAULT_QUEUE } from '../../actors/queue-options.ts';
 import type { ActionRow, ActionState } from '../../actors/queue-tables.ts';
-import { unsealed, unsealedPolicy } from '../../actors/values.ts';
+import { UNREADABLE, readable } from '../../actors/unreadable.ts';
+import { unsealedPolicy } from '../../actors/values.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { Cell } from '../../persistence/rows.ts';
-import { cut, shownMessage, shownValue, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
+import { cut, shownMessage, shownText, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
 
 /** What is asked; all that is given must hold. In the query of `GET /v1/views/work`. */
 export interface WorkQuery {
@@ -235,7 +235,7 @@ function itemOf(world: ViewWorld, row: ActionRow): WorkItem {
     notBefore: row.not_before,
     dueAt: row.due_at,
     retryAt: row.retry_at,
-    error: shownMessage(world, unsealed(world.rows, row).error),
+    error: shownMessage(world, row.error),
   };
 }
 
@@ -274,14 +274,14 @@ function namesIn(rows: Reader): string[] {
 /** An action with all that is known of it; undefined when there is none of this id. */
 export function actionDetail(world: ViewWorld, id: string): ActionDetail | undefined {
   const { rows, tree } = world;
-  const row = readAction(rows, id);
+  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
   if (row === undefined) return undefined;
   return {
     ...itemOf(world, row),
-    input: shownValue(world, row.input),
-    value: shownValue(world, row.value),
-    errorRecord: shownValue(world, row.error),
-    policy: cut(world.payloads.shown(unsealedPolicy(rows, policyOfText(row.policy)))),
+    input: shownText(world, row.input),
+    value: shownText(world, row.value),
+    errorRecord: shownText(world, row.error),
+    policy: readable(() => cut(world.payloads.shown(unsealedPolicy(rows, policyOfText(row.policy)))), UNREADABLE),
     score: row.score,
     band: row.band,
     qualityLoss: row.quality_loss,
