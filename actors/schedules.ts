@@ -7,7 +7,7 @@ import type { CatchUp, Overlap, Schedule, ScheduleCommand, Timing } from '../mac
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Actions } from './actions.ts';
-import { checkObject, refuse } from './action-options.ts';
+import { checkId, checkObject, refuse } from './action-options.ts';
 import { scheduleOf, wrongTime, type Given, type ScheduleMaker, type ScheduleOptions } from './schedule-options.ts';
 import { nextTime, occurrenceId, sealedSchedule, timingOf } from './schedule-rows.ts';
 import type { ScheduleRow, ScheduleState } from './schedule-tables.ts';
@@ -101,6 +101,7 @@ export class Schedules<TActions extends Actions> {
   }
 
   async #command(id: string, command: ScheduleCommand): Promise<number> {
+    checkId('A schedule', id);
     refuseUnknownSchedule(this.#host.rows(), id);
     const at = this.#host.now();
     await this.#host.send({ type: 'supervisor.schedule', id, command, at });
