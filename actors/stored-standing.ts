@@ -26,15 +26,18 @@ export const SUPERVISOR_TREE = 'main';
 
 type Reader = Pick<Rows, 'all' | 'unseal'>;
 
-/** The tree of the supervisor that uses a store: the usual one, or else the first that is one; undefined where there is none. */
-export function supervisorTree(rows: Pick<Rows, 'get'>): string | undefined {
-  return rows.get<{ name: string }>(
-    `select trees.name from actors join trees using (tree) where actors.parent is null and (actors.machine = ? or actors.machine glob ?)
-     order by trees.name = ? desc, trees.tree limit 1`,
-    supervisorMachine.id,
-    `${supervisorMachine.id}@*`,
-    SUPERVISOR_TREE,
-  )?.name;
+/** The trees of the supervisors that have used a store: the one that was started or changed last comes first. */
+export function supervisorTrees(rows: Pick<Rows, 'all'>): string[] {
+  return rows
+    .all<{ name: string }>(
+      `select name from trees where exists (
+         select 1 from actors where actors.tree = trees.tree and parent is null and (actors.machine = ? or actors.machine glob ?))
+       order by from_turn desc, name = ? desc, tree`,
+      supervisorMachine.id,
+      `${supervisorMachine.id}@*`,
+      SUPERVISOR_TREE,
+    )
+    .map(({ name }) => name);
 }
 
 /** The states of actors whose systemId is like this; none where only the owner can read them. */
