@@ -160,7 +160,8 @@ export type RecordKind = InspectionRecord['kind'];
 /** What a server says after its hello. */
 export type ServerMessage =
   | ServerHello
-  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[] }
+  /** `more`: how many actors there are beside these; absent for none. */
+  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[]; readonly more?: number }
   | { readonly type: 'records'; readonly records: readonly InspectionRecord[] }
   /** Records that this viewer does not get: from the first up to, and without, the last. */
   | { readonly type: 'dropped'; readonly from: number; readonly to: number; readonly reason: 'slow' | 'gone' }

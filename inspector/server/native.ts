@@ -11,7 +11,7 @@
 import type { WebSocket } from 'ws';
 import { isObject } from '../../machines/option-keys.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
-import { PROTOCOL_VERSION, type ServerHello, type ViewerHello } from '../protocol.ts';
+import { PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
 import type { Source } from '../sources/source.ts';
 import { Viewer } from './viewer.ts';
 
@@ -31,7 +31,7 @@ export interface NativeParts {
 /** Serves one connection. */
 export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
   const { source, gate, hello } = parts;
-  const viewer = new Viewer(socket, () => ({ type: 'registry', actors: source.registry() }));
+  const viewer = new Viewer(socket, () => registryOf(source));
   let subscription: { unsubscribe(): void } | undefined;
   let underWay = 0;
   const patience = setTimeout(() => socket.close(PROTOCOL_ERROR, 'expected a hello'), HELLO_MS).unref();
@@ -51,7 +51,7 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     const asked = resumed ? resume.seq : 0;
     const held = source.recordsFrom(asked);
     if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
-    viewer.say({ type: 'registry', actors: source.registry() });
+    viewer.say(registryOf(source));
     const wanted = detail ? held.records : held.records.filter(({ kind }) => kind !== 'microstep' && kind !== 'action');
     viewer.catchUp(wanted);
   };
@@ -94,6 +94,12 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     subscription?.unsubscribe();
     viewer.close();
   });
+}
+
+function registryOf(source: Source): Extract<ServerMessage, { readonly type: 'registry' }> {
+  const actors = source.registry();
+  const { moreActors: more = 0 } = source;
+  return { type: 'registry', actors, ...(more === 0 ? {} : { more }) };
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {

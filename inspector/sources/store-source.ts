@@ -136,6 +136,10 @@ class StoreSource implements Source {
     return this.#registry.all;
   }
 
+  get moreActors(): number {
+    return this.#registry.more;
+  }
+
   recordsFrom(seq: number): HeldRecords {
     return this.#log.from(seq);
   }

@@ -25,9 +25,17 @@ type Row = ActorRow & { readonly at?: number | null };
 /** What a row says without its snapshot: whose it is, and since when it is as it is. */
 type ActorVersion = Pick<ActorRow, 'id' | 'from_turn'>;
 
-/** The row ids of all actors, and since when they are as they are. */
+/** Actors that a registry has: those that came first, so that parents are there with their children. */
+export const MOST_ACTORS = 20_000;
+
+/** The row ids of the actors, and since when they are as they are. */
 function actorVersions({ rows }: Pick<World, 'rows'>): ActorVersion[] {
-  return rows.all<ActorVersion>('select id, from_turn from actors order by id');
+  return rows.all<ActorVersion>('select id, from_turn from actors order by id limit ?', MOST_ACTORS);
+}
+
+/** Another one whenever an actor has changed, come or gone: the row of its tree, which has their digest, is then written, too. */
+function changeOf({ rows }: Pick<World, 'rows'>): string {
+  return JSON.stringify(rows.get('select count(*), max(from_turn) from trees'));
 }
 
 const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_turn) as at`;
@@ -35,11 +43,18 @@ const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_tu
 /** Keeps the registry, and reads again only what has changed. */
 export class RegistryReader {
   readonly #known = new Map<number, { readonly version: number; readonly info: ActorInfo }>();
+  #change: string | undefined;
+  #more = 0;
 
   /** Reads; says what has changed since it last did. */
   read(world: World): { readonly changed: readonly ActorInfo[]; readonly gone: readonly ActorInfo[] } {
     const { rows } = world;
+    const change = changeOf(world);
+    if (change === this.#change) return { changed: [], gone: [] };
+    this.#change = change;
     const versions = actorVersions(world);
+    const isAll = versions.length < MOST_ACTORS;
+    this.#more = isAll ? 0 : (rows.get<{ n: number }>('select count(*) as n from actors')?.n ?? 0) - MOST_ACTORS;
     const stale = versions.filter(({ id, from_turn }) => this.#known.get(id)?.version !== from_turn);
     const there = new Set(versions.map(({ id }) => id));
     const gone = [...this.#known].filter(([id]) => !there.has(id));
@@ -52,6 +67,11 @@ export class RegistryReader {
     const changed = infosOf(world, found, treesOf(world), (id) => this.#known.get(id)?.info.id);
     for (const { row, info } of changed) this.#known.set(row.id, { version: row.from_turn, info });
     return { changed: changed.map(({ info }) => info), gone: gone.map(([, { info }]) => info) };
+  }
+
+  /** How many actors there were beside these. */
+  get more(): number {
+    return this.#more;
   }
 
   /** As of the last reading, parents before their children. */

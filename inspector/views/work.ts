@@ -134,12 +134,15 @@ interface Page {
 function pageOf(rows: Reader, query: WorkQuery): Page {
   const { after = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = query;
   const { conditions, cells } = conditionsOf(query);
-  const few = fewOf(query);
-  if (few !== undefined && isFew(rows, few)) {
-    const where = [few.where, ...conditions, '+seq < ?'].join(' and ');
+  const indexed = indexedOf(query);
+  const few = indexed.find((one) => isFew(rows, one));
+  if (few !== undefined) {
+    const others = indexed.filter((one) => one !== few);
+    const where = [few.where, ...others.map((one) => one.where), ...conditions, '+seq < ?'].join(' and ');
     const found = rows.all<ActionRow>(
       `select * from ${few.from} where ${where} order by +seq desc limit ?`,
       ...few.cells,
+      ...others.flatMap((one) => one.cells),
       ...cells,
       after,
       limit + 1,
@@ -149,12 +152,12 @@ function pageOf(rows: Reader, query: WorkQuery): Page {
   const newest = lastBefore(rows, after);
   if (newest === undefined) return { items: [], next: null };
   const lowest = newest - LOOKED_AT + 1;
-  const where = ['seq between ? and ?', ...(few === undefined ? [] : [few.where]), ...conditions].join(' and ');
+  const where = ['seq between ? and ?', ...indexed.map((one) => one.where), ...conditions].join(' and ');
   const found = rows.all<ActionRow>(
     `select * from actions not indexed where ${where} order by seq desc limit ?`,
     lowest,
     newest,
-    ...(few?.cells ?? []),
+    ...indexed.flatMap((one) => one.cells),
     ...cells,
     limit + 1,
   );
@@ -200,14 +203,18 @@ const BY_STATE: Readonly<Partial<Record<NonNullable<WorkQuery['state']>, Indexed
   },
 };
 
-/** The plan is told apart by its own index, or with the state. */
-function fewOf({ state, plan }: WorkQuery): Indexed | undefined {
+/** The parts of the actions that an index finds, of which all that is asked is in each. */
+function indexedOf({ state, plan }: WorkQuery): Indexed[] {
   const ofState = state === undefined ? undefined : BY_STATE[state];
-  if (plan === undefined) return ofState;
-  if (ofState === undefined) return { from: 'actions indexed by actions_plan', where: 'plan = ?', cells: [plan] };
-  return { ...ofState, where: `${ofState.where} and plan = ?`, cells: [plan] };
+  const ofPlan = {
+    from: 'actions indexed by actions_plan',
+    where: 'plan = ?',
+    cells: plan === undefined ? [] : [plan],
+  };
+  return [...(plan === undefined ? [] : [ofPlan]), ...(ofState === undefined ? [] : [ofState])];
 }
 
+/** No more than that are counted: an index of many is not walked to its end. */
 function isFew(rows: Reader, { from, where, cells }: Indexed): boolean {
   const sql = `select count(*) as n from (select 1 from ${from} where ${where} limit ${LOOKED_AT + 1})`;
   return (rows.get<{ n: number }>(sql, ...cells)?.n ?? 0) <= LOOKED_AT;
