@@ -32,7 +32,7 @@ export function supervisorTrees(rows: Pick<Rows, 'all'>): string[] {
     .all<{ name: string }>(
       `select name from trees where exists (
          select 1 from actors where actors.tree = trees.tree and parent is null and (actors.machine = ? or actors.machine glob ?))
-       order by from_turn desc, name = ? desc, tree`,
+       order by (select max(from_turn) from actors where actors.tree = trees.tree) desc, name = ? desc, tree`,
       supervisorMachine.id,
       `${supervisorMachine.id}@*`,
       SUPERVISOR_TREE,

@@ -33,25 +33,16 @@ function actorVersions({ rows }: Pick<World, 'rows'>): ActorVersion[] {
   return rows.all<ActorVersion>('select id, from_turn from actors order by id limit ?', MOST_ACTORS);
 }
 
-/** Another one whenever an actor has changed, come or gone: the row of its tree, which has their digest, is then written, too. */
-function changeOf({ rows }: Pick<World, 'rows'>): string {
-  return JSON.stringify(rows.get('select count(*), max(from_turn) from trees'));
-}
-
 const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_turn) as at`;
 
 /** Keeps the registry, and reads again only what has changed. */
 export class RegistryReader {
   readonly #known = new Map<number, { readonly version: number; readonly info: ActorInfo }>();
-  #change: string | undefined;
   #more = 0;
 
   /** Reads; says what has changed since it last did. */
   read(world: World): { readonly changed: readonly ActorInfo[]; readonly gone: readonly ActorInfo[] } {
     const { rows } = world;
-    const change = changeOf(world);
-    if (change === this.#change) return { changed: [], gone: [] };
-    this.#change = change;
     const versions = actorVersions(world);
     const isAll = versions.length < MOST_ACTORS;
     this.#more = isAll ? 0 : (rows.get<{ n: number }>('select count(*) as n from actors')?.n ?? 0) - MOST_ACTORS;
