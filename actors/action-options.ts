@@ -45,6 +45,11 @@ export function checkObject(what: string, value: unknown): void {
   if (!isObject(value)) refuse(what, `must be an object, got ${shown(value)}`, {});
 }
 
+/** Throws OPTIONS_INVALID unless it is a text; `what` says whose id it is. */
+export function checkId(what: string, id: unknown): void {
+  if (typeof id !== 'string') refuse(what, `is known by a text, got ${shown(id)}`, {});
+}
+
 /** Throws OPTIONS_INVALID. */
 export function checkFunction(what: string, value: unknown): void {
   refuse('The options of the supervisor', wrongFunction(what, value), {});

@@ -2,8 +2,10 @@
 import { PerdureError } from '../errors.ts';
 import { BY_SILENCE, type ApprovalReason, type OnSilence } from '../machines/approvals.ts';
 import type { Decision } from '../machines/gate.ts';
+import { isObject } from '../machines/option-keys.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { unsealedText, type ApprovalRow, type ApprovalState } from './approval-tables.ts';
+import { UNREADABLE, readable } from './unreadable.ts';
 
 type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
@@ -107,16 +109,26 @@ function approvalOf(rows: Pick<Rows, 'unseal'>, row: ApprovalRow): Approval {
     id: row.id,
     action: row.action,
     name: row.name,
-    summary: unsealedText(rows, row.summary),
-    risk: JSON.parse(row.risk) as Decision,
-    undo: row.undo === null ? null : unsealedText(rows, row.undo),
+    summary: textOf(rows, row.summary),
+    risk: riskOf(row),
+    undo: row.undo === null ? null : textOf(rows, row.undo),
     reason: row.reason,
     askedAt: row.asked_at,
     expiresAt: row.expires_at,
     onSilence: row.on_silence,
     state: row.state,
-    by: row.decided_by === null || row.decided_by === BY_SILENCE ? row.decided_by : unsealedText(rows, row.decided_by),
-    note: row.note === null ? null : unsealedText(rows, row.note),
+    by: row.decided_by === null || row.decided_by === BY_SILENCE ? row.decided_by : textOf(rows, row.decided_by),
+    note: row.note === null ? null : textOf(rows, row.note),
     decidedAt: row.decided_at,
   };
+}
+
+function textOf(rows: Pick<Rows, 'unseal'>, stored: string): string {
+  return readable(() => unsealedText(rows, stored), UNREADABLE);
+}
+
+/** Of one that was damaged: it asked, so nothing is known that speaks for it. */
+function riskOf({ risk }: Pick<ApprovalRow, 'risk'>): Decision {
+  const found = readable(() => JSON.parse(risk) as unknown, undefined);
+  return isObject(found) ? (found as unknown as Decision) : { score: 0, factors: {}, band: 'ask' };
 }

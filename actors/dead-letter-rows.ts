@@ -3,12 +3,14 @@
  * put away. A payment of a debt is none: the debt says what becomes of it.
  */
 import { PerdureError } from '../errors.ts';
+import { isObject } from '../machines/option-keys.ts';
 import type { ErrorRecord } from '../machines/outcome.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Registry } from './actions.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { holderOf } from './unique.ts';
-import { unsealed } from './values.ts';
+import { UNREADABLE, readable } from './unreadable.ts';
+import { unsealedText } from './values.ts';
 
 /** An action that has failed for good. */
 export interface DeadAction {
@@ -43,7 +45,7 @@ export function deadActions(rows: Reader, limit: number, after?: string): DeadAc
     after === undefined ? 0 : placeOf(rows, after),
     limit,
   );
-  return found.map((row) => deadAction(unsealed(rows, row)));
+  return found.map((row) => deadAction(rows, row));
 }
 
 function placeOf(rows: Pick<Rows, 'get'>, id: string): number {
@@ -54,19 +56,32 @@ function placeOf(rows: Pick<Rows, 'get'>, id: string): number {
   });
 }
 
-function deadAction(row: ActionRow): DeadAction {
+function deadAction(rows: Pick<Rows, 'unseal'>, row: ActionRow): DeadAction {
   const { id, name, version, plan, error, attempts, round } = row;
   return {
     id,
     name,
     version,
     plan,
-    error: error === null ? null : (JSON.parse(error) as ErrorRecord),
+    error: error === null ? null : errorOf(rows, error),
     attempts,
     round,
     submittedAt: row.submitted_at,
     failedAt: row.settled_at as number,
   };
+}
+
+const DAMAGED: ErrorRecord = {
+  name: 'Unreadable',
+  code: 'ROW_CORRUPT',
+  message: UNREADABLE,
+  class: 'permanent',
+  fingerprint: UNREADABLE,
+};
+
+function errorOf(rows: Pick<Rows, 'unseal'>, text: string): ErrorRecord {
+  const error = readable(() => JSON.parse(unsealedText(rows, text)) as unknown, undefined);
+  return isObject(error) ? (error as unknown as ErrorRecord) : DAMAGED;
 }
 
 /** What must be known of an action to give it another round. */

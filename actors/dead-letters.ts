@@ -3,7 +3,7 @@ import { PerdureError } from '../errors.ts';
 import { shown, unknownKey } from '../machines/option-keys.ts';
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Rows } from '../persistence/rows.ts';
-import { checkObject, refuse } from './action-options.ts';
+import { checkId, checkObject, refuse } from './action-options.ts';
 import { deadActions, rivalOf, readDead, type DeadAction } from './dead-letter-rows.ts';
 
 /** Which dead letters to list. */
@@ -39,6 +39,7 @@ export class DeadLetters {
     checkObject(what, query);
     const { limit = 100, after } = query;
     refuse(what, unknownKey(query, ['limit', 'after']) ?? wrongLimit(limit), {});
+    if (after !== undefined) checkId('The dead letter to go on after', after);
     return deadActions(this.#host.rows(), limit, after);
   }
 

@@ -4,7 +4,7 @@ import { summaryOf, type MeasuredStep, type Summary } from '../machines/summary.
 import type { PlanKind } from '../machines/tracks.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { policyOfText } from './earlier-versions.ts';
-import type { PlanRow, StepRow } from './plan-tables.ts';
+import { afterOf, type PlanRow, type StepRow } from './plan-tables.ts';
 import type { ActionRow } from './queue-tables.ts';
 import { fromText, unsealed } from './values.ts';
 
@@ -113,7 +113,7 @@ export function measuredSteps(
     const row = actionOf(action);
     return {
       id: step,
-      after: [...(JSON.parse(after) as string[]), ...(items.get(step) ?? [])],
+      after: [...(afterOf({ after }) ?? []), ...(items.get(step) ?? [])],
       startedAt: row?.started_at ?? null,
       settledAt: row?.settled_at ?? null,
       workMs: row?.work_ms ?? 0,

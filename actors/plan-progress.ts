@@ -2,7 +2,7 @@
 import { endings } from '../machines/graph.ts';
 import { isSuccess, type OutcomeKind } from '../machines/outcome.ts';
 import type { Rows } from '../persistence/rows.ts';
-import type { PlanRow, StepRow } from './plan-tables.ts';
+import { afterOf, type PlanRow, type StepRow } from './plan-tables.ts';
 
 /** How many steps of a part of a plan there are in each state; an expanded fan-out counts as its items. */
 export interface StepCounts {
@@ -142,7 +142,7 @@ function endsOf(steps: readonly Row[], slots: number, now: number): Map<string, 
   }
   const nodes = open.map((row) => ({
     id: row.step,
-    after: [...(JSON.parse(row.after) as string[]), ...(items.get(row.step) ?? [])].filter((one) => ids.has(one)),
+    after: [...(afterOf(row) ?? []), ...(items.get(row.step) ?? [])].filter((one) => ids.has(one)),
     estimateMs: remaining(row, now),
   }));
   return endings(nodes, slots);

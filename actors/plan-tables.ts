@@ -6,6 +6,7 @@
 import type { OutcomeKind } from '../machines/outcome.ts';
 import type { Plan, PlanKind, StepRole } from '../machines/tracks.ts';
 import type { TableSpec } from '../persistence/schema.ts';
+import { readable } from './unreadable.ts';
 
 export interface PlanRow {
   readonly id: string;
@@ -156,4 +157,10 @@ export function actionKey(step: string, round: number): string {
 /** The round that an action of a step is of. */
 export function roundOf(action: string): number {
   return Number(/#(\d+)$/.exec(action)?.[1] ?? 1);
+}
+
+/** The steps that a step comes after, to be shown; undefined where that was damaged. */
+export function afterOf({ after }: Pick<StepRow, 'after'>): string[] | undefined {
+  const found = readable(() => JSON.parse(after) as unknown, undefined);
+  return Array.isArray(found) ? found.filter((step) => typeof step === 'string') : undefined;
 }

@@ -7,11 +7,12 @@ import type { CatchUp, Overlap, Schedule, ScheduleCommand, Timing } from '../mac
 import type { SupervisorCommand } from '../machines/supervisor.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { Actions } from './actions.ts';
-import { checkObject, refuse } from './action-options.ts';
+import { checkId, checkObject, refuse } from './action-options.ts';
 import { scheduleOf, wrongTime, type Given, type ScheduleMaker, type ScheduleOptions } from './schedule-options.ts';
 import { nextTime, occurrenceId, sealedSchedule, timingOf } from './schedule-rows.ts';
 import type { ScheduleRow, ScheduleState } from './schedule-tables.ts';
 import type { ActionHandle } from './supervisor.ts';
+import { UNREADABLE, readable } from './unreadable.ts';
 import { sameText, unsealedText } from './values.ts';
 
 /** A schedule, as it stands. */
@@ -100,6 +101,7 @@ export class Schedules<TActions extends Actions> {
   }
 
   async #command(id: string, command: ScheduleCommand): Promise<number> {
+    checkId('A schedule', id);
     refuseUnknownSchedule(this.#host.rows(), id);
     const at = this.#host.now();
     await this.#host.send({ type: 'supervisor.schedule', id, command, at });
@@ -129,13 +131,13 @@ export function readSchedules(rows: Reader, now: number): ScheduleInfo[] {
   const found = rows.all<ScheduleRow>('select * from schedules order by id limit ?', LONGEST_LIST);
   return found.map((row) => ({
     id: row.id,
-    action: (JSON.parse(row.template) as Submission).name,
+    action: readable(() => (JSON.parse(row.template) as Submission).name, UNREADABLE),
     state: row.state,
-    timing: timingOf(row),
+    timing: readable(() => timingOf(row), { cron: UNREADABLE, timeZone: '' }),
     overlap: row.overlap,
     catchUp: row.catch_up,
     until: row.until_at,
-    next: nextTimes(row, now),
+    next: readable(() => nextTimes(row, now), []),
     lastAt: row.last_at,
     lastAction: row.last_action,
     problem: row.problem,

@@ -28,9 +28,10 @@ import { supervisorMachine, type SupervisorCommand, type SupervisorInput } from 
 import { tracksMachine, type TracksNotice } from '../machines/tracks.ts';
 import { createDurableActor } from '../persistence/create.ts';
 import { type DurableActor } from '../persistence/durable.ts';
+import { refuseUnknownOption } from '../persistence/known-options.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { onRestore } from '../persistence/xstate-port.ts';
-import { Store, type StoreOptions } from '../persistence/store.ts';
+import { STORE_OPTIONS, Store, storeOptionsOf, type StoreOptions } from '../persistence/store.ts';
 import type { Clock } from '../persistence/clock.ts';
 import { componentActions } from './component-port.ts';
 import { checkFunction } from './action-options.ts';
@@ -127,6 +128,33 @@ export interface SupervisorOptions<TActions extends Actions> extends StoreOption
   readonly signal?: AbortSignal;
 }
 
+/** The keys of {@link SupervisorOptions}. */
+export const SUPERVISOR_OPTIONS: readonly string[] = [
+  ...STORE_OPTIONS,
+  ...Object.keys({
+    store: 1,
+    actions: 1,
+    id: 1,
+    concurrency: 1,
+    checkpoint: 1,
+    components: 1,
+    queues: 1,
+    keys: 1,
+    retention: 1,
+    budget: 1,
+    classify: 1,
+    onApproval: 1,
+    maxInterruptions: 1,
+    threads: 1,
+    resources: 1,
+    profiler: 1,
+    random: 1,
+    inspect: 1,
+    logger: 1,
+    signal: 1,
+  } satisfies Record<Exclude<keyof SupervisorOptions<Actions>, keyof StoreOptions>, 1>),
+];
+
 /** The tables of a supervisor. */
 export const TABLES = [
   ...QUEUE_TABLES,
@@ -149,6 +177,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<Supervisor<TActions>> {
   checkCall('the supervisor', options);
+  refuseUnknownOption('spawnSupervisor', options, SUPERVISOR_OPTIONS);
   checkFunction('onApproval', options.onApproval);
   const mode = options.profiler === undefined ? undefined : checkedMode(options.profiler);
   options.signal?.throwIfAborted();
@@ -173,7 +202,10 @@ export async function spawnSupervisor<TActions extends Actions>(
   let store: Store | undefined;
   let watch: ResourceWatch | undefined;
   try {
-    store = typeof options.store === 'string' ? Store.open(options.store, { ...options, newId }) : options.store;
+    store =
+      typeof options.store === 'string'
+        ? Store.open(options.store, { ...storeOptionsOf(options), newId })
+        : options.store;
     store.declare(TABLES);
     const { clock, rows } = store;
     prepareQueue({ rows, registry, limits, clock });

@@ -12,6 +12,7 @@ import type { SupervisorCommand, SupervisorEmitted, supervisorMachine } from '..
 import type { DurableActor, Receipt, Resumption, SendOptions } from '../persistence/durable.ts';
 import { BackPressure } from './back-pressure.ts';
 import { SupervisorCheckpoints } from './checkpoints.ts';
+import { checkId } from './action-options.ts';
 import { checkedAnswer, type Answer } from './answer.ts';
 import { decidableApproval, openApprovals, type Approval } from './approval-ledger.ts';
 import { ENDING_GRACE_MS, type Attempts } from './attempt.ts';
@@ -260,6 +261,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** The handle of a plan that was submitted before. Throws ACTION_NOT_FOUND. */
   joinPlan(id: string, signal?: AbortSignal): PlanHandle {
+    checkId('A plan', id);
     if (readPlan(this.#rows, id) === undefined) throw this.#noPlan(id);
     const outcome = this.#settlements.of(`plan ${id}`, () => planOutcome(this.#rows, id));
     const cancel = async () => void (await this.#send({ type: 'supervisor.cancelPlan', plan: id, at: this.#now() }));
@@ -275,6 +277,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * const { done, etaMs, children } = supervisor.progress('nightly:3');
    */
   progress(plan: string): PlanProgress {
+    checkId('A plan', plan);
     const slots = this.durable.getSnapshot().context.concurrency;
     const progress = planProgress(this.#rows, plan, slots, this.#now());
     if (progress === undefined) throw this.#noPlan(plan);
@@ -289,6 +292,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Gives the failed, skipped and cancelled steps of a plan another round. Throws ACTION_NOT_FOUND. */
   async retryPlan(id: string): Promise<void> {
+    checkId('A plan', id);
     if (readPlan(this.#rows, id) === undefined) throw this.#noPlan(id);
     await this.#send({ type: 'supervisor.retryPlan', plan: id, at: this.#now() });
   }
@@ -296,6 +300,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   /** A plan as it will be stored: checked, ranked, its actions known. */
   preparePlan(options: PlanOptions): Plan {
     const { registry, limits, newId } = this.#parts;
+    if (options.id !== undefined) checkId('A plan', options.id);
     const known = options.id === undefined ? undefined : readPlan(this.#rows, options.id);
     const at = this.#now();
     const plan = plannedOf(options, {
@@ -312,6 +317,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
 
   /** Cancels an action: one that waits at once, one that runs as soon as its attempt has ended. Throws ACTION_NOT_FOUND. */
   async cancel(id: string): Promise<void> {
+    checkId('An action', id);
     if (readAction(this.#rows, id) === undefined) {
       throw new PerdureError('ACTION_NOT_FOUND', `There is no action "${id}" in ${this.durable.store.path}.`, {
         facts: { id },
@@ -329,6 +335,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * await supervisor.reprioritise('invoice:7', { isAwaited: true, dueAt: Date.now() + 60_000 });
    */
   async reprioritise(id: string, options: UrgencyOptions): Promise<void> {
+    checkId('An action', id);
     await this.#send({ type: 'supervisor.reprioritise', ...requestOf(this.#rows, id, options, this.#now()) });
   }
 
@@ -341,6 +348,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * await supervisor.retryNow('invoice:7');
    */
   async retryNow(id: string): Promise<void> {
+    checkId('An action', id);
     await this.#send({ type: 'supervisor.retryNow', id: backingOffId(this.#rows, id) });
   }
 
@@ -352,6 +360,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * await supervisor.runNow('reminder:7');
    */
   async runNow(id: string): Promise<void> {
+    checkId('An action', id);
     await this.#send({ type: 'supervisor.runNow', id: delayedId(this.#rows, id) });
   }
 
@@ -376,6 +385,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
   }
 
   async #decide(id: string, decision: 'approve' | 'deny', answer: Answer): Promise<void> {
+    checkId('An approval', id);
     const { by, note } = checkedAnswer(answer);
     const approval = decidableApproval(this.#rows, id);
     await this.#send({ type: 'supervisor.decide', id: approval.id, decision, by, note, at: this.#now() });
@@ -409,6 +419,7 @@ export class Supervisor<TActions extends Actions> implements AsyncDisposable {
    * good when it was tried, or is not due yet.
    */
   async workOff(component: string | null = null): Promise<void> {
+    if (component !== null) checkId('A component', component);
     await this.#send({ type: 'supervisor.workOff', component, at: this.#now(), asked: true });
   }
 

@@ -18,13 +18,14 @@ export interface InspectCommandOptions {
   readonly token?: string;
   readonly commands?: boolean;
   readonly machines?: string;
+  readonly tree?: string;
   readonly open?: boolean;
 }
 
 /** Serves it until SIGINT or SIGTERM. Throws OPTIONS_INVALID, EXPORT_INVALID, INSPECTOR_PORT_TAKEN, and what is wrong with the store. */
 export async function inspect(named: string | undefined, options: InspectCommandOptions): Promise<number> {
-  const { machines, open = false, commands = false, ...serving } = options;
-  const { source, ...how } = await looked(named, commands, machines);
+  const { machines, tree, open = false, commands = false, ...serving } = options;
+  const { source, ...how } = await looked(named, { commands, module: machines, tree });
   const stop = new StopRequest();
   try {
     // Only this command needs it.
@@ -44,12 +45,20 @@ export async function inspect(named: string | undefined, options: InspectCommand
   }
 }
 
-async function looked(named: string | undefined, commands: boolean, module: string | undefined) {
+interface Looked {
+  readonly commands: boolean;
+  readonly module: string | undefined;
+  readonly tree: string | undefined;
+}
+
+async function looked(named: string | undefined, { commands, module, tree }: Looked) {
   if (named !== undefined && !isDatabase(resolve(named))) {
-    if (!commands) return { source: await fileSource(resolve(named)) };
+    if (!commands && tree === undefined) return { source: await fileSource(resolve(named)) };
     throw new PerdureError(
       'OPTIONS_INVALID',
-      `${named} is an export: nobody obeys commands there; leave --commands out.`,
+      commands
+        ? `${named} is an export: nobody obeys commands there; leave --commands out.`
+        : `${named} is an export: all of it is shown; leave --tree out.`,
       {
         facts: { file: named },
       },
@@ -57,7 +66,7 @@ async function looked(named: string | undefined, commands: boolean, module: stri
   }
   const path = storeOf(named);
   const machines = module === undefined ? [] : (await loadMachines(module)).charted;
-  return { source: storeSource(path, { machines }), desk: deskBeside(path), commands };
+  return { source: storeSource(path, { machines, tree }), desk: deskBeside(path, { tree }), commands };
 }
 
 const HEADER = 'SQLite format 3\0';

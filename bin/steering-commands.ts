@@ -39,6 +39,7 @@ export function declareSteering(program: Command, exit: (code: number) => void):
     .addOption(
       new Option('--token <text>', 'what whoever looks must know; default: a new one').env('PERDURE_INSPECTOR_TOKEN'),
     )
+    .option('--tree <id>', 'the supervisor that is shown and obeys; default: the one that was started or changed last')
     .option('--commands', 'let whoever looks give commands; default: it is read-only')
     .option('--machines <module>', 'a module that exports `machines`, for their charts')
     .option('--open', 'open it in the browser')

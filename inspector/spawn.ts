@@ -1,7 +1,13 @@
 /** A supervisor with its inspector: what a host app starts. Nothing of the inspector is loaded where none is asked for. */
 import type { Actions } from '../actors/actions.ts';
-import { spawnSupervisor as spawn, type SupervisorOptions as SpawnOptions } from '../actors/spawn.ts';
+import {
+  SUPERVISOR_OPTIONS,
+  spawnSupervisor as spawn,
+  type SupervisorOptions as SpawnOptions,
+} from '../actors/spawn.ts';
 import type { Supervisor } from '../actors/supervisor.ts';
+import { isObject } from '../machines/option-keys.ts';
+import { refuseUnknownOption } from '../persistence/known-options.ts';
 import { inspectorSetting, type SupervisedInspectorOptions } from './server/options.ts';
 import type { InspectorServer } from './server/server.ts';
 
@@ -31,8 +37,11 @@ export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<InspectedSupervisor<TActions>> {
   const { inspector: asked, ...rest } = Object(options) as SupervisorOptions<TActions>;
+  refuseUnknownOption('spawnSupervisor', options, [...SUPERVISOR_OPTIONS, 'inspector']);
   const setting = inspectorSetting(asked);
-  if (setting === undefined) return withInspector(await spawn<TActions>(options), undefined);
+  // What is no object is refused there.
+  const supervised = isObject(options) ? rest : options;
+  if (setting === undefined) return withInspector(await spawn<TActions>(supervised as typeof options), undefined);
   const { announce = printAddress, ...serving } = setting;
   const { Listening } = await import('./server/server.ts');
   const listening = await Listening.open(serving);

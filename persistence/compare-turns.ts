@@ -5,6 +5,7 @@
  * C2  What was written and is the same is no difference: a tree that was taken back to a turn does not differ from it.
  * C3  What is shown is redacted as the history is, and cut.
  */
+import { isPerdureError } from '../errors.ts';
 import { bindingOf, type ActorRow } from './actor-rows.ts';
 import { differences } from './json-difference.ts';
 import type { Payloads } from './payloads.ts';
@@ -58,6 +59,10 @@ const PATHS = 100;
 const KEYS = 100;
 /** Actors looked at in one go. */
 const PAGE = 200;
+/** Rows of a table looked at in one go. */
+const ROWS = 20_000;
+/** What stands for the state of a row that was damaged. */
+const UNREADABLE = '[unreadable]';
 /** Characters of JSON of one value that is shown. */
 const SHOWN = 1_024;
 
@@ -85,7 +90,8 @@ export async function* compareTurns(
     await new Promise((done) => setImmediate(done));
   }
   for (const table of rolledBackTables(statements)) {
-    const difference = compareTable(statements, table, a, b);
+    const written = await rowsWritten(statements, table, Math.min(a, b), Math.max(a, b));
+    const difference = compareTable(statements, table, { a, b, written });
     if (difference !== undefined) yield difference;
     await new Promise((done) => setImmediate(done));
   }
@@ -128,18 +134,34 @@ function compareActor(source: ComparisonSource, before: Side, after: Side, id: n
   }
   if (old.from_turn === now.from_turn) return undefined;
   const { payloads } = source;
-  const texts = [textOf(payloads, old), textOf(payloads, now)] as const;
-  const [was, is] = [JSON.parse(texts[0]) as unknown, JSON.parse(texts[1]) as unknown];
-  const [wasShown, isShown] = [shownState(payloads, texts[0]), shownState(payloads, texts[1])];
+  const [was, is] = [stateOf(payloads, old), stateOf(payloads, now)];
+  if (was === undefined || is === undefined) {
+    const paths = [
+      { path: '', before: was === undefined ? UNREADABLE : '', after: is === undefined ? UNREADABLE : '' },
+    ];
+    return { kind: 'actor', change: 'changed', actor, paths, more: 0 };
+  }
   const paths: ChangedPath[] = [];
   let count = 0;
-  for (const { path } of differences(was, is)) {
+  for (const { path } of differences(was.state, is.state)) {
     if ((count += 1) > PATHS) continue;
     const shown = payloads.shownText(path);
-    paths.push({ path: shown, before: cut(shownAt(was, wasShown, path)), after: cut(shownAt(is, isShown, path)) });
+    const [before, after] = [shownAt(was.state, was.shown, path), shownAt(is.state, is.shown, path)];
+    paths.push({ path: shown, before: cut(before), after: cut(after) });
   }
   if (count === 0) return undefined;
   return { kind: 'actor', change: 'changed', actor, paths, more: Math.max(0, count - PATHS) };
+}
+
+/** Undefined of a row that was damaged: it must not hide the others. Throws KEY_UNKNOWN. */
+function stateOf(payloads: Payloads, row: ActorRow): { state: unknown; shown: unknown } | undefined {
+  try {
+    const text = textOf(payloads, row);
+    return { state: JSON.parse(text) as unknown, shown: shownState(payloads, text) };
+  } catch (error) {
+    if (error instanceof SyntaxError || isPerdureError(error, 'ROW_CORRUPT')) return undefined;
+    throw error;
+  }
 }
 
 function textOf(payloads: Payloads, row: ActorRow): string {
@@ -155,27 +177,58 @@ function cut(value: unknown): unknown {
 /** As {@link pathOf} of the port says it: the root itself is its own id. */
 function pathOf(row: ActorRow, side: Side): string {
   const keys: string[] = [];
-  for (let one: ActorRow | undefined = row; one?.parent != null; one = side(one.parent)) keys.unshift(one.key);
+  // A damaged row may be its own ancestor.
+  const seen = new Set<number>();
+  for (let one: ActorRow | undefined = row; one?.parent != null && !seen.has(one.id); one = side(one.parent)) {
+    keys.unshift(one.key);
+    seen.add(one.id);
+  }
   return keys.length === 0 ? row.key : keys.join('/');
 }
 
+/** The rows of now that were written between two turns: no index has them, so all are looked at, a page at a time. */
+async function rowsWritten(statements: Statements, table: string, low: number, high: number): Promise<number[]> {
+  const end = statements.of(
+    `select max(row) as row from (select rowid as row from ${table} where rowid > ? order by rowid limit ${ROWS})`,
+  );
+  const written = statements
+    .of(`select rowid from ${table} where rowid > ? and rowid <= ? and from_turn > ? and from_turn <= ?`)
+    .pluck();
+  const found: number[] = [];
+  for (let last = Number.MIN_SAFE_INTEGER; ;) {
+    const { row } = end.get(last) as { row: number | null };
+    if (row === null) return found;
+    for (const one of written.all(last, row, low, high) as number[]) found.push(one);
+    last = row;
+    await new Promise((done) => setImmediate(done));
+  }
+}
+
+/** Two turns, and the rows of now that were written between them. */
+interface Between {
+  readonly a: number;
+  readonly b: number;
+  readonly written: readonly number[];
+}
+
 /** C1, in SQLite: only keys come out of it. What both turns saw is not looked at. */
-function compareTable(statements: Statements, table: string, a: number, b: number): TableDifference | undefined {
+function compareTable(statements: Statements, table: string, { a, b, written }: Between): TableDifference | undefined {
   const key = keyOf(statements, table);
   const columns = columnsOf(statements, table);
   const cells = [...columns, 'from_turn'].join(', ');
   const seenByLow = `select ${cells} from ${table}_past where from_turn <= :low and to_turn > :low and to_turn <= :high`;
-  const seenByHigh = `select ${cells} from ${table} where from_turn > :low and from_turn <= :high union all
+  const seenByHigh = `select ${cells} from ${table}
+      where rowid in (select value from json_each(:written)) and from_turn > :low and from_turn <= :high union all
     select ${cells} from ${table}_past where from_turn > :low and from_turn <= :high and to_turn > :high`;
   const [old, now] = a < b ? [seenByLow, seenByHigh] : [seenByHigh, seenByLow];
   const same = key.map((column) => `old.${column} = now.${column}`).join(' and ');
   const differs = columns.map((column) => `old.${column} is not now.${column}`).join(' or ');
   const name = (side: string) =>
     key.length === 1 ? `cast(${side}.${key[0]} as text)` : `json_array(${key.map((k) => `${side}.${k}`).join(', ')})`;
+  const range = { low: Math.min(a, b), high: Math.max(a, b), written: JSON.stringify(written) };
   const find = (from: string) => {
     const sql = `with old as materialized (${old}), now as materialized (${now})
       select ${from} order by 1 limit ${KEYS}`;
-    const range = { low: Math.min(a, b), high: Math.max(a, b) };
     const rows = statements.of(sql).all(range) as { name: string; n: number }[];
     return { count: rows[0]?.n ?? 0, names: rows.map((row) => row.name) };
   };

@@ -4,9 +4,10 @@ import type { PerdureError } from '../errors.ts';
 import type { CommitReport } from './batch.ts';
 import type { Clock } from './clock.ts';
 import { DurableActor, type InputOf } from './durable.ts';
+import { refuseUnknownOption } from './known-options.ts';
 import type { Migrations } from './migrations.ts';
 import { isSqliteError, sqliteError, type Durability } from './sqlite.ts';
-import { Store, type StoreOptions } from './store.ts';
+import { STORE_OPTIONS, Store, storeOptionsOf, type StoreOptions } from './store.ts';
 import type { Logic } from './xstate-port.ts';
 import { proveXStateOnce } from './xstate-self-test.ts';
 
@@ -29,17 +30,26 @@ export interface DurableOptions<TLogic extends Logic> extends StoreOptions {
   readonly migrate?: Migrations;
 }
 
+const KNOWN: readonly string[] = [
+  ...STORE_OPTIONS,
+  ...Object.keys({ store: 1, id: 1, input: 1, inspect: 1, logger: 1, migrate: 1 } satisfies Record<
+    Exclude<keyof DurableOptions<Logic>, keyof StoreOptions>,
+    1
+  >),
+];
+
 /**
  * Makes the machine durable: created on the first run, brought back ever after.
- * Throws XSTATE_UNSUPPORTED, and what {@link Store.open} and a restore throw.
+ * Throws OPTIONS_INVALID, also for an option that there is not, XSTATE_UNSUPPORTED, and what {@link Store.open} and a restore throw.
  */
 export async function createDurableActor<TLogic extends Logic>(
   logic: TLogic,
   options: DurableOptions<TLogic>,
 ): Promise<DurableActor<TLogic>> {
+  refuseUnknownOption('createDurableActor', options, KNOWN);
   proveXStateOnce();
   const isOwn = typeof options.store === 'string';
-  const store = typeof options.store === 'string' ? Store.open(options.store, options) : options.store;
+  const store = typeof options.store === 'string' ? Store.open(options.store, storeOptionsOf(options)) : options.store;
   const settings = { ...options, id: options.id ?? 'main' };
   let durable: DurableActor<TLogic> | undefined;
   try {

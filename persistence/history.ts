@@ -6,7 +6,7 @@
  * H2  While history is kept, so is every version of every row that a kept turn sees.
  * H3  Reading goes page by page, and holds nothing open between two pages: it never disturbs the writer.
  */
-import { PerdureError, messageOf } from '../errors.ts';
+import { PerdureError, isPerdureError, messageOf } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { encode, type Refs } from './codec.ts';
 import type { Payloads } from './payloads.ts';
@@ -49,6 +49,8 @@ export interface TurnRecord {
   readonly causes: readonly RecordedCause[];
   /** The actors that it changed or ended, as paths in their trees; of each tree the first 1,000. */
   readonly changed: readonly { readonly tree: string; readonly actor: string }[];
+  /** There when its row was damaged: what cannot be read of it is missing. */
+  readonly isUnreadable?: true;
 }
 
 /** Options of {@link Store.history}. */
@@ -209,20 +211,47 @@ export function newestTurns(
   return rows.reverse().map((row) => recordOf({ ...row, causes: causesOf(payloads, row) }));
 }
 
+/** Throws KEY_UNKNOWN. */
 function causesOf(payloads: Payloads, { turn, causes }: TurnRow): string {
-  return causes === NOTHING ? NOTHING : payloads.unseal(causes, () => `turn ${turn}`);
+  if (causes === NOTHING) return NOTHING;
+  try {
+    return payloads.unseal(causes, () => `turn ${turn}`);
+  } catch (error) {
+    if (isPerdureError(error, 'ROW_CORRUPT')) return '';
+    throw error;
+  }
 }
 
 function concerns({ causes, changed }: TurnRecord, tree: string): boolean {
   return causes.some((cause) => cause.tree === tree) || changed.some((one) => one.tree === tree);
 }
 
+/** One damaged row must not hide the others. */
 function recordOf({ turn, at, causes, changed }: TurnRow): TurnRecord {
-  const byTree = JSON.parse(changed) as [string, string[]][];
+  const told = listOf<RecordedCause>(causes, isCause);
+  const byTree = listOf<[string, string[]]>(changed, isChange);
   return {
     turn,
     at,
-    causes: JSON.parse(causes) as RecordedCause[],
-    changed: byTree.flatMap(([tree, actors]) => actors.map((actor) => ({ tree, actor }))),
+    causes: told ?? [],
+    changed: (byTree ?? []).flatMap(([tree, actors]) => actors.map((actor) => ({ tree, actor }))),
+    ...(told === undefined || byTree === undefined ? { isUnreadable: true } : {}),
   };
+}
+
+function listOf<T>(text: string, isOne: (value: unknown) => boolean): T[] | undefined {
+  try {
+    const list = JSON.parse(text) as unknown;
+    return Array.isArray(list) && list.every(isOne) ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isCause(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<RecordedCause>).tree === 'string';
+}
+
+function isChange(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === 'string' && Array.isArray(value[1]);
 }

@@ -23,6 +23,7 @@ import { readDeadLetter, readDeadLetters, reviveRow, type OutboxRow } from './ou
 import type { Migrations } from './migrations.ts';
 import { describeDamage } from './log-check.ts';
 import { Payloads, type PayloadOptions } from './payloads.ts';
+import { refuseUnknownOption } from './known-options.ts';
 import { lastRetention, rememberRetention, type Retention } from './retention.ts';
 import type { Rows } from './rows.ts';
 import type { TableSpec } from './schema.ts';
@@ -61,6 +62,35 @@ export interface StoreWithTreesOptions<TMachines extends Machines> extends Store
   readonly migrate?: Migrations;
   readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void);
   readonly logger?: (...args: unknown[]) => void;
+}
+
+/** The keys of {@link StoreOptions}. */
+export const STORE_OPTIONS: readonly string[] = Object.keys({
+  sealing: 1,
+  secrets: 1,
+  redact: 1,
+  maxValueBytes: 1,
+  clock: 1,
+  newId: 1,
+  durability: 1,
+  onCommit: 1,
+  dedupeForMs: 1,
+  history: 1,
+  checkpoints: 1,
+  onDamage: 1,
+} satisfies Record<keyof StoreOptions, 1>);
+
+const OPTIONS_WITH_TREES: readonly string[] = [
+  ...STORE_OPTIONS,
+  ...Object.keys({ idleMs: 1, maxAwake: 1, machines: 1, migrate: 1, inspect: 1, logger: 1 } satisfies Record<
+    Exclude<keyof StoreWithTreesOptions<Machines>, keyof StoreOptions>,
+    1
+  >),
+];
+
+/** Those of some options that are a store's own. */
+export function storeOptionsOf(options: StoreOptions): StoreOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => STORE_OPTIONS.includes(key)));
 }
 
 /** Something that a tree wanted done and that was given up. */
@@ -103,6 +133,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     path: string,
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
+    refuseUnknownOption('Store.open', options, OPTIONS_WITH_TREES);
     return Store.#open<TMachines>(path, options, (file) => {
       const { history, checkpoints, dedupeForMs } = options;
       const retention = { history: history === true ? {} : history || undefined, checkpoints, dedupeForMs };

@@ -42,12 +42,13 @@ export function deskOf(target: Supervised | Tree): CommandDesk {
  * The desk beside a store that another process may own, or nobody. Throws OPTIONS_INVALID for a store of an older version.
  *
  * @param forksAnywhere whether forks may be put outside of the folder of the store. Default: false.
+ * @param tree of the supervisor that obeys. Default: of those in the store the one that was started or changed last.
  */
 export function deskBeside(
   path: string,
-  { forksAnywhere = false }: { readonly forksAnywhere?: boolean } = {},
+  { forksAnywhere = false, tree }: { readonly forksAnywhere?: boolean; readonly tree?: string | undefined } = {},
 ): CommandDesk {
-  return new Desk(new PlaceBeside(path, forksAnywhere));
+  return new Desk(new PlaceBeside(path, forksAnywhere, tree));
 }
 
 interface Supervised {

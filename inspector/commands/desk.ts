@@ -58,12 +58,13 @@ export class Desk implements CommandDesk {
 
   async #give(given: GivenCommand, digest: string): Promise<CommandAnswer> {
     const { id, command, by } = given;
-    const { path, tree } = this.#place;
+    const { path } = this.#place;
     const asking = commandOf(command);
     const params = checkedParams(command, asking.params, given.params);
     const earlier = this.#row(id);
     if (earlier !== undefined) return this.#again(earlier, digest);
     if (asking.isOfSupervisor) this.#place.refuseUnready();
+    const { tree } = this.#place;
     const at = this.#place.now();
     const carried = { id, command, by: by.slice(0, LONGEST_BY), digest, params, at, path, tree, given };
     try {

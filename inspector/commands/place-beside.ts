@@ -1,13 +1,20 @@
 /** The place of commands beside a store, which another process may own: it reads, and writes nothing but rows of commands. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forkCheckpoint, type ForkOptions } from '../../actors/forks.ts';
+import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
 import { isPerdureError, PerdureError } from '../../errors.ts';
 import { postCommand, readCommand, sayCommand, type Command, type CommandRow } from '../../persistence/commands.ts';
 import { isLocked } from '../../persistence/lock.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import { isSealed } from '../../persistence/sealing.ts';
 import { openBeside, sqliteError } from '../../persistence/sqlite.ts';
-import { hasSupervisor, readStore, refuseOlderTable, type StoreReader } from '../../persistence/store-reader.ts';
+import {
+  hasSupervisor,
+  hasTable,
+  readStore,
+  refuseOlderTable,
+  type StoreReader,
+} from '../../persistence/store-reader.ts';
 import { Store } from '../../persistence/store.ts';
 import type { Reader } from './asking.ts';
 import type { Place } from './place.ts';
@@ -19,8 +26,6 @@ const WRITTEN_WITHIN_MS = 5_000;
 /** How long one try may hold up the event loop. */
 const BUSY_MS = 20;
 
-/** Commands go to this tree. */
-const TREE = 'main';
 /** What the rows that commands read have had last. */
 const NEWEST = [
   ['actions', 'unique_key'],
@@ -29,13 +34,22 @@ const NEWEST = [
 
 export class PlaceBeside implements Place {
   readonly path: string;
-  readonly tree = TREE;
   readonly forksAnywhere: boolean;
   readonly #redact = redaction();
 
-  constructor(path: string, forksAnywhere: boolean) {
+  readonly #tree: string | undefined;
+
+  /** @param tree of the supervisor. Default: the one that was started or changed last. */
+  constructor(path: string, forksAnywhere: boolean, tree?: string) {
     this.path = path;
+    this.#tree = tree;
     this.forksAnywhere = forksAnywhere;
+  }
+
+  /** Asked each time: another one may have been started. */
+  get tree(): string {
+    const found = () => this.read((rows) => (hasTable(rows, 'plans') ? supervisorTrees(rows)[0] : undefined));
+    return this.#tree ?? found() ?? SUPERVISOR_TREE;
   }
 
   now(): number {

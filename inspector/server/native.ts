@@ -13,6 +13,7 @@ import { isObject } from '../../machines/option-keys.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
 import { isPlain, PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
 import type { Failure } from './reply.ts';
+import { PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
 import type { Source } from '../sources/source.ts';
 import { Viewer } from './viewer.ts';
 
@@ -45,6 +46,7 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     socket.close(INTERNAL, code);
   };
   const viewer = new Viewer(socket, registry, fail);
+  const viewer = new Viewer(socket, () => registryOf(source));
   let subscription: { unsubscribe(): void } | undefined;
   let underWay = 0;
   const patience = setTimeout(() => socket.close(PROTOCOL_ERROR, 'expected a hello'), HELLO_MS).unref();
@@ -67,6 +69,9 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
     viewer.say(registry());
     viewer.catchUp(detail ? held.records : held.records.filter(isPlain));
+    viewer.say(registryOf(source));
+    const wanted = detail ? held.records : held.records.filter(({ kind }) => kind !== 'microstep' && kind !== 'action');
+    viewer.catchUp(wanted);
   };
 
   const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {
@@ -113,6 +118,12 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     subscription?.unsubscribe();
     viewer.close();
   });
+}
+
+function registryOf(source: Source): Extract<ServerMessage, { readonly type: 'registry' }> {
+  const actors = source.registry();
+  const { moreActors: more = 0 } = source;
+  return { type: 'registry', actors, ...(more === 0 ? {} : { more }) };
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {

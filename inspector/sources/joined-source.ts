@@ -99,6 +99,10 @@ export class JoinedSource implements Source {
     };
   }
 
+  get moreActors(): number {
+    return this.#source.moreActors ?? 0;
+  }
+
   registry(): readonly ActorInfo[] {
     const clients = this.#clients.registry();
     const own = this.#source.registry();

@@ -47,10 +47,12 @@ export interface Source {
   readonly pid: number | null;
   /** Tells what happens from now on. `detail`: microsteps and actions too. */
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void };
-  /** Every actor there is, parents before their children. */
+  /** Every actor there is, parents before their children; of a store from beside at most 20,000. */
   registry(): readonly ActorInfo[];
   /** Actors that there are beside those of the registry, and that nothing is told of. Default: 0. */
   readonly more?: number;
+  /** How many actors there are that the registry, when it was read last, does not have. Default: 0. */
+  readonly moreActors?: number;
   /** What is held of the records, from this number on. */
   recordsFrom(seq: number): HeldRecords;
   /** An actor as it is now, or as it was after the record `seq` when that is still held; undefined when it is not there. */

@@ -7,14 +7,15 @@
  *     come or gone since the last look.
  */
 import { randomUUID } from 'node:crypto';
-import { SUPERVISOR_TREE, supervisorTree } from '../../actors/stored-standing.ts';
-import { isPerdureError } from '../../errors.ts';
+import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
+import { PerdureError, isPerdureError } from '../../errors.ts';
+import { shown } from '../../machines/option-keys.ts';
 import { newestTurns, readHistory } from '../../persistence/history.ts';
 import { isLocked } from '../../persistence/lock.ts';
 import { Payloads } from '../../persistence/payloads.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import { isSealed } from '../../persistence/sealing.ts';
-import { hasSupervisor, refuseOlderTable, StoreBeside } from '../../persistence/store-reader.ts';
+import { hasSupervisor, refuseOlderTable, StoreBeside, type StoreReader } from '../../persistence/store-reader.ts';
 import type { Chart } from '../charts/chart.ts';
 import { CommitTeller } from './commit-teller.ts';
 import { Machines } from '../charts/machines.ts';
@@ -34,6 +35,8 @@ export interface StoreSourceOptions {
   readonly redact?: (value: unknown) => unknown;
   /** How often the file is looked at, ms. Default: 200. */
   readonly pollMs?: number;
+  /** The tree of the supervisor that is shown. Default: of those in the store the one that was started or changed last. */
+  readonly tree?: string | undefined;
 }
 
 const POLL_MS = 200;
@@ -44,7 +47,10 @@ const OWNED_MS = 1_000;
 /** Turns of before that are told to who comes first, and turns that are told of one look. */
 const TURNS = 200;
 
-/** Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, and OPTIONS_INVALID for an older store. */
+/**
+ * Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, TREE_NOT_FOUND, and OPTIONS_INVALID for an older
+ * store.
+ */
 export function storeSource(path: string, options: StoreSourceOptions = {}): Source {
   return new StoreSource(path, options);
 }
@@ -75,7 +81,7 @@ class StoreSource implements Source {
   #owned = { at: -Infinity, is: false };
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(path: string, { machines, redact = redaction(), pollMs = POLL_MS }: StoreSourceOptions) {
+  constructor(path: string, { machines, redact = redaction(), pollMs = POLL_MS, tree: asked }: StoreSourceOptions) {
     this.#machines = new Machines(machines);
     this.#payloads = new Payloads({ redact });
     this.#historyPayloads = new Payloads({ redact, sealing: { seal: (text) => text, unseal: openHistory } });
@@ -88,7 +94,7 @@ class StoreSource implements Source {
         if (isSupervised) refuseOlderTable(rows, path, 'profile_runs', 'id');
         return {
           id: rows.get<{ value: string }>(`select value from meta where key = 'id'`)?.value ?? '',
-          tree: isSupervised ? supervisorTree(rows) : undefined,
+          tree: shownTree(rows, path, isSupervised, asked),
           history: rows.get('select 1 from turns limit 1') !== undefined,
         };
       });
@@ -128,6 +134,10 @@ class StoreSource implements Source {
   registry(): readonly ActorInfo[] {
     this.#look();
     return this.#registry.all;
+  }
+
+  get moreActors(): number {
+    return this.#registry.more;
   }
 
   recordsFrom(seq: number): HeldRecords {
@@ -238,6 +248,24 @@ class StoreSource implements Source {
     if (now - this.#owned.at >= OWNED_MS) this.#owned = { at: now, is: isLocked(this.store.path) };
     return this.#owned.is;
   }
+}
+
+/** The tree of the supervisor; undefined where there is none. Throws TREE_NOT_FOUND when another is asked for. */
+function shownTree(
+  rows: Pick<StoreReader, 'all'>,
+  path: string,
+  isSupervised: boolean,
+  asked: string | undefined,
+): string | undefined {
+  const known = isSupervised ? supervisorTrees(rows) : [];
+  if (asked === undefined) return known[0];
+  if (known.includes(asked)) return asked;
+  const there = known.length === 0 ? 'none' : known.map(shown).join(', ');
+  throw new PerdureError(
+    'TREE_NOT_FOUND',
+    `There is no supervisor ${shown(asked)} in the store ${path}; there are: ${there}.`,
+    { facts: { tree: asked, known } },
+  );
 }
 
 /** What was sealed is no cause that can be told. */

@@ -1,4 +1,6 @@
 /** Actors as their rows have them: those of now, and those that a kept turn saw. */
+import { UNREADABLE, readable } from '../../actors/unreadable.ts';
+import { isObject } from '../../machines/option-keys.ts';
 import { bindingOf, type ActorRow } from '../../persistence/actor-rows.ts';
 import { rowsAsOf } from '../../persistence/rows-as-of.ts';
 import { isSealed } from '../../persistence/sealing.ts';
@@ -12,7 +14,7 @@ import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
 import { cut, type ViewWorld } from './view-world.ts';
 
 /** Of one that only the owner can read. */
-const UNREADABLE = '[encrypted]';
+const SEALED = '[encrypted]';
 /** Characters of JSON of a context. */
 const CONTEXT_LIMIT = 262_144;
 const TIMERS = 100;
@@ -23,9 +25,12 @@ type Row = ActorRow & { readonly at?: number | null };
 /** What a row says without its snapshot: whose it is, and since when it is as it is. */
 type ActorVersion = Pick<ActorRow, 'id' | 'from_turn'>;
 
-/** The row ids of all actors, and since when they are as they are. */
+/** Actors that a registry has: those that came first, so that parents are there with their children. */
+export const MOST_ACTORS = 20_000;
+
+/** The row ids of the actors, and since when they are as they are. */
 function actorVersions({ rows }: Pick<World, 'rows'>): ActorVersion[] {
-  return rows.all<ActorVersion>('select id, from_turn from actors order by id');
+  return rows.all<ActorVersion>('select id, from_turn from actors order by id limit ?', MOST_ACTORS);
 }
 
 const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_turn) as at`;
@@ -33,11 +38,14 @@ const CELLS = `actors.*, (select at from turns where turns.turn = actors.from_tu
 /** Keeps the registry, and reads again only what has changed. */
 export class RegistryReader {
   readonly #known = new Map<number, { readonly version: number; readonly info: ActorInfo }>();
+  #more = 0;
 
   /** Reads; says what has changed since it last did. */
   read(world: World): { readonly changed: readonly ActorInfo[]; readonly gone: readonly ActorInfo[] } {
     const { rows } = world;
     const versions = actorVersions(world);
+    const isAll = versions.length < MOST_ACTORS;
+    this.#more = isAll ? 0 : (rows.get<{ n: number }>('select count(*) as n from actors')?.n ?? 0) - MOST_ACTORS;
     const stale = versions.filter(({ id, from_turn }) => this.#known.get(id)?.version !== from_turn);
     const there = new Set(versions.map(({ id }) => id));
     const gone = [...this.#known].filter(([id]) => !there.has(id));
@@ -50,6 +58,11 @@ export class RegistryReader {
     const changed = infosOf(world, found, treesOf(world), (id) => this.#known.get(id)?.info.id);
     for (const { row, info } of changed) this.#known.set(row.id, { version: row.from_turn, info });
     return { changed: changed.map(({ info }) => info), gone: gone.map(([, { info }]) => info) };
+  }
+
+  /** How many actors there were beside these. */
+  get more(): number {
+    return this.#more;
   }
 
   /** As of the last reading, parents before their children. */
@@ -139,6 +152,8 @@ function infosOf(
   });
 }
 
+const STATUSES = ['active', 'done', 'error', 'stopped'] as const;
+
 interface Stored {
   readonly status: ActorInfo['status'];
   readonly value?: unknown;
@@ -153,8 +168,9 @@ function textOf({ rows }: Pick<World, 'rows'>, row: Row): string | undefined {
 
 function infoOf(world: World, row: Row, id: string): ActorInfo {
   const { machines } = world;
-  const text = textOf(world, row);
-  const { status, value = null } = text === undefined ? UNKNOWN : (JSON.parse(text) as Stored);
+  const text = readable(() => textOf(world, row), '');
+  const stored = text === undefined ? unknown(SEALED) : readable(() => storedOf(text), unknown(UNREADABLE));
+  const { status, value = null } = stored;
   const isMachine = row.machine !== null;
   // The key itself may have a `/` in it.
   const end = id.length - row.key.length;
@@ -172,15 +188,19 @@ function infoOf(world: World, row: Row, id: string): ActorInfo {
   };
 }
 
-const UNKNOWN: Stored = { status: 'active', value: UNREADABLE };
+const unknown = (value: string): Stored => ({ status: 'active', value });
+
+/** Throws what is wrong with a row that was damaged. */
+function storedOf(text: string): Stored {
+  const { status, value } = JSON.parse(text) as Stored;
+  return { status: STATUSES.find((known) => known === status) ?? 'active', value };
+}
 
 function detailOf(world: World, row: Row, id: string, timers = timersOf(world, row)): ActorDetail {
   const { payloads, machines } = world;
   const info = infoOf(world, row, id);
-  const text = textOf(world, row);
-  const state = (
-    text === undefined ? { context: UNREADABLE } : withoutSecretTexts(payloads, shownState(payloads, text))
-  ) as Readonly<Record<'context' | 'output' | 'error', unknown>>;
+  const text = readable(() => textOf(world, row), '');
+  const state = (text === undefined ? { context: SEALED } : shownStateOf(payloads, text)) as Shown;
   const isKnown = info.status === 'active' && text !== undefined;
   return {
     ...info,
@@ -195,12 +215,21 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
   };
 }
 
+type Shown = Readonly<Partial<Record<'context' | 'output' | 'error', unknown>>>;
+
+function shownStateOf(payloads: World['payloads'], text: string): Shown {
+  const shown = readable(() => withoutSecretTexts(payloads, shownState(payloads, text)), undefined);
+  return isObject(shown) ? shown : { context: UNREADABLE };
+}
+
 function timersOf({ rows }: World, { tree, id }: Row): TimerRow[] {
   return rows.all<TimerRow>('select * from timers where tree = ? and source = ? order by due, id', tree, id);
 }
 
 function timerEvent({ rows }: World, tree: number, timer: TimerRow): string {
   const { event } = timer;
-  const text = isSealed(event) ? rows.unseal(event, timerBinding(tree, timer)) : event;
-  return text === ENCRYPTED ? UNREADABLE : String((JSON.parse(text) as { readonly type?: unknown }).type);
+  return readable(() => {
+    const text = isSealed(event) ? rows.unseal(event, timerBinding(tree, timer)) : event;
+    return text === ENCRYPTED ? SEALED : String((JSON.parse(text) as { readonly type?: unknown }).type);
+  }, UNREADABLE);
 }

@@ -1,5 +1,7 @@
 /** What views are read from: the same in the process of a supervisor and beside it. */
-import { storedStanding, type StoredStanding } from '../../actors/stored-standing.ts';
+import { readStanding, type ReadStanding, type StoredStanding } from '../../actors/stored-standing.ts';
+import { UNREADABLE, readable } from '../../actors/unreadable.ts';
+import { unsealedText } from '../../actors/values.ts';
 import { PerdureError } from '../../errors.ts';
 import type { Health } from '../../machines/health.ts';
 import { nearest } from '../../machines/nearest.ts';
@@ -35,12 +37,22 @@ export interface ViewWorld {
   };
 }
 
-const standings = new WeakMap<ViewWorld, StoredStanding | undefined>();
+const standings = new WeakMap<ViewWorld, ReadStanding>();
 
-/** How the subsystems stand; undefined where there is no supervisor, and where only its owner can read it. */
+/** How the subsystems stand; undefined where there is no supervisor, where only its owner can read it, and where its rows were damaged. */
 export function standingIn(world: ViewWorld): StoredStanding | undefined {
-  if (!standings.has(world)) standings.set(world, storedStanding(world.rows, world.tree));
-  return standings.get(world);
+  return readingOf(world).standing;
+}
+
+/** The supervisor's own actors whose rows cannot be read: what they would say is shown as if there were nothing to say. */
+export function unreadableIn(world: ViewWorld): readonly string[] {
+  return readingOf(world).unreadable;
+}
+
+function readingOf(world: ViewWorld): ReadStanding {
+  const known = standings.get(world) ?? readStanding(world.rows, world.tree);
+  standings.set(world, known);
+  return known;
 }
 
 /** Characters of JSON of a value that is shown, and of a message. */
@@ -51,7 +63,16 @@ const MESSAGE_LIMIT = 500;
 export function shownValue({ payloads }: Pick<ViewWorld, 'payloads'>, text: string | null): unknown {
   if (text === null) return null;
   if (text === ENCRYPTED) return '[encrypted]';
-  return cut(withoutSecretTexts(payloads, shownState(payloads, text)));
+  return readable(() => cut(withoutSecretTexts(payloads, shownState(payloads, text))), UNREADABLE);
+}
+
+/** The same of a text that may be sealed. */
+export function shownText(world: Pick<ViewWorld, 'rows' | 'payloads'>, stored: string | null): unknown {
+  if (stored === null) return null;
+  return shownValue(
+    world,
+    readable(() => unsealedText(world.rows, stored), ''),
+  );
 }
 
 /** A value that is JSON already, cut when it is long. */
@@ -61,10 +82,16 @@ export function cut(value: unknown, limit: number = SHOWN_LIMIT): unknown {
   return `${text.slice(0, limit)}… (${text.length} characters)`;
 }
 
-/** The message of a stored error, redacted. */
-export function shownMessage({ payloads }: Pick<ViewWorld, 'payloads'>, error: string | null): string | null {
+/** The message of an error as its row has it, redacted. */
+export function shownMessage(
+  { rows, payloads }: Pick<ViewWorld, 'rows' | 'payloads'>,
+  error: string | null,
+): string | null {
   if (error === null) return null;
-  const { message } = JSON.parse(error) as { readonly message?: unknown };
+  const message = readable(
+    () => (JSON.parse(unsealedText(rows, error)) as { readonly message?: unknown }).message,
+    UNREADABLE,
+  );
   const text = payloads.shownText(typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }

@@ -21,6 +21,8 @@ import { planGraph, plans } from '../views/plan.ts';
 import { MOST_TIMELINE_ROWS, timeline } from '../views/timeline.ts';
 import { actionDetail, work, workQuery } from '../views/work.ts';
 
+/** Trees that a refusal names. */
+const MOST_TREES = 20;
 const LATEST = Number.MAX_SAFE_INTEGER;
 
 /** Checks what is asked, and gives what reads it. */
@@ -31,7 +33,7 @@ const OF_STORES: Readonly<Record<string, View>> = {
   compare: (query) => {
     const [a, b, tree] = [query.whole('a', 0, LATEST), query.whole('b', 0, LATEST), query.text('tree')];
     if (a === undefined) query.needed('a');
-    return (world) => comparison(world, tree ?? world.tree, a as number, b);
+    return (world) => comparison(world, tree ?? comparedTree(world), a as number, b);
   },
   past: (query) => {
     const turn = neededTurn(query);
@@ -118,6 +120,18 @@ export function unknownView(name: string, known: readonly string[]): PerdureErro
   return new PerdureError('VIEW_UNKNOWN', `There is no view ${shown(name)}${hint}; ${there}.`, {
     facts: { name, known },
   });
+}
+
+/** That of the supervisor, or the only one. Throws OPTIONS_INVALID where there are several. */
+function comparedTree({ rows, tree }: ViewWorld): string {
+  if (rows.get('select 1 from trees where name = ?', tree) !== undefined) return tree;
+  const names = rows.all<{ name: string }>(`select name from trees order by tree limit ${MOST_TREES + 1}`);
+  const [only, ...others] = names.map(({ name }) => name);
+  if (only === undefined || others.length === 0) return only ?? tree;
+  const known = names.slice(0, MOST_TREES).map(({ name }) => shown(name));
+  const more = names.length > MOST_TREES ? ' and others' : '';
+  const message = `The parameter "tree" of the view "compare": expected the name of a tree, got none; there are ${known.join(', ')}${more}.`;
+  throw new PerdureError('OPTIONS_INVALID', message, { facts: { view: 'compare', parameter: 'tree' } });
 }
 
 function neededTurn(query: ViewQuery): number {

@@ -1,7 +1,6 @@
 /** What waits for a person, and what was decided of late: `GET /v1/views/approvals`. */
 import { decidedApprovals, openApprovals, type Approval } from '../../actors/approval-ledger.ts';
-import { readAction } from '../../actors/ledger.ts';
-import { shownValue, type ViewWorld } from '../sources/view-world.ts';
+import { shownText, type Reader, type ViewWorld } from '../sources/view-world.ts';
 
 export interface Approvals {
   /** The oldest first, each with the input of its action, redacted; at most 1,000. */
@@ -17,10 +16,14 @@ export function approvalsView(world: ViewWorld): Approvals {
   return {
     open: openApprovals(rows).map((approval) => ({
       ...shownApproval(world, approval),
-      input: shownValue(world, readAction(rows, approval.action)?.input ?? null),
+      input: shownText(world, inputOf(rows, approval.action)),
     })),
     decided: decidedApprovals(rows, DECIDED).map((approval) => shownApproval(world, approval)),
   };
+}
+
+function inputOf(rows: Reader, action: string): string | null {
+  return rows.get<{ input: string }>('select input from actions where id = ?', action)?.input ?? null;
 }
 
 /** What a host or a person wrote may hold what is not to be shown. */

@@ -9,14 +9,14 @@ import type { ActionRow } from '../../actors/queue-tables.ts';
 import { readSamples } from '../../actors/resource-tables.ts';
 import { sampledResources } from '../../actors/sampled-resources.ts';
 import type { StoredStanding } from '../../actors/stored-standing.ts';
-import { unsealed } from '../../actors/values.ts';
+import { UNREADABLE, readable } from '../../actors/unreadable.ts';
 import { burnOf, spentOf } from '../../machines/burn.ts';
 import type { BudgetTier } from '../../machines/budget-policy.ts';
 import type { ComponentStanding } from '../../machines/degradation.ts';
 import type { Health } from '../../machines/health.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
-import { shownMessage, standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
+import { shownMessage, standingIn, unreadableIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
 
 /** An action that is under way, or is going to be tried again. */
 export interface ActionNow {
@@ -105,6 +105,8 @@ export interface Overview {
     readonly kind: string;
     readonly detail: string;
   }[];
+  /** The supervisor's own actors whose rows were damaged: what they would say is missing above. */
+  readonly unreadable: readonly string[];
 }
 
 const LISTED = 50;
@@ -141,6 +143,7 @@ export function overview(world: ViewWorld): Overview {
     approvals: countOpenApprovals(rows),
     next: nextDue(rows, running),
     notices: noticesIn(world),
+    unreadable: unreadableIn(world),
   };
 }
 
@@ -200,8 +203,8 @@ function actionsNow(world: ViewWorld, standing: StoredStanding | undefined): Act
         attempt: row.attempts,
         startedAt: row.started_at,
         retryAt: row.retry_at,
-        error: shownMessage(world, unsealed(rows, row).error),
-        waitsFor: waits ? policyOfText(row.policy).component : null,
+        error: shownMessage(world, row.error),
+        waitsFor: waits ? readable(() => policyOfText(row.policy).component, UNREADABLE) : null,
       };
     });
 }
@@ -235,7 +238,7 @@ function failedLately(world: ViewWorld): Overview['failed'] {
       id: row.id,
       name: row.name,
       at: row.settled_at ?? 0,
-      error: shownMessage(world, unsealed(world.rows, row).error),
+      error: shownMessage(world, row.error),
       attempts: row.attempts,
     }));
 }

@@ -4,7 +4,8 @@
  * What is shown is redacted. A secret of an input is not known here, so whoever gives another input says it again.
  */
 import { keepsInput } from '../../actors/forks.ts';
-import { toText, unsealed } from '../../actors/values.ts';
+import { readable } from '../../actors/unreadable.ts';
+import { toText, unsealedText } from '../../actors/values.ts';
 import { REDACTED } from '../../persistence/secrets.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
@@ -49,41 +50,89 @@ interface Row {
   readonly shortfall: string | null;
 }
 
-/** A dispatched step is told as the action that it has become. */
+interface Version {
+  readonly row: number;
+  readonly from_turn: number;
+}
+
+interface Ended {
+  readonly id: string;
+  readonly to_turn: number;
+  readonly from_turn: number;
+}
+
+/** Rows of each state, and versions of the past, that are looked at. */
+const LOOKED_AT = 10_000;
+
+const ofState = (index: string, state: string) => `actions indexed by ${index} where state = '${state}'`;
+
+/** A dispatched step is told as the action that it has become. What is open now is found by an index of each state. */
 const OPEN = {
-  actions: { cells: 'id, name, plan, state, input, shortfall, seq as place', where: `state <> 'settled'` },
+  actions: {
+    cells: 'id, name, plan, state, input, shortfall, seq as place',
+    where: `state <> 'settled'`,
+    now: [
+      ofState('actions_lane', 'waiting'),
+      ofState('actions_held_in', 'held'),
+      ofState('actions_delayed', 'delayed'),
+      ofState('actions_running', 'running'),
+      ofState('actions_parked', 'parked'),
+      `actions where state = 'asking' and id in (select action from approvals where state = 'open')`,
+    ],
+  },
   steps: {
     cells: 'id, name, plan, state, input, null as shortfall, -rank as place',
     where: `state not in ('settled', 'dispatched')`,
+    now: [`steps where state in ('waiting', 'ready') and plan in (select id from plans where state <> 'settled')`],
   },
 } as const;
 
 /** Throws CHECKPOINT_UNKNOWN for a turn that is not kept. */
 export function pastWork(world: ViewWorld, turn: number): PastWork {
   assertKept(world.statements, turn);
-  const found = (['actions', 'steps'] as const).flatMap((table) =>
-    openAt(world, table, turn).map((row) => itemOf(world, table, row)),
-  );
+  const parts = (['actions', 'steps'] as const).map((table) => ({ table, ...openAt(world, table, turn) }));
+  const found = parts.flatMap(({ table, open }) => open.map((row) => itemOf(world, table, row)));
   const ordered = [...found.filter(({ keeps }) => keeps === null), ...found.filter(({ keeps }) => keeps !== null)];
-  return { turn, items: ordered.slice(0, MOST), more: ordered.length > MOST };
+  return { turn, items: ordered.slice(0, MOST), more: ordered.length > MOST || parts.some(({ isCut }) => isCut) };
 }
 
-/** What the turn saw: the version of now, where that is as old, or one of the past. Those that have begun come last. */
-function openAt({ rows }: Pick<ViewWorld, 'rows'>, table: keyof typeof OPEN, turn: number): Row[] {
-  const { cells, where } = OPEN[table];
-  return rows.all<Row>(
-    `select * from (
-       select ${cells} from ${table} where ${where} and from_turn <= ? union all
-       select ${cells} from ${table}_past where ${where} and from_turn <= ? and to_turn > ?)
-     order by state in ('running', 'asking'), place limit ${MOST + 1}`,
-    turn,
-    turn,
+/**
+ * What the turn saw: the version of now, where that is as old, or one of the past. Those that have begun come last. Of many only the
+ * first of each index are looked at.
+ */
+function openAt(
+  { rows }: Pick<ViewWorld, 'rows'>,
+  table: keyof typeof OPEN,
+  turn: number,
+): { open: Row[]; isCut: boolean } {
+  const { cells, where, now } = OPEN[table];
+  const versions = now.map((from) =>
+    rows.all<Version>(`select rowid as row, from_turn from ${from} limit ${LOOKED_AT + 1}`),
+  );
+  const ended = rows.all<Ended>(
+    `select id, to_turn, from_turn from ${table}_past where to_turn > ? order by to_turn limit ${LOOKED_AT + 1}`,
     turn,
   );
+  const isSeen = (one: { readonly from_turn: number }) => one.from_turn <= turn;
+  const open = rows.all<Row>(
+    `select * from (
+       select ${cells} from ${table} where rowid in (select value from json_each(?)) union all
+       select ${cells} from ${table}_past where ${where} and (to_turn, id) in (
+         select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?)))
+     order by state in ('running', 'asking'), place limit ${MOST + 1}`,
+    JSON.stringify(
+      versions
+        .flat()
+        .filter(isSeen)
+        .map(({ row }) => row),
+    ),
+    JSON.stringify(ended.filter(isSeen).map(({ to_turn, id }) => [to_turn, id])),
+  );
+  return { open, isCut: [...versions, ended].some(({ length }) => length > LOOKED_AT) };
 }
 
 function itemOf(world: ViewWorld, table: keyof typeof OPEN, row: Row): PastWorkItem {
-  const { input: text } = unsealed(world.rows, row);
+  const text = readable(() => unsealedText(world.rows, row.input), '');
   const input = shownValue(world, text);
   const { id, name, plan, state } = row;
   return {
@@ -102,7 +151,7 @@ function itemOf(world: ViewWorld, table: keyof typeof OPEN, row: Row): PastWorkI
 function notEditable(text: string): string | null {
   if (text === ENCRYPTED) return 'it is encrypted';
   if (text.length > EDITABLE) return 'its input is too long to be edited here';
-  return toText(JSON.parse(text), 'an input') === text
-    ? null
-    : 'its input holds what JSON has no words for, such as a date';
+  const again = readable(() => toText(JSON.parse(text), 'an input'), undefined);
+  if (again === undefined) return 'its input cannot be read: its row was damaged';
+  return again === text ? null : 'its input holds what JSON has no words for, such as a date';
 }

@@ -1,9 +1,8 @@
 /** A run of a plan as a graph: `GET /v1/views/plan?id=`; the runs that there are: `GET /v1/views/plans`. */
 import { measuredSteps, readPlan } from '../../actors/ledger.ts';
 import { planProgress } from '../../actors/plan-progress.ts';
-import type { PlanRow, StepRow } from '../../actors/plan-tables.ts';
+import { afterOf, type PlanRow, type StepRow } from '../../actors/plan-tables.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
-import { unsealedText } from '../../actors/values.ts';
 import { criticalPath, type GraphNode } from '../../machines/graph.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import { summaryOf } from '../../machines/summary.ts';
@@ -42,6 +41,8 @@ export interface PlanStep {
   readonly error: string | null;
   /** On the longest way through the plan, by what steps took, or by their estimates. */
   readonly isCritical: boolean;
+  /** What it comes after cannot be read: its row was damaged. */
+  readonly isUnreadable?: true;
 }
 
 export interface PlanGraph extends PlanInfo {
@@ -144,13 +145,9 @@ function nodesOf(steps: readonly Step[]): GraphNode[] {
   }
   return steps.map((step) => ({
     id: step.step,
-    after: [...afterOf(step), ...(items.get(step.step) ?? [])].filter((one) => ids.has(one)),
+    after: [...(afterOf(step) ?? []), ...(items.get(step.step) ?? [])].filter((one) => ids.has(one)),
     estimateMs: tookMs(step),
   }));
-}
-
-function afterOf({ after }: Pick<StepRow, 'after'>): string[] {
-  return JSON.parse(after) as string[];
 }
 
 function tookMs({ role, items, kind, work_ms, estimate_ms }: Step): number {
@@ -159,14 +156,15 @@ function tookMs({ role, items, kind, work_ms, estimate_ms }: Step): number {
 }
 
 function stepOf(world: ViewWorld, step: Step, isCritical: boolean): PlanStep {
-  const error = step.error === null ? null : unsealedText(world.rows, step.error);
+  const after = afterOf(step);
   return {
     id: step.step,
     action: step.action_state === null ? null : step.action,
     name: step.name,
     parent: step.fan ?? parentOf(step.step),
     role: step.role === 'each' ? 'fan-out' : (step.role ?? 'step'),
-    after: afterOf(step),
+    after: after ?? [],
+    ...(after === undefined ? { isUnreadable: true } : {}),
     state: stateOf(step),
     kind: step.kind,
     reason: step.reason,
@@ -175,7 +173,7 @@ function stepOf(world: ViewWorld, step: Step, isCritical: boolean): PlanStep {
     startedAt: step.started_at,
     settledAt: step.settled_at,
     workMs: step.work_ms,
-    error: shownMessage(world, error),
+    error: shownMessage(world, step.error),
     isCritical,
   };
 }

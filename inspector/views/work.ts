@@ -1,12 +1,12 @@
 /** What waits, runs and has ended: the list of actions. `GET /v1/views/work`, `GET /v1/views/action?id=`. */
 import { policyOfText } from '../../actors/earlier-versions.ts';
-import { readAction } from '../../actors/ledger.ts';
 import { DEFAULT_QUEUE } from '../../actors/queue-options.ts';
 import type { ActionRow, ActionState } from '../../actors/queue-tables.ts';
-import { unsealed, unsealedPolicy } from '../../actors/values.ts';
+import { UNREADABLE, readable } from '../../actors/unreadable.ts';
+import { unsealedPolicy } from '../../actors/values.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { Cell } from '../../persistence/rows.ts';
-import { cut, shownMessage, shownValue, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
+import { cut, shownMessage, shownText, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
 
 /** What is asked; all that is given must hold. In the query of `GET /v1/views/work`. */
 export interface WorkQuery {
@@ -134,12 +134,15 @@ interface Page {
 function pageOf(rows: Reader, query: WorkQuery): Page {
   const { after = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = query;
   const { conditions, cells } = conditionsOf(query);
-  const few = fewOf(query);
-  if (few !== undefined && isFew(rows, few)) {
-    const where = [few.where, ...conditions, '+seq < ?'].join(' and ');
+  const indexed = indexedOf(query);
+  const few = indexed.find((one) => isFew(rows, one));
+  if (few !== undefined) {
+    const others = indexed.filter((one) => one !== few);
+    const where = [few.where, ...others.map((one) => one.where), ...conditions, '+seq < ?'].join(' and ');
     const found = rows.all<ActionRow>(
       `select * from ${few.from} where ${where} order by +seq desc limit ?`,
       ...few.cells,
+      ...others.flatMap((one) => one.cells),
       ...cells,
       after,
       limit + 1,
@@ -149,12 +152,12 @@ function pageOf(rows: Reader, query: WorkQuery): Page {
   const newest = lastBefore(rows, after);
   if (newest === undefined) return { items: [], next: null };
   const lowest = newest - LOOKED_AT + 1;
-  const where = ['seq between ? and ?', ...(few === undefined ? [] : [few.where]), ...conditions].join(' and ');
+  const where = ['seq between ? and ?', ...indexed.map((one) => one.where), ...conditions].join(' and ');
   const found = rows.all<ActionRow>(
     `select * from actions not indexed where ${where} order by seq desc limit ?`,
     lowest,
     newest,
-    ...(few?.cells ?? []),
+    ...indexed.flatMap((one) => one.cells),
     ...cells,
     limit + 1,
   );
@@ -200,14 +203,18 @@ const BY_STATE: Readonly<Partial<Record<NonNullable<WorkQuery['state']>, Indexed
   },
 };
 
-/** The plan is told apart by its own index, or with the state. */
-function fewOf({ state, plan }: WorkQuery): Indexed | undefined {
+/** The parts of the actions that an index finds, of which all that is asked is in each. */
+function indexedOf({ state, plan }: WorkQuery): Indexed[] {
   const ofState = state === undefined ? undefined : BY_STATE[state];
-  if (plan === undefined) return ofState;
-  if (ofState === undefined) return { from: 'actions indexed by actions_plan', where: 'plan = ?', cells: [plan] };
-  return { ...ofState, where: `${ofState.where} and plan = ?`, cells: [plan] };
+  const ofPlan = {
+    from: 'actions indexed by actions_plan',
+    where: 'plan = ?',
+    cells: plan === undefined ? [] : [plan],
+  };
+  return [...(plan === undefined ? [] : [ofPlan]), ...(ofState === undefined ? [] : [ofState])];
 }
 
+/** No more than that are counted: an index of many is not walked to its end. */
 function isFew(rows: Reader, { from, where, cells }: Indexed): boolean {
   const sql = `select count(*) as n from (select 1 from ${from} where ${where} limit ${LOOKED_AT + 1})`;
   return (rows.get<{ n: number }>(sql, ...cells)?.n ?? 0) <= LOOKED_AT;
@@ -235,7 +242,7 @@ function itemOf(world: ViewWorld, row: ActionRow): WorkItem {
     notBefore: row.not_before,
     dueAt: row.due_at,
     retryAt: row.retry_at,
-    error: shownMessage(world, unsealed(world.rows, row).error),
+    error: shownMessage(world, row.error),
   };
 }
 
@@ -274,14 +281,14 @@ function namesIn(rows: Reader): string[] {
 /** An action with all that is known of it; undefined when there is none of this id. */
 export function actionDetail(world: ViewWorld, id: string): ActionDetail | undefined {
   const { rows, tree } = world;
-  const row = readAction(rows, id);
+  const row = rows.get<ActionRow>('select * from actions where id = ?', id);
   if (row === undefined) return undefined;
   return {
     ...itemOf(world, row),
-    input: shownValue(world, row.input),
-    value: shownValue(world, row.value),
-    errorRecord: shownValue(world, row.error),
-    policy: cut(world.payloads.shown(unsealedPolicy(rows, policyOfText(row.policy)))),
+    input: shownText(world, row.input),
+    value: shownText(world, row.value),
+    errorRecord: shownText(world, row.error),
+    policy: readable(() => cut(world.payloads.shown(unsealedPolicy(rows, policyOfText(row.policy)))), UNREADABLE),
     score: row.score,
     band: row.band,
     qualityLoss: row.quality_loss,
