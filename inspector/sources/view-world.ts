@@ -9,7 +9,7 @@ import type { Rows, Statements } from '../../persistence/rows.ts';
 import { shownState } from '../../persistence/shown-state.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import type { Machines } from '../charts/machines.ts';
-import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
+import { shownMessageText, withoutSecretTexts } from '../../persistence/shown-texts.ts';
 
 export type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
@@ -65,7 +65,7 @@ export function cut(value: unknown, limit: number = SHOWN_LIMIT): unknown {
 export function shownMessage({ payloads }: Pick<ViewWorld, 'payloads'>, error: string | null): string | null {
   if (error === null) return null;
   const { message } = JSON.parse(error) as { readonly message?: unknown };
-  const text = payloads.shownText(typeof message === 'string' ? message : '');
+  const text = shownMessageText(payloads, typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }
 
