@@ -9,7 +9,7 @@
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { Payloads } from './payloads.ts';
-import { shownWithTexts } from './shown-texts.ts';
+import { shownMessageText, shownWithTexts } from './shown-texts.ts';
 import type { Cell, Rows } from './rows.ts';
 import { refuseOlder } from './schema.ts';
 import { isSealed } from './sealing.ts';
@@ -244,8 +244,9 @@ function opened(payloads: Payloads, id: string, text: string): string {
 function shownEvent(payloads: Payloads, event: AnyEventObject): string {
   const shown = shownWithTexts(payloads, event);
   const fields = typeof shown === 'object' && shown !== null ? shown : {};
-  const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type: event.type }));
-  return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: event.type, cut: text.length });
+  const type = shownMessageText(payloads, event.type);
+  const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type }));
+  return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: type.slice(0, LONGEST_NAME), cut: text.length });
 }
 
 /** How a refusal is written down: with its code at the end. */

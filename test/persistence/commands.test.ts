@@ -122,6 +122,17 @@ test('once it is answered, a command holds no secret, and in an encrypted store 
   await durable.close();
 });
 
+test('an event whose type is the JSON of an event is kept without the secrets in it', async () => {
+  const store = tempStore();
+  const durable = await createDurableActor(counter, { store });
+  const type = JSON.stringify({ type: 'add', password: 'hunter2' });
+  postCommand(store, { id: 'c1', actor: '', event: { type } }, 1);
+  await answered(store, 'c1');
+  const { event } = durable.store.commands.read('c1') as CommandRow;
+  expect(JSON.parse(event)).toEqual({ type: '{"type":"add","password":"[redacted]"}' });
+  await durable.close();
+});
+
 test('a refusal is written down with its code, and read back', () => {
   const written = refusal(new PerdureError('ACTION_NOT_FOUND', 'There is no action "x [y]".'));
   expect(refusalIn(written)).toEqual({ message: 'There is no action "x [y]".', code: 'ACTION_NOT_FOUND' });
