@@ -2,7 +2,7 @@
  * Writes what runs of the published package: `node bundle.mjs [folder]`, by default `dist`. A few files, because each module
  * of its own would cost a third of a millisecond to import. tsc checks the types and writes the declarations.
  */
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
 import { minifySync } from 'rolldown/utils';
@@ -72,10 +72,9 @@ await build({
 chmodSync(join(folder, 'bin/perdure.js'), 0o755);
 
 // What lays charts out is a program compiled by somebody else: nobody reads it, and it is as large as all the rest.
-const layout = join(folder, 'shared/elk.bundled.js');
+const layout = join(folder, 'inspector/charts/elk-program.mjs');
 const source = readFileSync(layout, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
 writeFileSync(layout, minifySync(layout, source, { module: true }).code);
-rmSync(`${layout}.map`);
 
 /** What of others is in the package, here and in the page, and under which terms. */
 const copied = ['elkjs', 'preact', '@preact/signals', '@preact/signals-core', 'uplot'];

@@ -2,6 +2,7 @@
 import { deadActions, type DeadAction } from '../actors/dead-letter-rows.ts';
 import { EXIT } from './failure.ts';
 import { give, type RemoteOptions } from './remote.ts';
+import { shownError } from './shown-error.ts';
 import { storeOf } from './named-store.ts';
 import { hasSupervisor, readStore, refuseOlderTable, type StoreReader } from '../persistence/store-reader.ts';
 import { textTable } from './text-table.ts';
@@ -17,7 +18,9 @@ const LISTED = 100;
 /** Prints what has failed for good, in the order in which it was submitted. */
 export function listDead({ store: named, json, limit = LISTED, after }: DeadListOptions): number {
   const store = storeOf(named);
-  const found = readStore(store, (rows) => (isReady(rows, store) ? deadActions(rows, limit, after) : []));
+  const found = readStore(store, (rows) => (isReady(rows, store) ? deadActions(rows, limit, after) : [])).map(
+    (dead) => ({ ...dead, error: dead.error && shownError(dead.error) }),
+  );
   process.stdout.write(
     json === true ? `${JSON.stringify(found, null, 2)}\n` : `${text(found, store, limit).join('\n')}\n`,
   );

@@ -1,4 +1,5 @@
 /** What is known of a run of a plan: the document of `--json`, and what every text about a run is made from. */
+import { shownError } from './shown-error.ts';
 import { existsSync } from 'node:fs';
 import { openApprovals, type Approval } from '../actors/approval-ledger.ts';
 import type { RankedFor } from '../machines/executor.ts';
@@ -176,13 +177,13 @@ export function actionReport(
     ...(settledAt === null ? {} : { settledAt }),
     ...(startedAt === null || settledAt === null ? {} : { ms: settledAt - startedAt }),
     ...(value === null ? {} : { value: fromText(value) }),
-    ...(error === null ? {} : { error: JSON.parse(error) as ErrorRecord }),
+    ...(error === null ? {} : { error: shownError(JSON.parse(error) as ErrorRecord) }),
     ...(retryAt === null ? {} : { retryAt }),
     ...(band === null ? {} : { band }),
     ...(score === null ? {} : { score }),
     ...(via === null ? {} : { via }),
     ...(row.kind !== null && isSuccess(row.kind) && qualityLoss > 0 ? { qualityLoss } : {}),
-    ...(undo === null ? {} : { undo: undo === 'done' ? undo : (JSON.parse(undo) as ErrorRecord) }),
+    ...(undo === null ? {} : { undo: undo === 'done' ? undo : shownError(JSON.parse(undo) as ErrorRecord) }),
     ...(approval === undefined ? {} : { approval }),
     ...dueReport(row),
     ...(outputFile === undefined ? {} : { outputFile }),

@@ -4,16 +4,18 @@
  * the next one. The rows are kept, so they tell who asked what, and what came of it.
  *
  * O1  A command is durable before it is applied, and applied once by its id, whenever the process ends.
- * O2  Once it is answered, its row holds no more of the event than may be shown.
+ * O2  Once it is answered, its row holds no more of the event than may be shown. In an encrypted store both are sealed; plain is only
+ *     whether it was applied, in which turn, or refused, with which code: who asks from beside has no keys.
  */
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { Payloads } from './payloads.ts';
-import { shownWithTexts } from './shown-texts.ts';
+import { shownMessageText, shownWithTexts } from './shown-texts.ts';
 import type { Cell, Rows } from './rows.ts';
 import { refuseOlder } from './schema.ts';
-import { isSealed } from './sealing.ts';
+import { isSealed, SEALED } from './sealing.ts';
 import { isStoreFailure, openBeside, type Db } from './sqlite.ts';
+import { ENCRYPTED } from './store-reader.ts';
 import type { AnyEventObject } from './xstate-port.ts';
 
 const POLL_MS = 200;
@@ -88,7 +90,12 @@ export class Commands {
     const { rows, clock, payloads } = this.#commits;
     const text = command.answer === undefined ? JSON.stringify(command.event) : shownEvent(payloads, command.event);
     const event = payloads.seal(text, () => bindingOf(command.id));
-    await this.#commits.transact(() => rows.run(INSERT, ...cellsOf(command, event, clock.now())));
+    const seal = (one: string) => payloads.seal(one, () => bindingOf(command.id));
+    const kept =
+      command.answer === undefined
+        ? command
+        : { ...command, answer: sealedAnswer(payloads.shownText(command.answer), seal) };
+    await this.#commits.transact(() => rows.run(INSERT, ...cellsOf(kept, event, clock.now())));
     if (command.answer === undefined) this.look();
   }
 
@@ -191,7 +198,7 @@ export class Commands {
       rows.run(
         'update commands set answered_at = coalesce(answered_at, ?), answer = ?, event = coalesce(?, event) where id = ?',
         clock.now(),
-        payloads.shownText(answer),
+        sealedAnswer(payloads.shownText(answer), (text) => payloads.seal(text, () => bindingOf(id))),
         event,
         id,
       );
@@ -244,8 +251,42 @@ function opened(payloads: Payloads, id: string, text: string): string {
 function shownEvent(payloads: Payloads, event: AnyEventObject): string {
   const shown = shownWithTexts(payloads, event);
   const fields = typeof shown === 'object' && shown !== null ? shown : {};
-  const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type: event.type }));
-  return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: event.type, cut: text.length });
+  const type = shownMessageText(payloads, event.type);
+  const text = payloads.secrets.redactText(JSON.stringify({ ...fields, type }));
+  return text.length <= EVENT_LIMIT ? text : JSON.stringify({ type: type.slice(0, LONGEST_NAME), cut: text.length });
+}
+
+/** The answer with all sealed that is not the outcome. */
+function sealedAnswer(answer: string, seal: (text: string) => string): string {
+  const refused = refusalIn(answer);
+  const text = refused?.message ?? answer;
+  if (seal(text) === text || OUTCOME.test(answer)) return answer;
+  if (refused !== undefined) return `refused: ${seal(text)}${refused.code === undefined ? '' : ` [${refused.code}]`}`;
+  const [outcome = 'done'] = /\bapplied in turn \d+/.exec(answer) ?? [];
+  return `${seal(text)} ${outcome}`;
+}
+
+const OUTCOME = /^applied in turn \d+$/;
+const SEALED_PART = new RegExp(`${SEALED}\\S+`);
+
+/** What an answer says beside its outcome is left out: for whoever has no keys, in a store that is encrypted. */
+export function outcomeOf(answer: string): string {
+  return sealedAnswer(answer, () => '[encrypted]');
+}
+
+/** The answer of a row, as far as it can be read. */
+function openedAnswer<TRow extends Pick<CommandRow, 'id' | 'answer'>>({ unseal }: Opening, row: TRow): TRow {
+  const [sealed] = SEALED_PART.exec(row.answer ?? '') ?? [];
+  if (row.answer === null || sealed === undefined) return row;
+  const given = unseal(sealed, bindingOf(row.id));
+  const text = given === ENCRYPTED ? '[encrypted]' : given;
+  // What was applied is sealed with its outcome.
+  const isWhole = given !== ENCRYPTED && row.answer.startsWith(sealed);
+  return { ...row, answer: isWhole ? text : row.answer.replace(sealed, () => text) };
+}
+
+interface Opening {
+  readonly unseal: (text: string, binding: string) => string;
 }
 
 /** How a refusal is written down: with its code at the end. */
@@ -261,16 +302,33 @@ export function refusalIn(answer: string): { readonly message: string; readonly 
 }
 
 /** The command of this id. */
-export function readCommand(rows: Pick<Rows, 'get'>, id: string): CommandRow | undefined {
-  return rows.get<CommandRow>(`select ${COLUMNS} from commands where id = ?`, id);
+export function readCommand(rows: Pick<Rows, 'get' | 'unseal'>, id: string): CommandRow | undefined {
+  const row = rows.get<CommandRow>(`select ${COLUMNS} from commands where id = ?`, id);
+  return row && openedAnswer(openingBy(rows), row);
 }
 
 /** What was asked, the newest first; `before`: only what is older than the command of this id. */
-export function listCommands(rows: Pick<Rows, 'all'>, limit: number, before?: string): CommandRow[] {
+export function listCommands(rows: Pick<Rows, 'all' | 'unseal'>, limit: number, before?: string): CommandRow[] {
   const order = 'order by at desc, id desc limit ?';
-  if (before === undefined) return rows.all<CommandRow>(`select ${COLUMNS} from commands ${order}`, limit);
   const older = 'where (at, id) < (select at, id from commands where id = ?)';
-  return rows.all<CommandRow>(`select ${COLUMNS} from commands ${older} ${order}`, before, limit);
+  const found =
+    before === undefined
+      ? rows.all<CommandRow>(`select ${COLUMNS} from commands ${order}`, limit)
+      : rows.all<CommandRow>(`select ${COLUMNS} from commands ${older} ${order}`, before, limit);
+  return found.map((row) => openedAnswer(openingBy(rows), row));
+}
+
+/** One answer that cannot be read hides no other. */
+function openingBy(rows: Pick<Rows, 'unseal'>): Opening {
+  return {
+    unseal(text, binding) {
+      try {
+        return rows.unseal(text, binding);
+      } catch {
+        return ENCRYPTED;
+      }
+    },
+  };
 }
 
 /**

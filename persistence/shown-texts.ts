@@ -4,6 +4,7 @@
  *
  * T1  A text that is JSON of an object or a list is shown as the JSON of what may be shown of it. One that is too long to be looked
  *     into is not shown.
+ *     Words before it, as in messages of errors, stay.
  * T2  Nothing is changed in place, and the work is bounded.
  */
 import type { Payloads } from './payloads.ts';
@@ -12,6 +13,8 @@ import { shownState } from './shown-state.ts';
 
 const LONGEST_TEXT = 262_144;
 const MAX_DEPTH = 100;
+/** Places where JSON may begin that are tried. */
+const MOST_STARTS = 16;
 /** Texts that begin so may be JSON of more than one value. */
 const OPENS = /^\s*[[{]/;
 
@@ -34,15 +37,34 @@ export function withoutSecretTexts(payloads: Payloads, value: unknown, depth = 0
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inside(one)]));
 }
 
+/** What of the message of an error may be shown. */
+export function shownMessageText(payloads: Payloads, text: string): string {
+  return payloads.shownText(shownText(payloads, text, 0));
+}
+
 function shownText(payloads: Payloads, text: string, depth: number): string {
   if (isSealed(text)) return '[encrypted]';
-  if (!OPENS.test(text)) return text;
-  if (text.length > LONGEST_TEXT) return `[${text.length} characters]`;
+  if (text.length > LONGEST_TEXT) return OPENS.test(text) ? `[${text.length} characters]` : text;
+  let tried = 0;
+  for (const { index } of text.matchAll(/[[{]/g)) {
+    const json = text.slice(index);
+    if (isJson(json)) return text.slice(0, index) + shownJson(payloads, json, depth);
+    tried += 1;
+    if (tried === MOST_STARTS) break;
+  }
+  return text;
+}
+
+function isJson(text: string): boolean {
   try {
     JSON.parse(text);
+    return true;
   } catch {
-    return text;
+    return false;
   }
+}
+
+function shownJson(payloads: Payloads, text: string, depth: number): string {
   try {
     // There may be others in it.
     return JSON.stringify(withoutSecretTexts(payloads, shownState(payloads, text), depth + 1));

@@ -152,7 +152,12 @@ const steps = services.flatMap((service) => [
 await supervisor.schedules.put({ id: 'heartbeat', action: 'heartbeat', input: null, everyMs: 15_000 });
 for (let night = 1; ; night++) {
   const id = `upgrade:${night}`;
-  const plan = await supervisor.plan({ id, name: 'upgrade', policy: 'skip-dependants', steps });
-  await plan.outcome;
+  try {
+    const plan = await supervisor.plan({ id, name: 'upgrade', policy: 'skip-dependants', steps });
+    await plan.outcome;
+  } catch (error) {
+    // Somebody went back to before this night, or forbade it: the next one begins all the same.
+    console.error(`${id} has no outcome: ${error instanceof Error ? error.message : String(error)}`);
+  }
   await sleep(5_000 / pace);
 }

@@ -1,27 +1,31 @@
 /**
- * Charts laid out in this process, for the SVG of a server or a command. ELK is large, so it is loaded when it is first needed; it
- * blocks while it lays out, so what would take long is refused, and what was drawn is kept.
+ * Charts laid out in Node, for the SVG of a server or a command: in a thread, so that nobody waits who asks for something else, one at
+ * a time, and each only so long. What was drawn is kept.
  */
 import { PerdureError } from '../../errors.ts';
 import type { Chart } from './chart.ts';
-import { layOut, type ChartDrawing, type Elk } from './chart-layout.ts';
+import { layOut, type ChartDrawing } from './chart-layout.ts';
 import { svgOf } from './chart-svg.ts';
+import { ElkEnded, ElkThread } from './elk-thread.ts';
 
 const MOST_STATES = 300;
 const MOST_TRANSITIONS = 1_000;
 const MOST_KEPT = 100;
+const LAID_OUT_WITHIN_MS = 10_000;
 
 const kept = new Map<string, Promise<ChartDrawing>>();
-let elk: Promise<Elk> | undefined;
+const thread = new ElkThread();
+/** Settles when nothing is being laid out, nor waits for that. */
+let before: Promise<unknown> = Promise.resolve();
 
 /** Lays out a chart. Throws CHART_TOO_LARGE. */
 export function drawChart(chart: Chart): Promise<ChartDrawing> {
   const { id, states, transitions } = chart;
-  const before = kept.get(id);
-  if (before !== undefined) return before;
+  const known = kept.get(id);
+  if (known !== undefined) return known;
   if (states.length > MOST_STATES || transitions.length > MOST_TRANSITIONS) return Promise.reject(tooLarge(chart));
-  elk ??= loadElk();
-  const drawing = elk.then((loaded) => layOut(chart, loaded));
+  const drawing = before.then(() => drawnInTime(chart));
+  before = drawing.catch(() => {});
   kept.set(id, drawing);
   drawing.catch(() => kept.delete(id));
   const [oldest] = kept.keys();
@@ -29,14 +33,17 @@ export function drawChart(chart: Chart): Promise<ChartDrawing> {
   return drawing;
 }
 
+async function drawnInTime(chart: Chart): Promise<ChartDrawing> {
+  try {
+    return await layOut(chart, thread.within(LAID_OUT_WITHIN_MS));
+  } catch (error) {
+    throw error instanceof ElkEnded ? tooIntricate(chart, error) : error;
+  }
+}
+
 /** A chart as SVG. Throws CHART_TOO_LARGE. */
 export async function drawSvg(chart: Chart): Promise<string> {
   return svgOf(chart, await drawChart(chart));
-}
-
-async function loadElk(): Promise<Elk> {
-  const { default: loaded } = (await import('elkjs/lib/elk.bundled.js')) as unknown as { default: new () => Elk };
-  return new loaded();
 }
 
 function tooLarge({ name, states, transitions }: Chart): PerdureError {
@@ -45,5 +52,13 @@ function tooLarge({ name, states, transitions }: Chart): PerdureError {
     `The chart "${name}" has ${states.length} states and ${transitions.length} transitions; up to ${MOST_STATES} and ` +
       `${MOST_TRANSITIONS} are drawn here. The page draws larger ones, and Mermaid has no such limit.`,
     { facts: { chart: name, states: states.length, transitions: transitions.length } },
+  );
+}
+
+function tooIntricate({ name }: Chart, cause: ElkEnded): PerdureError {
+  return new PerdureError(
+    'CHART_TOO_LARGE',
+    `The chart "${name}" could not be laid out within ${LAID_OUT_WITHIN_MS / 1_000} s. The page has more time, and Mermaid has no limit.`,
+    { cause, facts: { chart: name } },
   );
 }

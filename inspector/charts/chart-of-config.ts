@@ -10,6 +10,8 @@ import type { Chart } from './chart.ts';
 const LONGEST_TEXT = 2_000_000;
 const MOST_STATES = 2_000;
 const MOST_TRANSITIONS = 10_000;
+/** Targets, actions, guards, tags and the like: of each, texts or objects with a name. */
+const MOST_PARTS = 50_000;
 const MAX_DEPTH = 60;
 
 /** The chart of a config, as text or as parsed from one; undefined for what is no config, says nothing, or is too large. */
@@ -33,6 +35,7 @@ function parse(text: string): unknown {
 function isModest(root: Readonly<Record<string, unknown>>): boolean {
   let states = 0;
   let transitions = 0;
+  let parts = 0;
   const pending: [unknown, number][] = [[root, 0]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const [state, depth] = next;
@@ -40,9 +43,24 @@ function isModest(root: Readonly<Record<string, unknown>>): boolean {
     if (!isRecord(state) || states > MOST_STATES || depth > MAX_DEPTH) return false;
     transitions += countOf(state['on']) + countOf(state['after']) + countOf(state['always']) + countOf(state['invoke']);
     if (transitions > MOST_TRANSITIONS) return false;
+    parts += partsOf(state);
+    if (parts > MOST_PARTS) return false;
     if (isRecord(state['states'])) for (const inner of Object.values(state['states'])) pending.push([inner, depth + 1]);
   }
   return true;
+}
+
+/** All that a state has but the states in it, counted one by one. */
+function partsOf({ states: _, ...rest }: Readonly<Record<string, unknown>>): number {
+  let parts = 0;
+  const pending: unknown[] = Object.values(rest);
+  while (pending.length > 0 && parts <= MOST_PARTS) {
+    const part = pending.pop();
+    parts += 1;
+    if (typeof part !== 'object' || part === null) continue;
+    for (const one of Array.isArray(part) ? part : Object.values(part)) pending.push(one);
+  }
+  return parts;
 }
 
 /** Transitions, or their lists by event. */

@@ -28,7 +28,7 @@ function deciding(decision: Said['decision'], help: string): Asking {
       { name: 'by', kind: 'text', required: false, help: 'who says so; default: whoever gives the command' },
     ],
     ask({ rows, params, by: asker, at }) {
-      const { by, note } = checkedAnswer({ by: params.maybe('by') ?? asker, note: params.maybe('note') ?? null });
+      const { by, note } = checkedAnswer({ by: nameOf(asker, params.maybe('by')), note: params.maybe('note') ?? null });
       const { id } = decidable(rows, params.text('id'));
       return {
         label: `${decision} ${id} by ${by}`,
@@ -42,6 +42,13 @@ function deciding(decision: Said['decision'], help: string): Asking {
       };
     },
   };
+}
+
+/** Whom the host's login knows has that name, whatever else is said. */
+function nameOf(asker: string, said: string | undefined): string {
+  const [, login] = /^page:(.+)$/s.exec(asker) ?? [];
+  if (login === undefined) return said ?? asker;
+  return said === undefined || said === login ? login : `${said} (asked by ${login})`;
 }
 
 function decidable(rows: Reader, id: string): Approval {

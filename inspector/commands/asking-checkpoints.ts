@@ -1,5 +1,6 @@
 /** The commands that take checkpoints, keep and forget them, and go on from one in another store. */
-import { resolve, dirname, sep } from 'node:path';
+import { lstatSync, realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { checkedLabel } from '../../actors/checkpoint-label.ts';
 import { checkpointTurn, readCheckpoint, refuseKept } from '../../actors/checkpoint-ledger.ts';
 import { progressNow } from '../../actors/checkpoint-progress.ts';
@@ -113,10 +114,30 @@ export const forking: Undertaking = {
 function targetOf({ path, forksAnywhere }: Place, to: string): string {
   const folder = dirname(resolve(path));
   const target = resolve(folder, to);
-  if (forksAnywhere || target.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`)) return target;
-  throw new PerdureError(
-    'OPTIONS_INVALID',
-    `The command "fork" takes as "to" a file in the folder of the store, ${folder}, got ${shown(to)}.`,
-    { facts: { to, folder } },
-  );
+  const wrong = BESIDE_STORES.test(target)
+    ? 'a file that is not named as what SQLite and locks keep beside stores is'
+    : forksAnywhere || (realFolder(dirname(target)) === realFolder(folder) && !isLink(target))
+      ? undefined
+      : `a file in the folder of the store, ${folder}`;
+  if (wrong === undefined) return target;
+  throw new PerdureError('OPTIONS_INVALID', `The command "fork" takes as "to" ${wrong}, got ${shown(to)}.`, {
+    facts: { to, folder },
+  });
+}
+
+/** SQLite would take one for the journal of a store that it opens, and write it back. */
+const BESIDE_STORES = /-(?:journal|wal|shm|lock)$/i;
+
+/** Where links lead to; undefined for what is not there. */
+function realFolder(folder: string): string | undefined {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Also one that leads to nothing: what is written through it is made elsewhere. */
+function isLink(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }

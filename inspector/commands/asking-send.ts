@@ -1,9 +1,14 @@
 /** The command that sends any event to any actor of a store. */
 import { PerdureError } from '../../errors.ts';
-import { isObject, shown } from '../../machines/option-keys.ts';
+import { isObject } from '../../machines/option-keys.ts';
 import type { AnyEventObject } from '../../persistence/xstate-port.ts';
 import { addressOf } from './address.ts';
 import type { Asking, Reader } from './asking.ts';
+import { kindOf } from './command-params.ts';
+
+const LONGEST_TYPE = 256;
+/** Somebody wrote the event as JSON in a text: what is in it would be shown as its name. */
+const LOOKS_LIKE_JSON = /^\s*[[{"]/;
 
 export const sending: Asking = {
   help: 'Sends an event to an actor.',
@@ -32,15 +37,22 @@ export const sending: Asking = {
   },
 };
 
-/** Throws OPTIONS_INVALID. */
+/** Throws OPTIONS_INVALID, and repeats nothing of what came. */
 function eventOf(given: unknown): AnyEventObject {
   const event = typeof given === 'string' ? { type: given } : given;
-  if (isObject(event) && typeof event['type'] === 'string' && event['type'] !== '') return event as AnyEventObject;
+  const type = isObject(event) ? event['type'] : undefined;
+  const wrong =
+    typeof type !== 'string' || type === ''
+      ? `got ${isObject(event) ? `one whose type is ${type === '' ? 'empty' : kindOf(type)}` : kindOf(given)}`
+      : LOOKS_LIKE_JSON.test(type)
+        ? `got a type that looks like JSON: give the event itself, not a text of it`
+        : type.length > LONGEST_TYPE
+          ? `got a type of ${type.length} characters: it may have ${LONGEST_TYPE}`
+          : undefined;
+  if (wrong === undefined) return event as AnyEventObject;
   throw new PerdureError(
     'OPTIONS_INVALID',
-    `The command "send" takes as "event" an object with a \`type\`, such as {"type":"pay"}, got ${
-      isObject(event) ? `one whose type is ${shown(event['type'])}` : shown(given)
-    }.`,
+    `The command "send" takes as "event" an object with a \`type\`, such as {"type":"pay"}, ${wrong}.`,
   );
 }
 

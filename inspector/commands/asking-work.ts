@@ -14,6 +14,7 @@ import { shown } from '../../machines/option-keys.ts';
 import { PROFILER_MODES } from '../../machines/profiler.ts';
 import type { ScheduleCommand } from '../../machines/schedules.ts';
 import type { SupervisorCommand } from '../../machines/supervisor.ts';
+import { kindOf } from './command-params.ts';
 import type { Asked, Asking, Reader } from './asking.ts';
 import type { CommandParam } from '../protocol.ts';
 
@@ -223,7 +224,7 @@ function listed(command: string, ids: unknown): readonly string[] {
   throw new PerdureError(
     'OPTIONS_INVALID',
     `The command "${command}" takes as "ids" an id, or a list of 1 to ${AT_ONCE} ids, got ${
-      isList ? `${(all as string[]).length}` : shown(ids)
+      isList ? `${(all as string[]).length}` : kindOf(ids)
     }.`,
     { facts: { command } },
   );

@@ -37,7 +37,7 @@ export function checkedParams(command: string, known: readonly CommandParam[], g
     const [what, holds] = KINDS[kind];
     const isThere = value !== undefined && value !== null;
     if (required && !isThere) throw invalid(command, `needs the parameter "${name}", ${what}`);
-    if (isThere && !holds(value)) throw invalid(command, `takes as "${name}" ${what}, got ${shown(value)}`);
+    if (isThere && !holds(value)) throw invalid(command, `takes as "${name}" ${what}, got ${kindOf(value)}`);
   }
   const maybe = (name: string) => (Object.hasOwn(given, name) ? (given[name] ?? undefined) : undefined);
   return {
@@ -46,6 +46,14 @@ export function checkedParams(command: string, known: readonly CommandParam[], g
     flag: (name) => maybe(name) === true,
     json: maybe,
   };
+}
+
+/** What came, without what it says: that may be a secret. */
+export function kindOf(value: unknown): string {
+  if (typeof value === 'string') return `a text of ${value.length} character${value.length === 1 ? '' : 's'}`;
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (isObject(value)) return `an object of ${Object.keys(value).length} properties`;
+  return value === null || value === undefined ? String(value) : `a ${typeof value}`;
 }
 
 function hint(stranger: string, names: readonly string[]): string {

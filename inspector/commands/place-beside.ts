@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { forkCheckpoint, type ForkOptions } from '../../actors/forks.ts';
 import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
 import { isPerdureError, PerdureError } from '../../errors.ts';
-import { postCommand, readCommand, sayCommand, type Command, type CommandRow } from '../../persistence/commands.ts';
+import {
+  outcomeOf,
+  postCommand,
+  readCommand,
+  sayCommand,
+  type Command,
+  type CommandRow,
+} from '../../persistence/commands.ts';
 import { isLocked } from '../../persistence/lock.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import { isSealed } from '../../persistence/sealing.ts';
@@ -98,7 +105,11 @@ export class PlaceBeside implements Place {
   }
 
   async say(id: string, answer: string): Promise<void> {
-    await this.#write((busyMs) => sayCommand(this.path, id, answer, Date.now(), busyMs));
+    // Its owner says it better there than whoever has no keys.
+    const isEncrypted = this.#isEncrypted();
+    if (isEncrypted && readStore(this.path, (rows) => readCommand(rows, id))?.answer != null) return;
+    const said = isEncrypted ? outcomeOf(answer) : answer;
+    await this.#write((busyMs) => sayCommand(this.path, id, said, Date.now(), busyMs));
   }
 
   shown({ event }: CommandRow): unknown {
@@ -162,10 +173,12 @@ export class PlaceBeside implements Place {
   /** Nobody goes through it after this: it holds what may be shown, and in an encrypted store nothing. */
   #shownIn(command: Command): Command {
     const { type } = command.event;
-    const sealed = readStore(this.path, (rows) =>
-      rows.get<{ snapshot: string }>('select snapshot from actors limit 1'),
-    );
-    if (sealed !== undefined && isSealed(sealed.snapshot)) return { ...command, event: { type } };
+    if (this.#isEncrypted()) return { ...command, event: { type }, answer: outcomeOf(command.answer ?? '') };
     return { ...command, event: { ...(this.#redact(command.event) as object), type } };
+  }
+
+  #isEncrypted(): boolean {
+    const row = readStore(this.path, (rows) => rows.get<{ snapshot: string }>('select snapshot from actors limit 1'));
+    return row !== undefined && isSealed(row.snapshot);
   }
 }

@@ -182,14 +182,28 @@ export class Recording implements TreeSink {
         return flag ? { ...record, lost: true } : record;
       }
       case 'microstep':
-        return { seq, at, actor: id, kind, event: name, transitions: stepsOf(slot.more), value: this.#value(what) };
+        return {
+          seq,
+          at,
+          actor: id,
+          kind,
+          event: this.#word(name),
+          transitions: stepsOf(slot.more),
+          value: this.#value(what),
+        };
       case 'action':
         return { seq, at, actor: id, kind, action: name, params: this.#json(slot, what, STATE_CHARACTERS) };
       case 'stopped':
         return { seq, at, actor: id, kind, status: name as EndStatus };
       default:
-        return this.#state(slot, id, name, what as AnyState);
+        return this.#state(slot, id, this.#word(name), what as AnyState);
     }
+  }
+
+  /** The type of an event: somebody may have put into it what should be elsewhere. */
+  #word(text: string): string {
+    const { json } = this.#plain(text, EVENT_CHARACTERS);
+    return typeof json === 'string' ? json : REDACTED;
   }
 
   #event(slot: RecordSlot): { readonly type: string; readonly [key: string]: unknown } {

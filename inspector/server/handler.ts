@@ -1,10 +1,10 @@
 /**
  * The inspector as a guest in somebody's HTTP server: two functions to call, and no server of its own.
  *
- *   request ──secure headers──> guard ──> route ──> answer
- *   upgrade ───────────────────> guard ──> /v1/socket (native.ts) or /stately (stately.ts)
+ *   request ──secure headers──> door ──> route ──> answer
+ *   upgrade ───────────────────> door ──> /v1/socket (native.ts) or /stately (stately.ts)
  *
- * H1  Nothing is answered before the guard has let it in; also what is not there is refused first.
+ * H1  Nothing is answered before the door has let it in; also what is not there is refused first.
  * H2  Whatever somebody sends can cost them their answer or their connection, and nobody else anything.
  * H3  An upgrade of another path is left to the host.
  */
@@ -15,14 +15,17 @@ import { messageOf } from '../../errors.ts';
 import { Assets } from './assets.ts';
 import { ClientActors } from '../sources/client-actors.ts';
 import { CommandGate, type Giver } from './command-gate.ts';
-import { Guard, type Demand } from './guard.ts';
+import { Door, askedOf, type Asked } from './door.ts';
 import { JoinedSource } from '../sources/joined-source.ts';
 import { serveNative } from './native.ts';
-import { checkInspectorOptions, normalBasePath, type InspectorOptions } from './options.ts';
+import { checkInspectorOptions, type InspectorOptions } from './options.ts';
 import { PROTOCOL_VERSION, type ServerHello } from '../protocol.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { ReplyFailure, failureOf, secure, sendFailure, type Failure } from './reply.ts';
 import { routeOf, type Route, type RouteWorld } from './routes.ts';
+import type { RefusalLog } from './refusal-log.ts';
+import { ReplyFailure, failureOf, secure, securityHeaders, sendFailure } from './reply.ts';
+import type { RouteWorld } from './routes.ts';
 import { StatelyHub } from './stately.ts';
 import { inspectedOf, type InspectorTarget } from './target.ts';
 import { PACKAGE_VERSION } from './version.ts';
@@ -61,12 +64,17 @@ export interface InspectorHandler extends AsyncDisposable {
  */
 export function inspectorHandler(target: InspectorTarget, options: InspectorOptions = {}): InspectorHandler {
   checkInspectorOptions(options);
-  return new Mounted(target, options);
+  return new Mounted(target, options, new Door(options));
+}
+
+/** The same behind a door that is there already. The options are checked. */
+export function inspectorBehind(door: Door, target: InspectorTarget, options: InspectorOptions): InspectorHandler {
+  return new Mounted(target, options, door);
 }
 
 class Mounted implements InspectorHandler {
   readonly basePath: string;
-  readonly #guard: Guard;
+  readonly #door: Door;
   readonly #log: RefusalLog;
   readonly #world: RouteWorld;
   readonly #source: JoinedSource;
@@ -77,10 +85,10 @@ class Mounted implements InspectorHandler {
   readonly #letGo: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(target: InspectorTarget, options: InspectorOptions) {
-    this.basePath = normalBasePath(options.basePath);
-    this.#log = new RefusalLog(options.logger);
-    this.#guard = new Guard(options, this.#log);
+  constructor(target: InspectorTarget, options: InspectorOptions, door: Door) {
+    this.basePath = door.basePath;
+    this.#log = door.log;
+    this.#door = door;
     const inspected = inspectedOf(target, options);
     const clients = new ClientActors(inspected);
     const source = (this.#source = new JoinedSource(inspected.source, clients));
@@ -115,6 +123,9 @@ class Mounted implements InspectorHandler {
       ...(profile === undefined ? {} : { profile }),
     };
     this.#letGo = inspected.letGo;
+    this.#sockets.on('wsClientError', ({ message }, socket) => {
+      refuseUpgrade(socket, { status: 400, code: 'UPGRADE_INVALID', message: `This is no handshake: ${message}.` });
+    });
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS).unref();
   }
 
@@ -123,7 +134,7 @@ class Mounted implements InspectorHandler {
   }
 
   url(origin: string): string {
-    const { token } = this.#guard;
+    const { token } = this.#door.guard;
     return `${origin}${this.basePath}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`;
   }
 
@@ -139,12 +150,9 @@ class Mounted implements InspectorHandler {
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     const asked = askedOf(request, this.basePath);
     if (asked === undefined) return false;
-    const ignore = () => {};
-    socket.on('error', ignore);
-    this.#upgrade(request, socket, head, asked)
-      .catch((error: unknown) => refuseUpgrade(socket, this.#told(error)))
-      .finally(() => socket.off('error', ignore))
-      .catch(ignore);
+    // For good: what is written may fail after everything else is done with the connection.
+    socket.on('error', () => {});
+    this.#upgrade(request, socket, head, asked).catch((error: unknown) => refuseUpgrade(socket, this.#told(error)));
     return true;
   };
 
@@ -157,11 +165,7 @@ class Mounted implements InspectorHandler {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = askedOf(request, this.basePath);
-    const { path = '?', query = new URLSearchParams() } = asked ?? {};
-    const { route, params, methods } = routeOf(request.method, path === '' ? '/' : path);
-    const verdict = await this.#guard.judge(request, demandOf(request, route), query);
-    if (!verdict.isAdmitted) throw new ReplyFailure(verdict.status, verdict.code, verdict.message);
+    const { path, query, route, params, methods, verdict } = await this.#door.letIn(request);
     if (this.#closing !== undefined) throw closed();
     if (route === undefined) throw notThere(response, methods);
     if (route.path === '/' && (path === '' || query.has('token'))) return this.#toPage(request, response, path, query);
@@ -176,7 +180,7 @@ class Mounted implements InspectorHandler {
     const rest = query.size === 0 ? '' : `?${query.toString()}`;
     // Relative: what is before it may be known to a proxy only.
     const folder = path === '' ? `${this.basePath.slice(this.basePath.lastIndexOf('/') + 1)}/` : './';
-    const cookie = isKnown ? this.#guard.cookieFor(request) : undefined;
+    const cookie = isKnown ? this.#door.guard.cookieFor(request) : undefined;
     if (cookie !== undefined) response.setHeader('Set-Cookie', cookie);
     response.writeHead(303, { Location: `${folder}${rest}`, 'Content-Length': 0 }).end();
   }
@@ -197,10 +201,8 @@ class Mounted implements InspectorHandler {
     return failure;
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, { path, query }: Asked): Promise<void> {
-    const { route } = routeOf(request.method, path);
-    const verdict = await this.#guard.judge(request, { access: 'token', changes: false, takesQuery: true }, query);
-    if (!verdict.isAdmitted) throw new ReplyFailure(verdict.status, verdict.code, verdict.message);
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
+    const { route, verdict } = await this.#door.letUp(request, asked);
     if (route?.isUpgrade !== true) throw new ReplyFailure(404, 'NOT_FOUND', 'There is no WebSocket here.');
     if (this.#closing !== undefined) throw closed();
     if (this.viewers >= MOST_CONNECTIONS) {
@@ -241,33 +243,6 @@ class Mounted implements InspectorHandler {
   }
 }
 
-interface Asked {
-  /** Under the base path: begins with a slash, or is empty. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-}
-
-/** What is asked under a base path; undefined for what lies elsewhere. Frameworks that mount cut `url`, and keep the whole. */
-function askedOf(request: IncomingMessage & { readonly originalUrl?: string }, basePath: string): Asked | undefined {
-  const { url = '', originalUrl = url } = request;
-  for (const whole of basePath === '' ? [url] : [originalUrl, url]) {
-    const at = whole.indexOf('?');
-    const path = at === -1 ? whole : whole.slice(0, at);
-    if (!path.startsWith('/')) continue;
-    if (path !== basePath && !path.startsWith(`${basePath}/`)) continue;
-    return { path: path.slice(basePath.length), query: new URLSearchParams(at === -1 ? '' : whole.slice(at + 1)) };
-  }
-  return undefined;
-}
-
-function demandOf({ method }: IncomingMessage, route: Route | undefined): Demand {
-  return {
-    access: route?.access ?? 'token',
-    changes: method !== 'GET' && method !== 'HEAD',
-    takesQuery: route?.path === '/',
-  };
-}
-
 function notThere(response: ServerResponse, methods: readonly string[]): ReplyFailure {
   if (methods.length === 0) return new ReplyFailure(404, 'NOT_FOUND', 'There is nothing here.');
   response.setHeader('Allow', [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', '));
@@ -284,7 +259,7 @@ function refuseUpgrade(socket: Duplex, { status, code, message }: Failure): void
     `HTTP/1.1 ${status} ${code}`,
     'Connection: close',
     'Content-Type: application/json; charset=utf-8',
-    'X-Content-Type-Options: nosniff',
+    ...Object.entries(securityHeaders()).map(([name, text]) => `${name}: ${text}`),
     'Cache-Control: no-store',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];

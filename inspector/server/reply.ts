@@ -23,19 +23,22 @@ const CSP = [
 ];
 
 /** Of everything. What is framed by others can reach nobody, and keeps the window that opened it. */
+export function securityHeaders(isFramed = false): Readonly<Record<string, string>> {
+  const parts = isFramed ? CSP.map((part) => part.replace(/^connect-src .*/, "connect-src 'none'")) : CSP;
+  return {
+    'Content-Security-Policy': [...parts, isFramed ? 'frame-ancestors *' : "frame-ancestors 'none'"].join('; '),
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Opener-Policy': isFramed ? 'unsafe-none' : 'same-origin',
+    'Cross-Origin-Resource-Policy': isFramed ? 'cross-origin' : 'same-origin',
+    'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
+    ...(isFramed ? {} : { 'X-Frame-Options': 'DENY' }),
+  };
+}
+
 export function secure(response: ServerResponse, isFramed = false): void {
-  const connect = isFramed ? CSP.map((part) => part.replace(/^connect-src .*/, "connect-src 'none'")) : CSP;
-  response.setHeader(
-    'Content-Security-Policy',
-    [...connect, isFramed ? 'frame-ancestors *' : "frame-ancestors 'none'"].join('; '),
-  );
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  response.setHeader('Referrer-Policy', 'no-referrer');
-  response.setHeader('Cross-Origin-Opener-Policy', isFramed ? 'unsafe-none' : 'same-origin');
-  response.setHeader('Cross-Origin-Resource-Policy', isFramed ? 'cross-origin' : 'same-origin');
-  response.setHeader('Permissions-Policy', 'camera=(), microphone=(), geolocation=()');
+  for (const [name, text] of Object.entries(securityHeaders(isFramed))) response.setHeader(name, text);
   if (isFramed) response.removeHeader('X-Frame-Options');
-  else response.setHeader('X-Frame-Options', 'DENY');
   if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
 }
 

@@ -210,7 +210,7 @@ const MATCHERS = ROUTES.map((route) => ({ route, pattern: patternOf(route.path) 
   (a, b) => Number(a.route.path.includes(':')) - Number(b.route.path.includes(':')),
 );
 
-/** What a path asks for. `methods` are those that it could be asked with. */
+/** What a path asks for. `methods` are those that it could be asked with; `params` is as it was encoded. */
 export function routeOf(
   method: string | undefined,
   path: string,
@@ -220,7 +220,7 @@ export function routeOf(
   for (const { route, pattern } of MATCHERS) {
     const match = pattern.exec(path);
     if (match === null) continue;
-    if (route.method === asked) return { route, params: decoded(match.groups ?? {}), methods };
+    if (route.method === asked) return { route, params: match.groups ?? {}, methods };
     methods.push(route.method);
   }
   return { params: {}, methods };
@@ -234,7 +234,7 @@ function patternOf(path: string): RegExp {
 }
 
 /** Throws a failure that is told for what is no UTF-8. */
-function decoded(groups: Record<string, string>): Record<string, string> {
+export function decoded(groups: Record<string, string>): Record<string, string> {
   try {
     return Object.fromEntries(Object.entries(groups).map(([name, text]) => [name, decodeURIComponent(text)]));
   } catch {

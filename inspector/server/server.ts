@@ -1,10 +1,12 @@
 /** The inspector as a server of its own, which only this machine reaches unless the host says otherwise. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { PerdureError } from '../../errors.ts';
-import { inspectorHandler, type InspectorHandler } from './handler.ts';
+import { Connections } from './connections.ts';
+import { Door } from './door.ts';
+import { inspectorBehind, type InspectorHandler } from './handler.ts';
 import { checkServeOptions, isLoopback, type ServeOptions } from './options.ts';
-import { sendFailure } from './reply.ts';
+import { failureOf, secure, sendFailure, type Failure } from './reply.ts';
 import type { InspectorTarget } from './target.ts';
 
 export const DEFAULT_PORT = 7337;
@@ -20,7 +22,6 @@ const LIMITS = {
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 5_000,
 } as const;
-const MOST_CONNECTIONS = 256;
 
 /** An inspector that listens. Made by {@link serveInspector}. */
 export interface InspectorServer extends AsyncDisposable {
@@ -57,16 +58,15 @@ export async function serveInspector(target: InspectorTarget, options: ServeOpti
 export class Listening {
   readonly #server: Server;
   readonly #options: ServeOptions;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Connections();
+  readonly #door: Door;
   #inspector: InspectorHandler | undefined;
-  #isUnref = false;
   #closing: Promise<void> | undefined;
 
   /** Throws OPTIONS_INVALID, INSPECTOR_PORT_TAKEN. */
   static async open(options: ServeOptions): Promise<Listening> {
     checkServeOptions(options);
     const server = createServer(LIMITS);
-    server.maxConnections = MOST_CONNECTIONS;
     await listen(server, options.host ?? LOOPBACK, options.port);
     return new Listening(server, options);
   }
@@ -74,28 +74,34 @@ export class Listening {
   private constructor(server: Server, options: ServeOptions) {
     this.#server = server;
     this.#options = options;
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-      if (this.#isUnref) socket.unref();
-    });
+    this.#door = new Door(options, ({ socket }) => this.#connections.know(socket));
+    server.on('connection', (socket: Socket) => this.#connections.add(socket));
     server.on('request', (request, response) => {
-      if (this.#inspector === undefined) sendFailure(response, STARTING);
+      this.#connections.asked(request.socket);
+      if (this.#inspector === undefined) void this.#refuse(request, response, STARTING);
       else void this.#inspector.handler(request, response);
     });
     server.on('upgrade', (request, socket, head) => {
+      this.#connections.asked(request.socket);
       if (this.#inspector?.upgrade(request, socket, head) !== true) socket.destroy();
     });
     // It is no proxy.
     server.on('connect', (_, socket) => socket.destroy());
-    server.on('checkExpectation', (_, response) => sendFailure(response, EXPECTATION));
+    server.on('checkExpectation', (request, response) => {
+      this.#connections.asked(request.socket);
+      void this.#refuse(request, response, EXPECTATION);
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Answers of this from now on. Throws OPTIONS_INVALID. */
   serve(target: InspectorTarget): InspectorServer {
     const { port: _, host = LOOPBACK, ...rest } = this.#options;
-    const inspector = (this.#inspector = inspectorHandler(target, rest));
-    const { port } = this.#server.address() as AddressInfo;
+    const inspector = (this.#inspector = inspectorBehind(this.#door, target, rest));
+    const { port } = this;
     const name = nameOf(host, rest.hosts);
     const close = () => this.close();
     return {
@@ -114,16 +120,22 @@ export class Listening {
     return (this.#closing ??= this.#close());
   }
 
+  /** Tells why there is no answer, and only whoever may ask. */
+  async #refuse(request: IncomingMessage, response: ServerResponse, why: Failure): Promise<void> {
+    secure(response);
+    const told = await this.#door.letIn(request).then(() => why, failureOf);
+    sendFailure(response, told);
+  }
+
   #unref(): void {
-    this.#isUnref = true;
     this.#server.unref();
-    for (const socket of this.#sockets) socket.unref();
+    this.#connections.keep(false);
   }
 
   async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     // What is being closed is waited for.
-    if (this.#isUnref) for (const socket of this.#sockets) socket.ref();
+    this.#connections.keep(true);
     await this.#inspector?.close();
     this.#server.closeAllConnections();
     await closed;

@@ -3,22 +3,31 @@
  * made of their definitions, and are shown as our own are.
  *
  * L1  What came is redacted before it is kept. Of a definition only a chart is kept, which has names and no values.
- * L2  How much is kept is bounded, by actors and by characters: what is too much loses its context first.
+ * L2  How much is kept is bounded, of each actor and of all, by count and by characters: what is too much is cut, and says so.
  * L3  What a client sends is never believed to be anything else than data.
  */
+import { createHash } from 'node:crypto';
 import type { Chart } from '../charts/chart.ts';
 import { chartOfConfig } from '../charts/chart-of-config.ts';
 import type { ActorDetail, ActorInfo } from '../protocol.ts';
 import type { Unnumbered } from '../recorder/record-log.ts';
+import { plainJson } from '../recorder/plain-json.ts';
+import type { Unnumbered } from '../recorder/recorder.ts';
 import { parseFrame, type ClientFrame } from '../server/stately-frames.ts';
 
 const MOST_ACTORS = 5_000;
 const MOST_CHARTS = 200;
-/** Definitions that are known again by their text. */
-const LONGEST_KNOWN = 100_000;
+/** Characters of the definitions that their charts were made of. */
+const MOST_DEFINED = 16_000_000;
+/** Definitions that are known again, by their digests. */
+const MOST_KNOWN = 1_000;
 /** Of clients that have gone, the actors of the latest are still shown. */
 const MOST_GONE = 4;
-const MOST_CHARACTERS = 64_000_000;
+/** Characters of the states of all actors, of one context, of what else a record tells, and of a text in it. */
+const MOST_CHARACTERS = 16_000_000;
+const LARGEST_CONTEXT = 1_000_000;
+const LARGEST_PART = 16_384;
+const LONGEST_TEXT = 1_000;
 const TOO_LARGE = '[too large]';
 
 interface ClientActor {
@@ -26,7 +35,7 @@ interface ClientActor {
   readonly context: unknown;
   readonly output: unknown;
   readonly error: unknown;
-  /** Characters of the frame that its context came with. */
+  /** Its characters. */
   readonly size: number;
 }
 
@@ -40,7 +49,9 @@ export class ClientActors {
   readonly #options: ClientActorsOptions;
   readonly #actors = new Map<string, ClientActor>();
   readonly #charts = new Map<string, Chart>();
-  readonly #byDefinition = new Map<string, Chart>();
+  /** By the digest of the definition; undefined where there is no chart. */
+  readonly #byDefinition = new Map<string, Chart | undefined>();
+  #defined = 0;
   readonly #gone: string[] = [];
   /** Told of everything that happens to them. */
   onRecord: (record: Unnumbered) => void = () => {};
@@ -70,11 +81,11 @@ export class ClientActors {
     const frame = parseFrame(text);
     if (frame === undefined) return false;
     const id = `${client}/${frame.sessionId}`;
-    if (frame.type === '@xstate.actor') this.#started(client, id, frame, text.length);
+    if (frame.type === '@xstate.actor') this.#started(client, id, frame);
     // The client's own ring of 200 may have lost the frame that told of it.
-    else if (!this.#actors.has(id)) this.#started(client, id, { ...frame, type: '@xstate.actor' }, text.length);
+    else if (!this.#actors.has(id)) this.#started(client, id, { ...frame, type: '@xstate.actor' });
     if (frame.type === '@xstate.event') this.#event(client, id, frame);
-    if (frame.type === '@xstate.snapshot') this.#snapshot(id, frame, text.length);
+    if (frame.type === '@xstate.snapshot') this.#snapshot(id, frame);
     return true;
   }
 
@@ -93,7 +104,7 @@ export class ClientActors {
     return [...this.#actors].filter(([id]) => id.startsWith(`${client}/`));
   }
 
-  #started(client: string, id: string, frame: ClientFrame, size: number): void {
+  #started(client: string, id: string, frame: ClientFrame): void {
     if (this.#actors.size >= MOST_ACTORS && !this.#actors.has(id)) return;
     const chart = this.#chartOf(frame.definition);
     const name = this.#text(frame.name ?? frame.sessionId);
@@ -106,7 +117,7 @@ export class ClientActors {
       chart: chart?.id ?? null,
       ...this.#changed(frame.snapshot),
     };
-    this.#set(id, { info, size, ...this.#told(frame.snapshot) });
+    this.#set(id, { info, ...this.#told(frame.snapshot) });
     this.onRecord({ kind: 'started', at: this.#now(), actor: id, info });
   }
 
@@ -115,12 +126,12 @@ export class ClientActors {
     this.onRecord({ kind: 'event', at: this.#now(), actor: id, event: this.#shownEvent(event), from });
   }
 
-  #snapshot(id: string, { snapshot, event }: ClientFrame, size: number): void {
+  #snapshot(id: string, { snapshot, event }: ClientFrame): void {
     const before = this.#actors.get(id);
     if (before === undefined) return;
     const info = { ...before.info, ...this.#changed(snapshot) };
     const told = this.#told(snapshot);
-    this.#set(id, { ...before, info, size, ...told });
+    this.#set(id, { info, ...told });
     const { status, value, tags } = info;
     this.onRecord({
       kind: 'snapshot',
@@ -140,52 +151,73 @@ export class ClientActors {
     const { status, value, tags } = snapshot;
     return {
       status: status === 'done' || status === 'error' || status === 'stopped' ? status : 'active',
-      value: this.#options.shown(value ?? null),
-      tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string').map((tag) => this.#text(tag)) : [],
+      value: this.#bounded(value ?? null),
+      tags: Array.isArray(tags) ? this.#tags(tags) : [],
       changedAt: this.#now(),
     };
   }
 
+  #tags(tags: readonly unknown[]): string[] {
+    const shown = this.#bounded(tags.filter((tag) => typeof tag === 'string'));
+    return Array.isArray(shown) ? shown.filter((tag) => typeof tag === 'string') : [];
+  }
+
   #told(snapshot: ClientFrame['snapshot'] = {}): Pick<ClientActor, 'context' | 'output' | 'error'> {
-    const { context, output, error } = this.#options.shown({
-      context: snapshot['context'] ?? null,
-      output: snapshot['output'] ?? null,
-      error: snapshot['error'] ?? null,
-    }) as Pick<ClientActor, 'context' | 'output' | 'error'>;
-    return { context, output, error };
+    return {
+      context: this.#bounded(snapshot['context'] ?? null, LARGEST_CONTEXT),
+      output: this.#bounded(snapshot['output'] ?? null),
+      error: this.#bounded(snapshot['error'] ?? null),
+    };
+  }
+
+  #bounded(value: unknown, most = LARGEST_PART): unknown {
+    // A secret must not be cut in two before it is looked for.
+    return plainJson(this.#options.shown(value), { most, refs: () => null }).json;
   }
 
   /** The same machine is sent with each of its actors. */
   #chartOf(definition: string | undefined): Chart | undefined {
     if (definition === undefined) return undefined;
-    const known = this.#byDefinition.get(definition);
-    if (known !== undefined) return known;
+    const digest = createHash('sha256').update(definition).digest('base64url');
+    if (this.#byDefinition.has(digest)) return this.#byDefinition.get(digest);
+    if (this.#charts.size >= MOST_CHARTS || this.#defined + definition.length > MOST_DEFINED) return undefined;
     const chart = chartOfConfig(definition);
-    if (chart === undefined || this.#charts.size >= MOST_CHARTS) return undefined;
+    this.#byDefinition.set(digest, chart);
+    const [oldest] = this.#byDefinition.keys();
+    if (this.#byDefinition.size > MOST_KNOWN && oldest !== undefined) this.#byDefinition.delete(oldest);
+    if (chart === undefined || this.#charts.has(chart.id)) return chart;
     this.#charts.set(chart.id, chart);
-    if (definition.length <= LONGEST_KNOWN) this.#byDefinition.set(definition, chart);
+    this.#defined += definition.length;
     return chart;
   }
 
   #shownEvent(event: { readonly type: string }): { readonly type: string } {
-    const shown = this.#options.shown(event);
-    return typeof shown === 'object' && shown !== null ? { type: '', ...shown } : { type: String(shown) };
+    const shown = this.#bounded(event);
+    const type = this.#text(event.type);
+    return typeof shown === 'object' && shown !== null ? { ...shown, type } : { type };
   }
 
   #text(text: string): string {
-    return String(this.#options.shown(text));
+    const shown = String(this.#options.shown(text));
+    return shown.length <= LONGEST_TEXT ? shown : `${shown.slice(0, LONGEST_TEXT)}… (${shown.length} characters)`;
   }
 
-  #set(id: string, actor: ClientActor): void {
-    this.#size += actor.size - (this.#actors.get(id)?.size ?? 0);
-    this.#actors.set(id, actor);
+  #set(id: string, actor: Omit<ClientActor, 'size'>): void {
+    this.#size -= this.#actors.get(id)?.size ?? 0;
+    this.#keep(id, actor);
     if (this.#size <= MOST_CHARACTERS) return;
-    for (const [other, { size }] of [...this.#actors].toSorted(([, a], [, b]) => b.size - a.size)) {
+    for (const [other, large] of [...this.#actors].toSorted(([, a], [, b]) => b.size - a.size)) {
       if (this.#size <= MOST_CHARACTERS / 2) return;
-      const large = this.#actors.get(other) as ClientActor;
-      this.#actors.set(other, { ...large, context: TOO_LARGE, output: null, error: null, size: 0 });
-      this.#size -= size;
+      this.#size -= large.size;
+      const info = { ...large.info, value: TOO_LARGE, tags: [] };
+      this.#keep(other, { info, context: TOO_LARGE, output: null, error: null });
     }
+  }
+
+  #keep(id: string, { info, context, output, error }: Omit<ClientActor, 'size'>): void {
+    const size = JSON.stringify([info, context, output, error]).length;
+    this.#actors.set(id, { info, context, output, error, size });
+    this.#size += size;
   }
 
   #remove(id: string): void {

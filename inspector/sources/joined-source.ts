@@ -14,11 +14,14 @@ import type { HeldRecords, PastQuery, Source, SourceListener } from './source.ts
 
 /** Records of clients that are held. */
 const MOST_HELD = 5_000;
+/** Characters of them. */
+const MOST_CHARACTERS = 16_000_000;
 
 interface Inserted {
   /** The number that the next record of the source had. */
   readonly at: number;
   readonly record: InspectionRecord;
+  readonly size: number;
 }
 
 interface Subscriber {
@@ -34,6 +37,7 @@ export class JoinedSource implements Source {
   /** The number of the source's next record, as far as it was told. */
   #delivered = 0;
   #inserted: Inserted[] = [];
+  #size = 0;
   /** How many were forgotten, and up to where the source's numbers went then. */
   #forgotten = 0;
   #floor = 0;
@@ -158,14 +162,23 @@ export class JoinedSource implements Source {
   insert(unnumbered: Unnumbered): void {
     this.#look();
     const record = { ...unnumbered, seq: this.#delivered + this.#count } as InspectionRecord;
-    this.#inserted.push({ at: this.#delivered, record });
+    const size = JSON.stringify(record).length;
+    this.#inserted.push({ at: this.#delivered, record, size });
+    this.#size += size;
     // Seldom, and many at once.
-    if (this.#inserted.length >= 2 * MOST_HELD) {
-      const forgotten = this.#inserted.splice(0, MOST_HELD);
-      this.#forgotten += forgotten.length;
-      this.#floor = (forgotten.at(-1) as Inserted).at;
-    }
+    if (this.#inserted.length >= 2 * MOST_HELD || this.#size > MOST_CHARACTERS) this.#forget();
     for (const { listener } of this.#subscribers) listener.records([record]);
+  }
+
+  #forget(): void {
+    const most = Math.min(MOST_HELD, this.#inserted.length);
+    let count = 0;
+    for (let left = this.#size; count < most && (count < this.#inserted.length / 2 || left > MOST_CHARACTERS / 2);)
+      left -= (this.#inserted[count++] as Inserted).size;
+    const forgotten = this.#inserted.splice(0, count);
+    for (const { size } of forgotten) this.#size -= size;
+    this.#forgotten += forgotten.length;
+    this.#floor = (forgotten.at(-1) as Inserted).at;
   }
 
   get #count(): number {

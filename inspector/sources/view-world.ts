@@ -11,7 +11,7 @@ import type { Rows, Statements } from '../../persistence/rows.ts';
 import { shownState } from '../../persistence/shown-state.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import type { Machines } from '../charts/machines.ts';
-import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
+import { shownMessageText, withoutSecretTexts } from '../../persistence/shown-texts.ts';
 
 export type Reader = Pick<Rows, 'get' | 'all' | 'unseal'>;
 
@@ -93,6 +93,8 @@ export function shownMessage(
     UNREADABLE,
   );
   const text = payloads.shownText(typeof message === 'string' ? message : '');
+  const { message } = JSON.parse(error) as { readonly message?: unknown };
+  const text = shownMessageText(payloads, typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }
 

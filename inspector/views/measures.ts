@@ -2,6 +2,7 @@
  * Where time, resources and the error budget go: `GET /v1/views/profile?plan=`, `/v1/views/resources`, `/v1/views/budget`,
  * `/v1/views/dead-letters`, `/v1/views/schedules`.
  */
+import { shownMessageText } from '../../persistence/shown-texts.ts';
 import { budgetReport, type BudgetReport } from '../../actors/budget-report.ts';
 import { deadActions, type DeadAction } from '../../actors/dead-letter-rows.ts';
 import { newestPlan } from '../../actors/ledger.ts';
@@ -210,7 +211,7 @@ export function deadLettersView(
   return {
     items: found.slice(0, limit).map((dead) => ({
       ...dead,
-      error: dead.error && { ...dead.error, message: payloads.shownText(String(dead.error.message)) },
+      error: dead.error && { ...dead.error, message: shownMessageText(payloads, String(dead.error.message)) },
     })),
     more: found.length > limit,
   };

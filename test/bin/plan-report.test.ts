@@ -61,3 +61,10 @@ test.each([
   );
   expect(told).toEqual(expected);
 });
+
+test('an error whose message is JSON is reported without the secrets in it', () => {
+  const error = JSON.stringify({ class: 'Error', code: null, message: JSON.stringify({ password: 'hunter22' }) });
+  const report = actionReport({ ...OLD, kind: 'failed', error, undo: error } as ActionRow, '/none.db');
+  expect(report.error?.message).toBe('{"password":"[redacted]"}');
+  expect(JSON.stringify(report)).not.toContain('hunter22');
+});

@@ -15,6 +15,7 @@ import { createDurableActor } from '../../persistence/create.ts';
 import { encryption } from '../../persistence/sealing.ts';
 import { openBeside } from '../../persistence/sqlite.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
+import { readStore } from '../../persistence/store-reader.ts';
 import { tempFolder, tempStore } from '../support/temp.ts';
 
 const counter = setup({ types: {} as { context: { n: number }; events: { type: 'add'; by: number } } }).createMachine({
@@ -119,6 +120,32 @@ test('once it is answered, a command holds no secret, and in an encrypted store 
     expect(row.event).toMatch(/^perdure:/);
     expect(durable.store.commands.shown(row)).toEqual({ type: 'add', by: 1, password: '[redacted]', note: 'plain' });
   }
+  const answerOf = (id: string) => durable.store.rows.get('select answer from commands where id = ?', id);
+  await durable.store.commands.say('c1', 'add 1 for bob: applied in turn 2');
+  await durable.store.commands.say('c2', 'refused: bob may not [ACTION_NOT_FOUND]');
+  expect(answerOf('c1')).toEqual({ answer: expect.stringMatching(/^perdure:\S+ applied in turn 2$/) });
+  expect(answerOf('c2')).toEqual({ answer: expect.stringMatching(/^refused: perdure:\S+ \[ACTION_NOT_FOUND\]$/) });
+  const answers = ({ answer }: CommandRow) => answer;
+  expect(listCommands(durable.store.rows, 2).map(answers)).toEqual([
+    'add 1 for bob: applied in turn 2',
+    'refused: bob may not [ACTION_NOT_FOUND]',
+  ]);
+  durable.store.flush();
+  expect(readStore(store, (rows) => listCommands(rows, 2)).map(answers)).toEqual([
+    '[encrypted] applied in turn 2',
+    'refused: [encrypted] [ACTION_NOT_FOUND]',
+  ]);
+  await durable.close();
+});
+
+test('an event whose type is the JSON of an event is kept without the secrets in it', async () => {
+  const store = tempStore();
+  const durable = await createDurableActor(counter, { store });
+  const type = JSON.stringify({ type: 'add', password: 'hunter2' });
+  postCommand(store, { id: 'c1', actor: '', event: { type } }, 1);
+  await answered(store, 'c1');
+  const { event } = durable.store.commands.read('c1') as CommandRow;
+  expect(JSON.parse(event)).toEqual({ type: '{"type":"add","password":"[redacted]"}' });
   await durable.close();
 });
 

@@ -1,7 +1,7 @@
 /** What is in texts of JSON is redacted as what is around them. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { shownWithTexts } from '../../persistence/shown-texts.ts';
+import { shownMessageText, shownWithTexts } from '../../persistence/shown-texts.ts';
 import { encode } from '../../persistence/codec.ts';
 import { Payloads } from '../../persistence/payloads.ts';
 
@@ -26,6 +26,20 @@ test('the input of an action, a text in an event, is shown without its secrets',
 
 test('texts that are no JSON, or of one value, are shown as they are', () => {
   for (const text of ['', 'plain', '12', '"quoted"', '{not json', '[1, 2', 'null']) expect(shown(text)).toBe(text);
+});
+
+test('a message that ends with JSON, however long it is then, is shown without the secrets in it', () => {
+  const body = JSON.stringify({ user: 'bob', password: 'hunter22', more: 'x'.repeat(5_000) });
+  for (const text of [body, `401 [unauthorized] said ${body}`, `{broken ${body}`])
+    expect([shownMessageText(payloads, text).length < 5_000, shownMessageText(payloads, text)]).toEqual([
+      true,
+      expect.not.stringContaining('hunter22'),
+    ]);
+  expect(shownMessageText(payloads, body)).toContain('"password":"[redacted]"');
+  expect(shownMessageText(payloads, `401 unauthorized: ${body}`)).toMatch(
+    /^401 unauthorized: \{"user":"bob","password":"\[redacted\]"/,
+  );
+  expect(shownMessageText(payloads, 'expected [ and found {')).toBe('expected [ and found {');
 });
 
 test('what is too long to be looked into, what is sealed, and what is forged is not shown', () => {

@@ -1,5 +1,5 @@
 /** Commands in the process and from beside, on a real store: carried out, audited, repeated, refused. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { assign, setup } from 'xstate';
@@ -12,7 +12,7 @@ import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { encryption } from '../../../persistence/sealing.ts';
 import { Store } from '../../../persistence/store.ts';
-import { tempStore } from '../../support/temp.ts';
+import { tempFolder, tempStore } from '../../support/temp.ts';
 import { until } from '../../support/turns.ts';
 
 const state = { isBad: false };
@@ -59,6 +59,62 @@ const desks = [
 ] as const;
 
 describe.each(desks)('a command %s', (_, deskFor) => {
+  test('that is refused repeats nothing of what was given', async () => {
+    const desk = deskFor(await start());
+    const given: [string, object][] = [
+      ['cancel', { id: { password: 'hunter22' } }],
+      ['cancel', { id: ['hunter22'] }],
+      ['cancel', { id: `hunter22${'x'.repeat(5_000)}` }],
+      ['restore', { id: '1', force: 'hunter22' }],
+      ['requeue', { ids: { password: 'hunter22' } }],
+      ['send', { event: { type: { password: 'hunter22' } } }],
+      ['send', { event: ['hunter22'] }],
+      ['send', { event: '{"type":"login","password":"hunter22"}' }],
+      ['send', { event: { type: ' [{"password":"hunter22"}]' } }],
+      ['send', { event: `hunter22${'x'.repeat(250)}` }],
+    ];
+    for (const [command, params] of given) {
+      const answer = await give(desk, command, params);
+      expect([answer.state, JSON.stringify(answer)]).toEqual(['refused', expect.not.stringContaining('hunter22')]);
+    }
+    expect(await give(desk, 'send', { event: '{"type":"login"}' })).toMatchObject({
+      code: 'OPTIONS_INVALID',
+      message: expect.stringMatching(/looks like JSON: give the event itself/),
+    });
+    expect(JSON.stringify(desk.audit(100))).not.toContain('hunter22');
+  });
+
+  test('makes forks beside the store only: none where links lead, none that a store would take for its own', async () => {
+    const supervisor = await start();
+    const { path } = supervisor.durable.store;
+    const desk = deskFor(supervisor);
+    await give(desk, 'checkpoint', { label: 'here' });
+    const outside = tempFolder();
+    symlinkSync(outside, join(dirname(path), 'link'));
+    symlinkSync(join(outside, 'made.db'), join(dirname(path), 'dangling.db'));
+    mkdirSync(join(dirname(path), 'sub'));
+    const refused = [
+      'link/x.db',
+      'dangling.db',
+      'sub/x.db',
+      '.',
+      '..',
+      `${path}-journal`,
+      'other.db-WAL',
+      'x-shm',
+      'x-lock',
+    ];
+    for (const to of refused)
+      expect([to, await give(desk, 'fork', { id: 'here', to })]).toMatchObject([to, { code: 'OPTIONS_INVALID' }]);
+    expect(readdirSync(outside)).toEqual([]);
+    expect(await give(desk, 'fork', { id: 'here', to: 'beside.db' })).toMatchObject({ state: 'applied' });
+    const anywhere = deskBeside(path, { forksAnywhere: true });
+    expect(await give(anywhere, 'fork', { id: 'here', to: 'link/x.db' })).toMatchObject({ state: 'applied' });
+    expect(await give(anywhere, 'fork', { id: 'here', to: join(outside, 'y.db-wal') })).toMatchObject({
+      code: 'OPTIONS_INVALID',
+    });
+  });
+
   test('pauses, resumes, and says who asked, the newest first', async () => {
     const supervisor = await start();
     const desk = deskFor(supervisor);
@@ -105,10 +161,14 @@ describe.each(desks)('a command %s', (_, deskFor) => {
     const desk = deskFor(await start());
     const wrong: [string, object, string][] = [
       ['cancel', {}, 'The command "cancel" needs the parameter "id", a text of 1 to 4000 characters.'],
-      ['cancel', { id: 7 }, 'The command "cancel" takes as "id" a text of 1 to 4000 characters, got 7.'],
+      ['cancel', { id: 7 }, 'The command "cancel" takes as "id" a text of 1 to 4000 characters, got a number.'],
       ['cancel', { di: 'x' }, 'The command "cancel" has no parameter "di": did you mean "id"?'],
       ['pause', { now: true }, 'The command "pause" has no parameter "now": it takes none.'],
-      ['restore', { id: '1', force: 'yes' }, 'The command "restore" takes as "force" true or false, got "yes".'],
+      [
+        'restore',
+        { id: '1', force: 'yes' },
+        'The command "restore" takes as "force" true or false, got a text of 3 characters.',
+      ],
       [
         'send',
         { event: { kind: 'x' } },
@@ -196,6 +256,17 @@ describe.each(desks)('a command %s', (_, deskFor) => {
     expect(await no?.outcome).toMatchObject({ kind: 'denied', error: { message: expect.stringContaining('alice') } });
     expect(await give(desk, 'approve', { id: 'no' })).toMatchObject({ state: 'refused', code: 'APPROVAL_DECIDED' });
     expect(await give(desk, 'approve', { id: 'nobody' })).toMatchObject({ code: 'APPROVAL_NOT_FOUND' });
+  });
+
+  test('is decided by whom the login of the host knows, whatever name is given', async () => {
+    const supervisor = await start();
+    const desk = deskFor(supervisor);
+    await Promise.all(['one', 'two'].map((id) => supervisor.submit('work', id, { id, confidence: 0.1 })));
+    await until(() => supervisor.approvals().length === 2);
+    const deny = (id: string, params: Record<string, unknown>) =>
+      desk.give({ id: `by-${id}`, command: 'deny', params: { id, ...params }, by: 'page:alice' });
+    expect((await deny('one', {})).message).toMatch(/ by alice: applied in turn \d+$/);
+    expect((await deny('two', { by: 'bob' })).message).toMatch(/ by bob \(asked by alice\): applied in turn \d+$/);
   });
 
   test('queues dead letters again, discards them, and pauses a queue', async () => {

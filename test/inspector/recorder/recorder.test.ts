@@ -15,6 +15,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 import { Recorder, type RecorderOptions } from '../../../inspector/recorder/recorder.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
+import { redaction } from '../../../persistence/redaction.ts';
 import { SimulatedClock } from '../../../testing.ts';
 import { quickStore } from '../../support/temp.ts';
 
@@ -716,3 +717,16 @@ function countObservers(root: AnyActorRef): () => number {
   };
   return () => observers;
 }
+
+test('an event whose type is JSON is told without the secrets in it, in every record', () => {
+  const machine = createMachine({ initial: 'a', states: { a: { on: { '*': 'b' } }, b: {} } });
+  const root = createActor(machine);
+  const shown = (value: unknown) =>
+    typeof value === 'string' && value.startsWith('{') ? '{"password":"[redacted]"}' : redaction()(value);
+  const { recorder, told } = looking(root, { shown }, true);
+  root.start();
+  root.send({ type: '{"password":"hunter2"}' });
+  recorder.flush();
+  expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['microstep', 'snapshot']));
+  expect(JSON.stringify(told.filter(({ kind }) => kind !== 'event'))).not.toContain('hunter2');
+});

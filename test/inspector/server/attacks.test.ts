@@ -1,14 +1,16 @@
 /** What somebody does who wants it to fail: each is refused, changes nothing, and disturbs nobody else. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { Socket, connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { Connections } from '../../../inspector/server/connections.ts';
 import { Assets } from '../../../inspector/server/assets.ts';
 import type { CommandDesk } from '../../../inspector/commands/commands.ts';
 import { failureOf, sendFailure } from '../../../inspector/server/reply.ts';
 import { ROUTES } from '../../../inspector/server/routes.ts';
-import { serveInspector, type InspectorServer } from '../../../inspector/server/server.ts';
+import { inspectorHandler } from '../../../inspector/server/handler.ts';
+import { Listening, serveInspector, type InspectorServer } from '../../../inspector/server/server.ts';
 import { frame, request, sendRaw, upgrade } from '../../support/raw-http.ts';
 import { StillSource } from '../../support/still-source.ts';
 import { tempFolder } from '../../support/temp.ts';
@@ -370,5 +372,83 @@ describe('a connection', () => {
     }
     expect((await get('/v1/hello')).status).toBe(200);
     await expect.poll(() => server.viewers).toBe(0);
+  });
+
+  test('that asks for an upgrade and resets before it is refused ends nothing, here and in the server of a host', async () => {
+    const inspector = inspectorHandler(new StillSource(), { token: TOKEN });
+    const host = createServer().on('upgrade', inspector.upgrade);
+    await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
+    for (const port of [server.port, (host.address() as AddressInfo).port]) {
+      const text = `GET /v1/socket HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+      for (let n = 0; n < 300; n += 1) {
+        const socket = connect(port, '127.0.0.1').on('error', () => {});
+        const closed = new Promise((resolve) => socket.once('close', resolve));
+        socket.write(text, () => socket.resetAndDestroy());
+        await closed;
+      }
+      const { status, socket } = await upgrade(port, '/v1/socket', [['Host', `localhost:${port}`]]);
+      socket.destroy();
+      expect(status).toBe(401);
+    }
+    await inspector.close();
+    host.close();
+  });
+
+  test('of nobody who is known makes way for one of somebody who is', async () => {
+    const idle = Array.from({ length: 300 }, () => connect(server.port, '127.0.0.1').on('error', () => {}));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    expect((await get('/v1/hello')).status).toBe(200);
+    const viewer = await ViewerClient.of(server.url);
+    await viewer.until(() => viewer.of('registry').length === 1);
+    for (const socket of idle) socket.destroy();
+    await viewer.close();
+  });
+
+  test('is closed when nothing is asked there, and stays when somebody is known by it', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const connections = new Connections();
+    const [silent, asking, known] = [new Socket(), new Socket(), new Socket()];
+    for (const socket of [silent, asking, known]) connections.add(socket);
+    connections.asked(asking);
+    connections.asked(known);
+    connections.know(known);
+    vi.advanceTimersByTime(5_000);
+    expect([silent, asking, known].map(({ destroyed }) => destroyed)).toEqual([true, false, false]);
+    vi.advanceTimersByTime(30_000);
+    expect([asking, known].map(({ destroyed }) => destroyed)).toEqual([true, false]);
+  });
+});
+
+describe('before the guard', () => {
+  const BAD: Headers = [['Host', 'evil.com']];
+  const codeOf = ({ body }: { readonly body: string }) => (JSON.parse(body) as { readonly code: string }).code;
+
+  test('nothing is answered: no path is decoded, nothing is expected, and nobody is told that it starts', async () => {
+    const told: unknown[] = [];
+    const logger = { info: () => {}, warn: (facts: object) => told.push(facts) };
+    const listening = await Listening.open({ port: 0, token: TOKEN, logger });
+    onTestFinished(() => listening.close());
+    const inspector = await serveInspector(new StillSource(), { port: 0, token: TOKEN, logger });
+    onTestFinished(() => inspector.close());
+    const starting = listening.port;
+    const answers = [
+      await request(inspector.port, 'GET', '/assets/%ff', BAD),
+      await request(inspector.port, 'GET', '/v1/actors/%ff', BAD),
+      await request(inspector.port, 'GET', '/v1/hello', [...BAD, ['Expect', 'tea']]),
+      await request(starting, 'GET', '/v1/hello', BAD),
+      await upgrade(inspector.port, '/v1/actors/%ff', BAD),
+    ];
+    for (const { status, head, body } of answers) {
+      expect([status, codeOf({ body })]).toEqual([403, 'HOST_REFUSED']);
+      expect(head).toMatch(/content-security-policy: default-src 'none'/i);
+      expect(head).toMatch(/x-frame-options: DENY/i);
+    }
+    expect(told).toHaveLength(answers.length);
+    const mine: Headers = [['Host', `localhost:${starting}`]];
+    expect(codeOf(await request(starting, 'GET', '/v1/hello', mine))).toBe('TOKEN_REQUIRED');
+    const asked = await request(starting, 'GET', '/v1/hello', [...mine, ['Authorization', `Bearer ${TOKEN}`]]);
+    expect(codeOf(asked)).toBe('STARTING');
+    expect(codeOf(await get('/v1/actors/%ff'))).toBe('PATH_INVALID');
   });
 });

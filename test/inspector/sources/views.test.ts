@@ -82,6 +82,25 @@ test('the overview says what runs, waits, failed and is next, as the supervisor 
   ]);
 });
 
+test('no view shows a secret in the message of an error', async () => {
+  const { supervisor, view } = await populated();
+  const message = `401: ${JSON.stringify({ password: 'hunter22' })}`;
+  await supervisor.durable.store.commits.transact(() => {
+    const sql = `update actions set error = json_set(error, '$.message', ?) where error is not null`;
+    supervisor.durable.store.rows.run(sql, message);
+  });
+  const shown = [
+    view<Overview>('overview').failed[0]?.error,
+    view<Overview>('overview').retrying[0]?.error,
+    view<Work>('work', { state: 'failed' }).items[0]?.error,
+    view<ActionDetail>('action', { id: 'dead' }).error,
+    view<PlanGraph>('plan', { id: 'build:1' }).graph.find(({ id }) => id === 'c')?.error,
+    view<DeadLettersView>('dead-letters').items[0]?.error?.message,
+  ];
+  expect(shown).toEqual(shown.map(() => '401: {"password":"[redacted]"}'));
+  expect(JSON.stringify(view('action', { id: 'dead' }))).not.toContain('hunter22');
+});
+
 test('work is told apart by its state, its plan, its queue, its kind and its words, a page after the other', async () => {
   const { view } = await populated();
   const ids = (query: Readonly<Record<string, string | number>>) => view<Work>('work', query).items.map(({ id }) => id);
