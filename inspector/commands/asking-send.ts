@@ -33,7 +33,7 @@ export const sending: Asking = {
 };
 
 /** Throws OPTIONS_INVALID. */
-function eventOf(given: unknown): AnyEventObject {
+export function eventOf(given: unknown): AnyEventObject {
   const event = typeof given === 'string' ? { type: given } : given;
   if (isObject(event) && typeof event['type'] === 'string' && event['type'] !== '') return event as AnyEventObject;
   throw new PerdureError(
