@@ -20,7 +20,7 @@ export const NAME_HEIGHT = 20;
 const LONGEST_LINE = 44;
 const LONGEST_LABEL = 30;
 /** Lines of one kind that are shown: a state may take a hundred events and stay where it is. */
-const MOST_LINES = 24;
+const MOST_LINES = 8;
 
 /** What is written in a state: its name first. */
 export function linesOfState(state: ChartState, internal: readonly ChartTransition[]): ChartLine[] {
