@@ -137,7 +137,9 @@ function* within(root: AnyRef, tree: string): Generator<{ readonly id: string; r
   for (let at = 0; at < open.length && at < LOOKED_AT; at += 1) {
     const one = open[at] as (typeof open)[number];
     yield one;
-    const { children = {} } = (one.ref.getSnapshot() ?? {}) as { readonly children?: Readonly<Record<string, unknown>> };
+    const { children = {} } = (one.ref.getSnapshot() ?? {}) as {
+      readonly children?: Readonly<Record<string, unknown>>;
+    };
     for (const child of Object.values(children)) {
       if (isActorRef(child)) open.push({ id: `${one.id}/${child.id}`, ref: child as AnyRef });
     }

@@ -35,7 +35,8 @@ describe('the desk of an actor that is not durable', () => {
   test('sends an event to an actor by its id, its path or its systemId, and says that nothing is kept', async () => {
     const { send, state } = start();
     const answers = [];
-    for (const actor of ['house/hall', 'hall', 'the hall']) answers.push(await send({ actor, event: { type: 'TURN' } }));
+    for (const actor of ['house/hall', 'hall', 'the hall'])
+      answers.push(await send({ actor, event: { type: 'TURN' } }));
     expect(state()).toBe('on');
     expect(answers.map((answer) => answer.state)).toEqual(['applied', 'applied', 'applied']);
     expect(answers[0]?.message).toBe(

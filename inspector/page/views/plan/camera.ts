@@ -49,8 +49,10 @@ export function beginning(
 ): Camera {
   const whole = fitted(drawing, window, FARTHEST);
   if (whole.zoom >= least * SMALLER) return whole;
-  const all = fitted(drawing, window, least);
-  const { zoom } = all;
+  const { zoom, ...middle } = fitted(drawing, window, least);
+  // What is too high begins at the top, or so far below that the place is seen.
+  const below = place === undefined ? 0 : Math.min(0, window.height - AIR - (place.y + place.height) * zoom);
+  const all = { zoom, x: middle.x, y: drawing.height * zoom <= window.height ? middle.y : below };
   if (drawing.width * zoom <= window.width || place === undefined) return all;
   const needed = window.width - AIR - (place.x + place.width) * zoom;
   if (needed >= 0) return all;
