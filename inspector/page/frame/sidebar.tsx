@@ -6,9 +6,8 @@ import type { Tone } from '../tone.ts';
 import { Count } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { Time } from '../ui/time.tsx';
 import { VIEWS, type ViewSpec } from '../views/index.ts';
-import { asOf, standingNow } from './standing-now.ts';
+import { standingNow } from './standing-now.ts';
 import { isDrawerOpen, isGoing, isHelpOpen } from './keyboard.ts';
 
 const GROUPS = ['Now', 'Actors', 'Work', 'Measures', 'Past'] as const;
@@ -119,19 +118,10 @@ const SAID = {
 function Connection() {
   const broken = status.value === 'open' ? null : SAID[status.value];
   const { tone, word, help, beats } = standingNow.value;
-  const at = asOf.value;
   return (
     <span class="connection grow" title={broken?.[1] ?? help}>
       <span class={`dot tone-${broken?.[0] ?? tone} ${broken === null && beats ? 'beats' : ''}`} />
-      <span class="cut">
-        {broken?.[1] ?? word}
-        {broken !== null || at === null ? null : (
-          <span class="faint">
-            {' '}
-            · <Time at={at} />
-          </span>
-        )}
-      </span>
+      <span class="cut">{broken?.[1] ?? word}</span>
     </span>
   );
 }
