@@ -19,8 +19,9 @@ export const NAME_HEIGHT = 20;
 /** Characters of a line that are shown. */
 const LONGEST_LINE = 44;
 const LONGEST_LABEL = 30;
-/** Lines of one kind that are shown: a state may take a hundred events and stay where it is. */
-const MOST_LINES = 24;
+const MOST_INVOKES = 24;
+/** A state may take a hundred events and stay where it is: they would hide what else there is of the chart. */
+const MOST_EVENTS = 8;
 
 /** What is written in a state: its name first. */
 export function linesOfState(state: ChartState, internal: readonly ChartTransition[]): ChartLine[] {
@@ -30,13 +31,13 @@ export function linesOfState(state: ChartState, internal: readonly ChartTransiti
   if (state.tags.length > 0) add('tags', state.tags.map((tag) => `#${tag}`).join(' '));
   if (state.entry.length > 0) add('entry', `entry / ${state.entry.join(', ')}`);
   if (state.exit.length > 0) add('exit', `exit / ${state.exit.join(', ')}`);
-  for (const { id, src } of some(state.invokes))
+  for (const { id, src } of state.invokes.slice(0, MOST_INVOKES))
     add('invoke', `invoke ${id === src || id.endsWith(`.${state.id}`) ? src : `${src} as ${id}`}`);
-  if (state.invokes.length > MOST_LINES) add('invoke', `and ${state.invokes.length - MOST_LINES} more`);
-  for (const transition of some(internal)) {
+  if (state.invokes.length > MOST_INVOKES) add('invoke', `and ${state.invokes.length - MOST_INVOKES} more`);
+  for (const transition of internal.slice(0, MOST_EVENTS)) {
     lines.push({ kind: 'internal', text: cut(textOfTransition(transition)), transition: transition.id });
   }
-  if (internal.length > MOST_LINES) add('internal', `and ${internal.length - MOST_LINES} more`);
+  if (internal.length > MOST_EVENTS) add('internal', `and ${internal.length - MOST_EVENTS} more`);
   return lines;
 }
 
@@ -91,8 +92,4 @@ function emsOf(character: string): number {
 function cut(text: string, longest = LONGEST_LINE): string {
   const characters = Array.from(text.slice(0, 4 * longest).replaceAll(/\s+/gu, ' '));
   return characters.length <= longest ? characters.join('') : `${characters.slice(0, longest - 1).join('')}…`;
-}
-
-function some<T>(all: readonly T[]): readonly T[] {
-  return all.length <= MOST_LINES ? all : all.slice(0, MOST_LINES);
 }

@@ -5,20 +5,17 @@
  * D1  A command that is given again gets the answer that it got; the id of one is not taken by another.
  * D2  What was refused for what it asks is remembered too; what nobody could have meant (unknown, of wrong parameters) is not.
  */
-import { createHash } from 'node:crypto';
-import { isPerdureError, PerdureError } from '../../errors.ts';
-import { isObject, shown } from '../../machines/option-keys.ts';
+import { isPerdureError, type PerdureError } from '../../errors.ts';
+import { isObject } from '../../machines/option-keys.ts';
 import { listCommands, readCommand, refusal, refusalIn, type CommandRow } from '../../persistence/commands.ts';
-import { isStorable } from '../../persistence/xstate-port.ts';
 import type { Asked, Asking, Done, Occasion, Undertaking } from './asking.ts';
 import { checkedParams } from './command-params.ts';
 import type { CommandDesk, GivenCommand } from './commands.ts';
+import { digestOf, taken } from './digest.ts';
 import { commandOf } from './known-commands.ts';
 import type { Place } from './place.ts';
 import type { AuditEntry, CommandAnswer } from '../protocol.ts';
 
-/** A restore asks again under ids that are made of this one. */
-const LONGEST_ID = 200;
 const LONGEST_BY = 200;
 const MOST_ENTRIES = 1_000;
 
@@ -181,34 +178,4 @@ function refusedAnswer(id: string, error: unknown): CommandAnswer {
 function turnIn(answer: string): number | undefined {
   const [, turn] = /\bapplied in turn (\d+)/.exec(answer) ?? [];
   return turn === undefined ? undefined : Number(turn);
-}
-
-function taken(id: string): PerdureError {
-  return new PerdureError(
-    'COMMAND_CONFLICT',
-    `The id ${shown(id)} is that of another command: give each command an id of its own, such as a UUID.`,
-    { facts: { id } },
-  );
-}
-
-/** Tells a repeat from another command, also where what was asked may not be kept. Throws OPTIONS_INVALID. */
-function digestOf({ id, command, params }: GivenCommand): string {
-  if (typeof id !== 'string' || id === '' || id.length > LONGEST_ID || !isStorable(id))
-    throw new PerdureError(
-      'OPTIONS_INVALID',
-      `A command needs an id of 1 to ${LONGEST_ID} characters, got ${shown(id)}.`,
-    );
-  try {
-    return createHash('sha256')
-      .update(JSON.stringify([command, params], sortedKeys))
-      .digest('hex');
-  } catch {
-    throw new PerdureError('OPTIONS_INVALID', `The parameters of a command are JSON, got ${shown(params)}.`);
-  }
-}
-
-/** The same, in whatever order somebody wrote the keys. */
-function sortedKeys(_: string, value: unknown): unknown {
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,13 +1,16 @@
 /** Gives commands, and tells what came of them. */
 import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import type { CommandAnswer, KnownCommand } from '../protocol.ts';
-import { capabilities, feed } from './connection.ts';
+import { capabilities, feed, whyNoCommands } from './connection.ts';
 import { PageError, pageErrorOf } from './page-error.ts';
 import { confirm } from './ui/dialog.tsx';
 import { toast } from './ui/toast.tsx';
 
 /** The commands that there are. */
 export const knownCommands = signal<readonly KnownCommand[]>([]);
+
+/** How many this page has given. */
+export const commandsGiven = signal(0);
 
 /** Whether commands are obeyed; what gives one is disabled else. */
 export const canCommand: ReadonlySignal<boolean> = computed(() => capabilities.value.commands);
@@ -29,6 +32,11 @@ export async function give(
   options: GiveOptions = {},
 ): Promise<CommandAnswer> {
   const id = crypto.randomUUID();
+  const why = whyNoCommands.peek();
+  if (why !== null) {
+    toast({ tone: 'failed', title: `${titleOf(command)}: refused`, text: why });
+    return { type: 'answer', id, state: 'refused', code: 'NOT_CONNECTED', message: why };
+  }
   const known = knownCommands.peek().find(({ name }) => name === command);
   if (options.confirm ?? known?.confirm ?? false) {
     const isMeant = await confirm({
@@ -40,6 +48,7 @@ export async function give(
     if (!isMeant) return { type: 'answer', id, state: 'refused', code: 'CANCELLED', message: 'Nothing was done.' };
   }
   const answer = await sent({ type: 'command', id, command, params });
+  commandsGiven.value += 1;
   toast({
     tone: answer.state === 'applied' ? 'ok' : answer.state === 'waiting' ? 'waiting' : 'failed',
     title: `${titleOf(command)}: ${answer.state}`,

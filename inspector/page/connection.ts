@@ -45,6 +45,8 @@ export const status = signal<ConnectionStatus>('connecting');
 export const lastCommitted = signal<{ readonly turn: number; readonly at: number } | null>(null);
 /** Every actor, by its id. A new map with every change, at most once a frame. */
 export const registry = signal<ReadonlyMap<string, ActorInfo>>(new Map());
+/** How many actors there are that are not told. */
+export const untold = signal(0);
 /** What happened, the oldest first, the newest 20,000. `recordsVersion` changes with it, at most once a frame. */
 export const records = new RecordList();
 export const recordsVersion = signal(0);
@@ -58,6 +60,13 @@ export const retryAt = signal<number | null>(null);
 const NOTHING: Capabilities = { commands: false, history: false, live: false, supervisor: false };
 /** What can be had. All false until there is a hello. */
 export const capabilities: ReadonlySignal<Capabilities> = computed(() => hello.value?.capabilities ?? NOTHING);
+
+/** Why no command can be given now; null while one can. */
+export const whyNoCommands: ReadonlySignal<string | null> = computed(() => {
+  if (!capabilities.value.commands) return 'This inspector is read-only.';
+  if (status.value === 'open') return null;
+  return 'There is no connection to the server: what you see is as it was, and nothing can be asked of it.';
+});
 
 function fed(): Feed {
   if (feed.value === null) throw new PageError('NOT_CONNECTED', 'There is no connection yet.');

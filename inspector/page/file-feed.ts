@@ -62,7 +62,7 @@ function show(history: ExportedHistory, name: string): void {
     applyIntake({
       ...emptyIntake(),
       hello,
-      registry: { actors: history.registry, from: history.records.length },
+      registry: { actors: history.registry, from: history.records.length, more: 0 },
       records: [...history.records],
     });
   });

@@ -15,7 +15,7 @@ export interface Missed {
 export interface Intake {
   readonly hello: ServerHello | null;
   /** Takes the place of the registry there is; of the records, those from `from` on are later than it. */
-  readonly registry: { readonly actors: readonly ActorInfo[]; readonly from: number } | null;
+  readonly registry: { readonly actors: readonly ActorInfo[]; readonly from: number; readonly more: number } | null;
   readonly records: InspectionRecord[];
   readonly missed: Missed[];
   readonly committed: { readonly turn: number; readonly at: number } | null;
@@ -32,7 +32,7 @@ export function take(intake: Intake, message: ServerMessage): Intake {
     case 'hello':
       return { ...emptyIntake(), hello: message };
     case 'registry':
-      return { ...intake, registry: { actors: message.actors, from: intake.records.length } };
+      return { ...intake, registry: { actors: message.actors, from: intake.records.length, more: moreIn(message) } };
     case 'records':
       for (const record of message.records) intake.records.push(record);
       return intake;
@@ -51,6 +51,12 @@ export function take(intake: Intake, message: ServerMessage): Intake {
       // A newer server says what this page does not know.
       return intake;
   }
+}
+
+/** How many actors there are beside those that a server tells. */
+function moreIn(message: object): number {
+  const { more } = message as { readonly more?: unknown };
+  return typeof more === 'number' ? more : 0;
 }
 
 /** How many actors that have ended are still shown. */

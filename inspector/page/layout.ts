@@ -14,6 +14,8 @@ async function elk(): Promise<ELK> {
 /** The same graph with places in it. Rejects when the worker cannot be had, or cannot do it. */
 export async function layout(graph: ElkNode): Promise<ElkNode> {
   started ??= elk();
+  // What could not be fetched is fetched by the next one.
+  started.catch(() => (started = undefined));
   try {
     return await (await started).layout(graph);
   } catch (error) {

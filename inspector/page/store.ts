@@ -1,6 +1,6 @@
 /** Puts what a feed has said where the page looks: the signals of connection.ts. */
 import { batch } from '@preact/signals';
-import { hello, lastCommitted, missed, records, recordsVersion, registry } from './connection.ts';
+import { hello, lastCommitted, missed, records, recordsVersion, registry, untold } from './connection.ts';
 import { registryAfter, type Intake } from './intake.ts';
 import { toast } from './ui/toast.tsx';
 
@@ -28,6 +28,7 @@ export function applyIntake(intake: Intake): void {
       hello.value = intake.hello;
     }
     registry.value = registryAfter(registry.peek(), intake);
+    if (intake.registry !== null) untold.value = intake.registry.more;
     if (intake.records.length > 0) {
       records.add(intake.records);
       next = Math.max(next, (intake.records.at(-1)?.seq ?? 0) + 1);
@@ -53,6 +54,7 @@ export function forgetAll(): void {
     recordsVersion.value += 1;
     registry.value = new Map();
     missed.value = [];
+    untold.value = 0;
     lastCommitted.value = null;
   });
 }

@@ -7,6 +7,7 @@ import { DurableActor } from '../../persistence/durable.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import { shownWithTexts } from '../../persistence/shown-texts.ts';
 import { isActorRef } from '../../persistence/xstate-port.ts';
+import { deskOfActor } from '../commands/actor-desk.ts';
 import { deskOf, type CommandDesk } from '../commands/commands.ts';
 import { liveSource } from '../sources/live-source.ts';
 import { CommitCounter, metricsText, viewerMetrics } from './metrics.ts';
@@ -88,7 +89,16 @@ function ofDurable(durable: AnyDurable, desk: CommandDesk | undefined): Inspecte
 
 function ofActor(actor: AnyActorRef, desk: CommandDesk | undefined): Inspected {
   const source = liveSource(actor);
-  return { source, desk, ...plain(), letGo: () => source.close() };
+  const giving = desk ?? deskOfActor(actor, actor.id, redaction());
+  return {
+    source,
+    desk: giving,
+    ...plain(),
+    letGo() {
+      if (giving !== desk) giving.close();
+      return source.close();
+    },
+  };
 }
 
 /** What is known of anything. */

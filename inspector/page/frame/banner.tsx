@@ -3,7 +3,8 @@ import { countText } from '../format.ts';
 import { PROTOCOL_VERSION } from '../../protocol.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { Icon, type IconName } from '../ui/icon.tsx';
-import { Countdown } from '../ui/time.tsx';
+import { Countdown, Time } from '../ui/time.tsx';
+import { asOf, standingNow } from './standing-now.ts';
 import type { Tone } from '../tone.ts';
 import type { ComponentChildren } from 'preact';
 
@@ -15,6 +16,7 @@ export function Banners() {
       <Missed />
       <Version />
       <File />
+      <Left />
     </div>
   );
 }
@@ -101,6 +103,25 @@ function File() {
       <Button small onClick={() => location.reload()}>
         Close the file
       </Button>
+    </Banner>
+  );
+}
+
+/** What nobody runs looks like what goes on: so it is said, and of when it is. */
+function Left() {
+  if (feed.value?.kind !== 'server' || hello.value === null || !standingNow.value.isPast) return null;
+  const at = asOf.value;
+  return (
+    <Banner tone={standingNow.value.tone} icon="eye">
+      <span class="grow">
+        {standingNow.value.help}
+        {at === null ? null : (
+          <>
+            {' '}
+            It changed last <Time at={at} />.
+          </>
+        )}
+      </span>
     </Banner>
   );
 }

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { capabilities, feed } from '../connection.ts';
 import { go } from '../location.ts';
 import { nextTheme } from '../theme.ts';
+import { focusList } from '../ui/focus.ts';
 import { VIEWS } from '../views/index.ts';
 
 export const isPaletteOpen = signal(false);
@@ -52,7 +53,8 @@ function act(event: KeyboardEvent): void {
       focusSearch();
       break;
     case 'Escape':
-      isDrawerOpen.value = false;
+      if (isDrawerOpen.peek()) isDrawerOpen.value = false;
+      else closeDetail();
       break;
     case '?':
       isHelpOpen.value = true;
@@ -62,7 +64,7 @@ function act(event: KeyboardEvent): void {
       break;
     case 'j':
     case 'k':
-      focusList(event);
+      keyToList(event);
       break;
     default:
   }
@@ -80,8 +82,16 @@ function focusSearch(): void {
   else field.select();
 }
 
+/** What stands beside a list is closed as by its button, and the keyboard is the list's again. */
+function closeDetail(): void {
+  const button = [...document.querySelectorAll<HTMLElement>('main [data-closes]')].at(-1);
+  if (button === undefined) return;
+  focusList();
+  button.click();
+}
+
 /** The first list of the view takes the key, and those after it. */
-function focusList(event: KeyboardEvent): void {
+function keyToList(event: KeyboardEvent): void {
   const list = document.querySelector<HTMLElement>('main [data-list]');
   if (list === null || list.contains(document.activeElement)) return;
   event.preventDefault();
@@ -90,5 +100,6 @@ function focusList(event: KeyboardEvent): void {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null;
+  const typed = 'input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]';
+  return target instanceof HTMLElement && target.closest(typed) !== null;
 }

@@ -8,6 +8,7 @@ import { pickFile } from '../file-feed.ts';
 import type { IconName } from '../icons.ts';
 import { go } from '../location.ts';
 import { chooseTheme } from '../theme.ts';
+import { useModal } from '../ui/focus.ts';
 import { Form } from '../ui/form.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Spinner } from '../ui/spinner.tsx';
@@ -43,10 +44,7 @@ export function Palette() {
   const shown = useMemo(() => best([...found, ...fixed], typed), [found, fixed, typed]);
   const selected = Math.min(at, shown.length - 1);
 
-  useEffect(() => {
-    box.current?.showModal();
-    return () => box.current?.close();
-  }, []);
+  useModal(box);
 
   const close = (): void => {
     isPaletteOpen.value = false;
@@ -209,6 +207,8 @@ function fixedItems(): Item[] {
   if (canCommand.value) {
     for (const command of knownCommands.value) {
       const { name, help } = command;
+      // What is no supervisor is sent events, and no more.
+      if (!capabilities.value.supervisor && name !== 'send') continue;
       items.push({
         key: `command ${name}`,
         group: 'Commands',

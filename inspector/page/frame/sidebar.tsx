@@ -7,6 +7,7 @@ import { Count } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { VIEWS, type ViewSpec } from '../views/index.ts';
+import { standingNow } from './standing-now.ts';
 import { isDrawerOpen, isGoing, isHelpOpen } from './keyboard.ts';
 
 const GROUPS = ['Now', 'Actors', 'Work', 'Measures', 'Past'] as const;
@@ -108,7 +109,6 @@ function NavCount({ view }: { readonly view: string }) {
 
 const SAID = {
   connecting: ['waiting', 'Connecting…'],
-  open: ['ok', 'Live'],
   reconnecting: ['retrying', 'Reconnecting…'],
   offline: ['failed', 'Offline'],
   denied: ['failed', 'No access'],
@@ -116,13 +116,12 @@ const SAID = {
 } as const;
 
 function Connection() {
-  const [tone, word] = SAID[status.value];
-  const kind = feed.value?.kind;
-  const said = status.value !== 'open' ? word : kind === 'file' ? 'From a file' : kind === 'viewer' ? 'Viewer' : word;
+  const broken = status.value === 'open' ? null : SAID[status.value];
+  const { tone, word, help, beats } = standingNow.value;
   return (
-    <span class="connection grow" title={capabilities.value.live ? 'Events come as they happen.' : said}>
-      <span class={`dot tone-${tone} ${status.value === 'open' && kind === 'server' ? 'beats' : ''}`} />
-      <span class="cut">{said}</span>
+    <span class="connection grow" title={broken?.[1] ?? help}>
+      <span class={`dot tone-${broken?.[0] ?? tone} ${broken === null && beats ? 'beats' : ''}`} />
+      <span class="cut">{broken?.[1] ?? word}</span>
     </span>
   );
 }

@@ -5,6 +5,7 @@ import { Badge, StateBadge } from '../ui/badge.tsx';
 import { IconButton } from '../ui/button.tsx';
 import { useNow } from '../ui/clock.ts';
 import { Icon } from '../ui/icon.tsx';
+import { standingNow } from './standing-now.ts';
 import { isDrawerOpen, isPaletteOpen } from './keyboard.ts';
 
 const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
@@ -51,8 +52,8 @@ function Place() {
         </Badge>
       )}
       {capabilities.value.live || feed.value?.kind !== 'server' ? null : (
-        <Badge icon="eye" title="Read from the store’s file; its owner is another process, or gone.">
-          beside
+        <Badge icon="eye" tone={standingNow.value.tone} title={standingNow.value.help}>
+          {standingNow.value.word.toLowerCase()}
         </Badge>
       )}
       {said.pid === null ? null : <Uptime startedAt={said.startedAt} pid={said.pid} epoch={said.epoch} />}

@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useRef } from 'preact/hooks';
 import { Button, IconButton } from './button.tsx';
+import { useModal } from './focus.ts';
 
 export interface DialogProps {
   readonly title: string;
@@ -16,12 +17,7 @@ export interface DialogProps {
 export function Dialog({ title, onClose, children, actions, size = 'small' }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
-    const element = box.current;
-    if (element === null || element.open) return;
-    element.showModal();
-    return () => element.close();
-  }, []);
+  useModal(box);
   return (
     <dialog
       ref={box}

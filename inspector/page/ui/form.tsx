@@ -55,7 +55,7 @@ export function Form(props: FormProps) {
       ))}
       <div class="form-foot">
         {onCancel === undefined ? null : <Button onClick={onCancel}>Cancel</Button>}
-        <Button kind="primary" type="submit" busy={isBusy} disabled={disabled}>
+        <Button kind="primary" type="submit" gives busy={isBusy} disabled={disabled}>
           {submit}
         </Button>
       </div>

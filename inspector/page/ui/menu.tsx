@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { whyNoCommands } from '../connection.ts';
 import { Button } from './button.tsx';
 import { Icon, type IconName } from './icon.tsx';
 
@@ -7,6 +8,8 @@ export interface MenuItem {
   readonly icon?: IconName;
   readonly onSelect: () => void;
   readonly disabled?: boolean;
+  /** It gives a command: it is disabled while none can be given, and says why. */
+  readonly gives?: boolean;
   readonly danger?: boolean;
   /** Why it is disabled, or what it does. */
   readonly title?: string;
@@ -76,8 +79,8 @@ export function Menu({ label, items, icon = 'more', text }: MenuProps) {
               type="button"
               role="menuitem"
               class={`menu-item ${item.danger ? 'danger' : ''}`}
-              disabled={item.disabled}
-              title={item.title}
+              disabled={item.disabled === true || whyNot(item) !== null}
+              title={whyNot(item) ?? item.title}
               onClick={(event) => {
                 event.stopPropagation();
                 setOpen(false);
@@ -92,4 +95,8 @@ export function Menu({ label, items, icon = 'more', text }: MenuProps) {
       ) : null}
     </div>
   );
+}
+
+function whyNot({ gives = false }: MenuItem): string | null {
+  return gives ? whyNoCommands.value : null;
 }

@@ -1,3 +1,4 @@
+import { focusList } from './focus.ts';
 import { Icon } from './icon.tsx';
 
 export interface SearchProps {
@@ -8,7 +9,7 @@ export interface SearchProps {
   readonly placeholder?: string;
 }
 
-/** A search field; `/` goes to the first one of the view, Escape empties it. */
+/** A search field; `/` goes to the first one of the view, Escape empties it, and leaves an empty one for the list. */
 export function Search({ value, onInput, label, placeholder = label }: SearchProps) {
   return (
     <label class="search">
@@ -25,8 +26,8 @@ export function Search({ value, onInput, label, placeholder = label }: SearchPro
         onKeyDown={(event) => {
           if (event.key !== 'Escape') return;
           event.stopPropagation();
-          if (value === '') event.currentTarget.blur();
-          else onInput('');
+          if (value !== '') onInput('');
+          else focusList();
         }}
       />
       <kbd aria-hidden>/</kbd>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { listIsThere } from './focus.ts';
 
 export interface VirtualListProps<T> {
   readonly items: readonly T[];
@@ -63,6 +64,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       setRange((was) => (was.first === next.first && was.last === next.last ? was : next));
     };
     read();
+    listIsThere(element);
     const sizes = new ResizeObserver(read);
     sizes.observe(element);
     element.addEventListener('scroll', read, { passive: true });
@@ -89,7 +91,9 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   if (isEmpty) return <>{props.empty ?? null}</>;
 
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // Of what is in a row, such as a link or a box to be checked, only j and k are the list's.
+    if (event.target !== event.currentTarget && event.key !== 'j' && event.key !== 'k') return;
     const to = target(event.key, selectedIndex, Math.max(1, range.page - 2), items.length);
     if (to !== null) {
       event.preventDefault();

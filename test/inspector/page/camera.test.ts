@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fitted, kept, meets, seen, showing, zoomed } from '../../../inspector/page/views/plan/camera.ts';
+import { beginning, fitted, kept, meets, seen, showing, zoomed } from '../../../inspector/page/views/plan/camera.ts';
 import { pathOf } from '../../../inspector/page/views/plan/routes.ts';
 
 const place = fc.double({ min: -5000, max: 5000, noNaN: true });
@@ -18,6 +18,20 @@ describe('the camera of the plan', () => {
         expect(((at.y - from.y) / from.zoom) * to.zoom + to.y).toBeCloseTo(at.y, 3);
       }),
     );
+  });
+
+  test('begins with all of it where that can be read, else with the place in sight and no column cut through', () => {
+    const columns = Array.from({ length: 9 }, (_, at) => ({ x: at * 300, y: 0, width: 250, height: 80 }));
+    const wide = { width: 2_650, height: 600 };
+    expect(beginning({ width: 2_300, height: 600 }, window, 0.62).zoom).toBeCloseTo(1200 / 2300, 5);
+    for (const place of columns) {
+      const camera = beginning(wide, { width: 640, height: 500 }, 0.62, place, columns);
+      expect(camera.zoom).toBe(0.62);
+      const lefts = columns.map(({ x, width }) => [x * 0.62 + camera.x, (x + width) * 0.62 + camera.x] as const);
+      expect(lefts.filter(([from, to]) => from < 0 && to > 0)).toEqual([]);
+      expect(place.x * 0.62 + camera.x).toBeGreaterThanOrEqual(0);
+      expect((place.x + place.width) * 0.62 + camera.x).toBeLessThanOrEqual(640);
+    }
   });
 
   test('sees all of a drawing that fits, and some of it wherever it is moved', () => {

@@ -114,3 +114,9 @@ test('records are held once each, in order, the newest of them, and found by the
     }),
   );
 });
+
+test('a registry that leaves actors out says how many', () => {
+  const message = { type: 'registry', actors: [], more: 7 } as ServerMessage;
+  expect(take(emptyIntake(), message).registry?.more).toBe(7);
+  expect(take(emptyIntake(), { type: 'registry', actors: [] }).registry?.more).toBe(0);
+});

@@ -1,7 +1,7 @@
 /** The tree of actors: of any size, walked through with the arrows. */
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { registry } from '../../connection.ts';
+import { registry, untold } from '../../connection.ts';
 import { countText } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
 import { toneOf } from '../../tone.ts';
@@ -88,6 +88,11 @@ export function ActorTree() {
         </Empty>
       ) : (
         <TreeList rows={rows} selected={selected} onToggle={toggle} />
+      )}
+      {untold.value === 0 ? null : (
+        <p class="tree-more" role="note">
+          and {countText(untold.value)} more, which are not told: there are too many
+        </p>
       )}
     </div>
   );

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { clockText, timestampText } from '../../format.ts';
 import { setParams } from '../../location.ts';
 import { Badge } from '../../ui/badge.tsx';
-import { Button } from '../../ui/button.tsx';
+import { Button, IconButton } from '../../ui/button.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
 import { ActorLink } from '../../ui/link.tsx';
@@ -71,13 +71,14 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
       />
       {step === undefined ? null : (
         <section class="record-beside" aria-label="The chosen event">
-          <p>
+          <header>
             <strong class="mono">{step.event}</strong>
             <span class="faint">
               {' '}
               from {step.from === null ? 'outside' : <ActorLink id={step.from} />} at {timestampText(step.at)}
             </span>
-          </p>
+            <IconButton icon="cross" label="Close the details" small closes onClick={() => setChosen(null)} />
+          </header>
           <JsonTree value={step.payload} label="The event" />
           <Button small onClick={() => setParams({ tab: 'context', seq: step.seq })}>
             What it changed

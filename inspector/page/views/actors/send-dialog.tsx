@@ -57,9 +57,11 @@ export function SendDialog({ actor, type: asked, onClose }: SendDialogProps) {
             onInput={(event) => setType(event.currentTarget.value.trim())}
           />
           <datalist id="send-types">
-            {actor.accepts.map((one) => (
-              <option key={one.type} value={one.type} />
-            ))}
+            {actor.accepts
+              .filter((one) => !one.type.includes('*'))
+              .map((one) => (
+                <option key={one.type} value={one.type} />
+              ))}
           </datalist>
         </div>
       ) : null}
@@ -94,9 +96,14 @@ export function TakesNow({ actor, onSend }: { readonly actor: ActorDetail; reado
         <ul>
           {shown.map(({ type }) => (
             <li key={type}>
-              <button type="button" class="takes-event" title={`Send ${type}`} onClick={() => onSend(type)}>
+              <button
+                type="button"
+                class="takes-event"
+                title={type.includes('*') ? 'Send an event of a type that you choose' : `Send ${type}`}
+                onClick={() => onSend(type)}
+              >
                 <Icon name="bolt" size={14} />
-                {type}
+                {type === '*' ? 'any other event…' : type}
               </button>
             </li>
           ))}

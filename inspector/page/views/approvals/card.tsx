@@ -11,6 +11,9 @@ import './approvals.css';
 
 type Open = Approvals['open'][number];
 
+/** Notes that are typed and not given yet, by the approval: whoever looks elsewhere and comes back goes on. */
+const drafts = new Map<string, string>();
+
 const REASONS: Readonly<Record<string, string>> = {
   gate: 'the gate lets it pass only when somebody agrees',
   quality: 'its result is too poor to go on with',
@@ -21,15 +24,30 @@ const SILENCE: Readonly<Record<string, string>> = { approve: 'approved', deny: '
 
 /** What is asked, with what somebody needs to decide, and the buttons to do it. */
 export function ApprovalCard({ approval, isShort = false }: { readonly approval: Open; readonly isShort?: boolean }) {
-  const [note, setNote] = useState('');
+  const [note, setNote] = useState(() => drafts.get(approval.id) ?? '');
+  const draft = (text: string): void => {
+    setNote(text);
+    if (text === '') drafts.delete(approval.id);
+    else drafts.set(approval.id, text);
+  };
   const [busy, setBusy] = useState<'approve' | 'deny' | null>(null);
   const decide = async (decision: 'approve' | 'deny'): Promise<void> => {
     setBusy(decision);
-    await give(decision, { id: approval.id, ...(note.trim() === '' ? {} : { note: note.trim() }) }, { confirm: false });
+    const { state } = await give(
+      decision,
+      { id: approval.id, ...(note.trim() === '' ? {} : { note: note.trim() }) },
+      { confirm: false },
+    );
+    if (state !== 'refused') drafts.delete(approval.id);
     setBusy(null);
   };
   return (
-    <article class="approval" aria-label={approval.summary}>
+    <article
+      class="approval"
+      aria-label={approval.summary}
+      data-item={isShort ? undefined : true}
+      tabIndex={isShort ? undefined : -1}
+    >
       <div class="approval-head">
         <div class="grow">
           <h3 class="approval-summary">{approval.summary}</h3>
@@ -66,11 +84,12 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
             placeholder="Note, if you like"
             maxLength={2_000}
             value={note}
-            onInput={(event) => setNote(event.currentTarget.value)}
+            onInput={(event) => draft(event.currentTarget.value)}
           />
           <span class="approval-buttons">
             <Button
               kind="danger"
+              gives
               icon="cross"
               busy={busy === 'deny'}
               disabled={busy !== null}
@@ -78,7 +97,7 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
             >
               Deny
             </Button>
-            <Button kind="primary" icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
+            <Button kind="primary" gives icon="check" type="submit" busy={busy === 'approve'} disabled={busy !== null}>
               Approve
             </Button>
           </span>

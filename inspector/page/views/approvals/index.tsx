@@ -5,6 +5,7 @@ import { ActionLink } from '../../ui/link.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { Time } from '../../ui/time.tsx';
+import { walkOnKey } from '../../ui/walk.ts';
 import { useView } from '../../use-view.ts';
 import { ApprovalCard } from './card.tsx';
 
@@ -16,7 +17,7 @@ function ApprovalsView() {
   }
   if (isLoading || data === undefined) return <Spinner label="Loading…" />;
   return (
-    <div class="view-column">
+    <div class="view-column" data-list tabIndex={-1} onKeyDown={walkOnKey}>
       <Panel title="Waiting for a person" icon="person" count={data.open.length} flush>
         {data.open.length === 0 ? (
           <Empty icon="person" title="Nobody is asked anything">
@@ -36,7 +37,7 @@ function Decided({ decided }: { readonly decided: Approvals['decided'] }) {
     <Panel title="Decided" icon="audit" count={decided.length} flush>
       <ul>
         {decided.map((approval) => (
-          <li key={approval.id} class="decided">
+          <li key={approval.id} class="decided" data-item tabIndex={-1}>
             <StateBadge state={approval.state} />
             <span class="grow stack decided-what">
               <span class="cut">{approval.summary}</span>

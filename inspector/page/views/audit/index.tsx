@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { AuditEntry } from '../../../protocol.ts';
+import { commandsGiven } from '../../command.ts';
 import { lastCommitted, loadAudit } from '../../connection.ts';
 import { param } from '../../location.ts';
 import { pageErrorOf, type PageError } from '../../page-error.ts';
@@ -107,6 +108,8 @@ function useAudit(): AuditPages {
   const [hasMore, setMore] = useState(false);
   const [error, setError] = useState<PageError>();
   const turn = lastCommitted.value?.turn;
+  // Of actors that are not durable nothing is committed.
+  const given = commandsGiven.value;
   useEffect(() => {
     let isOver = false;
     loadAudit(PAGE).then(
@@ -123,7 +126,7 @@ function useAudit(): AuditPages {
     return () => {
       isOver = true;
     };
-  }, [turn]);
+  }, [turn, given]);
   const known = new Set(newest?.map(({ id }) => id));
   const entries = newest && [...newest, ...older.filter(({ id }) => !known.has(id))];
   const more = (): void => {

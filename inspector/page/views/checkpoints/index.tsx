@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Checkpoints } from '../../../views/past.ts';
-import { canCommand } from '../../command.ts';
 import { countText, plural } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
 import { useView } from '../../use-view.ts';
@@ -31,12 +30,7 @@ function CheckpointsView() {
     return <Spinner label="Reading the checkpoints" />;
   }
   const take = (
-    <Button
-      icon="plus"
-      disabled={!canCommand.value}
-      title={canCommand.value ? 'Names the present, so that it can be gone back to' : 'This inspector only shows.'}
-      onClick={() => setTaking(true)}
-    >
+    <Button icon="plus" gives title="Names the present, so that it can be gone back to" onClick={() => setTaking(true)}>
       Take a checkpoint
     </Button>
   );

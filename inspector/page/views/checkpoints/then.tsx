@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { canCommand, give } from '../../command.ts';
+import { give } from '../../command.ts';
 import { countText } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
 import { Badge } from '../../ui/badge.tsx';
@@ -22,8 +22,6 @@ export interface ThenProps {
   readonly kept: Kept;
   readonly chosen: Chosen;
 }
-
-const READ_ONLY = 'This inspector only shows: start it with commands allowed.';
 
 /** A kept turn: what it is, what can be done with it, and what there was in it. */
 export function Then({ kept, chosen }: ThenProps) {
@@ -51,10 +49,9 @@ export function Then({ kept, chosen }: ThenProps) {
           <Button
             kind="danger"
             icon="history"
-            disabled={!canCommand.value || isPresent}
-            title={
-              isPresent ? 'This is the present.' : canCommand.value ? 'Everything goes back to this turn' : READ_ONLY
-            }
+            gives
+            disabled={isPresent}
+            title={isPresent ? 'This is the present.' : 'Everything goes back to this turn'}
             onClick={() => open('restore')}
           >
             Restore
@@ -62,8 +59,8 @@ export function Then({ kept, chosen }: ThenProps) {
           <Button
             kind="primary"
             icon="fork"
-            disabled={!canCommand.value}
-            title={canCommand.value ? 'A new store goes on from here; this one stays as it is' : READ_ONLY}
+            gives
+            title="A new store goes on from here; this one stays as it is"
             onClick={() => open('fork')}
           >
             Fork from here
@@ -146,7 +143,7 @@ function PinButton({ checkpoint }: { readonly checkpoint: Kept['checkpoints'][nu
       icon="pin"
       busy={isBusy}
       pressed={isPinned}
-      disabled={!canCommand.value}
+      gives
       title={isPinned ? 'Lets it go: it is removed when it is old enough' : 'Keeps it until it is let go'}
       onClick={() => void change()}
     >

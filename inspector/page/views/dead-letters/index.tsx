@@ -60,10 +60,10 @@ function DeadLetters() {
             >
               {ids.length === rows.length ? 'Choose none' : `Choose all ${rows.length}`}
             </Button>
-            <Button icon="retry" kind="primary" disabled={ids.length === 0} onClick={() => void act('requeue')}>
+            <Button icon="retry" kind="primary" gives disabled={ids.length === 0} onClick={() => void act('requeue')}>
               {ids.length === 0 ? 'Requeue' : `Requeue ${ids.length}`}
             </Button>
-            <Button icon="dead" kind="danger" disabled={ids.length === 0} onClick={() => void act('discard')}>
+            <Button icon="dead" kind="danger" gives disabled={ids.length === 0} onClick={() => void act('discard')}>
               Discard
             </Button>
           </>
@@ -83,7 +83,7 @@ function DeadLetters() {
           keyOf={({ id }) => id}
           selected={selected.value}
           onSelect={({ id }) => (selected.value = id)}
-          onOpen={({ id }) => go('work', { action: id })}
+          onOpen={({ id }) => go('work', { action: id, from: 'dead-letters' })}
           sort={sort.value}
           onSort={(next) => (sort.value = next)}
           empty={

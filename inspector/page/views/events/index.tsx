@@ -243,7 +243,7 @@ function RecordDetails({ record }: { readonly record: InspectionRecord }) {
           {record.kind}
         </Badge>
         <h2 class="mono">{summaryOf(record)}</h2>
-        <IconButton icon="cross" label="Close the details" small onClick={() => setParams({ seq: null })} />
+        <IconButton icon="cross" label="Close the details" small closes onClick={() => setParams({ seq: null })} />
       </header>
       <dl class="facts">
         <dt>actor</dt>

@@ -36,6 +36,7 @@ function Notices() {
   const overview = overviewNow.value;
   const search = param('search');
   const sort = param('sort');
+  const selected = param('notice');
   if (overview === null) return <Spinner label="Loading…" />;
   const typed = search.value.toLowerCase();
   const rows = overview.notices.filter(({ kind, detail }) => `${kind} ${detail}`.toLowerCase().includes(typed));
@@ -50,7 +51,9 @@ function Notices() {
           label="Notices"
           rows={rows}
           columns={COLUMNS}
-          keyOf={({ id }) => id}
+          keyOf={({ id }) => String(id)}
+          selected={selected.value}
+          onSelect={({ id }) => (selected.value = String(id))}
           sort={sort.value}
           onSort={(next) => (sort.value = next)}
           empty={

@@ -75,14 +75,14 @@ function PauseButton({ state }: { readonly state: string }) {
   if (!canCommand.value) return null;
   if (state.startsWith('paus')) {
     return (
-      <Button icon="play" kind="primary" onClick={() => void give('resume')}>
+      <Button icon="play" kind="primary" gives onClick={() => void give('resume')}>
         Resume
       </Button>
     );
   }
   if (state !== 'running') return null;
   return (
-    <Button icon="pause" onClick={() => void give('pause')}>
+    <Button icon="pause" gives onClick={() => void give('pause')}>
       Pause
     </Button>
   );

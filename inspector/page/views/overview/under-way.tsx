@@ -126,6 +126,7 @@ function Retrying({ action, canRetry }: { readonly action: ActionNow; readonly c
         </span>
         {canRetry ? (
           <Button
+            gives
             small
             icon="retry"
             title="Begin the next attempt now"
@@ -157,6 +158,7 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
         </span>
         {canRetry ? (
           <Button
+            gives
             small
             icon="queue"
             title="Queue it again; its attempts count from 0"

@@ -32,6 +32,35 @@ export function fitted(drawing: Size, window: Size, least = FARTHEST): Camera {
   return { zoom, x: middle(drawing.width, window.width), y: (window.height - drawing.height * zoom) / 2 };
 }
 
+/** So much smaller a drawing may be at first when all of it is seen then. */
+const SMALLER = 0.78;
+const AIR = 16;
+
+/**
+ * At first: all of it, where that is about as large as `least`; else as large as `least`, from the left, or so far from it that
+ * `place` is seen, with no column cut through at the left.
+ */
+export function beginning(
+  drawing: Size,
+  window: Size,
+  least: number,
+  place?: Box,
+  columns: Iterable<Box> = [],
+): Camera {
+  const whole = fitted(drawing, window, FARTHEST);
+  if (whole.zoom >= least * SMALLER) return whole;
+  const { zoom, ...middle } = fitted(drawing, window, least);
+  // What is too high begins at the top, or so far below that the place is seen.
+  const below = place === undefined ? 0 : Math.min(0, window.height - AIR - (place.y + place.height) * zoom);
+  const all = { zoom, x: middle.x, y: drawing.height * zoom <= window.height ? middle.y : below };
+  if (drawing.width * zoom <= window.width || place === undefined) return all;
+  const needed = window.width - AIR - (place.x + place.width) * zoom;
+  if (needed >= 0) return all;
+  // What begins in sight begins at the left: of those the first, so that the place stays in sight.
+  const starts = [...columns].map(({ x }) => x * zoom).filter((x) => x >= -needed && x <= place.x * zoom);
+  return { ...all, x: AIR - Math.min(place.x * zoom, ...starts) };
+}
+
 /** Nearer or farther, with the place under a point of the window staying there. */
 export function zoomed(camera: Camera, factor: number, at: { readonly x: number; readonly y: number }): Camera {
   const zoom = clampedZoom(camera.zoom * factor);

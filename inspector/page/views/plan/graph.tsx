@@ -1,7 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { PlanGraph } from '../../../views/plan.ts';
 import { IconButton } from '../../ui/button.tsx';
-import { FARTHEST, fitted, kept, meets, seen, showing, zoomed, type Box, type Camera } from './camera.ts';
+import { beginning, FARTHEST, fitted, kept, meets, seen, showing, zoomed, type Box, type Camera } from './camera.ts';
 import { Card } from './step-card.tsx';
 import { pathOf } from './routes.ts';
 import { shapeOf, standingOf, type Opened, type Shape, type ShapeNode } from './shape.ts';
@@ -61,13 +61,9 @@ export function Graph({ plan, opened, onToggle, selected, onSelect }: GraphProps
   };
   /** At first: all of it, if it can be read then; else where something happens. */
   const begin = (): void => {
-    const all = fitted(drawing, size, laid.shape.nodes.length > MANY ? FARTHEST : COMFORTABLE);
+    const least = laid.shape.nodes.length > MANY ? FARTHEST : COMFORTABLE;
     const place = drawing.places.get(frontier(laid.shape) ?? '');
-    const isWide = drawing.width * all.zoom > size.width;
-    see(
-      isWide && place !== undefined ? { ...all, x: Math.min(all.x, size.width * 0.55 - place.x * all.zoom) } : all,
-      false,
-    );
+    see(beginning(drawing, size, least, place, drawing.places.values()), false);
   };
 
   useLayoutEffect(() => {

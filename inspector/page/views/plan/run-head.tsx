@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { PlanGraph } from '../../../views/plan.ts';
-import { canCommand, give, knownCommands } from '../../command.ts';
+import { give, knownCommands } from '../../command.ts';
 import { durationText, plural } from '../../format.ts';
 import { overviewNow } from '../../overview-now.ts';
 import { toneOf } from '../../tone.ts';
@@ -87,7 +87,6 @@ function isPaused(): boolean {
 function Commands({ plan }: { readonly plan: PlanGraph }) {
   const isOver = plan.state === 'settled';
   const paused = isPaused();
-  const may = canCommand.value;
   const params = (command: string): Record<string, unknown> => actionParams(command, plan.id, knownCommands.peek());
   return (
     <>
@@ -95,8 +94,8 @@ function Commands({ plan }: { readonly plan: PlanGraph }) {
         <Button
           small
           icon={paused ? 'play' : 'pause'}
-          disabled={!may}
-          title={may ? 'For all plans and actions: nothing more is begun, what runs may end' : 'Read-only'}
+          gives
+          title="For all plans and actions: nothing more is begun, what runs may end"
           onClick={() => void give(paused ? 'resume' : 'pause')}
         >
           {paused ? 'Resume all' : 'Pause all'}
@@ -107,8 +106,8 @@ function Commands({ plan }: { readonly plan: PlanGraph }) {
           small
           kind="primary"
           icon="retry"
-          disabled={!may}
-          title={may ? 'The steps that failed get another round' : 'Read-only'}
+          gives
+          title="The steps that failed get another round"
           onClick={() => void give('retry', params('retry'))}
         >
           Retry failed steps
@@ -119,8 +118,8 @@ function Commands({ plan }: { readonly plan: PlanGraph }) {
           small
           kind="danger"
           icon="cross"
-          disabled={!may}
-          title={may ? 'Ends the run' : 'Read-only'}
+          gives
+          title="Ends the run"
           onClick={() =>
             void give('cancel', params('cancel'), {
               question: `The run ${plan.id} is ended: what runs is stopped, what waits is not begun.`,

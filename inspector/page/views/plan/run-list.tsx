@@ -13,6 +13,9 @@ import { VirtualList } from '../../ui/virtual-list.tsx';
 import { useView } from '../../use-view.ts';
 import { toneOf } from '../../tone.ts';
 
+/** Runs that are listed above the graph, where the page is narrow. */
+const MOST_ROWS = 3;
+
 interface Plans {
   readonly plans: readonly PlanInfo[];
   readonly next?: number | null;
@@ -62,7 +65,7 @@ export function RunList({
   }
   if (isLoading) return <Spinner label="Looking for runs" />;
   return (
-    <div class="runs">
+    <div class="runs" style={{ '--rows': Math.min(MOST_ROWS, Math.max(1, shown.length)) }}>
       <Search value={search} onInput={setSearch} label="Search runs" />
       <VirtualList
         label="Runs of plans"

@@ -22,21 +22,13 @@ export function StepPanel({ step, steps, onClose }: StepPanelProps) {
     ({ id, parent, role }) => role === 'step' && (parent === step.id || id.startsWith(`${step.id}/`)),
   );
   return (
-    <aside
-      class="work-detail"
-      aria-label={`Step ${step.id}`}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.stopPropagation();
-        onClose();
-      }}
-    >
+    <aside class="work-detail" aria-label={`Step ${step.id}`}>
       <header class="work-detail-head">
         <div class="work-detail-names">
           <h2>{titleOf(step)}</h2>
           <code class="work-detail-id">{step.id}</code>
         </div>
-        <IconButton icon="cross" small label="Close the details" onClick={onClose} />
+        <IconButton icon="cross" small closes label="Close the details" onClick={onClose} />
       </header>
       <div class="work-detail-state">
         <Badge tone={toneOfStanding(standingOf(step))}>{wordOf(step)}</Badge>

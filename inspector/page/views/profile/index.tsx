@@ -2,7 +2,8 @@ import { useMemo } from 'preact/hooks';
 import type { Flame } from '../../../../machines/profile-exports.ts';
 import type { ProfilerMode } from '../../../../machines/profiler.ts';
 import type { ProfileView } from '../../../views/measures.ts';
-import { canCommand, give } from '../../command.ts';
+import { give } from '../../command.ts';
+import { whyNoCommands } from '../../connection.ts';
 import { percentText } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
 import { useView } from '../../use-view.ts';
@@ -181,8 +182,8 @@ function Mode({ mode }: { readonly mode: ProfilerMode | undefined }) {
           key={one.mode}
           type="button"
           aria-pressed={one.mode === mode}
-          title={one.help}
-          disabled={!canCommand.value}
+          title={whyNoCommands.value ?? one.help}
+          disabled={whyNoCommands.value !== null}
           onClick={() => void measure(one.mode)}
         >
           {one.title}
@@ -204,10 +205,10 @@ function NotMeasured({ mode }: { readonly mode: ProfilerMode | undefined }) {
         <>
           <p>Switch it on, and what runs from then on is drawn here: who called whom, and how long it took.</p>
           <div class="pf-switch">
-            <Button kind="primary" icon="play" disabled={!canCommand.value} onClick={() => void measure('sampling')}>
+            <Button kind="primary" icon="play" gives onClick={() => void measure('sampling')}>
               Measure, at little cost
             </Button>
-            <Button disabled={!canCommand.value} onClick={() => void measure('full')}>
+            <Button gives onClick={() => void measure('full')}>
               Measure everything
             </Button>
           </div>

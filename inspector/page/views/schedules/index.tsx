@@ -11,6 +11,7 @@ import { Panel } from '../../ui/panel.tsx';
 import { Search } from '../../ui/search.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { Countdown, Time } from '../../ui/time.tsx';
+import { walkOnKey } from '../../ui/walk.ts';
 import { useView } from '../../use-view.ts';
 import './schedules.css';
 
@@ -37,7 +38,7 @@ function Schedules() {
             What <code>supervisor.schedules.put(…)</code> puts here is submitted by the clock, also after a restart.
           </Empty>
         ) : (
-          <ul>
+          <ul data-list tabIndex={-1} onKeyDown={walkOnKey}>
             {shown.map((schedule) => (
               <Line key={schedule.id} schedule={schedule} isMeant={param('schedule').value === schedule.id} />
             ))}
@@ -52,7 +53,7 @@ function Line({ schedule, isMeant }: { readonly schedule: Schedule; readonly isM
   const { id, action, state, next, lastAt, lastAction, problem } = schedule;
   const isPaused = state === 'paused';
   return (
-    <li class={`schedule ${isMeant ? 'meant' : ''}`}>
+    <li class={`schedule ${isMeant ? 'meant' : ''}`} data-item tabIndex={-1}>
       <StateBadge state={state} />
       <div class="grow">
         <p class="row wrap">
@@ -84,17 +85,23 @@ function Line({ schedule, isMeant }: { readonly schedule: Schedule; readonly isM
       </span>
       {canCommand.value ? (
         <>
-          <Button small icon="play" title="Submit an occurrence now" onClick={() => void give('run-now', { id })}>
+          <Button small gives icon="play" title="Submit an occurrence now" onClick={() => void give('run-now', { id })}>
             Run now
           </Button>
           <Menu
             label={`More for ${id}`}
             items={[
               isPaused
-                ? { label: 'Resume', icon: 'play', onSelect: () => void give('resume-schedule', { id }) }
+                ? {
+                    label: 'Resume',
+                    icon: 'play',
+                    gives: true,
+                    onSelect: () => void give('resume-schedule', { id }),
+                  }
                 : {
                     label: 'Pause',
                     icon: 'pause',
+                    gives: true,
                     disabled: state === 'ended',
                     onSelect: () => void give('pause-schedule', { id }),
                   },

@@ -277,7 +277,7 @@ function ArrowDetails({ arrow, all }: { readonly arrow: Arrow; readonly all: rea
     <section class="record-details" aria-label="The chosen event">
       <header>
         <h2 class="mono">{arrow.type}</h2>
-        <IconButton icon="cross" label="Close the details" small onClick={() => setParams({ seq: null })} />
+        <IconButton icon="cross" label="Close the details" small closes onClick={() => setParams({ seq: null })} />
       </header>
       <dl class="facts">
         <dt>from</dt>

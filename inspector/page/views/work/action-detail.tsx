@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ActionDetail } from '../../../views/work.ts';
-import { canCommand, give, knownCommands } from '../../command.ts';
+import { give, knownCommands } from '../../command.ts';
 import { countText, durationText, percentText } from '../../format.ts';
 import { Badge, StateBadge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -30,16 +30,7 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
     if (box.current !== null) box.current.scrollTop = 0;
   }, [id]);
   return (
-    <aside
-      ref={box}
-      class="work-detail"
-      aria-label={`Action ${id}`}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.stopPropagation();
-        onClose();
-      }}
-    >
+    <aside ref={box} class="work-detail" aria-label={`Action ${id}`}>
       <header class="work-detail-head">
         <div class="work-detail-names">
           <h2>{data === undefined || data.name === '' ? id.slice(id.lastIndexOf('/') + 1) : data.name}</h2>
@@ -53,7 +44,7 @@ export function ActionPanel({ id, onClose }: ActionPanelProps) {
           label="Copy the id"
           onClick={() => void navigator.clipboard?.writeText(id).catch(() => {})}
         />
-        <IconButton icon="cross" small label="Close the details" onClick={onClose} />
+        <IconButton icon="cross" small closes label="Close the details" onClick={onClose} />
       </header>
       {error !== undefined && data === undefined ? <Failure code={error.code} message={error.message} /> : null}
       {isLoading ? <Spinner label="Looking it up" /> : null}
@@ -96,10 +87,8 @@ function Commands({ action }: { readonly action: ActionDetail }) {
           key={command}
           small
           kind={command === 'cancel' || command === 'deny' || command === 'discard' ? 'danger' : 'plain'}
-          disabled={!canCommand.value}
-          title={
-            canCommand.value ? (knownCommands.value.find(({ name }) => name === command)?.help ?? '') : 'Read-only'
-          }
+          gives
+          title={knownCommands.value.find(({ name }) => name === command)?.help ?? ''}
           onClick={() => void give(command, actionParams(command, action.id, knownCommands.peek()))}
         >
           {commandLabel(command)}

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
 import type { CommandAnswer } from '../../../protocol.ts';
 import type { WorkItem } from '../../../views/work.ts';
-import { canCommand, knownCommands } from '../../command.ts';
+import { knownCommands } from '../../command.ts';
 import { feed } from '../../connection.ts';
 import { countText, plural } from '../../format.ts';
 import { pageErrorOf } from '../../page-error.ts';
@@ -95,8 +95,9 @@ export function BulkBar({ items, onClear }: BulkBarProps) {
                 small
                 icon={bulk.icon}
                 kind={bulk.command === 'cancel' ? 'danger' : 'plain'}
-                disabled={ids.length === 0 || !canCommand.value}
-                title={canCommand.value ? `${plural(ids.length, 'action')} ${bulk.does}` : 'Read-only'}
+                gives
+                disabled={ids.length === 0}
+                title={`${plural(ids.length, 'action')} ${bulk.does}`}
                 onClick={() => void run(bulk, ids)}
               >
                 {bulk.label}

@@ -1,10 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { WorkItem } from '../../../views/work.ts';
 import { plural } from '../../format.ts';
-import { route, setParams } from '../../location.ts';
+import { go, param, route, setParams } from '../../location.ts';
 import { remember, remembered } from '../../memory.ts';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Empty, Failure } from '../../ui/empty.tsx';
+import { awaitList } from '../../ui/focus.ts';
 import { Search } from '../../ui/search.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
@@ -95,7 +96,7 @@ function Work() {
             isComplete={isComplete(list)}
             open={open}
             picked={useKeys(picked)}
-            onOpen={({ id }) => setParams({ action: id === open ? null : id }, { replace: false })}
+            onOpen={({ id }) => setParams({ action: id === open ? null : id, from: null }, { replace: false })}
             onPick={pick}
             onPickAll={pickAll}
             onLook={work.look}
@@ -108,9 +109,16 @@ function Work() {
             : `${plural(list.items.length, 'action')}${isComplete(list) ? '' : ' so far; more as you scroll'}`}
         </div>
       </div>
-      {open === null ? null : <ActionPanel id={open} onClose={() => setParams({ action: null })} />}
+      {open === null ? null : <ActionPanel id={open} onClose={() => close(open)} />}
     </div>
   );
+}
+
+/** Whoever came from the dead letters goes back to them. */
+function close(action: string): void {
+  if (param('from').peek() !== 'dead-letters') return setParams({ action: null });
+  awaitList();
+  go('dead-letters', { action });
 }
 
 function useKeys(picked: ReadonlyMap<string, WorkItem>): ReadonlySet<string> {

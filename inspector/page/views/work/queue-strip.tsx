@@ -1,5 +1,5 @@
 import type { Work } from '../../../views/work.ts';
-import { canCommand, give, knownCommands } from '../../command.ts';
+import { give, knownCommands } from '../../command.ts';
 import { countText } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { IconButton } from '../../ui/button.tsx';
@@ -68,8 +68,8 @@ function Switch({ name, isPaused }: { readonly name: string; readonly isPaused: 
       icon={isPaused ? 'play' : 'pause'}
       small
       label={`${isPaused ? 'Resume' : 'Pause'} the queue ${name}`}
-      disabled={!canCommand.value}
-      title={canCommand.value ? `${isPaused ? 'Resume' : 'Pause'} ${name}` : 'Read-only'}
+      gives
+      title={`${isPaused ? 'Resume' : 'Pause'} ${name}`}
       onClick={() => void give(command, actionParams(command, name, knownCommands.peek()))}
     />
   );
