@@ -91,7 +91,7 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
 function Facts({ approval }: { readonly approval: Open }) {
   return (
     <div class="approval-more">
-      <dl class="facts">
+      <dl class="approval-score">
         <dt>Score</dt>
         <dd class="number">
           {percentText(approval.risk.score)} <span class="faint">({approval.risk.band})</span>
