@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Approvals } from '../../../views/approvals.ts';
 import { canCommand, give } from '../../command.ts';
-import { percentText } from '../../format.ts';
+import { bandText, percentText } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
@@ -12,8 +12,8 @@ import './approvals.css';
 type Open = Approvals['open'][number];
 
 const REASONS: Readonly<Record<string, string>> = {
-  gate: 'the gate lets it pass only when somebody agrees',
-  quality: 'its result is too poor to go on with',
+  gate: 'needs approval before it runs',
+  quality: 'its result may not be good enough',
   restore: 'it was restored from a checkpoint',
 };
 
@@ -92,9 +92,9 @@ function Facts({ approval }: { readonly approval: Open }) {
   return (
     <div class="approval-more">
       <dl class="approval-score">
-        <dt>Score</dt>
+        <dt>Risk</dt>
         <dd class="number">
-          {percentText(approval.risk.score)} <span class="faint">({approval.risk.band})</span>
+          {percentText(approval.risk.score)} <span class="faint">({bandText(approval.risk.band)})</span>
         </dd>
         <dt>Undo</dt>
         <dd>{approval.undo ?? 'Nothing undoes it.'}</dd>
