@@ -15,7 +15,9 @@ export interface CheckpointPlan {
   readonly name: string;
   /** Steps without an outcome; null in a plan of before that was counted. */
   readonly unsettled: number | null;
+  /** Steps that had an outcome, of any kind; the first ten. */
   readonly completed: readonly string[];
+  /** Steps that are under way or come next; the first ten. */
   readonly next: readonly string[];
 }
 

@@ -191,8 +191,7 @@ function parkedFindings({ parked }: HealthFacts): Finding[] {
 function budgetFindings({ tier, spent }: HealthFacts): Finding[] {
   if (tier === 'healthy') return [];
   const words = { slowBurn: 'burns', fastBurn: 'burns fast', exhausted: 'is exhausted' }[tier];
-  const advice =
-    'Look at the most frequent faults in stats().budget: fewer actions run until the budget has recovered.';
+  const advice = 'Look at what fails most often: fewer actions run until the budget has recovered.';
   return [{ severity: OF_TIER[tier], reason: `the error budget ${words}: ${percent(spent)} of it is spent`, advice }];
 }
 
@@ -207,7 +206,12 @@ function componentFindings({ level, components }: HealthFacts): Finding[] {
     ...adviceOn(name, status),
   }));
   if (named.length > 0 || severity === 0) return named;
-  return [{ severity, reason: `the whole is held to be degraded (${level}) until nothing was lost for a while` }];
+  return [
+    {
+      severity,
+      reason: `components were lost a short while ago (${level}): it counts as degraded until all has been well for some time`,
+    },
+  ];
 }
 
 function adviceOn(name: string, status: ComponentStanding['status']): Pick<Finding, 'advice'> {
@@ -231,12 +235,18 @@ function resourceFindings({ resources }: HealthFacts): Finding[] {
 function gateFindings({ scored, calibrationError }: HealthFacts): Finding[] {
   if (scored < LEAST_SCORED || calibrationError === null || calibrationError <= GREATEST_ERROR) return [];
   const reason = `the scores of the gate miss what came of them by ${percent(calibrationError)}`;
-  return [{ severity: 0.5, reason, advice: 'Call optimize(), or reset() when what was learned is not true any more.' }];
+  return [
+    {
+      severity: 0.5,
+      reason,
+      advice: 'Let the gate learn anew from the outcomes, or start over when what it learned is no longer true.',
+    },
+  ];
 }
 
 function debtFindings({ owed }: HealthFacts): Finding[] {
   if (owed === 0) return [];
-  const advice = 'Call workOff() when what was down is back.';
+  const advice = 'Work them off when what was down is back.';
   return [{ severity: owed < MANY_DEBTS ? 0 : 0.5, reason: `${owed} debts are open`, advice }];
 }
 
@@ -244,7 +254,9 @@ function debtFindings({ owed }: HealthFacts): Finding[] {
 function hints({ ended, asking, isAdmitting }: HealthFacts): string[] {
   if (ended !== null) return [];
   return [
-    ...(asking > 0 ? [`Answer what is asked (${asking}): see approvals().`] : []),
-    ...(isAdmitting ? [] : ['Nothing new is begun: call resume().']),
+    ...(asking > 0
+      ? [`Decide on the ${asking === 1 ? 'action that asks' : `${asking} actions that ask`} for approval.`]
+      : []),
+    ...(isAdmitting ? [] : ['Nothing new is started: resume when it may go on.']),
   ];
 }

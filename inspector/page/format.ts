@@ -79,6 +79,18 @@ export function percentText(share: number): string {
   return `${small ? trimmed(percent) : Math.round(percent)}\u202f%`;
 }
 
+const BANDS: Readonly<Record<string, string>> = {
+  immediate: 'runs without asking',
+  monitored: 'runs, and is watched',
+  reversible: 'runs, because it can be undone',
+  ask: 'asks first',
+};
+
+/** How the gate lets an action run, in words. */
+export function bandText(band: string): string {
+  return Object.hasOwn(BANDS, band) ? BANDS[band]! : band;
+}
+
 /** Bytes: `512 B`, `1.5 KB`, `20 MB`, `3.2 GB`. */
 export function bytesText(bytes: number): string {
   let size = bytes;

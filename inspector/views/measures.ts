@@ -8,10 +8,12 @@ import { deadActions, type DeadAction } from '../../actors/dead-letter-rows.ts';
 import { newestPlan } from '../../actors/ledger.ts';
 import { reportOn, type Profiled, type ProfileReport } from '../../actors/profile-report.ts';
 import { ALL, newestRuns, readProfile, readRun, readTrace } from '../../actors/profile-tables.ts';
+import type { ActionRow } from '../../actors/queue-tables.ts';
 import { readSamples } from '../../actors/resource-tables.ts';
 import { sampledResources } from '../../actors/sampled-resources.ts';
 import { readSchedules, type ScheduleInfo } from '../../actors/schedules.ts';
 import { storedByKey } from '../../actors/stored-standing.ts';
+import { unsealed } from '../../actors/values.ts';
 import { horizonOf, type BudgetPolicy, type BudgetTier } from '../../machines/budget-policy.ts';
 import { spentOf } from '../../machines/burn.ts';
 import {
@@ -25,7 +27,7 @@ import {
 import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
 import { PROFILER_MODES, type ProfilerMode } from '../../machines/profiler.ts';
-import { standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
+import { shownMessage, standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
 
 /** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {
@@ -57,6 +59,8 @@ export interface ResourcesView {
 }
 
 export interface BudgetView {
+  /** What the newest failure of each fingerprint said, of the 500 newest. */
+  readonly texts: Readonly<Record<string, string>>;
   readonly report: BudgetReport | null;
   readonly tier: BudgetTier | null;
   /** Over the period, in at most 240 parts, the oldest first. `spent` is what is gone of the budget up to then, 1 when all. */
@@ -166,9 +170,28 @@ const PARTS = 240;
 export function budgetView(world: ViewWorld): BudgetView {
   const { rows, now } = world;
   const standing = standingIn(world);
-  if (standing === undefined) return { report: null, tier: null, series: [] };
+  if (standing === undefined) return { report: null, tier: null, series: [], texts: {} };
   const { policy } = standing.budget;
-  return { report: budgetReport(rows, policy, now), tier: standing.tier, series: budgetSeries(rows, policy, now) };
+  const report = budgetReport(rows, policy, now);
+  return { report, tier: standing.tier, series: budgetSeries(rows, policy, now), texts: faultTexts(world) };
+}
+
+/** Failures that are looked at for the words of the most frequent ones. */
+const LATEST_FAILURES = 500;
+
+/** What the last error of each fingerprint said. */
+function faultTexts(world: ViewWorld): Record<string, string> {
+  const texts: Record<string, string> = {};
+  const failures = world.rows.all<Pick<ActionRow, 'id' | 'error'>>(
+    `select id, error from actions where kind = 'failed' order by settled_at desc limit ${LATEST_FAILURES}`,
+  );
+  for (const row of failures) {
+    const { error } = unsealed(world.rows, row);
+    if (error === null) continue;
+    const { fingerprint } = JSON.parse(error) as { readonly fingerprint?: unknown };
+    if (typeof fingerprint === 'string') texts[fingerprint] ??= shownMessage(world, error) ?? '';
+  }
+  return texts;
 }
 
 interface Part {

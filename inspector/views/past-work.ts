@@ -1,11 +1,13 @@
 /**
- * What waited in a kept turn, and what a fork of it may give another input: `GET /v1/views/past-work?turn=`.
+ * What waited in a kept turn, how far each plan was, and what a fork of it may give another input: `GET /v1/views/past-work?turn=`.
  *
  * What is shown is redacted. A secret of an input is not known here, so whoever gives another input says it again.
  */
 import { keepsInput } from '../../actors/forks.ts';
 import { readable } from '../../actors/unreadable.ts';
 import { toText, unsealedText } from '../../actors/values.ts';
+import type { OutcomeKind } from '../../machines/outcome.ts';
+import { toText, unsealed } from '../../actors/values.ts';
 import { REDACTED } from '../../persistence/secrets.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
@@ -30,14 +32,35 @@ export interface PastWorkItem {
   readonly keeps: string | null;
 }
 
+/** Steps of a plan that stood alike. */
+export interface PastSteps {
+  /** How they had ended; else `running` of those that had become an action, or `waiting`. */
+  readonly standing: OutcomeKind | 'running' | 'waiting';
+  readonly count: number;
+  /** Their paths, the most urgent first; at most 20. */
+  readonly steps: readonly string[];
+}
+
+/** A plan that had not settled. */
+export interface PastPlan {
+  readonly id: string;
+  readonly name: string;
+  readonly standings: readonly PastSteps[];
+}
+
 export interface PastWork {
   readonly turn: number;
   /** Those that may get another input first; at most 500. */
   readonly items: readonly PastWorkItem[];
   readonly more: boolean;
+  /** Those that went on, the oldest first; at most 20. */
+  readonly plans: readonly PastPlan[];
+  readonly morePlans: boolean;
 }
 
 const MOST = 500;
+const MOST_PLANS = 20;
+const NAMED_STEPS = 20;
 /** Characters of an input: a longer one is cut, and what is cut cannot be edited. */
 const EDITABLE = 60_000;
 
@@ -94,6 +117,53 @@ export function pastWork(world: ViewWorld, turn: number): PastWork {
   const found = parts.flatMap(({ table, open }) => open.map((row) => itemOf(world, table, row)));
   const ordered = [...found.filter(({ keeps }) => keeps === null), ...found.filter(({ keeps }) => keeps !== null)];
   return { turn, items: ordered.slice(0, MOST), more: ordered.length > MOST || parts.some(({ isCut }) => isCut) };
+  const plans = plansAt(world, turn);
+  return {
+    turn,
+    items: ordered.slice(0, MOST),
+    more: ordered.length > MOST,
+    plans: plans.slice(0, MOST_PLANS).map(({ id, name }) => ({ id, name, standings: standingsAt(world, id, turn) })),
+    morePlans: plans.length > MOST_PLANS,
+  };
+}
+
+function plansAt({ rows }: Pick<ViewWorld, 'rows'>, turn: number): Pick<PastPlan, 'id' | 'name'>[] {
+  const open = `select id, name, seq from`;
+  return rows.all(
+    `select id, name from (
+       ${open} plans where state <> 'settled' and from_turn <= ? union all
+       ${open} plans_past where state <> 'settled' and from_turn <= ? and to_turn > ?)
+     order by seq limit ${MOST_PLANS + 1}`,
+    turn,
+    turn,
+    turn,
+  );
+}
+
+/** In the order of what should be known first: what went wrong, what goes on, what is done. */
+const STANDINGS = ['failed', 'denied', 'cancelled', 'skipped', 'degraded', 'running', 'waiting', 'recovered', 'ok'];
+
+function standingsAt({ rows }: Pick<ViewWorld, 'rows'>, plan: string, turn: number): PastSteps[] {
+  const cells = `step, rank, case state when 'settled' then kind when 'dispatched' then 'running' else 'waiting' end as standing`;
+  const found = rows.all<{ standing: PastSteps['standing']; count: number; step: string }>(
+    `select standing, count, step from (
+       select standing, step, rank, count(*) over (partition by standing) as count,
+         row_number() over (partition by standing order by rank desc, step) as place from (
+           select ${cells} from steps where plan = ? and from_turn <= ? union all
+           select ${cells} from steps_past where plan = ? and from_turn <= ? and to_turn > ?))
+     where place <= ${NAMED_STEPS} order by rank desc, step`,
+    plan,
+    turn,
+    plan,
+    turn,
+    turn,
+  );
+  const standings = [...new Set(found.map(({ standing }) => standing))];
+  standings.sort((a, b) => STANDINGS.indexOf(a) - STANDINGS.indexOf(b));
+  return standings.map((standing) => {
+    const own = found.filter((one) => one.standing === standing);
+    return { standing, count: own[0]?.count ?? 0, steps: own.map(({ step }) => step) };
+  });
 }
 
 /**

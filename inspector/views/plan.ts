@@ -17,8 +17,11 @@ export interface PlanInfo {
   readonly submittedAt: number;
   readonly settledAt: number | null;
   readonly steps: number;
+  /** How many have an outcome; those that failed, and those that were not run, are among them. */
   readonly done: number;
   readonly failed: number;
+  /** Skipped, cancelled or denied. */
+  readonly skipped: number;
 }
 
 export interface PlanStep {
@@ -90,7 +93,16 @@ export function plans({ rows }: ViewWorld, after: number = Number.MAX_SAFE_INTEG
 
 function infoOf(rows: ViewWorld['rows'], plan: PlanRow): PlanInfo {
   const { id, name, state, kind, submitted_at: submittedAt, settled_at: settledAt } = plan;
-  return { id, name, state, kind, submittedAt, settledAt, ...stepCounts(rows, plan) };
+  const skipped = skippedOf(rows, plan);
+  return { id, name, state, kind, submittedAt, settledAt, ...stepCounts(rows, plan), skipped };
+}
+
+function skippedOf(rows: ViewWorld['rows'], { id }: PlanRow): number {
+  const found = rows.get<{ n: number }>(
+    `select count(*) as n from steps where plan = ? and state = 'settled' and kind in ('skipped', 'cancelled', 'denied')`,
+    id,
+  );
+  return found?.n ?? 0;
 }
 
 type Step = StepRow & {

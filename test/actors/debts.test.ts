@@ -112,7 +112,7 @@ test('what failed for good is tried once, costs nothing more, and is tried again
   expect(charged(supervisor)).toEqual(before);
   expect(supervisor.stats().debts).toEqual({ owed: 0, paying: 0, paid: 0, unpayable: 20 });
   expect(supervisor.debts()).toHaveLength(20);
-  expect(supervisor.health().recommendations.join()).toContain('workOff()');
+  expect(supervisor.health().recommendations.join()).toContain('Work them off');
   work.isDown = false;
   await supervisor.workOff('ci');
   await until(() => supervisor.debts().length === 0);

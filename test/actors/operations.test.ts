@@ -253,7 +253,7 @@ test('a brownout ends also when nobody calls what was lost: a component that is 
   expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'skipped' });
   await clock.advance(1_000);
   expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'skipped' });
-  expect(supervisor.health().subsystems.components.reasons.join()).toContain('held to be degraded');
+  expect(supervisor.health().subsystems.components.reasons.join()).toContain('counts as degraded');
   await clock.advance(31_000);
   expect(supervisor.health()).toMatchObject({ issues: [] });
   expect(await supervisor.execute('extra', null)).toMatchObject({ kind: 'ok' });

@@ -136,7 +136,7 @@ test('what counts little, or is nobody’s fault, makes nothing unhealthy', () =
   expect(healthOf({ ...fresh, owed: 500 }).overall).toBe('degraded');
   const asked = healthOf({ ...fresh, asking: 2, owed: 3 });
   expect(asked.overall).toBe('healthy');
-  expect(asked.recommendations.join(' ')).toMatch(/workOff\(\).*approvals\(\)/);
+  expect(asked.recommendations.join(' ')).toMatch(/Work them off.*approval/);
   expect(healthOf({ ...fresh, scored: 49, calibrationError: 0.9 }).overall).toBe('healthy');
   expect(healthOf({ ...fresh, scored: 50, calibrationError: 0.9 }).overall).toBe('degraded');
 });
@@ -151,9 +151,9 @@ test('it is not ready, and says why, while every slot is taken by what only wait
   expect(healthOf({ ...fresh, waiting: 2, isAdmitting: false })).toMatchObject({ overall: 'healthy', ready: false });
 });
 
-test('that the whole is held to be degraded is no claim that anything is lost', () => {
+test('that it counts as degraded is no claim that anything is lost', () => {
   const components = { db: { status: 'probing', weight: 1 } } as const;
   expect(healthOf({ ...fresh, level: 'minor', components }).subsystems.components.reasons).toEqual([
-    'the whole is held to be degraded (minor) until nothing was lost for a while',
+    'components were lost a short while ago (minor): it counts as degraded until all has been well for some time',
   ]);
 });

@@ -121,9 +121,12 @@ describe('words', () => {
   });
 
   test('faults of one kind say that one thing is broken', () => {
-    expect(concentrationText(0, 0)).toBe('');
-    expect(concentrationText(1, 1)).toMatch(/one thing is broken/);
-    expect(concentrationText(0.7, 3)).toMatch(/Most failures/);
-    expect(concentrationText(0.1, 30)).toMatch(/many kinds/);
+    const told = (...shares: number[]) => concentrationText(shares.map((share) => ({ share })));
+    expect(told()).toBe('');
+    expect(told(1)).toMatch(/one thing is broken/);
+    expect(told(0.7, 0.2, 0.1)).toMatch(/Most failures/);
+    expect(told(0.5, 0.5)).toBe('The failures are of 2 kinds.');
+    expect(told(0.3, 0.3, 0.2, 0.2)).toMatch(/A few kinds/);
+    expect(told(0.1, 0.1, 0.1, 0.1, 0.1)).toMatch(/many kinds/);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { busySpans, depthsOf, packed, tracksOf } from '../../../inspector/page/views/timeline/lanes.ts';
+import { joined } from '../../../inspector/page/views/timeline/time-scale.ts';
 import type { TimelineRow } from '../../../inspector/views/timeline.ts';
 
 const span = fc
@@ -115,4 +116,16 @@ test('how many run and wait adds up to nothing after the last has ended', () => 
       }
     }),
   );
+});
+
+test('give many short moments no more room than what ran, so that idle time between them is idle', () => {
+  const minute = 60_000;
+  const long = row('long', { parts: [{ phase: 'running', from: 0, to: 20_000 }] });
+  const ticks = Array.from({ length: 100 }, (_, n) =>
+    row(`tick-${n}`, { parts: [{ phase: 'running', from: (n + 1) * minute, to: (n + 1) * minute + 2 }] }),
+  );
+  const asks = row('asks', { parts: [{ phase: 'asking', from: 20_000, to: null }] });
+  const busy = joined(busySpans([long, ...ticks, asks], 101 * minute));
+  expect(busy.reduce((sum, { from, to }) => sum + to - from, 0)).toBeLessThan(2 * 20_000);
+  expect(busy.length).toBeGreaterThan(100);
 });

@@ -5,6 +5,7 @@ import { drawingOf, elkGraphOf } from '../../../inspector/page/views/plan/elk-gr
 import { laidOut, type Place } from '../../../inspector/page/views/plan/layers.ts';
 import { reduced } from '../../../inspector/page/views/plan/reduce.ts';
 import { shapeOf, tallyOf, type Shape } from '../../../inspector/page/views/plan/shape.ts';
+import { runParts, runText } from '../../../inspector/page/views/plan/standing.ts';
 import type { PlanStep } from '../../../inspector/views/plan.ts';
 
 function step(id: string, changes: Partial<PlanStep> = {}): PlanStep {
@@ -251,4 +252,18 @@ test('ELK lays the same plan out, with every step in its box and every line betw
     expect(points[0]!.x).toBeCloseTo(at(from).x + at(from).width, 0);
     expect(points.at(-1)!.x).toBeCloseTo(at(to).x, 0);
   }
+});
+
+describe('a run in the list', () => {
+  test('tells what went well from what was skipped and what failed', () => {
+    const run = { steps: 30, done: 10, failed: 2, skipped: 3 };
+    expect(runParts(run).map(({ part, tone, count }) => [part, tone, count])).toEqual([
+      ['ok', 'ok', 5],
+      ['skipped', 'waiting', 3],
+      ['failed', 'failed', 2],
+      ['to do', 'neutral', 20],
+    ]);
+    expect(runText(run)).toBe('5 ok, 3 skipped, 2 failed, 20 to do, of 30 steps');
+    expect(runText({ steps: 1, done: 1, failed: 0, skipped: 1 })).toBe('1 skipped, of 1 step');
+  });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  freeText,
   admissionWords,
   calmText,
   isFarBelow,
@@ -73,4 +74,10 @@ test('what fills up is told not to, and of what comes and goes that nothing is f
   }
   expect(calmText(series({ value: 1 }), false)).toBe('far below its limit of 100');
   expect(calmText(series({ value: 1 }), true)).toBe('not running full');
+});
+
+test('of a disk it is said what is free, because only its end is watched', () => {
+  const gigabyte = 2 ** 30;
+  expect(freeText(0, 20 * gigabyte)).toBe('20 GB free, or more');
+  expect(freeText(15 * gigabyte, 20 * gigabyte)).toBe('5 GB free');
 });

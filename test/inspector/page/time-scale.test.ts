@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { axisOf, joined, type Span } from '../../../inspector/page/views/timeline/time-scale.ts';
-import { ticksOf } from '../../../inspector/page/views/timeline/ticks.ts';
+import { labelRoom, ticksOf } from '../../../inspector/page/views/timeline/ticks.ts';
 
 const START = 1_790_000_000_000;
 const span = fc
@@ -80,6 +80,31 @@ describe('the axis of the timeline', () => {
     expect(axisOf(spans, wholeOf(spans), false).fitting(wholeOf(spans), 1000).breaks(0, 1000)).toEqual([]);
   });
 
+  test('leaves the work at least as much room as all gaps together have, however many there are', () => {
+    const minute = 60_000;
+    const spans = Array.from({ length: 120 }, (_, i): Span => {
+      const from = START + i * 15 * minute;
+      return { from, to: from + minute };
+    });
+    for (const width of [1_000, 10_000]) {
+      const scale = axisOf(spans, wholeOf(spans)).fitting(wholeOf(spans), width);
+      const worked = spans.reduce((sum, { from, to }) => sum + scale.x(to) - scale.x(from), 0);
+      expect(worked).toBeGreaterThanOrEqual(scale.width * 0.5);
+    }
+  });
+
+  test('still breaks one long night where there are many moments without work', () => {
+    const hour = 3_600_000;
+    const spans = Array.from({ length: 200 }, (_, i): Span => {
+      const from = START + i * 1_000 + (i >= 100 ? 8 * hour : 0);
+      return { from, to: from + 900 };
+    });
+    const scale = axisOf(spans, wholeOf(spans)).fitting(wholeOf(spans), 1000);
+    expect(scale.breaks(0, 1000).map(({ width, lengthMs }) => [lengthMs, width > 40])).toEqual([
+      [8 * hour + 100, true],
+    ]);
+  });
+
   test('has marks in order, inside of what is shown, none too close to another', () => {
     fc.assert(
       fc.property(busy, zoom, (spans, msPerPx) => {
@@ -90,6 +115,9 @@ describe('the axis of the timeline', () => {
           expect(tick.x).toBeGreaterThanOrEqual(0);
           expect(tick.x).toBeLessThanOrEqual(1200);
           if (index > 0) expect(tick.x - ticks[index - 1]!.x).toBeGreaterThanOrEqual(71.9);
+          // The picture writes a mark 5 px beside it, no letter wider than 6.5 px.
+          if (index > 0)
+            expect(tick.x - ticks[index - 1]!.x).toBeGreaterThanOrEqual(labelRoom(ticks[index - 1]!.label));
         }
       }),
     );

@@ -160,7 +160,9 @@ test('a long value is cut', async () => {
 test('a plan is a graph with its critical path, by what its steps took', async () => {
   const { view } = await populated();
   expect(view<Plans>('plans')).toMatchObject({
-    plans: [{ id: 'build:1', name: 'build', state: 'settled', kind: 'failed', steps: 4, done: 4, failed: 1 }],
+    plans: [
+      { id: 'build:1', name: 'build', state: 'settled', kind: 'failed', steps: 4, done: 4, failed: 1, skipped: 1 },
+    ],
     next: null,
   });
   const { graph, criticalPath, criticalMs, speedUp, etaMs } = view<PlanGraph>('plan', { id: 'build:1' });

@@ -97,3 +97,57 @@ test('a turn that is not kept is refused', async () => {
   const unkept = async () => source.view('past-work', asked('999999'));
   await expect(unkept()).rejects.toSatisfy((error) => isPerdureError(error, 'CHECKPOINT_UNKNOWN'));
 });
+
+test('the steps of a plan are told as they stood then: what failed and what was skipped is not what went well', async () => {
+  const { release, work, path, supervisor } = await openedPlan();
+  await supervisor.plan({
+    id: 'p:1',
+    name: 'p',
+    policy: 'skip-dependants',
+    steps: [
+      { id: 'bad', action: 'fail' },
+      { id: 'left', action: 'work', after: ['bad'] },
+      { id: 'held', action: 'hold' },
+      ...Array.from({ length: 25 }, (_, n) => ({ id: `good-${n}`, action: 'work' })),
+      { id: 'last', action: 'work', after: ['held'] },
+    ],
+  });
+  await expect.poll(() => work.done).toBe(25);
+  await expect.poll(() => supervisor.stats().settled).toBeGreaterThanOrEqual(26);
+  const turn = await supervisor.checkpoints.create();
+  release();
+  await expect.poll(() => work.done).toBe(26);
+  const source = storeSource(path);
+  onTestFinished(() => source.close());
+  const { plans, morePlans } = (await source.view('past-work', asked(turn))) as PastWork;
+  expect(morePlans).toBe(false);
+  expect(plans.map(({ id, name }) => [id, name])).toEqual([['p:1', 'p']]);
+  expect(plans[0]?.standings.map(({ standing, count, steps }) => [standing, count, steps.length])).toEqual([
+    ['failed', 1, 1],
+    ['skipped', 1, 1],
+    ['running', 1, 1],
+    ['waiting', 1, 1],
+    ['ok', 25, 20],
+  ]);
+});
+
+async function openedPlan() {
+  const path = quickStore();
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const work = { done: 0 };
+  const actions = {
+    work: defineAction({ run: () => Promise.resolve((work.done += 1)) }),
+    hold: defineAction({ run: () => released }),
+    fail: defineAction({
+      run: () => Promise.reject(new Error('no')),
+      retry: { attempts: 1 },
+    }),
+  };
+  const supervisor = await spawnSupervisor({ store: path, actions, concurrency: 4 });
+  onTestFinished(async () => {
+    release();
+    await supervisor.close();
+  });
+  return { release, work, path, supervisor };
+}

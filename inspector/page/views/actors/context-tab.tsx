@@ -110,8 +110,8 @@ function Change({
   readonly against: 'before' | 'now';
   readonly hasOther: boolean;
 }) {
-  if (!hasOther) return <p class="faint">Nothing before it is held.</p>;
-  if (other.error !== undefined) return <p class="faint">The state before it is not held any more.</p>;
+  if (!hasOther) return <p class="faint">This is the first state that was recorded.</p>;
+  if (other.error !== undefined) return <p class="faint">The state before this one is no longer kept.</p>;
   if (then.data === undefined || other.data === undefined)
     return then.error === undefined ? <Spinner label="Loading" /> : null;
   const [before, after] = against === 'now' ? [then.data, other.data] : [other.data, then.data];

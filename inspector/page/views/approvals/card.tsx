@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Approvals } from '../../../views/approvals.ts';
 import { canCommand, give } from '../../command.ts';
-import { percentText } from '../../format.ts';
+import { bandText, percentText } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
@@ -15,8 +15,8 @@ type Open = Approvals['open'][number];
 const drafts = new Map<string, string>();
 
 const REASONS: Readonly<Record<string, string>> = {
-  gate: 'the gate lets it pass only when somebody agrees',
-  quality: 'its result is too poor to go on with',
+  gate: 'needs approval before it runs',
+  quality: 'its result may not be good enough',
   restore: 'it was restored from a checkpoint',
 };
 
@@ -110,10 +110,10 @@ export function ApprovalCard({ approval, isShort = false }: { readonly approval:
 function Facts({ approval }: { readonly approval: Open }) {
   return (
     <div class="approval-more">
-      <dl class="facts">
-        <dt>Score</dt>
+      <dl class="approval-score">
+        <dt>Risk</dt>
         <dd class="number">
-          {percentText(approval.risk.score)} <span class="faint">({approval.risk.band})</span>
+          {percentText(approval.risk.score)} <span class="faint">({bandText(approval.risk.band)})</span>
         </dd>
         <dt>Undo</dt>
         <dd>{approval.undo ?? 'Nothing undoes it.'}</dd>

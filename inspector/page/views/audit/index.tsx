@@ -13,6 +13,7 @@ import { Search } from '../../ui/search.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { Time } from '../../ui/time.tsx';
+import { answerText, askedText, noteOf } from './audit-words.ts';
 
 const PAGE = 200;
 
@@ -23,7 +24,11 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
     id: 'event',
     title: 'Asked',
     width: 'minmax(180px, 1fr)',
-    cell: ({ event }) => <span class="id">{event.type}</span>,
+    cell: (entry) => (
+      <span class="cut" title={entry.event.type}>
+        {askedText(entry)}
+      </span>
+    ),
     sort: ({ event }) => event.type,
   },
   {
@@ -42,7 +47,7 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
       answeredAt === null ? (
         <Badge tone="waiting">waiting</Badge>
       ) : (
-        <span title={answer ?? ''}>{answer ?? 'applied'}</span>
+        <span title={answer ?? ''}>{answerText(answer)}</span>
       ),
   },
 ];
@@ -85,12 +90,28 @@ function Audit() {
           }
         />
       </Panel>
+      <Chosen entry={rows.find(({ id }) => id === selected.value)} />
       {shown === null ? null : (
         <Dialog title={shown.event.type} size="medium" onClose={() => setShown(null)}>
           <JsonTree value={shown} label="The command" />
         </Dialog>
       )}
     </div>
+  );
+}
+
+/** All of the chosen command: whom it was about, what was said with it, and the whole answer. */
+function Chosen({ entry }: { readonly entry: AuditEntry | undefined }) {
+  if (entry === undefined) return null;
+  const note = noteOf(entry);
+  return (
+    <Panel title={askedText(entry)} icon="audit">
+      <p>
+        {entry.by} asked <Time at={entry.at} />, of <code>{entry.actor}</code>
+      </p>
+      {note === null ? null : <p>Note: {note}</p>}
+      <p>{entry.answeredAt === null ? 'It waits for an answer.' : answerText(entry.answer)}</p>
+    </Panel>
   );
 }
 

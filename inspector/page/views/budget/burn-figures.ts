@@ -120,10 +120,13 @@ export function trendText({ direction, ratio, p }: Trend): string {
   return `Failures are becoming ${direction === 'rising' ? 'more' : 'fewer'}: ${times} (${chance})`;
 }
 
-/** Whether one thing is broken, or everything is. */
-export function concentrationText(concentration: number, kinds: number): string {
-  if (kinds === 0) return '';
-  if (kinds === 1) return 'All failures are of one kind: one thing is broken.';
-  if (concentration >= 0.5) return 'Most failures are of one kind: one thing is broken.';
-  return concentration >= 0.2 ? 'A few kinds make up most failures.' : 'Failures are of many kinds.';
+/** Whether one thing is broken, or everything is. The most frequent kinds come first. */
+export function concentrationText(faults: readonly { readonly share: number }[]): string {
+  const [first] = faults;
+  if (first === undefined) return '';
+  if (faults.length === 1) return 'All failures are of one kind: one thing is broken.';
+  if (first.share > 0.5) return 'Most failures are of one kind: one thing is broken.';
+  if (faults.length <= 3) return `The failures are of ${faults.length} kinds.`;
+  const ofThree = faults.slice(0, 3).reduce((sum, { share }) => sum + share, 0);
+  return ofThree > 0.5 ? 'A few kinds make up most failures.' : 'The failures are of many kinds.';
 }

@@ -59,7 +59,7 @@ function Budget() {
           <Windows windows={report.windows} />
         </Panel>
       )}
-      <Faults report={report} />
+      <Faults report={report} texts={data.texts} />
     </div>
   );
 }
@@ -111,8 +111,8 @@ function Standing({ report, tier }: { readonly report: BudgetReport; readonly ti
   );
 }
 
-function Faults({ report }: { readonly report: BudgetReport }) {
-  const { faults, concentration } = report;
+function Faults({ report, texts }: { readonly report: BudgetReport; readonly texts: BudgetView['texts'] }) {
+  const { faults } = report;
   return (
     <Panel
       title="What fails most"
@@ -126,7 +126,7 @@ function Faults({ report }: { readonly report: BudgetReport }) {
         </Empty>
       ) : (
         <>
-          <p class="bu-help">{concentrationText(concentration, faults.length)}</p>
+          <p class="bu-help">{concentrationText(faults)}</p>
           <ul class="bu-faults">
             {faults.map((fault) => (
               <li key={fault.fingerprint}>
@@ -145,9 +145,11 @@ function Faults({ report }: { readonly report: BudgetReport }) {
                 <div class="bu-fault-bar" aria-hidden>
                   <span style={{ transform: `scaleX(${fault.share})` }} />
                 </div>
-                <p>
-                  <span class="id">{fault.fingerprint}</span> last <Time at={fault.lastAt} />, first{' '}
-                  <Time at={fault.firstAt} />
+                {texts[fault.fingerprint] === undefined ? null : (
+                  <p class="bu-fault-text">{texts[fault.fingerprint]}</p>
+                )}
+                <p title={`Fault ${fault.fingerprint}`}>
+                  last <Time at={fault.lastAt} />, first <Time at={fault.firstAt} />
                 </p>
               </li>
             ))}

@@ -101,7 +101,7 @@ function Row({ checkpoint }: { readonly checkpoint: Checkpoint }) {
       <div class="cp-row-text">
         <div class="cp-row-first">
           <span class={checkpoint.label === null ? 'cp-row-title plain' : 'cp-row-title'}>
-            {checkpoint.label ?? title}
+            {checkpoint.label ?? (id === 'interval' ? <Time at={checkpoint.at} as="clock" /> : title)}
           </span>
           {checkpoint.isPinned ? <Icon name="pin" size={12} label="pinned" /> : null}
           <span class="cp-row-turn">{countText(checkpoint.turn)}</span>

@@ -95,7 +95,7 @@ export function ForkDialog({ turn, label, onClose }: ForkDialogProps) {
         </p>
       </div>
       <h3 class="cp-fork-title">
-        Inputs <span class="cp-optional">edit those that shall be others</span>
+        Inputs <span class="cp-optional">edit the ones you want to change</span>
       </h3>
       {error === undefined ? null : <Failure code={error.code} message={error.message} onRetry={reload} />}
       {data === undefined && error === undefined ? <Spinner label="Reading what waited then" /> : null}

@@ -28,7 +28,7 @@ export function ForkInputList({ items, texts, onText }: ForkInputListProps) {
   const kept = items.filter(({ keeps }) => keeps !== null);
   if (editable.length === 0) {
     return (
-      <Empty small icon="check" title="Nothing waited then whose input could be another">
+      <Empty small icon="check" title="No input can be changed from here">
         {kept.length === 0
           ? 'All that was submitted had settled. Fork from an earlier checkpoint to edit an input.'
           : `${plural(kept.length, 'action')} had begun, and ${kept.length === 1 ? 'keeps its input' : 'keep their inputs'}: fork from an earlier checkpoint to edit them.`}

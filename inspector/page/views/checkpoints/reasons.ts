@@ -18,7 +18,7 @@ const REASONS: readonly ReasonWords[] = [
     icon: 'retry',
   },
   { id: 'actions', title: 'After work', help: 'Made after so many actions had settled.', icon: 'check' },
-  { id: 'interval', title: 'On the clock', help: 'Made because time had passed since the last one.', icon: 'clock' },
+  { id: 'interval', title: 'Regular', help: 'Made because some time had passed since the last one.', icon: 'clock' },
   { id: 'shutdown', title: 'At the end', help: 'Made when the supervisor was closed.', icon: 'stop' },
 ];
 

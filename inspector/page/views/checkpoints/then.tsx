@@ -78,7 +78,7 @@ export function Then({ kept, chosen }: ThenProps) {
         onSelect={(id) => (tab.value = id === 'work' ? '' : id)}
       />
       <div class="cp-then-body" role="tabpanel" aria-label={shown}>
-        {shown === 'work' ? <WorkThen turn={turn} checkpoint={checkpoint} /> : null}
+        {shown === 'work' ? <WorkThen turn={turn} /> : null}
         {shown === 'actors' ? <ActorsThen turn={turn} isPresent={isPresent} /> : null}
         {shown === 'changes' ? <Changes kept={kept} chosen={chosen} /> : null}
       </div>

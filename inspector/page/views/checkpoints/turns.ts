@@ -1,5 +1,6 @@
 /** What the view of checkpoints is about, as the URL says it. Pure. */
-import { clockText, countText } from '../../format.ts';
+import type { PastSteps } from '../../../views/past-work.ts';
+import { clockText, countText, plural } from '../../format.ts';
 import { isKept, placeOf, rangeOf, stopAt, timeOf, type Kept } from './turn-scale.ts';
 
 type Checkpoint = Kept['checkpoints'][number];
@@ -70,6 +71,13 @@ export function workText({ tasks, plans }: Pick<Checkpoint, 'tasks' | 'plans'>):
     first === undefined ? [] : [`${first.name}${first.unsettled === null ? '' : `: ${first.unsettled} to do`}`];
   const more = plans.length > 1 ? [`${plans.length - 1} more`] : [];
   return [...running, ...left, ...more].join(' · ');
+}
+
+/** How the steps of a plan stood, in one line: `3 failed, 2 running, 25 ok of 30`. */
+export function standingsText(standings: readonly Pick<PastSteps, 'standing' | 'count'>[]): string {
+  const steps = standings.reduce((sum, { count }) => sum + count, 0);
+  const parts = standings.map(({ standing, count }) => `${countText(count)} ${standing}`);
+  return `${parts.join(', ')} of ${plural(steps, 'step')}`;
 }
 
 /** Why a label would be refused; undefined for one that would not. */

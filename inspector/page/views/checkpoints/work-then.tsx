@@ -1,14 +1,14 @@
-import type { PastWork, PastWorkItem } from '../../../views/past-work.ts';
-import { plural } from '../../format.ts';
+import type { PastPlan, PastSteps, PastWork, PastWorkItem } from '../../../views/past-work.ts';
+import { countText, plural } from '../../format.ts';
 import { param } from '../../location.ts';
 import { useView } from '../../use-view.ts';
-import { OF_THEN } from './turns.ts';
+import { OF_THEN, standingsText } from './turns.ts';
+import { toneOf, type Tone } from '../../tone.ts';
 import { Badge, StateBadge } from '../../ui/badge.tsx';
 import { Empty, Failure } from '../../ui/empty.tsx';
 import { JsonTree } from '../../ui/json-tree.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
-import type { Kept } from './turn-scale.ts';
 
 const chosen = param('item');
 const sort = param('sort');
@@ -47,19 +47,14 @@ const COLUMNS: readonly Column<PastWorkItem>[] = [
   },
 ];
 
-export interface WorkThenProps {
-  readonly turn: number;
-  readonly checkpoint: Kept['checkpoints'][number] | undefined;
-}
-
 /** What had not settled in a turn: what ran, what waited, and how far the plans were. */
-export function WorkThen({ turn, checkpoint }: WorkThenProps) {
+export function WorkThen({ turn }: { readonly turn: number }) {
   const { data, error, isLoading, reload } = useView<PastWork>('past-work', { turn }, OF_THEN);
   const items = data?.items ?? [];
   const item = items.find(({ id }) => id === chosen.value);
   return (
     <div class="cp-work">
-      {checkpoint === undefined ? null : <Plans plans={checkpoint.plans} />}
+      {data === undefined ? null : <Plans plans={data.plans} more={data.morePlans} />}
       {error === undefined ? null : <Failure code={error.code} message={error.message} onRetry={reload} />}
       {isLoading ? <Spinner label="Reading what waited then" /> : null}
       {data === undefined ? null : (
@@ -105,31 +100,36 @@ function Item({ item }: { readonly item: PastWorkItem }) {
   );
 }
 
-function Plans({ plans }: { readonly plans: Kept['checkpoints'][number]['plans'] }) {
+/** What was left out looks like nothing that will come. */
+function toneOfStanding(standing: PastSteps['standing']): Tone {
+  return standing === 'skipped' || standing === 'cancelled' ? 'neutral' : toneOf(standing);
+}
+
+function Plans({ plans, more }: { readonly plans: readonly PastPlan[]; readonly more: boolean }) {
   if (plans.length === 0) return null;
   return (
     <ul class="cp-plans" aria-label="Plans that went on">
-      {plans.map(({ id, name, unsettled, completed, next }) => (
+      {plans.map(({ id, name, standings }) => (
         <li key={id} class="cp-plan">
           <div class="cp-plan-head">
             <strong>{name}</strong>
             <span class="id">{id}</span>
-            {unsettled === null ? null : <span class="cp-plan-left">{plural(unsettled, 'step')} to do</span>}
+            <span class="cp-plan-left">{standingsText(standings)}</span>
           </div>
-          <div class="cp-steps">
-            {completed.map((step) => (
-              <Badge key={`done ${step}`} tone="ok">
-                {step}
-              </Badge>
-            ))}
-            {next.map((step) => (
-              <Badge key={`next ${step}`} tone="waiting">
-                {step}
-              </Badge>
-            ))}
-          </div>
+          {standings.map(({ standing, count, steps }) => (
+            <div key={standing} class="cp-steps">
+              <span class="cp-standing">{standing}</span>
+              {steps.map((step) => (
+                <Badge key={step} tone={toneOfStanding(standing)} title={`${step}: ${standing}`}>
+                  {step}
+                </Badge>
+              ))}
+              {count > steps.length ? <span class="cp-note">and {countText(count - steps.length)} more</span> : null}
+            </div>
+          ))}
         </li>
       ))}
+      {more ? <li class="cp-note">Only the first {plans.length} plans are shown.</li> : null}
     </ul>
   );
 }

@@ -2,6 +2,8 @@ import { useState } from 'preact/hooks';
 import type { DeadLettersView } from '../../../views/measures.ts';
 import { canCommand, give } from '../../command.ts';
 import { plural } from '../../format.ts';
+import { isNarrow } from '../../narrow.ts';
+import './dead-letters.css';
 import { go, param } from '../../location.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -80,6 +82,7 @@ function DeadLetters() {
           label="Dead letters"
           rows={rows}
           columns={columns}
+          rowHeight={isNarrow.value ? 72 : 34}
           keyOf={({ id }) => id}
           selected={selected.value}
           onSelect={({ id }) => (selected.value = id)}
@@ -101,19 +104,19 @@ const COLUMNS: readonly Column<Dead>[] = [
   {
     id: 'name',
     title: 'Action',
-    width: 'minmax(130px, 1fr)',
+    width: 'minmax(90px, 1fr)',
     cell: ({ id, name }) => <ActionLink id={id} name={name} />,
     sort: ({ name }) => name,
   },
   {
     id: 'error',
     title: 'Error',
-    width: 'minmax(240px, 3fr)',
+    width: 'minmax(160px, 3fr)',
     cell: ({ error }) =>
       error === null ? (
         <span class="faint">–</span>
       ) : (
-        <span title={error.message}>
+        <span class="dead-error" title={error.message}>
           <b>{error.name}</b> {error.message}
         </span>
       ),
@@ -139,6 +142,7 @@ const COLUMNS: readonly Column<Dead>[] = [
       </span>
     ),
     sort: ({ attempts }) => attempts,
+    wide: true,
   },
   {
     id: 'plan',
@@ -154,6 +158,7 @@ const COLUMNS: readonly Column<Dead>[] = [
     width: '100px',
     cell: ({ failedAt }) => <Time at={failedAt} />,
     sort: ({ failedAt }) => failedAt,
+    wide: true,
   },
 ];
 

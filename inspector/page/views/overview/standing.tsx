@@ -1,4 +1,5 @@
 import type { Overview } from '../../../views/overview.ts';
+import { DISK_HELP, freeText } from '../resources/resource-words.ts';
 import { bytesText, countText, durationText, oneUnit, percentText } from '../../format.ts';
 import { toneOf, type Tone } from '../../tone.ts';
 import { Badge } from '../../ui/badge.tsx';
@@ -38,7 +39,13 @@ export function Resources({ resources }: { readonly resources: Overview['resourc
           <li key={name} class="gauge">
             <span class="gauge-name cut">{TITLES[name] ?? name}</span>
             <span class="gauge-value number">
-              {amountText(name, used)} <span class="faint">of {amountText(name, limit)}</span>
+              {name === 'disk' ? (
+                <span title={DISK_HELP}>{freeText(used, limit)}</span>
+              ) : (
+                <>
+                  {amountText(name, used)} <span class="faint">of {amountText(name, limit)}</span>
+                </>
+              )}
             </span>
             <Meter
               value={used}

@@ -20,7 +20,7 @@ function Plans() {
   const [newest, setNewest] = useState<string | null>(null);
   const id = params['plan'] ?? newest;
   return (
-    <div class="plans">
+    <div class="plans-view">
       <nav class="plans-runs" aria-label="Runs">
         <RunList
           selected={id}

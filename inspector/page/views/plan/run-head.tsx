@@ -34,7 +34,9 @@ export function RunHead({ plan }: { readonly plan: PlanGraph }) {
       <TallyBar tally={tally} label={plan.id} />
       <dl class="run-figures">
         <Figure name="Steps">
-          {plan.done} of {plan.steps} done{plan.failed > 0 ? <b class="tone-failed">, {plan.failed} failed</b> : ''}
+          {plan.done} of {plan.steps} settled
+          {plan.failed > 0 ? <b class="tone-failed">, {plan.failed} failed</b> : ''}
+          {plan.skipped > 0 ? `, ${plan.skipped} skipped` : ''}
         </Figure>
         <Figure name={plan.settledAt === null ? 'Running for' : 'Took'}>
           {plan.settledAt === null ? (

@@ -12,6 +12,7 @@ import { Time } from '../../ui/time.tsx';
 import { VirtualList } from '../../ui/virtual-list.tsx';
 import { useView } from '../../use-view.ts';
 import { toneOf } from '../../tone.ts';
+import { runParts, runText } from './standing.ts';
 
 /** Runs that are listed above the graph, where the page is narrow. */
 const MOST_ROWS = 3;
@@ -91,7 +92,8 @@ export function RunList({
 }
 
 function Run({ plan }: { readonly plan: PlanInfo }) {
-  const { id, state, kind, steps, done, failed, submittedAt } = plan;
+  const { id, state, kind, submittedAt } = plan;
+  const parts = runParts(plan);
   const word = kind ?? state;
   return (
     <div class="run">
@@ -102,17 +104,21 @@ function Run({ plan }: { readonly plan: PlanInfo }) {
         <Badge tone={toneOf(word)}>{word}</Badge>
       </div>
       <div class="run-line soft">
-        <span class="number">
-          {countText(done)} of {countText(steps)}
+        <span class="number cut" title={runText(plan)}>
+          {parts.map(({ part, count }, i) => (
+            <span key={part} class={part === 'failed' ? 'tone-failed run-failed' : ''}>
+              {i === 0 ? '' : ', '}
+              {countText(count)} {part}
+            </span>
+          ))}
         </span>
-        {failed > 0 ? <span class="number tone-failed run-failed">{countText(failed)} failed</span> : null}
         <span class="grow" />
         <Time at={submittedAt} />
       </div>
       <div class="run-bar" aria-hidden="true">
-        <span class="tone-ok" style={{ flexGrow: Math.max(0, done - failed) }} />
-        <span class="tone-failed" style={{ flexGrow: failed }} />
-        <span class="run-rest" style={{ flexGrow: Math.max(0, steps - done) }} />
+        {parts.map(({ part, tone, count }) => (
+          <span key={part} class={part === 'to do' ? 'run-rest' : `tone-${tone}`} style={{ flexGrow: count }} />
+        ))}
       </div>
     </div>
   );

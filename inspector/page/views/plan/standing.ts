@@ -1,6 +1,6 @@
 /** How what a step is doing looks: its colour, its word, and what is said of its time. */
-import type { PlanStep } from '../../../views/plan.ts';
-import { durationText } from '../../format.ts';
+import type { PlanInfo, PlanStep } from '../../../views/plan.ts';
+import { countText, durationText, plural } from '../../format.ts';
 import type { Tone } from '../../tone.ts';
 import { standingOf, type Tally } from './shape.ts';
 
@@ -74,4 +74,30 @@ export function shareOf(step: PlanStep, now: number): number | null {
 export function tallyText(tally: Tally): string {
   const parts = STANDINGS.filter((standing) => tally[standing] > 0).map((standing) => `${tally[standing]} ${standing}`);
   return parts.length === 0 ? 'no steps' : parts.join(', ');
+}
+
+type Counts = Pick<PlanInfo, 'steps' | 'done' | 'failed' | 'skipped'>;
+
+/** A part of the bar of a run: steps that are alike, never none. */
+export interface RunPart {
+  readonly part: 'ok' | 'skipped' | 'failed' | 'to do';
+  readonly tone: Tone;
+  readonly count: number;
+}
+
+/** The steps of a run by how they ended; only what went well is `ok`. */
+export function runParts({ steps, done, failed, skipped }: Counts): RunPart[] {
+  const parts: readonly RunPart[] = [
+    { part: 'ok', tone: 'ok', count: done - failed - skipped },
+    { part: 'skipped', tone: 'waiting', count: skipped },
+    { part: 'failed', tone: 'failed', count: failed },
+    { part: 'to do', tone: 'neutral', count: steps - done },
+  ];
+  return parts.filter(({ count }) => count > 0);
+}
+
+/** `20 ok, 3 skipped, 2 failed, 5 to do, of 30 steps`. */
+export function runText(counts: Counts): string {
+  const parts = runParts(counts).map(({ part, count }) => `${countText(count)} ${part}`);
+  return [...parts, `of ${plural(counts.steps, 'step')}`].join(', ');
 }

@@ -25,6 +25,13 @@ function number(
   };
 }
 
+/** Work and waits are not added up: what waits takes nobody's time. */
+const WHOLES: Readonly<Record<OperationReport['kind'], string>> = {
+  work: 'all work',
+  wait: 'all waits',
+  runtime: 'the time of Perdure itself',
+};
+
 const COLUMNS: readonly Column<OperationReport>[] = [
   {
     id: 'name',
@@ -46,13 +53,15 @@ const COLUMNS: readonly Column<OperationReport>[] = [
   {
     id: 'share',
     title: 'Share',
-    width: 'minmax(96px, 1fr)',
+    width: 'minmax(120px, 1fr)',
     align: 'right',
     sort: ({ share }) => share,
     cell: ({ share, kind }) => (
-      <span class="pf-share">
+      <span class="pf-share" title={`${percentText(share)} of ${WHOLES[kind]}`}>
         <span class={`pf-share-bar ${kind}`} style={{ transform: `scaleX(${Math.min(1, share)})` }} />
-        <span>{percentText(share)}</span>
+        <span>
+          {percentText(share)} <span class="faint">{kind === 'wait' ? 'of waits' : ''}</span>
+        </span>
       </span>
     ),
   },

@@ -1,6 +1,6 @@
 /** Amounts with their units, and the round ones that an axis is marked with. */
 
-import { durationText } from '../../format.ts';
+import { bytesText, durationText } from '../../format.ts';
 
 /** How a unit is counted. */
 type Counting = 'bytes' | 'ms' | 'share' | 'number';
@@ -20,9 +20,7 @@ function countingOf(unit: string): Counting {
   return Object.hasOwn(COUNTINGS, unit) ? (COUNTINGS[unit] as Counting) : 'number';
 }
 
-const BYTES = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-
-/** `1.5 GiB`, `12 ms`, `34 %`, `250`, `1.5 cores`. */
+/** `1.5 GB`, `12 ms`, `34 %`, `250`, `1.5 cores`. */
 export function amountText(value: number, unit: string): string {
   if (!Number.isFinite(value)) return '–';
   switch (countingOf(unit)) {
@@ -35,12 +33,6 @@ export function amountText(value: number, unit: string): string {
     case 'number':
       return unit === '' || unit === 'count' ? rounded(value) : `${rounded(value)} ${unit}`;
   }
-}
-
-function bytesText(value: number): string {
-  const size = Math.abs(value);
-  const power = size < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log2(size) / 10));
-  return `${rounded(value / 2 ** (10 * power))} ${BYTES[power]}`;
 }
 
 /** Three digits, and no more of them than say something. */

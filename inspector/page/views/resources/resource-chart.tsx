@@ -8,7 +8,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { amountText, ticksOf } from './amounts.ts';
 import { readColours, type ChartColours } from './chart-colours.ts';
 import { chartEnd, forecastBand, forecastText } from './forecast-band.ts';
-import { calmText, iconOf, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
+import { DISK_HELP, freeText, calmText, iconOf, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
 import 'uplot/dist/uPlot.min.css';
 
 export interface ResourceChartProps {
@@ -36,10 +36,16 @@ export function ResourceChart({ series, now, toLimit }: ResourceChartProps) {
           {level === 'normal' ? null : <Badge tone={LEVEL_TONE[level]}>{level}</Badge>}
         </div>
         <div class="rs-figures">
-          <strong>{amountText(sample?.value ?? value, unit)}</strong>
-          <span>
-            of {amountText(limit, unit)} · {percentText(share)}
-          </span>
+          {name === 'disk' ? (
+            <strong title={DISK_HELP}>{freeText(sample?.value ?? value, limit)}</strong>
+          ) : (
+            <>
+              <strong>{amountText(sample?.value ?? value, unit)}</strong>
+              <span>
+                of {amountText(limit, unit)} · {percentText(share)}
+              </span>
+            </>
+          )}
           <span class="rs-read">{sample === undefined ? '' : clockText(sample.at).slice(0, 8)}</span>
         </div>
       </figcaption>
@@ -109,7 +115,7 @@ function optionsOf(latest: { readonly current: PlotProps }, width: number, colou
     width,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 28, 0, 0],
     cursor: {
       sync: { key: 'resources' },
       drag: { x: false, y: false },

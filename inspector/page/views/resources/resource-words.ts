@@ -24,6 +24,13 @@ export function titleOf(name: string): string {
   return Object.hasOwn(TITLES, name) ? (TITLES[name] as string) : name;
 }
 
+/** Of a large disk only the end is looked at, so what is used of that says little: what is free is said. */
+export function freeText(used: number, end: number): string {
+  return used > 0 ? `${amountText(end - used, 'bytes')} free` : `${amountText(end, 'bytes')} free, or more`;
+}
+
+export const DISK_HELP = 'Only the last part of a disk is watched: as long as none of that is used, there is room.';
+
 const ICONS: Readonly<Record<string, IconName>> = {
   cpu: 'cpu',
   hostCpu: 'cpu',
@@ -94,6 +101,8 @@ const FLOWS: ReadonlySet<string> = new Set(['cpu', 'hostCpu', 'loopDelay', 'loop
 
 /** What is said below a chart without a forecast. */
 export function calmText(series: ResourceSeries, toLimit: boolean): string {
+  if (series.name === 'disk')
+    return series.value > 0 ? 'not running full' : 'only the end of a disk is watched: none of it is used';
   if (isFarBelow(series) && !toLimit) return `far below its limit of ${amountText(series.limit, series.unit)}`;
   return FLOWS.has(series.name) ? 'comes and goes: there is no forecast' : 'not running full';
 }

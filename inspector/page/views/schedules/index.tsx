@@ -54,6 +54,7 @@ function Line({ schedule, isMeant }: { readonly schedule: Schedule; readonly isM
   const isPaused = state === 'paused';
   return (
     <li class={`schedule ${isMeant ? 'meant' : ''}`} data-item tabIndex={-1}>
+    <li class={`schedule-line ${isMeant ? 'meant' : ''}`}>
       <StateBadge state={state} />
       <div class="grow">
         <p class="row wrap">

@@ -15,6 +15,7 @@ import { firstFrom } from '../events/record-filter.ts';
 import { OTHERS, OUTSIDE, lanesOf, type Arrow, type Lane } from './lanes.ts';
 import { ROW, SequenceRow, TIME, type LaneScale } from './sequence-row.tsx';
 import { useArrows } from './use-arrows.ts';
+import { isNarrow } from '../../narrow.ts';
 import './sequence.css';
 
 /** Px under which the name of a lane cannot be read. */
@@ -62,8 +63,12 @@ function Sequence() {
         rowHeight={ROW}
         keyOf={({ key }) => key}
         label="Events between actors"
-        head={<LaneHeads lanes={lanes} scale={scale} isChosen={chosen.length > 0} onLanes={setLanes} />}
-        minWidth={TIME + scale.count * scale.width}
+        {...(isNarrow.value
+          ? {}
+          : {
+              head: <LaneHeads lanes={lanes} scale={scale} isChosen={chosen.length > 0} onLanes={setLanes} />,
+              minWidth: TIME + scale.count * scale.width,
+            })}
         selected={arrow?.key ?? null}
         follow={!isPaused && arrow === undefined}
         onSelect={({ key }) => setParams({ seq: key })}

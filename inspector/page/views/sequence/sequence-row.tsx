@@ -1,5 +1,6 @@
 /** An event between two lanes. */
 import { clockText, durationText } from '../../format.ts';
+import { isNarrow } from '../../narrow.ts';
 import { laneIndex, type Arrow } from './lanes.ts';
 
 export const ROW = 26;
@@ -37,6 +38,7 @@ export function SequenceRow({ arrow, before, scale, isInGroup, hintOf }: Sequenc
     if (event.currentTarget instanceof HTMLElement) event.currentTarget.title = hintOf(arrow);
   };
   const isFirst = before?.group !== arrow.group;
+  if (isNarrow.value) return <NarrowRow arrow={arrow} nameOf={scale.nameOf} isFirst={isFirst} />;
   const from = laneIndex(scale.index, arrow.from, scale.parentOf);
   const to = laneIndex(scale.index, arrow.actor, scale.parentOf);
   const edge = scale.count * scale.width;
@@ -55,6 +57,30 @@ export function SequenceRow({ arrow, before, scale, isInGroup, hintOf }: Sequenc
       </svg>
       <span class="unseen">
         {arrow.type} from {arrow.from === '' ? 'outside' : arrow.from} to {arrow.actor}
+      </span>
+    </div>
+  );
+}
+
+/** On a telephone there is no room for lanes: each event says whom it goes from and to. */
+function NarrowRow({
+  arrow,
+  nameOf,
+  isFirst,
+}: {
+  readonly arrow: Arrow;
+  readonly nameOf: LaneScale['nameOf'];
+  readonly isFirst: boolean;
+}) {
+  const from = arrow.from === '' ? 'outside' : nameOf(arrow.from);
+  return (
+    <div class={`seq-row seq-narrow ${isFirst ? 'is-first' : ''}`}>
+      <span class="seq-time number">{clockText(arrow.at).slice(0, 8)}</span>
+      <span class="cut" title={`${arrow.type} from ${from} to ${arrow.actor}`}>
+        <b class="mono">{arrow.kind === 'started' ? 'starts' : arrow.type}</b>{' '}
+        <span class="faint">
+          {from} → {nameOf(arrow.actor)}
+        </span>
       </span>
     </div>
   );

@@ -137,10 +137,11 @@ export function busySpans(rows: readonly TimelineRow[], now: number): Span[] {
     }
   }
   if (spans.length === 0) return [];
-  // A moment has no width: each span gets a little air, so that what happens at its ends is seen.
+  // A moment has no width: each span gets a little air, so that what happens at its ends is seen; all air together is less than what ran.
+  const ranMs = spans.reduce((sum, { from, to }) => sum + to - from, 0);
   const first = Math.min(...spans.map(({ from }) => from));
   const last = Math.max(...spans.map(({ to }) => to));
-  const air = Math.max(1, Math.min(1000, (last - first) / 2000));
+  const air = Math.max(1, Math.min(1000, (last - first) / 2000, ranMs > 0 ? ranMs / (8 * spans.length) : Infinity));
   return spans.map(({ from, to }) => ({ from: from - air, to: to + air }));
 }
 

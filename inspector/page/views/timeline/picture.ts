@@ -5,6 +5,8 @@ import type { Span, TimeScale } from './time-scale.ts';
 import { oneUnit } from '../../format.ts';
 
 export const AXIS = 28;
+/** How wide a break is that gets its zigzag and its words, px. */
+const LEGIBLE = 16;
 
 /** How high a row is, and the bar in it, px. */
 export const densities = {
@@ -302,8 +304,11 @@ function breaks(context: CanvasRenderingContext2D, picture: Picture, colours: Co
     if (middle < -30 || middle > width + 30) continue;
     context.fillStyle = colours('surface-2');
     context.globalAlpha = 0.85;
-    context.fillRect(x + 3, AXIS, gap.width - 6, height);
+    const inset = Math.min(3, gap.width / 4);
+    context.fillRect(x + inset, AXIS, gap.width - 2 * inset, height);
     context.globalAlpha = 1;
+    // Of a narrow one there is only the shade: signs beside each other would hide the work.
+    if (gap.width < LEGIBLE) continue;
     context.strokeStyle = colours('border-strong');
     for (const edge of [x + 3, x + gap.width - 3]) {
       context.beginPath();

@@ -1,4 +1,4 @@
-/** The marks of the time axis: round moments of the place where somebody looks, none too close to another. */
+/** The marks of the time axis: round moments of the place where somebody looks, none over the text of another. */
 import type { TimeScale } from './time-scale.ts';
 
 const SECOND = 1000;
@@ -73,7 +73,12 @@ export function tickLabel(at: number, stepMs: number): string {
   return stepMs >= SECOND ? seconds : `${seconds}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** The marks between two places of the axis, at least `apart` pixels from each other. */
+/** How wide a text of the axis is at most, px, with the room before and after it. */
+export function labelRoom(label: string): number {
+  return label.length * 6.5 + 14;
+}
+
+/** The marks between two places of the axis, at least three quarters of `apart` pixels from each other. */
 export function ticksOf(scale: TimeScale, fromX: number, toX: number, apart = 96): Tick[] {
   const wanted = scale.msPerPx * apart;
   const step = STEPS.find((candidate) => candidate >= wanted) ?? STEPS.at(-1)!;
@@ -89,7 +94,7 @@ export function ticksOf(scale: TimeScale, fromX: number, toX: number, apart = 96
     if (place > toX) break;
     const last = ticks.at(-1);
     const isOtherDay = dayOf(at) !== (last === undefined ? today : dayOf(last.at));
-    const room = apart * 0.75 + (last?.label.includes(' ') === true ? 30 : 0);
+    const room = last === undefined ? 0 : Math.max(apart * 0.75, labelRoom(last.label));
     if (place >= fromX && (last === undefined || place - last.x >= room)) {
       const label = tickLabel(at, step);
       ticks.push({ x: place, at, label: isOtherDay && !label.includes(' ') ? `${dayOf(at)} ${label}` : label });

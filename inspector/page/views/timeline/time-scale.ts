@@ -3,15 +3,19 @@
  * yesterday and one of today lie beside each other.
  *
  * A span of work of `d` ms is `d / z` pixels wide, where `z` is the zoom, ms a pixel. A gap is too, up to `GAP` pixels; a longer one
- * comes near to twice that and never passes it. So nothing jumps while somebody zooms.
+ * comes near to twice that and never passes it. Where there are many gaps they are drawn shorter still, so that all of them together
+ * are no wider than all work: a clock that ticks all night leaves the work its room. So nothing jumps while somebody zooms.
  *
  * S1  A later moment lies further right: strictly, so that what is drawn can be turned into a time again.
  * S2  `timeAt(x(t))` is `t`.
  * S3  A gap is never wider than `2 * GAP` pixels, nor wider than it would be without the compression.
+ * S4  All gaps together are no wider than all work, but for the `2 * NARROWEST` pixels that each may have.
  */
 
 /** How wide a gap is from which on it is drawn shorter, px. */
 const GAP = 26;
+/** The least that this may become where there are many gaps, px: one that is not seen would be a lie. */
+const NARROWEST = 1.5;
 /** A gap that is drawn this many times shorter than it was gets the mark of a break. */
 const BROKEN_FROM = 1.6;
 
@@ -33,10 +37,23 @@ export interface Break {
   readonly lengthMs: number;
 }
 
-function widthOf(piece: Piece, msPerPx: number): number {
+function widthOf(piece: Piece, msPerPx: number, gap: number): number {
   const linear = (piece.to - piece.from) / msPerPx;
-  if (!piece.isGap || linear <= GAP) return linear;
-  return GAP * (2 - GAP / linear);
+  if (!piece.isGap || linear <= gap) return linear;
+  return gap * (2 - gap / linear);
+}
+
+/** Of how many ms of each gap, at most, all of them together are as long as all work; Infinity when they are not longer anyway. */
+function mostOfGap(pieces: readonly Piece[]): number {
+  const lengths = pieces.filter(({ isGap }) => isGap).map(({ from, to }) => to - from);
+  let left = pieces.reduce((sum, { from, to, isGap }) => (isGap ? sum : sum + to - from), 0);
+  lengths.sort((a, b) => a - b);
+  for (const [index, length] of lengths.entries()) {
+    const each = left / (lengths.length - index);
+    if (length > each) return each;
+    left -= length;
+  }
+  return Infinity;
 }
 
 /** The spans joined where they meet or overlap, in order. */
@@ -87,19 +104,25 @@ export class TimeScale {
   readonly #pieces: readonly Piece[];
   readonly #froms: readonly number[];
   readonly #lefts: readonly number[];
+  readonly #gap: number;
 
-  constructor(pieces: readonly Piece[], msPerPx: number) {
+  constructor(pieces: readonly Piece[], msPerPx: number, mostOfGapMs: number) {
     this.#pieces = pieces;
     this.msPerPx = msPerPx;
+    this.#gap = Math.min(GAP, Math.max(NARROWEST, mostOfGapMs / msPerPx / 2));
     this.whole = { from: pieces[0]!.from, to: pieces.at(-1)!.to };
     let x = 0;
     this.#lefts = pieces.map((piece) => {
       const left = x;
-      x += widthOf(piece, msPerPx);
+      x += this.#widthOf(piece);
       return left;
     });
     this.#froms = pieces.map(({ from }) => from);
     this.width = x;
+  }
+
+  #widthOf(piece: Piece): number {
+    return widthOf(piece, this.msPerPx, this.#gap);
   }
 
   /** Where a moment lies, px. */
@@ -108,7 +131,7 @@ export class TimeScale {
     if (time >= this.whole.to) return this.width + (time - this.whole.to) / this.msPerPx;
     const index = lastAtMost(this.#froms, time);
     const piece = this.#pieces[index]!;
-    return this.#lefts[index]! + ((time - piece.from) / (piece.to - piece.from)) * widthOf(piece, this.msPerPx);
+    return this.#lefts[index]! + ((time - piece.from) / (piece.to - piece.from)) * this.#widthOf(piece);
   }
 
   /** Which moment lies there, ms since 1970. */
@@ -117,7 +140,7 @@ export class TimeScale {
     if (x >= this.width) return this.whole.to + (x - this.width) * this.msPerPx;
     const index = lastAtMost(this.#lefts, x);
     const piece = this.#pieces[index]!;
-    const share = (x - this.#lefts[index]!) / widthOf(piece, this.msPerPx);
+    const share = (x - this.#lefts[index]!) / this.#widthOf(piece);
     return piece.from + Math.min(1, share) * (piece.to - piece.from);
   }
 
@@ -129,7 +152,7 @@ export class TimeScale {
       const x = this.#lefts[index]!;
       if (x > toX) break;
       if (!piece.isGap) continue;
-      const width = widthOf(piece, this.msPerPx);
+      const width = this.#widthOf(piece);
       const lengthMs = piece.to - piece.from;
       if (lengthMs / this.msPerPx >= width * BROKEN_FROM) found.push({ x, width, from: piece.from, lengthMs });
     }
@@ -153,7 +176,9 @@ const COARSEST = 1e9;
 export function axisOf(busy: readonly Span[], whole: Span, isCompressed = true): Axis {
   const proper = whole.to > whole.from ? whole : { from: whole.from, to: whole.from + 1 };
   const pieces = piecesOf(busy, proper, isCompressed);
-  const at = (msPerPx: number): TimeScale => new TimeScale(pieces, Math.min(COARSEST, Math.max(FINEST, msPerPx)));
+  const mostMs = mostOfGap(pieces);
+  const at = (msPerPx: number): TimeScale =>
+    new TimeScale(pieces, Math.min(COARSEST, Math.max(FINEST, msPerPx)), mostMs);
   return {
     whole: proper,
     at,

@@ -3,6 +3,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ActionDetail } from '../../../views/work.ts';
 import { give, knownCommands } from '../../command.ts';
 import { countText, durationText, percentText } from '../../format.ts';
+import { canCommand, give, knownCommands } from '../../command.ts';
+import { bandText, countText, durationText, percentText } from '../../format.ts';
 import { Badge, StateBadge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { Failure } from '../../ui/empty.tsx';
@@ -13,6 +15,7 @@ import { Countdown, Duration, Time } from '../../ui/time.tsx';
 import { useView } from '../../use-view.ts';
 import { actionParams, commandLabel } from './action-commands.ts';
 import { errorOf } from './error-text.ts';
+import { workedMs } from './worked.ts';
 import { standing } from './work-table.tsx';
 import './action-detail.css';
 import './controls.css';
@@ -63,7 +66,11 @@ function Body({ action }: { readonly action: ActionDetail }) {
             tried again <Countdown to={action.retryAt} />
           </span>
         ) : null}
-        {action.band === null ? null : <Badge tone="neutral">gate: {action.band}</Badge>}
+        {action.band === null ? null : (
+          <Badge tone="neutral" title="How the gate lets it run, by its risk">
+            {bandText(action.band)}
+          </Badge>
+        )}
         {action.via === null ? null : <Badge tone="degraded">via {action.via}</Badge>}
         {action.qualityLoss > 0 ? <Badge tone="degraded">{percentText(action.qualityLoss)} quality lost</Badge> : null}
       </div>
@@ -100,7 +107,8 @@ function Commands({ action }: { readonly action: ActionDetail }) {
 
 /** How its time was spent, as one bar. */
 function Times({ action }: { readonly action: ActionDetail }) {
-  const { submittedAt, startedAt, settledAt, workMs } = action;
+  const { submittedAt, startedAt, settledAt } = action;
+  const workMs = workedMs(action);
   const waited = startedAt === null ? null : Math.max(0, startedAt - submittedAt);
   const took = startedAt === null || settledAt === null ? null : Math.max(0, settledAt - startedAt);
   const between = took === null ? null : Math.max(0, took - workMs);
@@ -167,7 +175,7 @@ function Facts({ action }: { readonly action: ActionDetail }) {
       <Fact name="Plan">{action.plan === null ? null : <PlanLink id={action.plan} />}</Fact>
       <Fact name="Actor">{action.actor === null ? null : <ActorLink id={action.actor} />}</Fact>
       <Fact name="Slot">{action.slot}</Fact>
-      <Fact name="Score">{action.score === null ? null : percentText(action.score)}</Fact>
+      <Fact name="Risk">{action.score === null ? null : percentText(action.score)}</Fact>
       <Fact name="Submitted">
         <Time at={action.submittedAt} />
       </Fact>
@@ -175,7 +183,7 @@ function Facts({ action }: { readonly action: ActionDetail }) {
       <Fact name="Settled">{action.settledAt === null ? null : <Time at={action.settledAt} />}</Fact>
       <Fact name="Not before">{action.notBefore === null ? null : <Time at={action.notBefore} />}</Fact>
       <Fact name="Wanted by">{action.dueAt === null ? null : <Time at={action.dueAt} />}</Fact>
-      <Fact name="Work">{action.workMs > 0 ? <Duration ms={action.workMs} /> : null}</Fact>
+      <Fact name="Work">{workedMs(action) > 0 ? <Duration ms={workedMs(action)} /> : null}</Fact>
       <Fact name="Over time">
         <Link view="timeline" params={{ action: action.id, plan: action.plan }}>
           show in the timeline

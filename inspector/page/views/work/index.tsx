@@ -75,7 +75,7 @@ function Work() {
     );
 
   return (
-    <div class="work">
+    <div class="work-view">
       <div class="work-main">
         <QueueStrip
           queues={work.queues}
