@@ -12,6 +12,9 @@ import * as charts from '../machines/index.ts';
 import { EXIT } from './failure.ts';
 import { moduleReferenceProblem, parseModuleReference } from './module-reference.ts';
 
+/** Nobody else waits for it. */
+const DRAWN_WITHIN_MS = 120_000;
+
 export interface GraphOptions {
   readonly mermaid?: boolean;
   readonly svg?: boolean;
@@ -34,7 +37,7 @@ export async function graph(named: string | undefined, options: GraphOptions): P
 }
 
 function drawn(chart: Chart, { svg, json }: GraphOptions): string | Promise<string> {
-  if (svg === true) return drawSvg(chart);
+  if (svg === true) return drawSvg(chart, DRAWN_WITHIN_MS);
   return json === true ? `${JSON.stringify(chart, null, 2)}\n` : mermaidOf(chart);
 }
 

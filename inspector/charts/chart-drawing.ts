@@ -18,13 +18,13 @@ const thread = new ElkThread();
 /** Settles when nothing is being laid out, nor waits for that. */
 let before: Promise<unknown> = Promise.resolve();
 
-/** Lays out a chart. Throws CHART_TOO_LARGE. */
-export function drawChart(chart: Chart): Promise<ChartDrawing> {
+/** Lays out a chart, within so many ms; default: 10,000. Throws CHART_TOO_LARGE. */
+export function drawChart(chart: Chart, withinMs = LAID_OUT_WITHIN_MS): Promise<ChartDrawing> {
   const { id, states, transitions } = chart;
   const known = kept.get(id);
   if (known !== undefined) return known;
   if (states.length > MOST_STATES || transitions.length > MOST_TRANSITIONS) return Promise.reject(tooLarge(chart));
-  const drawing = before.then(() => drawnInTime(chart));
+  const drawing = before.then(() => drawnInTime(chart, withinMs));
   before = drawing.catch(() => {});
   kept.set(id, drawing);
   drawing.catch(() => kept.delete(id));
@@ -33,17 +33,17 @@ export function drawChart(chart: Chart): Promise<ChartDrawing> {
   return drawing;
 }
 
-async function drawnInTime(chart: Chart): Promise<ChartDrawing> {
+async function drawnInTime(chart: Chart, withinMs: number): Promise<ChartDrawing> {
   try {
-    return await layOut(chart, thread.within(LAID_OUT_WITHIN_MS));
+    return await layOut(chart, thread.within(withinMs));
   } catch (error) {
-    throw error instanceof ElkEnded ? tooIntricate(chart, error) : error;
+    throw error instanceof ElkEnded ? tooIntricate(chart, withinMs, error) : error;
   }
 }
 
-/** A chart as SVG. Throws CHART_TOO_LARGE. */
-export async function drawSvg(chart: Chart): Promise<string> {
-  return svgOf(chart, await drawChart(chart));
+/** A chart as SVG, laid out within so many ms; default: 10,000. Throws CHART_TOO_LARGE. */
+export async function drawSvg(chart: Chart, withinMs?: number): Promise<string> {
+  return svgOf(chart, await drawChart(chart, withinMs));
 }
 
 function tooLarge({ name, states, transitions }: Chart): PerdureError {
@@ -55,10 +55,10 @@ function tooLarge({ name, states, transitions }: Chart): PerdureError {
   );
 }
 
-function tooIntricate({ name }: Chart, cause: ElkEnded): PerdureError {
+function tooIntricate({ name }: Chart, withinMs: number, cause: ElkEnded): PerdureError {
   return new PerdureError(
     'CHART_TOO_LARGE',
-    `The chart "${name}" could not be laid out within ${LAID_OUT_WITHIN_MS / 1_000} s. The page has more time, and Mermaid has no limit.`,
+    `The chart "${name}" could not be laid out within ${withinMs / 1_000} s. The page has more time, and Mermaid has no limit.`,
     { cause, facts: { chart: name } },
   );
 }
