@@ -171,8 +171,6 @@ export type ServerMessage =
       /** Actors that there are beside these, and that nothing is told of: there are too many. Default: 0. */
       readonly more?: number;
     }
-  /** `more`: how many actors there are beside these; absent for none. */
-  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[]; readonly more?: number }
   | { readonly type: 'records'; readonly records: readonly InspectionRecord[] }
   /** Records that this viewer does not get: from the first up to, and without, the last. */
   | { readonly type: 'dropped'; readonly from: number; readonly to: number; readonly reason: 'slow' | 'gone' }

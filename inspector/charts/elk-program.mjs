@@ -4,10 +4,9 @@ import { parentPort } from 'node:worker_threads';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- It is what the module exports, whatever its types say.
 const elk = new /** @type {any} */ (ELK)();
-parentPort?.on('message', async (graph) => {
-  try {
-    parentPort?.postMessage({ result: await elk.layout(graph) });
-  } catch (error) {
-    parentPort?.postMessage({ error: String(error) });
-  }
+parentPort?.on('message', (graph) => {
+  elk.layout(graph).then(
+    (/** @type {unknown} */ result) => parentPort?.postMessage({ result }),
+    (/** @type {unknown} */ error) => parentPort?.postMessage({ error: String(error) }),
+  );
 });

@@ -38,10 +38,7 @@ export class ElkThread {
 
   #layout(graph: unknown, ms: number): Promise<unknown> {
     clearTimeout(this.#idle);
-    const worker = (this.#worker ??= new Worker(PROGRAM, {
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: MOST_MB },
-    }));
+    const worker = (this.#worker ??= this.#begin());
     worker.ref();
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -65,6 +62,12 @@ export class ElkThread {
     });
   }
 
+  #begin(): Worker {
+    const worker = new Worker(PROGRAM, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: MOST_MB } });
+    // Also while it is idle, and when it is ended.
+    return worker.on('error', () => this.#end(worker)).on('exit', () => this.#end(worker));
+  }
+
   /** What waits for nothing keeps no process. */
   #rest(worker: Worker): void {
     worker.unref();
@@ -73,8 +76,6 @@ export class ElkThread {
 
   #end(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
-    // What it still says of its end is no news.
-    worker.on('error', () => {});
     void worker.terminate();
   }
 }

@@ -38,8 +38,6 @@ export const sending: Asking = {
 };
 
 /** Throws OPTIONS_INVALID, and repeats nothing of what came. */
-function eventOf(given: unknown): AnyEventObject {
-/** Throws OPTIONS_INVALID. */
 export function eventOf(given: unknown): AnyEventObject {
   const event = typeof given === 'string' ? { type: given } : given;
   const type = isObject(event) ? event['type'] : undefined;

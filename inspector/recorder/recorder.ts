@@ -182,7 +182,7 @@ export class Recorder {
   }
 
   /** Actors that there are beside those of the registry: too many to be listed. They are counted when it is asked for. */
-  get more(): number {
+  get moreActors(): number {
     const registry = this.#present();
     if (!registry.isFull) return 0;
     let more = 0;

@@ -46,7 +46,10 @@ export class Connections {
   /** Whether they keep the process. */
   keep(isKept: boolean): void {
     this.#isUnref = !isKept;
-    for (const socket of this.#all) isKept ? socket.ref() : socket.unref();
+    for (const socket of this.#all) {
+      if (isKept) socket.ref();
+      else socket.unref();
+    }
   }
 }
 

@@ -12,9 +12,8 @@ import type { WebSocket } from 'ws';
 import { isObject } from '../../machines/option-keys.ts';
 import type { CommandGate, Giver } from './command-gate.ts';
 import { isPlain, PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
-import type { Failure } from './reply.ts';
-import { PROTOCOL_VERSION, type ServerHello, type ServerMessage, type ViewerHello } from '../protocol.ts';
 import type { Source } from '../sources/source.ts';
+import type { Failure } from './reply.ts';
 import { Viewer } from './viewer.ts';
 
 const HELLO_MS = 10_000;
@@ -36,17 +35,12 @@ export interface NativeParts {
 /** Serves one connection. */
 export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
   const { source, gate, hello } = parts;
-  const registry = (): ServerMessage => {
-    const { more = 0 } = source;
-    return { type: 'registry', actors: source.registry(), ...(more === 0 ? {} : { more }) };
-  };
   const fail = (error: unknown): void => {
     const { code, message } = parts.failed('socket', error);
     viewer.say({ type: 'error', code, message });
     socket.close(INTERNAL, code);
   };
-  const viewer = new Viewer(socket, registry, fail);
-  const viewer = new Viewer(socket, () => registryOf(source));
+  const viewer = new Viewer(socket, () => registryOf(source), fail);
   let subscription: { unsubscribe(): void } | undefined;
   let underWay = 0;
   const patience = setTimeout(() => socket.close(PROTOCOL_ERROR, 'expected a hello'), HELLO_MS).unref();
@@ -67,11 +61,8 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     const asked = resumed ? resume.seq : 0;
     const held = source.recordsFrom(asked);
     if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
-    viewer.say(registry());
-    viewer.catchUp(detail ? held.records : held.records.filter(isPlain));
     viewer.say(registryOf(source));
-    const wanted = detail ? held.records : held.records.filter(({ kind }) => kind !== 'microstep' && kind !== 'action');
-    viewer.catchUp(wanted);
+    viewer.catchUp(detail ? held.records : held.records.filter(isPlain));
   };
 
   const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {

@@ -10,9 +10,8 @@ import { createHash } from 'node:crypto';
 import type { Chart } from '../charts/chart.ts';
 import { chartOfConfig } from '../charts/chart-of-config.ts';
 import type { ActorDetail, ActorInfo } from '../protocol.ts';
-import type { Unnumbered } from '../recorder/record-log.ts';
 import { plainJson } from '../recorder/plain-json.ts';
-import type { Unnumbered } from '../recorder/recorder.ts';
+import type { Unnumbered } from '../recorder/record-log.ts';
 import { parseFrame, type ClientFrame } from '../server/stately-frames.ts';
 
 const MOST_ACTORS = 5_000;

@@ -113,10 +113,6 @@ export class JoinedSource implements Source {
     return clients.length === 0 ? own : [...own, ...clients];
   }
 
-  get more(): number {
-    return this.#source.more ?? 0;
-  }
-
   recordsFrom(seq: number): HeldRecords {
     this.#look();
     const before = this.#inserted.filter(({ record }) => record.seq < seq).length;

@@ -74,8 +74,8 @@ abstract class RecordedSource {
     return this.recorder.registry();
   }
 
-  get more(): number {
-    return this.recorder.more;
+  get moreActors(): number {
+    return this.recorder.moreActors;
   }
 
   recordsFrom(seq: number): HeldRecords {

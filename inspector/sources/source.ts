@@ -49,9 +49,7 @@ export interface Source {
   subscribe(listener: SourceListener, options?: { readonly detail?: boolean }): { unsubscribe(): void };
   /** Every actor there is, parents before their children; of a store from beside at most 20,000. */
   registry(): readonly ActorInfo[];
-  /** Actors that there are beside those of the registry, and that nothing is told of. Default: 0. */
-  readonly more?: number;
-  /** How many actors there are that the registry, when it was read last, does not have. Default: 0. */
+  /** How many actors there are that the registry, when it was read last, does not have: nothing is told of them. Default: 0. */
   readonly moreActors?: number;
   /** What is held of the records, from this number on. */
   recordsFrom(seq: number): HeldRecords;

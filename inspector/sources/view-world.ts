@@ -92,8 +92,6 @@ export function shownMessage(
     () => (JSON.parse(unsealedText(rows, error)) as { readonly message?: unknown }).message,
     UNREADABLE,
   );
-  const text = payloads.shownText(typeof message === 'string' ? message : '');
-  const { message } = JSON.parse(error) as { readonly message?: unknown };
   const text = shownMessageText(payloads, typeof message === 'string' ? message : '');
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT)}…`;
 }

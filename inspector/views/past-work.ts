@@ -7,7 +7,6 @@ import { keepsInput } from '../../actors/forks.ts';
 import { readable } from '../../actors/unreadable.ts';
 import { toText, unsealedText } from '../../actors/values.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
-import { toText, unsealed } from '../../actors/values.ts';
 import { REDACTED } from '../../persistence/secrets.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
@@ -116,12 +115,11 @@ export function pastWork(world: ViewWorld, turn: number): PastWork {
   const parts = (['actions', 'steps'] as const).map((table) => ({ table, ...openAt(world, table, turn) }));
   const found = parts.flatMap(({ table, open }) => open.map((row) => itemOf(world, table, row)));
   const ordered = [...found.filter(({ keeps }) => keeps === null), ...found.filter(({ keeps }) => keeps !== null)];
-  return { turn, items: ordered.slice(0, MOST), more: ordered.length > MOST || parts.some(({ isCut }) => isCut) };
   const plans = plansAt(world, turn);
   return {
     turn,
     items: ordered.slice(0, MOST),
-    more: ordered.length > MOST,
+    more: ordered.length > MOST || parts.some(({ isCut }) => isCut),
     plans: plans.slice(0, MOST_PLANS).map(({ id, name }) => ({ id, name, standings: standingsAt(world, id, turn) })),
     morePlans: plans.length > MOST_PLANS,
   };

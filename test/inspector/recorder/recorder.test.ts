@@ -422,8 +422,8 @@ describe('who is there', () => {
     const root = createActor(parent).start();
     const { recorder } = looking(root, { actors: 3 });
     for (let n = 0; n < 5; n++) root.send({ type: 'spawn', id: `child${n}`, event: 'child' });
-    expect([recorder.registry().length, recorder.more]).toEqual([3, 3]);
-    expect(recorderOf().more).toBe(0);
+    expect([recorder.registry().length, recorder.moreActors]).toEqual([3, 3]);
+    expect(recorderOf().moreActors).toBe(0);
   });
 
   test('a logic whose state is not as those of XState are is listed all the same', () => {

@@ -53,8 +53,7 @@ function Line({ schedule, isMeant }: { readonly schedule: Schedule; readonly isM
   const { id, action, state, next, lastAt, lastAction, problem } = schedule;
   const isPaused = state === 'paused';
   return (
-    <li class={`schedule ${isMeant ? 'meant' : ''}`} data-item tabIndex={-1}>
-    <li class={`schedule-line ${isMeant ? 'meant' : ''}`}>
+    <li class={`schedule-line ${isMeant ? 'meant' : ''}`} data-item tabIndex={-1}>
       <StateBadge state={state} />
       <div class="grow">
         <p class="row wrap">

@@ -2,8 +2,6 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ActionDetail } from '../../../views/work.ts';
 import { give, knownCommands } from '../../command.ts';
-import { countText, durationText, percentText } from '../../format.ts';
-import { canCommand, give, knownCommands } from '../../command.ts';
 import { bandText, countText, durationText, percentText } from '../../format.ts';
 import { Badge, StateBadge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
