@@ -13,7 +13,8 @@ import { readSamples } from '../../actors/resource-tables.ts';
 import { sampledResources } from '../../actors/sampled-resources.ts';
 import { readSchedules, type ScheduleInfo } from '../../actors/schedules.ts';
 import { storedByKey } from '../../actors/stored-standing.ts';
-import { unsealed } from '../../actors/values.ts';
+import { readable } from '../../actors/unreadable.ts';
+import { unsealedText } from '../../actors/values.ts';
 import { horizonOf, type BudgetPolicy, type BudgetTier } from '../../machines/budget-policy.ts';
 import { spentOf } from '../../machines/burn.ts';
 import {
@@ -186,9 +187,12 @@ function faultTexts(world: ViewWorld): Record<string, string> {
     `select id, error from actions where kind = 'failed' order by settled_at desc limit ${LATEST_FAILURES}`,
   );
   for (const row of failures) {
-    const { error } = unsealed(world.rows, row);
+    const { error } = row;
     if (error === null) continue;
-    const { fingerprint } = JSON.parse(error) as { readonly fingerprint?: unknown };
+    const fingerprint = readable(
+      () => (JSON.parse(unsealedText(world.rows, error)) as { readonly fingerprint?: unknown }).fingerprint,
+      undefined,
+    );
     if (typeof fingerprint === 'string') texts[fingerprint] ??= shownMessage(world, error) ?? '';
   }
   return texts;

@@ -8,7 +8,7 @@ import { crash } from '../../persistence/crash.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
 import { open } from '../support/pipeline.ts';
 import { quickStore } from '../support/temp.ts';
-import { settle } from '../support/turns.ts';
+import { settle, until } from '../support/turns.ts';
 
 const actions = {
   double: defineAction({ run: (n: number) => n * 2 }),
@@ -74,6 +74,12 @@ class Life {
     await settle(12);
   }
 
+  /** Waits until nothing runs: what ran in a checkpoint asks when it is gone back to. */
+  async rest(): Promise<void> {
+    const { rows } = this.supervisor.durable.store;
+    await until(() => rows.get(`select 1 from actions where state = 'running'`) === undefined);
+  }
+
   /** Every row that goes back, without the turns that wrote them, and what the tree shows. */
   get whole(): unknown {
     const { rows } = this.supervisor.durable.store;
@@ -99,6 +105,7 @@ test('I7: whatever was done, every checkpoint that is restored is the whole as i
         await life.start();
         const kept: { readonly id: string; readonly whole: unknown }[] = [];
         const keep = async () => {
+          await life.rest();
           const id = await life.supervisor.checkpoints.create();
           kept.push({ id, whole: life.whole });
         };

@@ -160,7 +160,7 @@ describe('what a source cannot tell', () => {
   });
 
   test('because there are too many actors is said by how many', async () => {
-    Object.assign(source, { more: 12 });
+    Object.assign(source, { moreActors: 12 });
     const viewer = await ViewerClient.of(server.url);
     await viewer.until(() => viewer.of('registry').length === 1);
     expect(viewer.of('registry')[0]?.more).toBe(12);

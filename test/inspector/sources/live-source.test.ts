@@ -141,17 +141,14 @@ test('while nobody looks nothing is listened to; who comes first hears of the tu
   expect(store.commits.reports.size).toBe(0);
 });
 
-test.each([
-  ['a damaged row of it', `update turns set causes = '{bad'`],
-  ['no table of it', 'drop table turns'],
-])('a past that cannot be read, for %s, is told as gone, and the present is looked at', async (_, damage) => {
+test('a past that cannot be read is told as gone, and the present is looked at', async () => {
   const path = quickStore();
   const store = Store.open(path, { history: true });
   const durable = await createDurableActor(counter, { store, id: 'first' });
   onTestFinished(() => crash(durable));
   await durable.send({ type: 'add' });
   const beside = new Database(path);
-  beside.exec(damage);
+  beside.exec('drop table turns');
   beside.close();
   const server = await serveInspector(durable, { port: 0 });
   onTestFinished(() => server.close());
