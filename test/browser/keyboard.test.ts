@@ -56,7 +56,7 @@ test('a view that is opened first while its host is away is there, with its styl
   expect(await main.getByRole('button', { name: 'Try again' }).count()).toBe(1);
 
   await startHost({ port: first.port, store: first.store });
-  await page.locator('.plans').waitFor({ timeout: 60_000 });
-  expect(await page.evaluate(`getComputedStyle(document.querySelector('.plans')).display`)).toBe('flex');
+  await page.locator('.plans-view').waitFor({ timeout: 60_000 });
+  expect(await page.evaluate(`getComputedStyle(document.querySelector('.plans-view')).display`)).toBe('flex');
   await page.context().close();
 });
