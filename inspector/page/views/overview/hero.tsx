@@ -88,6 +88,11 @@ function PauseButton({ state }: { readonly state: string }) {
   );
 }
 
+/** Failures, of which one may be counted in part. */
+function failuresText(failed: number): string {
+  return `${Number(failed.toFixed(1))} ${failed === 1 ? 'failure' : 'failures'}`;
+}
+
 /** What settled in each minute of the last hour. */
 function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
   const settled = minutes.reduce((sum, minute) => sum + minute.settled, 0);
@@ -101,9 +106,12 @@ function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
           <b class="number">{countText(settled)}</b> settled in the last hour
         </span>
         {failed === 0 ? null : (
-          <span class="hour-failed">
+          <span
+            class="hour-failed"
+            title="As the error budget counts: what was degraded or recovered is a part of a failure"
+          >
             <Icon name="cross" size={12} />
-            {countText(Math.max(1, failed))} not well ({percentText(failed / settled)})
+            {failuresText(failed)} ({percentText(failed / settled)})
           </span>
         )}
         <span class="grow" />
@@ -112,9 +120,9 @@ function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
       <Sparkline
         height={56}
         bars={minutes.map(({ at, settled: value, failed: bad }) => ({ at, value, bad }))}
-        label={`Settled in each minute of the last hour: ${settled} in all, ${failed} not well, at most ${most} a minute`}
+        label={`Settled in each minute of the last hour: ${settled} in all, ${failuresText(failed)}, at most ${most} a minute`}
         title={(bar) =>
-          `${clockText(bar.at).slice(0, 5)}: ${bar.value} settled${bar.bad ? `, ${Math.max(1, Math.round(bar.bad))} not well` : ''}`
+          `${clockText(bar.at).slice(0, 5)}: ${bar.value} settled${bar.bad ? `, ${failuresText(bar.bad)}` : ''}`
         }
       />
       <div class="hour-foot" aria-hidden>
