@@ -17,6 +17,8 @@ export const productionBuild: Plugin = {
 
 /** What leans on XState, or runs in it. */
 const leansOnXState = ['test/persistence/**/*.test.ts', 'test/machines/**/*.test.ts', 'test/properties/**/*.test.ts'];
+/** Vitest leaves one of the cores alone, and many machines that test have two. What times itself does not take this. */
+const allCores = { maxWorkers: '100%' };
 /** Long runs of the runtime's own; once is enough. */
 const longRuns = ['test/properties/{attempts,eight-hours,pipeline,soak,thread-pool,tracks}.test.ts'];
 
@@ -29,6 +31,7 @@ export default defineConfig({
         extends: true,
         plugins: [productionBuild],
         test: {
+          ...allCores,
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/recovery/**', 'test/browser/**'],
@@ -55,6 +58,7 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...allCores,
           name: 'xstate-development',
           include: leansOnXState,
           exclude: longRuns,
@@ -67,6 +71,7 @@ export default defineConfig({
         // The oldest version that peerDependencies allow, installed under a name of its own.
         resolve: { alias: [{ find: /^xstate$/, replacement: 'xstate-oldest' }] },
         test: {
+          ...allCores,
           name: 'xstate-oldest',
           include: leansOnXState,
           exclude: longRuns,
