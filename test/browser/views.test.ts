@@ -54,7 +54,7 @@ describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     await expect.poll(() => main.innerText(), { timeout: 30_000 }).toMatch(shows);
     expect(await page.locator('h1').count()).toBeGreaterThan(0);
     // A picture of something: a page of one colour is some hundred bytes.
-    expect((await page.screenshot()).length).toBeGreaterThan(20_000);
+    expect((await page.screenshot()).length).toBeGreaterThan(10_000);
     expect(await serious(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.context().close();

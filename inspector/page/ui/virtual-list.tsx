@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { listIsThere } from './focus.ts';
+import { onScrolled } from './scrolled.ts';
+import { moveOnKey } from './walk.ts';
 
 export interface VirtualListProps<T> {
   readonly items: readonly T[];
@@ -63,15 +65,8 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       const next = { first, last: first + page + 2 * OVERSCAN, page };
       setRange((was) => (was.first === next.first && was.last === next.last ? was : next));
     };
-    read();
     listIsThere(element);
-    const sizes = new ResizeObserver(read);
-    sizes.observe(element);
-    element.addEventListener('scroll', read, { passive: true });
-    return () => {
-      sizes.disconnect();
-      element.removeEventListener('scroll', read);
-    };
+    return onScrolled(element, read);
   }, [rowHeight, isEmpty]);
 
   useLayoutEffect(() => {
@@ -94,7 +89,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     // Of what is in a row, such as a link or a box to be checked, only j and k are the list's.
     if (event.target !== event.currentTarget && event.key !== 'j' && event.key !== 'k') return;
-    const to = target(event.key, selectedIndex, Math.max(1, range.page - 2), items.length);
+    const to = moveOnKey(event.key, selectedIndex, Math.max(1, range.page - 2), items.length);
     if (to !== null) {
       event.preventDefault();
       const index = Math.min(items.length - 1, Math.max(0, to));
@@ -168,27 +163,6 @@ function useSelectedIndex<T>(
   const before = items[was.current];
   if (before !== undefined && keyOf(before, was.current) === selected) return was.current;
   return (was.current = items.findIndex((item, i) => keyOf(item, i) === selected));
-}
-
-function target(key: string, from: number, page: number, length: number): number | null {
-  switch (key) {
-    case 'j':
-    case 'ArrowDown':
-      return from + 1;
-    case 'k':
-    case 'ArrowUp':
-      return from === -1 ? length - 1 : from - 1;
-    case 'PageDown':
-      return from + page;
-    case 'PageUp':
-      return from - page;
-    case 'Home':
-      return 0;
-    case 'End':
-      return length - 1;
-    default:
-      return null;
-  }
 }
 
 function bringInSight(box: HTMLElement, index: number, rowHeight: number): void {

@@ -12,3 +12,25 @@ export function walkOnKey(event: KeyboardEvent): void {
   next?.focus({ preventScroll: true });
   next?.scrollIntoView({ block: 'nearest' });
 }
+
+/** Where a key leads in a list, which may be beyond its ends; null for a key that is no move. `from`: -1 for nowhere. */
+export function moveOnKey(key: string, from: number, page: number, length: number): number | null {
+  switch (key) {
+    case 'j':
+    case 'ArrowDown':
+      return from + 1;
+    case 'k':
+    case 'ArrowUp':
+      return from === -1 ? length - 1 : from - 1;
+    case 'PageDown':
+      return from + page;
+    case 'PageUp':
+      return from - page;
+    case 'Home':
+      return 0;
+    case 'End':
+      return length - 1;
+    default:
+      return null;
+  }
+}

@@ -9,6 +9,7 @@ import { Button } from '../../ui/button.tsx';
 import { Dot } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { Icon } from '../../ui/icon.tsx';
+import { onScrolled } from '../../ui/scrolled.ts';
 import { Search } from '../../ui/search.tsx';
 import { valueText } from './configuration.ts';
 import { treeMove, treeRows, type Status, type TreeKey, type TreeRow } from './tree.ts';
@@ -129,14 +130,7 @@ function TreeList({ rows, selected, onToggle }: TreeListProps) {
       const next = { first: Math.max(0, from - STEP), last: from + Math.ceil(element.clientHeight / ROW) + 2 * STEP };
       setRange((was) => (was.first === next.first && was.last === next.last ? was : next));
     };
-    read();
-    const sizes = new ResizeObserver(read);
-    sizes.observe(element);
-    element.addEventListener('scroll', read, { passive: true });
-    return () => {
-      sizes.disconnect();
-      element.removeEventListener('scroll', read);
-    };
+    return onScrolled(element, read);
   }, []);
 
   const reveal = (key: string): void => {

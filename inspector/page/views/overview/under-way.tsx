@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { ActionNow, Overview } from '../../../views/overview.ts';
 import { give } from '../../command.ts';
 import { plural, shortId } from '../../format.ts';
@@ -110,40 +111,50 @@ export function Troubles({ overview, canRetry }: Props & { readonly canRetry: bo
 
 function Retrying({ action, canRetry }: { readonly action: ActionNow; readonly canRetry: boolean }) {
   return (
-    <li class="line tall">
-      <Badge tone="retrying">retrying</Badge>
-      <span class="grow stack tight">
-        <What action={action} />
-        {action.error === null ? null : (
-          <span class="line-error cut" title={action.error}>
-            {action.error}
-          </span>
-        )}
+    <Trouble state="retrying" action={action}>
+      <span class="line-time">
+        attempt {action.attempt + 1} {action.retryAt === null ? 'soon' : <Countdown to={action.retryAt} />}
       </span>
-      <span class="line-end">
-        <span class="line-time">
-          attempt {action.attempt + 1} {action.retryAt === null ? 'soon' : <Countdown to={action.retryAt} />}
-        </span>
-        {canRetry ? (
-          <Button
-            gives
-            small
-            icon="retry"
-            title="Begin the next attempt now"
-            onClick={() => void give('retry', { id: action.id })}
-          >
-            Retry now
-          </Button>
-        ) : null}
-      </span>
-    </li>
+      {canRetry ? (
+        <Button
+          gives
+          small
+          icon="retry"
+          title="Begin the next attempt now"
+          onClick={() => void give('retry', { id: action.id })}
+        >
+          Retry now
+        </Button>
+      ) : null}
+    </Trouble>
   );
 }
 
 function Failed({ action, canRetry }: { readonly action: Overview['failed'][number]; readonly canRetry: boolean }) {
   return (
+    <Trouble state="failed" action={action}>
+      <span class="line-time">
+        {plural(action.attempts, 'attempt')}, <Time at={action.at} />
+      </span>
+      {canRetry ? (
+        <Button
+          gives
+          small
+          icon="queue"
+          title="Queue it again; its attempts count from 0"
+          onClick={() => void give('requeue', { ids: [action.id] })}
+        >
+          Requeue
+        </Button>
+      ) : null}
+    </Trouble>
+  );
+}
+
+function Trouble({ state, action, children }: TroubleProps) {
+  return (
     <li class="line tall">
-      <Badge tone="failed">failed</Badge>
+      <Badge tone={state}>{state}</Badge>
       <span class="grow stack tight">
         <What action={action} />
         {action.error === null ? null : (
@@ -152,22 +163,13 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
           </span>
         )}
       </span>
-      <span class="line-end">
-        <span class="line-time">
-          {plural(action.attempts, 'attempt')}, <Time at={action.at} />
-        </span>
-        {canRetry ? (
-          <Button
-            gives
-            small
-            icon="queue"
-            title="Queue it again; its attempts count from 0"
-            onClick={() => void give('requeue', { ids: [action.id] })}
-          >
-            Requeue
-          </Button>
-        ) : null}
-      </span>
+      <span class="line-end">{children}</span>
     </li>
   );
+}
+
+interface TroubleProps {
+  readonly state: 'retrying' | 'failed';
+  readonly action: ActionNow | Overview['failed'][number];
+  readonly children: ComponentChildren;
 }

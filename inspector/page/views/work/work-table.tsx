@@ -5,7 +5,9 @@ import { countText, durationText, timestampText } from '../../format.ts';
 import { StateBadge } from '../../ui/badge.tsx';
 import { useNow } from '../../ui/clock.ts';
 import { Link } from '../../ui/link.tsx';
+import { onScrolled } from '../../ui/scrolled.ts';
 import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
+import { moveOnKey } from '../../ui/walk.ts';
 
 const ROW = 36;
 const OVERSCAN = 10;
@@ -52,14 +54,7 @@ export function WorkTable(props: WorkTableProps) {
       const last = Math.ceil((element.scrollTop + element.clientHeight) / ROW) + OVERSCAN;
       setView((before) => (before.first === first && before.last === last ? before : { first, last }));
     };
-    read();
-    const sizes = new ResizeObserver(read);
-    sizes.observe(element);
-    element.addEventListener('scroll', read, { passive: true });
-    return () => {
-      sizes.disconnect();
-      element.removeEventListener('scroll', read);
-    };
+    return onScrolled(element, read);
   }, []);
 
   const last = Math.min(items.length, view.last);
@@ -80,7 +75,7 @@ export function WorkTable(props: WorkTableProps) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return;
     const at = active ?? -1;
     const page = Math.floor(box.current!.clientHeight / ROW) - 1;
-    const to = target(event.key, at, page, items.length);
+    const to = moveOnKey(event.key, at, page, items.length);
     const item = items[at];
     if (to !== null) move(to);
     else if (event.key === 'Enter' && item !== undefined) props.onOpen(item);
@@ -291,25 +286,4 @@ function Due({ at }: { readonly at: number }) {
       {isLate ? <Elapsed since={at} /> : <Countdown to={at} />}
     </span>
   );
-}
-
-function target(key: string, from: number, page: number, length: number): number | null {
-  switch (key) {
-    case 'j':
-    case 'ArrowDown':
-      return from + 1;
-    case 'k':
-    case 'ArrowUp':
-      return from - 1;
-    case 'PageDown':
-      return from + page;
-    case 'PageUp':
-      return from - page;
-    case 'Home':
-      return 0;
-    case 'End':
-      return length - 1;
-    default:
-      return null;
-  }
 }
