@@ -151,11 +151,17 @@ function nextTimes(row: ScheduleRow, now: number): number[] {
   return times;
 }
 
+function thereAre(known: readonly string[]): string {
+  if (known.length === 0) return 'there are none';
+  const named = known.slice(0, 5).map(shown).join(', ');
+  return `there ${known.length === 1 ? 'is' : 'are'} ${named}${known.length > 5 ? ` and ${known.length - 5} more` : ''}`;
+}
+
 /** Throws SCHEDULE_NOT_FOUND. */
 export function refuseUnknownSchedule(rows: Reader, id: string): void {
   if (readSchedule(rows, id) !== undefined) return;
   const known = rows.all<{ id: string }>('select id from schedules order by id limit 1000').map((row) => row.id);
   const [meant] = nearest(id, known);
-  const hint = meant === undefined ? `there are ${known.length}, see \`schedules.list()\`` : `did you mean "${meant}"?`;
+  const hint = meant === undefined ? thereAre(known) : `did you mean "${meant}"?`;
   throw new PerdureError('SCHEDULE_NOT_FOUND', `There is no schedule ${shown(id)}: ${hint}.`, { facts: { id } });
 }

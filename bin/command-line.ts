@@ -18,7 +18,7 @@ import { give, type RemoteOptions } from './remote.ts';
 import { STORE } from './named-store.ts';
 import { runPlan, type RunOptions } from './run.ts';
 import { show, type ShowOptions } from './show.ts';
-import { declareSteering, port } from './steering-commands.ts';
+import { declareSteering, port, token } from './steering-commands.ts';
 
 const LONGEST_LABEL = 300;
 
@@ -68,6 +68,7 @@ function declareRun(program: Command, exit: (code: number) => void): void {
     .option('--grace <duration>', 'from SIGTERM to SIGKILL for what must end; default: 5s', duration)
     .option('--inspect [port]', 'serve the inspector of this run, and print its address on stderr', port)
     .option('--commands', 'with --inspect: let whoever looks give commands; default: it is read-only')
+    .addOption(token('with --inspect: '))
     .option('--output-limit <bytes>', 'output kept for each attempt; default: 1048576', wholeNumber)
     .addHelpText(
       'after',

@@ -30,6 +30,9 @@ export async function exportStore(named: string | undefined, options: ExportOpti
     const lines = exportLines(source, query);
     if (output === undefined) await print(lines);
     else await save(output, lines);
+    const { moreActors: more = 0 } = source;
+    if (more > 0)
+      process.stderr.write(`perdure: ${more} actors are left out, beside ${source.registry().length} that are told.\n`);
     return EXIT.ok;
   } finally {
     await source.close();

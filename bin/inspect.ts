@@ -32,9 +32,8 @@ export async function inspect(named: string | undefined, options: InspectCommand
     const { serveInspector } = await import('../inspector/server/server.ts');
     await using inspector = await serveInspector(source, { ...serving, ...how });
     process.stdout.write(`${inspector.url}\n`);
-    process.stderr.write(
-      `perdure: ${commands ? 'commands are taken' : 'read-only: --commands lets whoever looks steer'}\n`,
-    );
+    const steering = how.desk === undefined ? '' : ': --commands lets whoever looks steer';
+    process.stderr.write(`perdure: ${commands ? 'commands are taken' : `read-only${steering}`}\n`);
     const closePage = open ? openPage(inspector.url) : () => {};
     await stop.received;
     closePage();
@@ -53,20 +52,21 @@ interface Looked {
 
 async function looked(named: string | undefined, { commands, module, tree }: Looked) {
   if (named !== undefined && !isDatabase(resolve(named))) {
-    if (!commands && tree === undefined) return { source: await fileSource(resolve(named)) };
-    throw new PerdureError(
-      'OPTIONS_INVALID',
-      commands
-        ? `${named} is an export: nobody obeys commands there; leave --commands out.`
-        : `${named} is an export: all of it is shown; leave --tree out.`,
-      {
-        facts: { file: named },
-      },
-    );
+    refuseOfExport(named, commands, '--commands', 'nobody obeys them there');
+    refuseOfExport(named, tree !== undefined, '--tree', 'all of it is shown');
+    refuseOfExport(named, module !== undefined, '--machines', 'it has its charts');
+    return { source: await fileSource(resolve(named)) };
   }
   const path = storeOf(named);
   const machines = module === undefined ? [] : (await loadMachines(module)).charted;
   return { source: storeSource(path, { machines, tree }), desk: deskBeside(path, { tree }), commands };
+}
+
+function refuseOfExport(file: string, isGiven: boolean, option: string, why: string): void {
+  if (isGiven)
+    throw new PerdureError('OPTIONS_INVALID', `${file} is an export: leave ${option} out, ${why}.`, {
+      facts: { file },
+    });
 }
 
 const HEADER = 'SQLite format 3\0';

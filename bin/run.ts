@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { estimatesOf } from '../actors/estimates.ts';
 import { noteReported } from '../actors/plans.ts';
 import type { PlanHandle } from '../actors/supervisor.ts';
+import { PerdureError } from '../errors.ts';
 import { isSuccess } from '../machines/outcome.ts';
 import { forecast, forecastText } from './dry-run.ts';
 import { ExitGuard } from './exit-guard.ts';
@@ -29,12 +30,16 @@ export interface RunOptions extends SessionOptions {
   readonly inspect?: number | true;
   /** Lets whoever looks give commands. Default: false. */
   readonly commands?: boolean;
+  /** What whoever looks must know. Default: a new one. */
+  readonly token?: string;
 }
 
 const RESUMED = 'the run was taken up again: its times include the interruption';
 
 /** Runs the plan in `file`; gives the exit code. */
 export async function runPlan(file: string, options: RunOptions): Promise<number> {
+  if (options.commands === true && options.inspect === undefined)
+    throw new PerdureError('OPTIONS_INVALID', '--commands lets whoever looks steer: give --inspect with it.');
   const plan = readPlanFile(file);
   if (options.dryRun === true) return printForecast(plan, options);
   const session = await RunSession.open(plan, options.store ?? storeBeside(plan.file), options);
@@ -52,13 +57,14 @@ export async function runPlan(file: string, options: RunOptions): Promise<number
 /** Nothing of it is loaded for a run that nobody looks at. */
 async function inspectorOf(
   session: RunSession,
-  { inspect, commands = false }: RunOptions,
+  { inspect, commands = false, token }: RunOptions,
 ): Promise<AsyncDisposable | undefined> {
   if (inspect === undefined) return undefined;
   const { serveInspector } = await import('../inspector/server/server.ts');
   const inspector = await serveInspector(session.supervisor, {
     commands,
     ...(inspect === true ? {} : { port: inspect }),
+    ...(token === undefined ? {} : { token }),
   });
   inspector.unref();
   process.stderr.write(`inspector: ${inspector.url}\n`);

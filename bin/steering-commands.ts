@@ -36,9 +36,7 @@ export function declareSteering(program: Command, exit: (code: number) => void):
     .option('--port <n>', 'where to listen; default: 7337, or the next that is free; 0 for any', port)
     .option('--host <address>', 'default: 127.0.0.1; one that others reach needs --token and --hosts')
     .option('--hosts <names...>', 'names under which it is reached, such as inspector.example.com')
-    .addOption(
-      new Option('--token <text>', 'what whoever looks must know; default: a new one').env('PERDURE_INSPECTOR_TOKEN'),
-    )
+    .addOption(token())
     .option('--tree <id>', 'the supervisor that is shown and obeys; default: the one that was started or changed last')
     .option('--commands', 'let whoever looks give commands; default: it is read-only')
     .option('--machines <module>', 'a module that exports `machines`, for their charts')
@@ -54,6 +52,11 @@ Examples:
   perdure inspect history.ndjson`,
     )
     .action(async (file: string | undefined, options: InspectCommandOptions) => exit(await inspect(file, options)));
+}
+
+export function token(when = ''): Option {
+  const meaning = `${when}what whoever looks must know; default: a new one`;
+  return new Option('--token <text>', meaning).env('PERDURE_INSPECTOR_TOKEN');
 }
 
 export function port(text: string): number {

@@ -239,7 +239,8 @@ export interface AuditEntry {
 /** A line of an exported history: first `export`, then registry and charts, then records. */
 export type ExportLine =
   | { readonly type: 'export'; readonly version: number; readonly at: number; readonly hello: ServerHello }
-  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[] }
+  /** `more`: how many actors there were beside these; absent for none. */
+  | { readonly type: 'registry'; readonly actors: readonly ActorInfo[]; readonly more?: number }
   | { readonly type: 'chart'; readonly chart: Chart }
   | { readonly type: 'detail'; readonly detail: ActorDetail }
   | { readonly type: 'record'; readonly record: InspectionRecord };

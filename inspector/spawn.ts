@@ -20,9 +20,11 @@ export interface SupervisorOptions<TActions extends Actions> extends SpawnOption
   readonly inspector?: boolean | SupervisedInspectorOptions;
 }
 
+type Served = Pick<InspectorServer, 'url' | 'port' | 'viewers' | 'close'>;
+
 /** A supervisor, and its inspector where one was asked for. */
 export type InspectedSupervisor<TActions extends Actions> = Supervisor<TActions> & {
-  readonly inspector: Pick<InspectorServer, 'url' | 'port' | 'viewers' | 'close'> | undefined;
+  readonly inspector: Served | undefined;
 };
 
 /**
@@ -31,8 +33,14 @@ export type InspectedSupervisor<TActions extends Actions> = Supervisor<TActions>
  *
  * @example
  * const supervisor = await spawnSupervisor({ store: 'work.db', actions, inspector: { commands: true } });
- * console.log(supervisor.inspector?.url);
+ * console.log(supervisor.inspector.url);
  */
+export function spawnSupervisor<TActions extends Actions>(
+  options: SupervisorOptions<TActions> & { readonly inspector: true | SupervisedInspectorOptions },
+): Promise<Supervisor<TActions> & { readonly inspector: Served }>;
+export function spawnSupervisor<TActions extends Actions>(
+  options: SupervisorOptions<TActions>,
+): Promise<InspectedSupervisor<TActions>>;
 export async function spawnSupervisor<TActions extends Actions>(
   options: SupervisorOptions<TActions>,
 ): Promise<InspectedSupervisor<TActions>> {

@@ -1,4 +1,6 @@
 /** What a source holds, as lines that another inspector can open without it. */
+import { PerdureError } from '../../errors.ts';
+import { shown } from '../../machines/option-keys.ts';
 import { PROTOCOL_VERSION, type ExportLine, type InspectionRecord, type ServerHello } from '../protocol.ts';
 import type { PastQuery, Source } from './source.ts';
 import { PACKAGE_VERSION } from '../server/version.ts';
@@ -10,7 +12,7 @@ export interface ExportQuery extends PastQuery {
 
 /**
  * First what it is, then every actor with its chart and its state, then what happened, the oldest first: the history, and among it
- * the records that are held. It holds no more of it at once than the source does. Throws ABORTED, or what the signal says.
+ * the records that are held. It holds no more of it at once than the source does. Throws ABORTED, or what the signal says, and TREE_NOT_FOUND.
  *
  * @example
  * for await (const line of exportLines(source)) file.write(`${JSON.stringify(line)}\n`);
@@ -21,9 +23,17 @@ export async function* exportLines(
 ): AsyncGenerator<ExportLine, void, undefined> {
   const { tree } = query;
   const isAsked = (id: string) => tree === undefined || id === tree || id.startsWith(`${tree}/`);
-  yield { type: 'export', version: PROTOCOL_VERSION, at: Date.now(), hello };
   const actors = source.registry().filter(({ id }) => isAsked(id));
-  yield { type: 'registry', actors };
+  const { moreActors: more = 0 } = source;
+  const held = source.recordsFrom(0).records.filter(({ actor }) => isAsked(actor));
+  const told = merged(source, held, query);
+  const first = await told.next();
+  if (tree !== undefined && actors.length === 0 && source.actor(tree) === undefined && first.done === true)
+    throw new PerdureError('TREE_NOT_FOUND', `There is no tree ${shown(tree)}, and the history tells of none.`, {
+      facts: { tree },
+    });
+  yield { type: 'export', version: PROTOCOL_VERSION, at: Date.now(), hello };
+  yield { type: 'registry', actors, ...(more === 0 ? {} : { more }) };
   for (const id of new Set(actors.map(({ chart }) => chart))) {
     const chart = id === null ? undefined : source.chart(id);
     if (chart !== undefined) yield { type: 'chart', chart };
@@ -33,8 +43,9 @@ export async function* exportLines(
     const detail = source.actor(id);
     if (detail !== undefined) yield { type: 'detail', detail };
   }
-  const held = source.recordsFrom(0).records.filter(({ actor }) => isAsked(actor));
-  for await (const record of merged(source, held, query)) yield { type: 'record', record };
+  if (first.done === true) return;
+  yield { type: 'record', record: first.value };
+  for await (const record of told) yield { type: 'record', record };
 }
 
 /** By time. A turn that the history tells is not told again. */

@@ -163,6 +163,7 @@ class FileSource implements Source {
   readonly #charts = new Map<string, Chart>();
   readonly #details = new Map<string, ActorDetail>();
   #actors: readonly ActorInfo[] = [];
+  moreActors = 0;
   #hello: Extract<ExportLine, { type: 'export' }>['hello'] | undefined;
   #hasTurns = false;
 
@@ -181,6 +182,7 @@ class FileSource implements Source {
         break;
       case 'registry':
         this.#actors = line.actors;
+        this.moreActors = Number.isSafeInteger(line.more) ? Number(line.more) : 0;
         break;
       case 'chart':
         this.#charts.set(line.chart.id, line.chart);

@@ -75,9 +75,13 @@ export class RegistryReader {
 /** An actor as it is; undefined when there is none of this id. */
 export function storedActor(world: World, id: string): ActorDetail | undefined {
   const { rows } = world;
-  const tree = [...treesOf(world)].find(([, name]) => id === name || id.startsWith(`${name}/`));
+  const parts = id.split('/');
+  const tree = rows.get<{ tree: number; name: string }>(
+    `select tree, name from trees where name in (select value from json_each(?)) order by length(name) desc limit 1`,
+    JSON.stringify(parts.map((_, i) => parts.slice(0, i + 1).join('/'))),
+  );
   if (tree === undefined) return undefined;
-  const [number, name] = tree;
+  const { tree: number, name } = tree;
   const keys = id === name ? [] : id.slice(name.length + 1).split('/');
   const root = rows.get<Row>(`select ${CELLS} from actors where tree = ? and parent is null`, number);
   const row = root && descend(world, root, keys);

@@ -482,8 +482,8 @@ describe('what is not there', () => {
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('nightly:1 cancelled') });
   });
 
-  test('a folder with no store, or with several, asks for --store', async () => {
-    expect(await perdure('ls')).toMatchObject({ code: 2, stderr: expect.stringContaining('give --store') as string });
+  test('a folder with no store, or with several, asks which is meant', async () => {
+    expect(await perdure('ls')).toMatchObject({ code: 2, stderr: expect.stringContaining('name its file') as string });
     expect(existsSync(join(folder, 'plan.db'))).toBe(false);
   });
 

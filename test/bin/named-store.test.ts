@@ -22,6 +22,15 @@ test('a store that cannot be read is not said to be missing: reading it says why
   expect(() => readStore(path, () => true)).toThrow(/r\.db cannot be opened/);
 });
 
+test('a folder that is named stands for the only store in it, and of several each is said', () => {
+  const folder = tempFolder();
+  const path = join(folder, 'a.db');
+  Store.open(path).close();
+  expect(storeOf(folder)).toBe(path);
+  Store.open(join(folder, 'b.db')).close();
+  expect(() => storeOf(folder)).toThrow('there are several (a.db, b.db): name its file');
+});
+
 test('a store that can be read is meant before those that cannot, and files of other programs never are', () => {
   const folder = tempFolder();
   unreadable(folder, 'a.db');

@@ -148,6 +148,10 @@ describe('the inspector', () => {
       code: 2,
       stderr: expect.stringContaining('leave --commands out'),
     });
+    expect(await perdure('inspect', 'history.ndjson', '--machines', 'machines.mjs')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('leave --machines out'),
+    });
     expect(await perdure('inspect', 'nowhere.db')).toMatchObject({ code: 3 });
     expect(await perdure('inspect', '--port', '99999')).toMatchObject({ code: 2 });
   });
@@ -155,12 +159,19 @@ describe('the inspector', () => {
   test('of a run that goes on is served beside it, on stderr, and ends with it', async () => {
     const step = { id: 'one', run: 'while [ ! -e go ]; do sleep 0.05; done' };
     writeFileSync(join(folder, 'plan.json'), JSON.stringify({ name: 'nightly', steps: [step] }));
-    const run = cli.start(['run', 'plan.json', '--inspect', '0', '--commands'], { cwd: folder });
+    expect(await perdure('run', 'plan.json', '--commands')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('give --inspect with it'),
+    });
+    const token = 'given-by-the-environment-0123';
+    const env = { PERDURE_INSPECTOR_TOKEN: token };
+    const run = cli.start(['run', 'plan.json', '--inspect', '0', '--commands'], { cwd: folder, env });
     onTestFinished(() => void run.child.kill('SIGKILL'));
     let said = '';
     run.child.stderr?.on('data', (text: string) => (said += text));
     await run.says('▸ one started');
     const [, url] = /^inspector: (\S+)$/m.exec(said) as unknown as [string, string];
+    expect(new URL(url).searchParams.get('token')).toBe(token);
     expect(await ask(url, '/v1/hello')).toMatchObject({ body: { capabilities: { live: true, supervisor: true } } });
     const cancel = JSON.stringify({ type: 'command', id: 'c1', command: 'cancel', params: { id: 'nightly:1' } });
     expect(await ask(url, '/v1/commands', { method: 'POST', body: cancel })).toMatchObject({

@@ -46,7 +46,7 @@ describe('a supervisor', () => {
       actions,
       inspector: { port: 0, announce, badge: 'here' },
     });
-    const { url = '', port } = supervisor.inspector ?? {};
+    const { url, port } = supervisor.inspector;
     expect(new URL(url).port).toBe(String(port));
     const hello = (await (await get(url, '/v1/hello')).json()) as Record<string, unknown>;
     expect(hello).toMatchObject({
@@ -76,7 +76,7 @@ describe('a supervisor', () => {
       actions,
       inspector: { port: 0, announce, commands: true },
     });
-    const { url = '' } = supervisor.inspector ?? {};
+    const { url } = supervisor.inspector;
     const { origin, searchParams } = new URL(url);
     const answer = await fetch(`${origin}/v1/commands`, {
       method: 'POST',
@@ -115,7 +115,7 @@ describe('a supervisor', () => {
     await expect(spawnSupervisor(options)).rejects.toMatchObject({ code: 'STORE_OWNED' });
     owner.close();
     await using supervisor = await spawnSupervisor(options);
-    expect(supervisor.inspector?.port).toBe(port);
+    expect(supervisor.inspector.port).toBe(port);
   });
 
   test('that is aborted while it is started leaves nobody listening', async () => {
@@ -127,7 +127,7 @@ describe('a supervisor', () => {
       inspector: { port: 0, announce },
     });
     controller.abort();
-    const { url = '' } = supervisor.inspector ?? {};
+    const { url } = supervisor.inspector;
     await expect
       .poll(() =>
         fetch(new URL(url).origin).then(
@@ -162,7 +162,7 @@ test('the address is written to stderr once, with the token, which is nowhere el
     actions,
     inspector: { port: 0, token: TOKEN },
   }).finally(() => spy.mockRestore());
-  const url = supervisor.inspector?.url ?? '';
+  const url = supervisor.inspector.url;
   expect(written).toEqual([`Inspector: ${url}\n`]);
   expect(url).toContain(TOKEN);
   const host = ['Host', new URL(url).host] as const;
@@ -183,7 +183,7 @@ test('the address is written to stderr once, with the token, which is nowhere el
 test('the default port is 7337, or the next that is free', async () => {
   await using one = await spawnSupervisor({ store: tempStore(), actions, inspector: { announce } });
   await using two = await spawnSupervisor({ store: tempStore(), actions, inspector: { announce } });
-  const [first = 0, second = 0] = [one.inspector?.port, two.inspector?.port];
+  const [first, second] = [one.inspector.port, two.inspector.port];
   expect(first).toBeGreaterThanOrEqual(7337);
   expect(second).toBeGreaterThan(first);
 });

@@ -3,12 +3,14 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { createMachine } from 'xstate';
 import { exportLines } from '../../../inspector/sources/export.ts';
 import { fileSource } from '../../../inspector/sources/file-source.ts';
 import { liveSource } from '../../../inspector/sources/live-source.ts';
 import type { ExportLine, InspectionRecord } from '../../../inspector/protocol.ts';
 import type { Source } from '../../../inspector/sources/source.ts';
 import { storeSource } from '../../../inspector/sources/store-source.ts';
+import { createDurableActor } from '../../../index.ts';
 import { Cli } from '../../support/cli.ts';
 import { openInspected, populate } from '../../support/inspected.ts';
 import { quickStore, tempFolder } from '../../support/temp.ts';
@@ -73,8 +75,26 @@ test('only what is asked for is exported: a tree, and the history from a turn on
     line.type === 'record' && line.record.kind === 'turn' ? [line.record.turn] : [],
   );
   expect(Math.min(...turns)).toBe(5);
-  const other = await saved(source, { tree: 'other' });
-  expect(other.lines.filter(({ type }) => type !== 'export')).toEqual([{ type: 'registry', actors: [] }]);
+  await expect(saved(source, { tree: 'other' })).rejects.toMatchObject({ code: 'TREE_NOT_FOUND' });
+});
+
+test('an export says how many actors it has not', async () => {
+  const path = quickStore();
+  const durable = await createDurableActor(createMachine({}), { store: path });
+  onTestFinished(() => durable.close());
+  const whole = storeSource(path);
+  onTestFinished(() => whole.close());
+  const source = {
+    ...whole,
+    moreActors: 3,
+    registry: () => whole.registry(),
+    actor: (id: string) => whole.actor(id),
+    chart: (id: string) => whole.chart(id),
+    recordsFrom: (seq: number) => whole.recordsFrom(seq),
+  } as Source;
+  const exported = await saved(source);
+  expect(exported.lines[1]).toMatchObject({ type: 'registry', more: 3 });
+  expect((await fileSource(exported.path)).moreActors).toBe(3);
 });
 
 const HELLO = { type: 'export', version: 1, at: 0, hello: { type: 'hello', capabilities: {}, store: null } };
