@@ -5,13 +5,14 @@
  *
  * O1  A command is durable before it is applied, and applied once by its id, whenever the process ends.
  * O2  Once it is answered, its row holds no more of the event than may be shown. In an encrypted store both are sealed; plain is only
- *     whether it was applied, in which turn, or refused, with which code: who asks from beside has no keys.
+ *     whether it was applied, in which turn, or refused, with which code: who asks from beside has no keys. Of what was plain until
+ *     then the files hold nothing once the store was closed.
  */
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
 import type { Payloads } from './payloads.ts';
 import { shownMessageText, shownWithTexts } from './shown-texts.ts';
-import type { Cell, Rows } from './rows.ts';
+import type { Cell, Rows, Statements } from './rows.ts';
 import { refuseOlder } from './schema.ts';
 import { isSealed, SEALED } from './sealing.ts';
 import { isStoreFailure, openBeside, type Db } from './sqlite.ts';
@@ -193,8 +194,9 @@ export class Commands {
   async #answer(id: string, answer: string): Promise<void> {
     if (!this.#commits.isOpen) return;
     const { rows, clock, payloads } = this.#commits;
-    const event = this.#shownText(id);
+    const { event, wasPlain } = this.#shownText(id);
     await this.#commits.transact(() => {
+      if (wasPlain) rows.run('insert into meta values (?, 1) on conflict do nothing', PLAIN);
       rows.run(
         'update commands set answered_at = coalesce(answered_at, ?), answer = ?, event = coalesce(?, event) where id = ?',
         clock.now(),
@@ -212,17 +214,37 @@ export class Commands {
     run('delete from commands where at < ? and answered_at < ?', before, before);
   }
 
-  /** O2. Null for what cannot be read: it is left as it is. */
-  #shownText(id: string): string | null {
+  /** O2. Null for what cannot be read: it is left as it is. `wasPlain`: it is not any more. */
+  #shownText(id: string): { readonly event: string | null; readonly wasPlain: boolean } {
     const row = this.read(id);
     try {
-      return row === undefined
-        ? null
-        : this.#commits.payloads.seal(JSON.stringify(this.shown(row)), () => bindingOf(id));
+      if (row === undefined) return { event: null, wasPlain: false };
+      const event = this.#commits.payloads.seal(JSON.stringify(this.shown(row)), () => bindingOf(id));
+      return { event, wasPlain: isSealed(event) && !isSealed(row.event) };
     } catch {
-      return null;
+      return { event: null, wasPlain: false };
     }
   }
+}
+
+/** Stands in `meta` from when an event that was plain is sealed until nothing is left of it. */
+const PLAIN = 'plain_commands';
+
+/** Leaves nothing in the database of events that were plain; in a transaction. */
+export function erasePlainCommands(statements: Statements): void {
+  if (statements.of('delete from meta where key = ?').run(PLAIN).changes === 0) return;
+  rewriteCommands((sql) => statements.of(sql).run());
+}
+
+/**
+ * Writes all commands anew, in a transaction. When SQLite moves rows from a page to others it leaves parts of them there, which
+ * `secure_delete` never erases; of a table that is emptied at once it erases every page.
+ */
+export function rewriteCommands(run: (sql: string) => unknown): void {
+  run('create temp table moved as select * from commands');
+  run('delete from commands');
+  run('insert into commands select * from moved order by at, id');
+  run('drop table moved');
 }
 
 const INSERT = `

@@ -285,7 +285,7 @@ export class Commits implements Batching {
     this.settle();
     const lost = this.isOpen ? undefined : this.#batch.incidents.find(({ kind }) => kind === ROWS_LOST);
     try {
-      if (this.isOpen) this.file.giveBack();
+      if (this.isOpen) this.file.leave();
     } catch (error) {
       this.drop(sqliteError(error, this.path));
       throw sqliteError(error, this.path);

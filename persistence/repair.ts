@@ -92,7 +92,7 @@ function owning<T>(path: string, work: (db: Db) => T): T {
   const lock = acquireLock(path);
   let db: Db | undefined;
   try {
-    db = openDatabase(path, 'power-loss');
+    db = openDatabase(path, 'power-loss', true);
     refuseOlder(db, path);
     return work(db);
   } catch (error) {

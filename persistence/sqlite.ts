@@ -22,8 +22,12 @@ const SMALLEST_PAGE = 512;
 const CACHE_KIB = 64 * 1024;
 const REWRITE_BYTES = 1 << 20;
 
-/** Opens a database for its owner: WAL, and the synchronous level set by us and read back. */
-export function openDatabase(path: string, durability: Durability): Db {
+/**
+ * Opens a database for its owner: WAL, and the synchronous level set by us and read back.
+ *
+ * @param erases whether zeros take the place of what is deleted, and of what another text replaces.
+ */
+export function openDatabase(path: string, durability: Durability, erases: boolean): Db {
   const db = connect(path, {});
   try {
     refuseOldSqlite(db);
@@ -48,6 +52,7 @@ export function openDatabase(path: string, durability: Durability): Db {
     settleLog(db);
     db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma('foreign_keys = OFF');
+    db.pragma(`secure_delete = ${erases}`);
     return db;
   } catch (error) {
     db.close();
@@ -96,8 +101,11 @@ export function openBeside(path: string, readonly: boolean): Db {
     throw new PerdureError('STORE_UNOPENABLE', `There is no store at ${path}.`, { facts: { path } });
   }
   const db = connect(path, { readonly, fileMustExist: true });
+  if (readonly) return db;
   // A commit that the owner's follows unsynced would look like damage after a power cut: L1 of log-check.ts.
-  if (!readonly) db.pragma('synchronous = FULL');
+  db.pragma('synchronous = FULL');
+  // What is moved to another page is not left where it was: the owner may want to erase it.
+  db.pragma('secure_delete = ON');
   return db;
 }
 

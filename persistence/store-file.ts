@@ -12,6 +12,7 @@ import { dirname } from 'node:path';
 import { PerdureError } from '../errors.ts';
 import type { CopyProgress } from './backup.ts';
 import type { Clock } from './clock.ts';
+import { erasePlainCommands } from './commands.ts';
 import { CopyThreads } from './copy-thread.ts';
 import { unmarkCopy } from './copies.ts';
 import { acquireLock, realPath, type Lock } from './lock.ts';
@@ -25,11 +26,15 @@ import { noteStaying } from './versioned-tables.ts';
 
 const TURN_BLOCK = 1_024;
 const ID_BLOCK = 65_536;
+/** How long the last checkpoint waits for who reads from the log. */
+const LAST_READERS_MS = 1_000;
 
 export interface StoreFileOptions {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly durability: Durability;
+  /** Whether nothing is left in the files of what was deleted or replaced. */
+  readonly erases: boolean;
 }
 
 export class StoreFile {
@@ -165,13 +170,15 @@ export class StoreFile {
     this.turn += 1;
   }
 
-  /** Moves the log into the database. Gives by how many bytes the log's file became shorter. No transaction may be open. */
-  truncateLog(): number {
+  /**
+   * Moves the log into the database. Gives by how many bytes the log's file became shorter. No transaction may be open.
+   * While somebody reads from it for longer than `waitMs`, some of it stays.
+   */
+  truncateLog(waitMs = 0): number {
     const size = () => statSync(`${this.#realPath}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const before = size();
     try {
-      // Nobody waits for who reads from it.
-      this.#db.pragma('busy_timeout = 0');
+      this.#db.pragma(`busy_timeout = ${waitMs}`);
       this.#db.pragma('wal_checkpoint(TRUNCATE)');
       return Math.max(0, before - size());
     } catch (error) {
@@ -181,12 +188,17 @@ export class StoreFile {
     }
   }
 
-  /** Gives back the turns and ids that were reserved and not used. */
-  giveBack(): void {
+  /** The last commit: gives back the turns and ids that were reserved and not used, and erases what is to be. */
+  leave(): void {
+    const { erases } = this.#options;
+    // What is moved is not to be on the disk elsewhere.
+    if (erases) this.#db.pragma('temp_store = MEMORY');
     this.begin();
     this.#saveLimits(this.turn, this.#nextId);
+    if (erases) erasePlainCommands(this.statements);
     this.assertOwner();
     this.statements.of('commit').run();
+    if (erases) this.#eraseLog();
   }
 
   close(): void {
@@ -207,14 +219,24 @@ export class StoreFile {
   }
 
   #connect(): Db {
-    const db = openDatabase(this.path, this.#options.durability);
+    const db = openDatabase(this.path, this.#options.durability, this.#options.erases);
     db.function('perdure_turn', () => this.turn);
     return db;
   }
 
   #disconnect(): void {
-    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
+    this.#cancelCopies();
     this.#db.close();
+  }
+
+  /** The log holds what was erased in the database, and stays when somebody else has the store open. */
+  #eraseLog(): void {
+    this.#cancelCopies();
+    this.truncateLog(LAST_READERS_MS);
+  }
+
+  #cancelCopies(): void {
+    this.#copies.cancel(new PerdureError('STORE_CLOSED', `The store ${this.path} was closed while it was copied.`));
   }
 
   /** F3. */

@@ -1,4 +1,5 @@
 /** Reads a store from beside, also while another process owns it; it writes nothing and holds nobody up. */
+import { statSync } from 'node:fs';
 import { PerdureError } from '../errors.ts';
 import { Statements, type Cell } from './rows.ts';
 import { APPLICATION_ID, refuseOlder, SCHEMA_VERSION } from './schema.ts';
@@ -15,19 +16,49 @@ export interface StoreReader {
   unseal(text: string, binding: string): string;
 }
 
-/** Calls `read` with one consistent view of the store. Throws what is wrong with the file. */
-export function readStore<T>(path: string, read: (rows: StoreReader) => T): T {
+/** Which store was found at a path. */
+export interface FoundStore {
+  /** The file itself, whatever its name. */
+  readonly file: string;
+  /** A copy has the id of what it was made of. */
+  readonly id: string;
+}
+
+/** Calls `read` with one consistent view of the store. Throws what is wrong with the file, and STORE_REPLACED for another one than `known`. */
+export function readStore<T>(path: string, read: (rows: StoreReader) => T, known?: FoundStore): T {
   const store = new StoreBeside(path);
   try {
+    if (known !== undefined && (store.file !== known.file || store.id !== known.id)) throw replaced(path);
     return store.read(read);
   } finally {
     store.close();
   }
 }
 
+/** Throws STORE_REPLACED when another file is at the path now, or none. */
+export function refuseOtherFile(path: string, { file }: Pick<FoundStore, 'file'>): void {
+  if (fileAt(path) !== file) throw replaced(path);
+}
+
+function fileAt(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return `${found?.dev} ${found?.ino}`;
+}
+
+function replaced(path: string): PerdureError {
+  return new PerdureError(
+    'STORE_REPLACED',
+    `The store that was opened at ${path} is not there any more: it was removed, or another took its place. Nothing was read or ` +
+      'changed. Put it back, or start whoever reads it anew, such as `perdure inspect`.',
+    { facts: { path } },
+  );
+}
+
 /** A store that is read from beside for a while: over and over, from one connection. */
-export class StoreBeside {
+export class StoreBeside implements FoundStore {
   readonly path: string;
+  readonly file: string;
+  readonly id: string;
   readonly statements: Statements;
   readonly #db: Db;
   readonly #rows: StoreReader;
@@ -35,9 +66,11 @@ export class StoreBeside {
   /** Throws what is wrong with the file. */
   constructor(path: string) {
     this.path = path;
+    this.file = fileAt(path);
     const db = (this.#db = openBeside(path, true));
     try {
       this.#guarded(() => checkStore(db, path));
+      this.id = this.#guarded(() => idIn(db));
     } catch (error) {
       db.close();
       throw error;
@@ -55,14 +88,26 @@ export class StoreBeside {
     this.#guarded(() => refuseOlder(this.#db, this.path));
   }
 
+  /** Throws STORE_REPLACED when another file is at the path now, or none. */
+  refuseReplaced(): void {
+    refuseOtherFile(this.path, this);
+  }
+
   /** A number that is another one after every commit of somebody else. */
   get version(): number {
+    this.refuseReplaced();
     return this.#guarded(() => this.#db.pragma('data_version', { simple: true }) as number);
   }
 
-  /** Calls `read` with one consistent view. Throws what is wrong with the file. */
+  /** Calls `read` with one consistent view. Throws what is wrong with the file, and STORE_REPLACED. */
   read<T>(read: (rows: StoreReader) => T): T {
-    return this.#guarded(() => this.#db.transaction(() => read(this.#rows))());
+    this.refuseReplaced();
+    const checked = () => {
+      // Another store may have been written into the same file.
+      if (idIn(this.#db) !== this.id) throw replaced(this.path);
+      return read(this.#rows);
+    };
+    return this.#guarded(() => this.#db.transaction(checked)());
   }
 
   close(): void {
@@ -76,6 +121,10 @@ export class StoreBeside {
       throw (error as { code?: string }).code?.startsWith('SQLITE_') === true ? sqliteError(error, this.path) : error;
     }
   }
+}
+
+function idIn(db: Db): string {
+  return (db.prepare(`select value from meta where key = 'id'`).pluck().get() as string | undefined) ?? '';
 }
 
 function checkStore(db: Db, path: string): void {

@@ -134,7 +134,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     options: StoreWithTreesOptions<TMachines> = {},
   ): Store<TMachines> {
     refuseUnknownOption('Store.open', options, OPTIONS_WITH_TREES);
-    return Store.#open<TMachines>(path, options, (file) => {
+    return Store.#open<TMachines>(path, options, options.sealing !== undefined, (file) => {
       const { history, checkpoints, dedupeForMs } = options;
       const retention = { history: history === true ? {} : history || undefined, checkpoints, dedupeForMs };
       return { retention, remember: () => rememberRetention(file.statements, retention) };
@@ -146,17 +146,19 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
    * the last owner said. Throws what {@link Store.open} throws.
    */
   static openAsBefore(path: string): Store {
-    return Store.#open(path, {}, (file) => ({ retention: lastRetention(file.statements), remember: () => {} }));
+    // The host may encrypt it.
+    return Store.#open(path, {}, true, (file) => ({ retention: lastRetention(file.statements), remember: () => {} }));
   }
 
   static #open<TMachines extends Machines>(
     path: string,
     options: StoreWithTreesOptions<TMachines>,
+    erases: boolean,
     keeping: (file: StoreFile) => Keeping,
   ): Store<TMachines> {
     const { newId = () => crypto.randomUUID(), durability = 'power-loss' } = options;
     const clock = options.clock === undefined ? systemClock : inWholeMs(options.clock);
-    const file = new StoreFile(path, { clock, newId, durability });
+    const file = new StoreFile(path, { clock, newId, durability, erases });
     try {
       return new Store<TMachines>(file, clock, options, keeping(file));
     } catch (error) {

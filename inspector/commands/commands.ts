@@ -39,7 +39,8 @@ export function deskOf(target: Supervised | Tree): CommandDesk {
 }
 
 /**
- * The desk beside a store that another process may own, or nobody. Throws OPTIONS_INVALID for a store of an older version.
+ * The desk beside a store that another process may own, or nobody. Throws what is wrong with the file; the desk throws OPTIONS_INVALID
+ * for a store of an older version, and STORE_REPLACED when another takes its place.
  *
  * @param forksAnywhere whether forks may be put outside of the folder of the store. Default: false.
  * @param tree of the supervisor that obeys. Default: of those in the store the one that was started or changed last.

@@ -20,6 +20,9 @@ import {
   hasTable,
   readStore,
   refuseOlderTable,
+  refuseOtherFile,
+  StoreBeside,
+  type FoundStore,
   type StoreReader,
 } from '../../persistence/store-reader.ts';
 import { Store } from '../../persistence/store.ts';
@@ -45,10 +48,13 @@ export class PlaceBeside implements Place {
   readonly #redact = redaction();
 
   readonly #tree: string | undefined;
+  /** What is asked is asked of this store, and of no other that takes its place. */
+  readonly #found: FoundStore;
 
   /** @param tree of the supervisor. Default: the one that was started or changed last. */
   constructor(path: string, forksAnywhere: boolean, tree?: string) {
     this.path = path;
+    this.#found = foundAt(path);
     this.#tree = tree;
     this.forksAnywhere = forksAnywhere;
   }
@@ -64,14 +70,14 @@ export class PlaceBeside implements Place {
   }
 
   read<T>(read: (rows: Reader) => T): T {
-    return readStore(this.path, (rows) => {
+    return this.#read((rows) => {
       refuseOlderTable(rows, this.path, 'commands', 'asked_by');
       return read(rows);
     });
   }
 
   refuseUnready(): void {
-    readStore(this.path, (rows) => {
+    this.#read((rows) => {
       if (!hasSupervisor(rows)) {
         throw new PerdureError(
           'OPTIONS_INVALID',
@@ -93,7 +99,7 @@ export class PlaceBeside implements Place {
   }
 
   async answered(id: string): Promise<CommandRow | undefined> {
-    const read = () => readStore(this.path, (rows) => readCommand(rows, id));
+    const read = () => this.#read((rows) => readCommand(rows, id));
     const until = performance.now() + ANSWERED_WITHIN_MS;
     for (;;) {
       const row = read();
@@ -107,7 +113,7 @@ export class PlaceBeside implements Place {
   async say(id: string, answer: string): Promise<void> {
     // Its owner says it better there than whoever has no keys.
     const isEncrypted = this.#isEncrypted();
-    if (isEncrypted && readStore(this.path, (rows) => readCommand(rows, id))?.answer != null) return;
+    if (isEncrypted && this.#read((rows) => readCommand(rows, id))?.answer != null) return;
     const said = isEncrypted ? outcomeOf(answer) : answer;
     await this.#write((busyMs) => sayCommand(this.path, id, said, Date.now(), busyMs));
   }
@@ -137,6 +143,7 @@ export class PlaceBeside implements Place {
       throw error;
     }
     try {
+      refuseOtherFile(this.path, this.#found);
       return await act(store);
     } finally {
       store.close();
@@ -144,6 +151,7 @@ export class PlaceBeside implements Place {
   }
 
   async fork(turn: number, options: ForkOptions): Promise<void> {
+    refuseOtherFile(this.path, this.#found);
     const db = openBeside(this.path, true);
     try {
       const get = <T>(sql: string, ...cells: (string | number)[]) => db.prepare(sql).get(...cells) as T | undefined;
@@ -156,10 +164,15 @@ export class PlaceBeside implements Place {
 
   close(): void {}
 
+  #read<T>(read: (rows: StoreReader) => T): T {
+    return readStore(this.path, read, this.#found);
+  }
+
   /** The owner may be in the midst of a commit: whoever else is served here does not wait with us. */
   async #write(write: (busyMs: number) => void): Promise<void> {
     const until = performance.now() + WRITTEN_WITHIN_MS;
     for (;;) {
+      refuseOtherFile(this.path, this.#found);
       try {
         return write(BUSY_MS);
       } catch (error) {
@@ -178,7 +191,14 @@ export class PlaceBeside implements Place {
   }
 
   #isEncrypted(): boolean {
-    const row = readStore(this.path, (rows) => rows.get<{ snapshot: string }>('select snapshot from actors limit 1'));
+    const row = this.#read((rows) => rows.get<{ snapshot: string }>('select snapshot from actors limit 1'));
     return row !== undefined && isSealed(row.snapshot);
   }
+}
+
+function foundAt(path: string): FoundStore {
+  const store = new StoreBeside(path);
+  store.close();
+  const { file, id } = store;
+  return { file, id };
 }

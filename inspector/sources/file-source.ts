@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { PerdureError, messageOf } from '../../errors.ts';
 import type { Chart } from '../charts/chart.ts';
+import { isChart } from '../charts/chart-check.ts';
 import {
   PROTOCOL_VERSION,
   type ActorDetail,
@@ -31,6 +32,8 @@ export interface FileSourceOptions {
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const MAX_RECORDS = 200_000;
 const MOST_ACTORS = 100_000;
+/** Objects and lists inside others: what is shown of a value has fewer, and far more could be read, and not written again. */
+const MOST_DEEP = 1_000;
 const LINE_FEED = 10;
 
 /** Reads an exported history. Throws STORE_UNOPENABLE for a file that cannot be read, and EXPORT_INVALID naming the line. */
@@ -82,9 +85,15 @@ function parsed(path: string, line: string, number: number): ExportLine {
   }
   if (isObject(value) && value['type'] === 'error')
     throw invalid(path, number, `the export ended before its time: ${String(value['message'])}`);
+  if (isDeeper(value, MOST_DEEP)) throw invalid(path, number, `expected at most ${MOST_DEEP} levels, got more`);
   const wrong = wrongLine(value);
   if (wrong !== undefined) throw invalid(path, number, wrong);
   return value as ExportLine;
+}
+
+function isDeeper(value: unknown, most: number): boolean {
+  if (!isObject(value)) return false;
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1));
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -120,7 +129,7 @@ function wrongLine(value: unknown): string | undefined {
         ? undefined
         : `expected at most ${MOST_ACTORS} actors`;
     case 'chart':
-      return isChart(value['chart']) ? undefined : 'expected a chart';
+      return isChart(value['chart']) ? undefined : 'expected a chart, whole and sound';
     case 'detail':
       return isActor(value['detail']) ? undefined : 'expected an actor';
     case 'record':
@@ -128,15 +137,6 @@ function wrongLine(value: unknown): string | undefined {
     default:
       return `expected a line of an export, got the type ${JSON.stringify(value['type'])}`;
   }
-}
-
-function isChart(chart: unknown): boolean {
-  return (
-    isObject(chart) &&
-    typeof chart['id'] === 'string' &&
-    Array.isArray(chart['states']) &&
-    Array.isArray(chart['transitions'])
-  );
 }
 
 function wrongRecord(record: unknown): string | undefined {

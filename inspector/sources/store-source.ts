@@ -5,6 +5,7 @@
  * B2  What only the owner can read is shown as `[encrypted]`.
  * B3  A record is made of what was committed: of each turn where the store keeps its history, and of each actor that has changed,
  *     come or gone since the last look.
+ * B4  Where another file takes its place, nothing is shown of either: whoever asks is refused with STORE_REPLACED.
  */
 import { randomUUID } from 'node:crypto';
 import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
@@ -77,7 +78,7 @@ class StoreSource implements Source {
     for (const listener of this.#listeners) listener.committed(turn, at);
   });
   /** What the file was at when it was looked at last. */
-  #seen: { readonly version: number; readonly isOwned: boolean; readonly turn: number } | undefined;
+  #seen: { readonly version: number | undefined; readonly isOwned: boolean; readonly turn: number } | undefined;
   #owned = { at: -Infinity, is: false };
   #timer: NodeJS.Timeout | undefined;
 
@@ -89,16 +90,15 @@ class StoreSource implements Source {
     const beside = (this.#beside = new StoreBeside(path));
     try {
       beside.refuseOlder();
-      const { id, tree, history } = beside.read((rows) => {
+      const { tree, history } = beside.read((rows) => {
         const isSupervised = hasSupervisor(rows);
         if (isSupervised) refuseOlderTable(rows, path, 'profile_runs', 'id');
         return {
-          id: rows.get<{ value: string }>(`select value from meta where key = 'id'`)?.value ?? '',
           tree: shownTree(rows, path, isSupervised, asked),
           history: rows.get('select 1 from turns limit 1') !== undefined,
         };
       });
-      this.store = { path, id };
+      this.store = { path, id: beside.id };
       this.capabilities = { history, live: false, supervisor: tree !== undefined };
       this.#tree = tree ?? SUPERVISOR_TREE;
       this.views = viewNames(tree !== undefined);
@@ -141,6 +141,7 @@ class StoreSource implements Source {
   }
 
   recordsFrom(seq: number): HeldRecords {
+    this.#beside.refuseReplaced();
     return this.#log.from(seq);
   }
 
@@ -173,7 +174,7 @@ class StoreSource implements Source {
   }
 
   async *history({ from = 0, ...query }: PastQuery = {}): AsyncIterable<InspectionRecord> {
-    const source = { ...this.#historySource, assertOpen: () => {} };
+    const source = { ...this.#historySource, assertOpen: () => this.#beside.refuseReplaced() };
     for await (const turn of readHistory(source, { from, ...query })) yield turnRecord(this.#payloads, turn, turn.turn);
   }
 
@@ -189,12 +190,20 @@ class StoreSource implements Source {
     const began = performance.now();
     try {
       this.#look();
-    } catch {
-      // The file is locked, or is being replaced. Whoever asks for something is told so; the next look may be luckier.
+    } catch (error) {
+      // The file is locked, or was replaced. Whoever asks for something is told so; the next look may be luckier.
+      if (isPerdureError(error, 'STORE_REPLACED')) this.#tellReplaced();
     }
     const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
     this.#timer = setTimeout(this.#poll, delayMs).unref();
   };
+
+  /** Who shows something asks for it again, and is refused. */
+  #tellReplaced(): void {
+    if (this.#seen?.version === undefined) return;
+    this.#seen = { ...this.#seen, version: undefined };
+    this.#teller.committed(this.#seen.turn);
+  }
 
   /** B3. Tells who listens, but of the first look, which tells nobody what is new. */
   #look(): void {

@@ -1,5 +1,5 @@
-import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { assign, setup } from 'xstate';
 import { expect, test } from 'vitest';
 import { PerdureError } from '../../errors.ts';
@@ -12,6 +12,7 @@ import {
   type CommandRow,
 } from '../../persistence/commands.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { forkStore } from '../../persistence/fork.ts';
 import { encryption } from '../../persistence/sealing.ts';
 import { openBeside } from '../../persistence/sqlite.ts';
 import { SimulatedClock } from '../../persistence/simulated-clock.ts';
@@ -24,6 +25,12 @@ const counter = setup({ types: {} as { context: { n: number }; events: { type: '
 });
 
 const add = (id: string, by: number) => ({ id, actor: '', event: { type: 'add', by } });
+
+/** The files of a store, and what is beside them, in which a text is found. */
+function holding(store: string, text: string): string[] {
+  const folder = dirname(store);
+  return readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes(text));
+}
 
 async function answered(store: string, id: string): Promise<string> {
   for (;;) {
@@ -136,6 +143,44 @@ test('once it is answered, a command holds no secret, and in an encrypted store 
     'refused: [encrypted] [ACTION_NOT_FOUND]',
   ]);
   await durable.close();
+});
+
+test.each(['nobody', 'somebody'])(
+  'of what was left beside an encrypted store its files hold nothing once it is answered and closed, while %s reads it',
+  async (who) => {
+    const store = tempStore();
+    const sealing = encryption({ key: () => Buffer.alloc(32, 7), current: 'k' });
+    const open = () => createDurableActor(counter, { store, sealing });
+    const left = (id: string, size: number) =>
+      postCommand(store, { id, actor: '', event: { type: 'add', by: 1, x: 'CANARY'.repeat(size) } }, 1);
+    await (await open()).close();
+    // In cells, in pages of their own, and in overflow pages.
+    const ids = [1, 5_000, 20, 600, 3, 12_000, 200].flatMap((size, n) =>
+      [0, 1, 2].map((m) => [`c${m}${n}`, size] as const),
+    );
+    for (const [id, size] of ids) left(id, size);
+    expect(holding(store, 'CANARY')).toEqual(['work.db']);
+    const reader = who === 'somebody' ? openBeside(store, true) : undefined;
+    const durable = await open();
+    left('while it runs', 2_000);
+    for (const [id] of ids) await answered(store, id);
+    await answered(store, 'while it runs');
+    await durable.close();
+    expect(holding(store, 'CANARY')).toEqual([]);
+    reader?.close();
+  },
+);
+
+test('a fork holds nothing of what waits in the original', async () => {
+  const store = tempStore();
+  const durable = await createDurableActor(counter, { store, history: true });
+  durable.store.rows.nameTurn({ at: 0, reason: 'test', label: 'here' });
+  const { turn } = await durable.send({ type: 'add', by: 1 });
+  await durable.close();
+  postCommand(store, { id: 'c1', actor: '', event: { type: 'add', by: 1, x: 'CANARY' } }, 1);
+  const target = tempStore();
+  await forkStore(store, turn, target);
+  expect(holding(target, 'CANARY')).toEqual([]);
 });
 
 test('an event whose type is the JSON of an event is kept without the secrets in it', async () => {

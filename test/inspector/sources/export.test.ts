@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { createMachine } from 'xstate';
+import type { ChartState } from '../../../inspector/charts/chart.ts';
+import { chartOf } from '../../../inspector/charts/chart-of.ts';
 import { exportLines } from '../../../inspector/sources/export.ts';
 import { fileSource } from '../../../inspector/sources/file-source.ts';
 import { liveSource } from '../../../inspector/sources/live-source.ts';
@@ -99,6 +101,13 @@ test('an export says how many actors it has not', async () => {
 
 const HELLO = { type: 'export', version: 1, at: 0, hello: { type: 'hello', capabilities: {}, store: null } };
 
+const CHART = /line 2: expected a chart, whole and sound/;
+
+function chartLine(change: Partial<ChartState>): string {
+  const chart = chartOf(createMachine({ id: 'c' }));
+  return JSON.stringify({ type: 'chart', chart: { ...chart, states: [{ ...chart.states[0], ...change }] } });
+}
+
 test.each([
   ['no JSON', '{"type":"record"', /line 2: expected JSON/],
   ['another type', '{"type":"row"}', /line 2: expected a line of an export, got the type "row"/],
@@ -114,12 +123,20 @@ test.each([
     '{"type":"error","message":"gone"}',
     /line 2: the export ended before its time: gone/,
   ],
+  ['a chart without its parts', '{"type":"chart","chart":{"id":"c","states":[null],"transitions":[]}}', CHART],
+  ['a chart whose states are inside each other', chartLine({ children: ['c'] }), CHART],
+  ['a chart with a state that is not there', chartLine({ initial: 'c.a', children: ['c.a'] }), CHART],
+  [
+    'an event that is nested too deep',
+    `{"type":"record","record":${'['.repeat(2_000)}${']'.repeat(2_000)}}`,
+    /line 2: expected at most 1000 levels/,
+  ],
   ['a second beginning', JSON.stringify(HELLO), /line 2: expected the first line, and no other/],
-  ['a line that is too long', `{"type":"row","x":"${'x'.repeat(2_000)}"}`, /line 2: expected at most 1000 bytes/],
+  ['a line that is too long', `{"type":"row","x":"${'x'.repeat(6_000)}"}`, /line 2: expected at most 5000 bytes/],
 ])('a file with %s is refused, naming the line', async (_, line, message) => {
   const path = join(tempFolder(), 'bad.ndjson');
   writeFileSync(path, `${JSON.stringify(HELLO)}\n${line}\n`);
-  await expect(fileSource(path, { maxLineBytes: 1_000 })).rejects.toMatchObject({
+  await expect(fileSource(path, { maxLineBytes: 5_000 })).rejects.toMatchObject({
     code: 'EXPORT_INVALID',
     message: expect.stringMatching(message) as string,
     facts: { path, line: 2 },

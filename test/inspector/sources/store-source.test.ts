@@ -1,17 +1,19 @@
 /** A store that is looked at from beside: while it is in use, when its owner has crashed, and when it cannot be read. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { assign, setup } from 'xstate';
 import { createDurableActor } from '../../../index.ts';
+import { deskBeside } from '../../../inspector/commands/commands.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 import { storeSource, type StoreSourceOptions } from '../../../inspector/sources/store-source.ts';
 import { encryption } from '../../../persistence/sealing.ts';
 import { SCHEMA_VERSION } from '../../../persistence/schema.ts';
 import { Store } from '../../../persistence/store.ts';
+import { readStore } from '../../../persistence/store-reader.ts';
 import { bundle } from '../../support/bundle.ts';
 import { openInspected, populate } from '../../support/inspected.ts';
 import { quickStore, tempFolder } from '../../support/temp.ts';
@@ -183,6 +185,50 @@ test('a view that there is not, and a parameter that is wrong, are named', async
   expect(asked('past', {})).toThrow(/"turn".*expected a value, got none/);
   expect(asked('past', { turn: '999999' })).toThrow(expect.objectContaining({ code: 'CHECKPOINT_UNKNOWN' }));
   expect(asked('action', { id: 'nobody' })).toThrow(expect.objectContaining({ code: 'ACTION_NOT_FOUND' }));
+});
+
+test('when another file takes the place of the store nothing is shown or asked of either, until it is put back', async () => {
+  const path = join(tempFolder(), 'work.db');
+  const backup = `${path}-backup`;
+  const first = await createDurableActor(counter, { store: path, history: true });
+  await first.send({ type: 'add' });
+  await first.store.backup(backup);
+  await first.close();
+  const source = beside(path, { machines: [counter] });
+  const desk = deskBeside(path);
+  const give = (id: string) => desk.give({ id, command: 'send', params: { event: 'add' }, by: 'page' });
+  expect(await give('before')).toMatchObject({ state: 'waiting' });
+  const commits: number[] = [];
+  source.subscribe({ records: () => {}, committed: (turn) => void commits.push(turn) });
+  const move = (from: string, to: string) => {
+    for (const end of ['', '-wal', '-shm']) if (existsSync(from + end)) renameSync(from + end, to + end);
+  };
+  move(path, `${path}-old`);
+  renameSync(backup, path);
+  await until(() => commits.length > 0);
+  const replaced = expect.objectContaining({ code: 'STORE_REPLACED' });
+  expect(() => source.registry()).toThrow(replaced);
+  expect(() => source.recordsFrom(0)).toThrow(replaced);
+  expect(() => source.subscribe({ records: () => {}, committed: () => {} })).toThrow(replaced);
+  expect(() => source.actor('main')).toThrow(replaced);
+  expect(() => source.view('past', new URLSearchParams({ turn: '1' }))).toThrow(replaced);
+  await expect(source.history()[Symbol.asyncIterator]().next()).rejects.toThrow(replaced);
+  await expect(give('after')).rejects.toThrow(replaced);
+  expect(() => desk.audit(1)).toThrow(replaced);
+  expect(readStore(path, (rows) => rows.all('select id from commands'))).toEqual([]);
+  move(`${path}-old`, path);
+  expect(source.registry().map(({ id }) => id)).toEqual(['main']);
+  expect(await give('again')).toMatchObject({ state: 'waiting' });
+});
+
+test('of another store that is written into the same file no command is taken', async () => {
+  const [path, other] = [join(tempFolder(), 'work.db'), join(tempFolder(), 'other.db')];
+  for (const store of [path, other]) await (await createDurableActor(counter, { store })).close();
+  const desk = deskBeside(path);
+  copyFileSync(other, path);
+  await expect(desk.give({ id: 'c', command: 'send', params: { event: 'add' }, by: 'page' })).rejects.toMatchObject({
+    code: 'STORE_REPLACED',
+  });
 });
 
 const OWNER = (entry: string, store: string) => `
