@@ -1,6 +1,6 @@
 /** The commands that take checkpoints, keep and forget them, and go on from one in another store. */
 import { lstatSync, realpathSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { checkedLabel } from '../../actors/checkpoint-label.ts';
 import { checkpointTurn, readCheckpoint, refuseKept } from '../../actors/checkpoint-ledger.ts';
 import { progressNow } from '../../actors/checkpoint-progress.ts';
@@ -114,11 +114,13 @@ export const forking: Undertaking = {
 function targetOf({ path, forksAnywhere }: Place, to: string): string {
   const folder = dirname(resolve(path));
   const target = resolve(folder, to);
-  const wrong = BESIDE_STORES.test(target)
-    ? 'a file that is not named as what SQLite and locks keep beside stores is'
-    : forksAnywhere || (realFolder(dirname(target)) === realFolder(folder) && !isLink(target))
-      ? undefined
-      : `a file in the folder of the store, ${folder}`;
+  let wrong: string | undefined;
+  if (BESIDE_STORES.test(target)) wrong = 'a file that is not named as what SQLite and locks keep beside stores is';
+  else if (!forksAnywhere && !NAME.test(basename(target))) wrong = NAMES;
+  else if (target.includes('\0') || Buffer.byteLength(basename(target)) > LONGEST_NAME)
+    wrong = `a file whose name has at most ${LONGEST_NAME} bytes, and no NUL`;
+  else if (!forksAnywhere && (realFolder(dirname(target)) !== realFolder(folder) || isLink(target)))
+    wrong = `a file in the folder of the store, ${folder}`;
   if (wrong === undefined) return target;
   throw new PerdureError('OPTIONS_INVALID', `The command "fork" takes as "to" ${wrong}, got ${shown(to)}.`, {
     facts: { to, folder },
@@ -127,6 +129,14 @@ function targetOf({ path, forksAnywhere }: Place, to: string): string {
 
 /** SQLite would take one for the journal of a store that it opens, and write it back. */
 const BESIDE_STORES = /-(?:journal|wal|shm|lock)$/i;
+
+/** Names that every system takes, and nobody overlooks. */
+const NAME = /^(?!\.)[\w. -]{1,128}(?<![. ])$/;
+const NAMES =
+  'a name of at most 128 letters of English, digits, ".", "_", "-" and spaces, with no dot first and no dot or space last';
+
+/** The copy that becomes the fork has a longer one. */
+const LONGEST_NAME = 200;
 
 /** Where links lead to; undefined for what is not there. */
 function realFolder(folder: string): string | undefined {

@@ -103,16 +103,26 @@ describe.each(desks)('a command %s', (_, deskFor) => {
       'other.db-WAL',
       'x-shm',
       'x-lock',
+      'a\u0000b.db',
+      `${'n'.repeat(300)}.db`,
+      `${'n'.repeat(300)}/x.db`,
+      '.env',
+      'a\nb.db',
+      ' ',
+      'x.db ',
+      'x.',
     ];
     for (const to of refused)
       expect([to, await give(desk, 'fork', { id: 'here', to })]).toMatchObject([to, { code: 'OPTIONS_INVALID' }]);
     expect(readdirSync(outside)).toEqual([]);
-    expect(await give(desk, 'fork', { id: 'here', to: 'beside.db' })).toMatchObject({ state: 'applied' });
+    expect((await give(desk, 'fork', { id: 'here', to: '.env' })).message).toContain(
+      'takes as "to" a name of at most 128 letters of English, digits, ".", "_", "-" and spaces',
+    );
+    expect(await give(desk, 'fork', { id: 'here', to: 'be side_2.db' })).toMatchObject({ state: 'applied' });
     const anywhere = deskBeside(path, { forksAnywhere: true });
     expect(await give(anywhere, 'fork', { id: 'here', to: 'link/x.db' })).toMatchObject({ state: 'applied' });
-    expect(await give(anywhere, 'fork', { id: 'here', to: join(outside, 'y.db-wal') })).toMatchObject({
-      code: 'OPTIONS_INVALID',
-    });
+    for (const to of [join(outside, 'y.db-wal'), `${'n'.repeat(300)}.db`, 'a\0b.db'])
+      expect([to, await give(anywhere, 'fork', { id: 'here', to })]).toMatchObject([to, { code: 'OPTIONS_INVALID' }]);
   });
 
   test('pauses, resumes, and says who asked, the newest first', async () => {
