@@ -16,7 +16,10 @@ export function taken(id: string): PerdureError {
   );
 }
 
-/** Tells a repeat from another command, also where what was asked may not be kept. Throws OPTIONS_INVALID. */
+/**
+ * Tells a repeat from another command, also where what was asked may not be kept. The id is part of it: what is asked twice has two
+ * digests. Throws OPTIONS_INVALID.
+ */
 export function digestOf({ id, command, params }: GivenCommand): string {
   if (typeof id !== 'string' || id === '' || id.length > LONGEST_ID || !isStorable(id))
     throw new PerdureError(
@@ -25,7 +28,7 @@ export function digestOf({ id, command, params }: GivenCommand): string {
     );
   try {
     return createHash('sha256')
-      .update(JSON.stringify([command, params], sortedKeys))
+      .update(JSON.stringify([id, command, params], sortedKeys))
       .digest('hex');
   } catch {
     throw new PerdureError('OPTIONS_INVALID', `The parameters of a command are JSON, got ${shown(params)}.`);
