@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { checkedLabel } from '../../actors/checkpoint-label.ts';
 import { checkpointTurn, readCheckpoint, refuseKept } from '../../actors/checkpoint-ledger.ts';
 import { progressNow } from '../../actors/checkpoint-progress.ts';
+import { forkedTurn } from '../../actors/forks.ts';
 import { PerdureError } from '../../errors.ts';
 import { isObject, shown } from '../../machines/option-keys.ts';
 import type { CheckpointChange } from '../../machines/checkpoint-state.ts';
@@ -96,8 +97,14 @@ export const forking: Undertaking = {
       help: 'other inputs by the ids of actions that wait, or of steps that have not begun: {"invoice:7":{"amount":3}}',
     },
   ],
-  async undertake({ params }, place, signal) {
+  async undertake({ params, digest, begin }, place, signal) {
     const to = targetOf(place, params.text('to'));
+    const done = (turn: number) => ({
+      message: `${to} goes on from turn ${turn} of ${place.path}`,
+      data: { turn, to },
+    });
+    const made = forkedTurn(to, digest);
+    if (made !== undefined) return done(made);
     const input = params.json('input') ?? {};
     if (!isObject(input))
       throw new PerdureError(
@@ -105,8 +112,14 @@ export const forking: Undertaking = {
         `The command "fork" takes as "input" an object by ids, got ${shown(input)}.`,
       );
     const turn = place.read((rows) => checkpointTurn(rows, params.text('id')));
-    await place.fork(turn, { to, input, ...(signal === undefined ? {} : { signal }) });
-    return { message: `${to} goes on from turn ${turn} of ${place.path}`, data: { turn, to } };
+    await begin();
+    try {
+      await place.fork(turn, { to, input, ...(signal === undefined ? {} : { signal }) }, digest);
+    } catch (error) {
+      // Another process may have been given the same.
+      if (forkedTurn(to, digest) === undefined) throw error;
+    }
+    return done(turn);
   },
 };
 

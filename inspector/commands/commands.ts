@@ -53,5 +53,5 @@ export function deskBeside(
 
 interface Supervised {
   readonly durable: Tree;
-  readonly checkpoints: Pick<SupervisorCheckpoints, 'fork'>;
+  readonly checkpoints: Pick<SupervisorCheckpoints, 'forkMarked'>;
 }

@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import { PerdureError } from '../../errors.ts';
 import { isObject, shown } from '../../machines/option-keys.ts';
+import { readCommand, type Command } from '../../persistence/commands.ts';
 import { isStorable } from '../../persistence/xstate-port.ts';
 import type { GivenCommand } from './commands.ts';
+import type { Place } from './place.ts';
 
 /** A restore asks again under ids that are made of this one. */
 const LONGEST_ID = 200;
@@ -33,6 +35,13 @@ export function digestOf({ id, command, params }: GivenCommand): string {
   } catch {
     throw new PerdureError('OPTIONS_INVALID', `The parameters of a command are JSON, got ${shown(params)}.`);
   }
+}
+
+/** Leaves a command. Throws COMMAND_CONFLICT when somebody has left another one of its id meanwhile. */
+export async function leave(place: Place, command: Command): Promise<void> {
+  await place.post(command);
+  const { id, digest } = command;
+  if (place.read((rows) => readCommand(rows, id))?.digest !== digest) throw taken(id);
 }
 
 /** The same, in whatever order somebody wrote the keys. */
