@@ -84,8 +84,8 @@ export function forkedTurn(path: string, mark: string): number | undefined {
   try {
     const db = openBeside(path, true);
     try {
-      const made = db.prepare('select value from meta where key = ?').pluck().get(MADE_BY);
-      const found = JSON.parse(String(made ?? '{}')) as { readonly mark?: string; readonly turn?: number };
+      const made = db.prepare('select value from meta where key = ?').pluck().get(MADE_BY) as string | undefined;
+      const found = JSON.parse(made ?? '{}') as { readonly mark?: string; readonly turn?: number };
       return found.mark === mark ? found.turn : undefined;
     } finally {
       db.close();
