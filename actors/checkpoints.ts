@@ -141,8 +141,13 @@ export class SupervisorCheckpoints {
    * await supervisor.checkpoints.fork('latest', { to: 'what-if.db', input: { 'invoice:7': { amount: 3 } } });
    */
   async fork(id: string, options: ForkOptions): Promise<void> {
+    await this.forkMarked(checkpointTurn(this.#rows, id), options);
+  }
+
+  /** @internal The same of a turn, for a command, which finds its fork again by the mark. */
+  async forkMarked(turn: number, options: ForkOptions, mark?: string): Promise<void> {
     const { path, rows } = this.#store;
-    await forkCheckpoint({ path, rows, registry: this.#host.registry }, checkpointTurn(rows, id), options);
+    await forkCheckpoint({ path, rows, registry: this.#host.registry }, turn, options, mark);
   }
 
   /** Keeps a checkpoint until it is let go. Throws CHECKPOINT_UNKNOWN. */

@@ -1,10 +1,11 @@
 /** Goes on from a checkpoint in another store, with other inputs where that is wanted. */
+import { existsSync } from 'node:fs';
 import { PerdureError } from '../errors.ts';
 import { isObject, shown, unknownKey } from '../machines/option-keys.ts';
 import { forkWith } from '../persistence/fork.ts';
 import type { Rows } from '../persistence/rows.ts';
 import { isSealed } from '../persistence/sealing.ts';
-import type { Db } from '../persistence/sqlite.ts';
+import { openBeside, type Db } from '../persistence/sqlite.ts';
 import { checkObject, refuse } from './action-options.ts';
 import { SUMMARY_LIMIT, type Registry } from './actions.ts';
 import { policyOfText } from './earlier-versions.ts';
@@ -46,8 +47,17 @@ export function keepsInput(state: string, shortfall: string | null): string | nu
   return BEGUN.has(state) ? `it is ${state}` : null;
 }
 
-/** Makes the store. Throws as {@link SupervisorCheckpoints.fork} says; then nothing is left at `to`. */
-export async function forkCheckpoint(source: ForkSource, turn: number, options: ForkOptions): Promise<void> {
+/**
+ * Makes the store. Throws as {@link SupervisorCheckpoints.fork} says; then nothing is left at `to`.
+ *
+ * @param mark by which {@link forkedTurn} finds it again.
+ */
+export async function forkCheckpoint(
+  source: ForkSource,
+  turn: number,
+  options: ForkOptions,
+  mark?: string,
+): Promise<void> {
   checkObject('A fork', options);
   refuse('A fork', unknownKey(options, ['to', 'input', 'signal']), {});
   const { to, input = {}, signal } = options;
@@ -58,7 +68,32 @@ export async function forkCheckpoint(source: ForkSource, turn: number, options: 
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new PerdureError('OPTIONS_INVALID', `The \`signal\` of a fork is an AbortSignal, got ${shown(signal)}.`);
   const edits = Object.entries(input).map(([id, value]) => editOf(source, turn, id, value));
-  await forkWith(source.path, turn, to, signal === undefined ? {} : { signal }, (db) => edit(db, edits));
+  await forkWith(source.path, turn, to, signal === undefined ? {} : { signal }, (db) => {
+    edit(db, edits);
+    db.prepare('delete from meta where key = ?').run(MADE_BY);
+    if (mark !== undefined) db.prepare('insert into meta values (?, ?)').run(MADE_BY, JSON.stringify({ mark, turn }));
+  });
+}
+
+/** A copy of a fork has it too, but is not where the fork was to be. */
+const MADE_BY = 'fork';
+
+/** The turn from which the store at `path` goes on, when it is the fork that was made with this mark. */
+export function forkedTurn(path: string, mark: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const db = openBeside(path, true);
+    try {
+      const made = db.prepare('select value from meta where key = ?').pluck().get(MADE_BY) as string | undefined;
+      const found = JSON.parse(made ?? '{}') as { readonly mark?: string; readonly turn?: number };
+      return found.mark === mark ? found.turn : undefined;
+    } finally {
+      db.close();
+    }
+  } catch {
+    // Something else is there.
+    return undefined;
+  }
 }
 
 function editOf(source: ForkSource, turn: number, id: string, value: unknown): Edit {

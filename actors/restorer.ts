@@ -5,6 +5,7 @@
 import { fromPromise } from 'xstate';
 import { isPerdureError, messageOf, PerdureError, type PerdureErrorCode } from '../errors.ts';
 import type { RestoreFailure, RestoreRequest } from '../machines/checkpoint-state.ts';
+import { refusal } from '../persistence/commands.ts';
 import type { RestoreOptions } from '../persistence/durable.ts';
 import type { Rows } from '../persistence/rows.ts';
 import type { TableSpec } from '../persistence/schema.ts';
@@ -57,10 +58,13 @@ export class Restorer {
     this.#attach(tree);
     tree.on('checkpoint.refused', ({ request, code, message }) => {
       const detail = `${message as string} [${code as string}]`;
+      const error = new PerdureError(code as PerdureErrorCode, message as string);
       // Whoever asked from another process finds it there.
-      if (tree.store.isOpen)
+      if (tree.store.isOpen) {
         tree.store.incident({ kind: REFUSED, detail, tree: tree.number, actor: request as string });
-      this.#reject(request as string, new PerdureError(code as PerdureErrorCode, message as string));
+        void say(tree, request as string, refusal(error));
+      }
+      this.#reject(request as string, error);
     });
     void tree.ended.then((error) => {
       for (const request of this.#waiting.keys()) this.#reject(request, error);
@@ -120,11 +124,14 @@ export class Restorer {
       // How it ends is told below.
       this.#underWay = restoring.then(nothing, nothing);
       const { before } = await restoring;
+      void say(tree, request, restoredText(turn, before));
       this.#waiting.get(request)?.resolve({ turn, before: String(before) });
       this.#waiting.delete(request);
       // There is nobody left who would hear it.
       return { code: 'RESTORED', message: '' };
     } catch (error) {
+      // Before the machine forgets who asked: whenever the process ends, one or the other of them knows.
+      await say(tree, request, refusal(error));
       this.#reject(request, error);
       return { code: isPerdureError(error) ? error.code : 'STORE_FAILED', message: messageOf(error) };
     }
@@ -132,6 +139,20 @@ export class Restorer {
 }
 
 function nothing(): void {}
+
+/** Whoever asked by a command finds in its row how that ended. */
+async function say({ store }: Tree, request: string, answer: string): Promise<void> {
+  try {
+    if (store.isOpen && store.commands.read(request) !== undefined) await store.commands.say(request, answer);
+  } catch {
+    // What is wrong with the store is told by whatever else is written.
+  }
+}
+
+/** What came of a restore. */
+export function restoredText(turn: number, before: number): string {
+  return `restored: everything is as it was in turn ${turn}; \`perdure restore ${before}\` undoes this`;
+}
 
 /** What every supervisor has, and nobody else. */
 const STANDING = `'executor', 'tracks', 'checkpoint', 'approvals'`;

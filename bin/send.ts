@@ -1,5 +1,6 @@
 /** `perdure send`: any event to any actor. */
 import { PerdureError } from '../errors.ts';
+import { jsonFault, type JsonFault } from '../inspector/json-fault.ts';
 import { give, type RemoteOptions } from './remote.ts';
 
 export interface SendCommandOptions extends RemoteOptions {
@@ -22,9 +23,11 @@ function eventOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
+    const { expected, line, column } = jsonFault(text) as JsonFault;
+    // What it says may be a secret, and the error of the parser quotes it.
     throw new PerdureError(
       'OPTIONS_INVALID',
-      `<event> is JSON such as '{"type":"pay"}', or a type alone; got ${text}.`,
+      `<event> is JSON such as '{"type":"pay"}', or a type alone; at line ${line}, column ${column} it needs ${expected}.`,
     );
   }
 }

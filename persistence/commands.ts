@@ -175,7 +175,7 @@ export class Commands {
     this.#underway.add(row.id);
     const again = () => (this.#seen = undefined);
     void this.#applied(row)
-      .then((answer) => this.#answer(row.id, answer))
+      .then((answer) => this.#answer(row.id, answer, 'answered_at is null'))
       .catch(again)
       .finally(() => this.#underway.delete(row.id));
   }
@@ -191,14 +191,15 @@ export class Commands {
     }
   }
 
-  async #answer(id: string, answer: string): Promise<void> {
+  /** @param where whoever obeys may have said more already than that it was applied. */
+  async #answer(id: string, answer: string, where = 'true'): Promise<void> {
     if (!this.#commits.isOpen) return;
     const { rows, clock, payloads } = this.#commits;
     const { event, wasPlain } = this.#shownText(id);
     await this.#commits.transact(() => {
       if (wasPlain) rows.run('insert into meta values (?, 1) on conflict do nothing', PLAIN);
       rows.run(
-        'update commands set answered_at = coalesce(answered_at, ?), answer = ?, event = coalesce(?, event) where id = ?',
+        `update commands set answered_at = coalesce(answered_at, ?), answer = ?, event = coalesce(?, event) where id = ? and ${where}`,
         clock.now(),
         sealedAnswer(payloads.shownText(answer), (text) => payloads.seal(text, () => bindingOf(id))),
         event,
@@ -288,7 +289,17 @@ function sealedAnswer(answer: string, seal: (text: string) => string): string {
   return `${seal(text)} ${outcome}`;
 }
 
-const OUTCOME = /^applied in turn \d+$/;
+const OUTCOME = /^(?:applied in turn \d+|begun)$/;
+
+/** The answer of a command that whoever gave it carries out: it is noted before, and no owner takes it up. */
+export const BEGUN = 'begun';
+
+/** The turn in which an owner applied a command, where it says no more than that. */
+export function appliedIn(answer: string): number | undefined {
+  const [, turn] = /^applied in turn (\d+)$/.exec(answer) ?? [];
+  return turn === undefined ? undefined : Number(turn);
+}
+
 const SEALED_PART = new RegExp(`${SEALED}\\S+`);
 
 /** What an answer says beside its outcome is left out: for whoever has no keys, in a store that is encrypted. */

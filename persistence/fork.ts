@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { PerdureError, isPerdureError } from '../errors.ts';
 import { backUpBeside } from './backup.ts';
 import { systemClock } from './clock.ts';
-import { rewriteCommands } from './commands.ts';
+import { BEGUN, rewriteCommands } from './commands.ts';
 import { Statements } from './rows.ts';
 import { TREES, TREE_TABLES, refuseOlder, refuseUnknown } from './schema.ts';
 import { openBeside, sqliteError, type Db } from './sqlite.ts';
@@ -100,7 +100,7 @@ async function becomeAsOf(db: Db, turn: number, signal: AbortSignal | undefined)
   for (const table of ['checkpoints', 'turns']) statements.of(`delete from ${table} where turn > ?`).run(turn);
   // They are plain, also where all else is encrypted.
   db.pragma('secure_delete = ON');
-  statements.of('delete from commands where answered_at is null').run();
+  statements.of('delete from commands where answered_at is null or answer = ?').run(BEGUN);
   rewriteCommands((sql) => db.exec(sql));
   statements.of('delete from trees where tree not in (select tree from actors)').run();
   const sayRestored = statements.of('update trees set restored = ?, checksum = ? where tree = ?');

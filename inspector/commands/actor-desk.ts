@@ -58,8 +58,10 @@ class ActorDesk implements CommandDesk {
 
   audit(limit: number, before?: string): AuditEntry[] {
     const entries = [...this.#given.values()].map(({ entry }) => entry).toReversed();
-    const from = before === undefined ? 0 : entries.findIndex(({ id }) => id === before) + 1;
-    return entries.slice(from, from + Math.max(1, Math.floor(limit)));
+    const last = entries.findIndex(({ id }) => id === before);
+    // What was forgotten was the oldest: nothing is older.
+    if (before !== undefined && last === -1) return [];
+    return entries.slice(last + 1, last + 1 + Math.max(1, Math.floor(limit)));
   }
 
   close(): void {

@@ -1,9 +1,10 @@
 /** The commands that take checkpoints, keep and forget them, and go on from one in another store. */
 import { lstatSync, realpathSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { checkedLabel } from '../../actors/checkpoint-label.ts';
 import { checkpointTurn, readCheckpoint, refuseKept } from '../../actors/checkpoint-ledger.ts';
 import { progressNow } from '../../actors/checkpoint-progress.ts';
+import { forkedTurn } from '../../actors/forks.ts';
 import { PerdureError } from '../../errors.ts';
 import { isObject, shown } from '../../machines/option-keys.ts';
 import type { CheckpointChange } from '../../machines/checkpoint-state.ts';
@@ -96,8 +97,14 @@ export const forking: Undertaking = {
       help: 'other inputs by the ids of actions that wait, or of steps that have not begun: {"invoice:7":{"amount":3}}',
     },
   ],
-  async undertake({ params }, place, signal) {
+  async undertake({ params, digest, begin }, place, signal) {
     const to = targetOf(place, params.text('to'));
+    const done = (turn: number) => ({
+      message: `${to} goes on from turn ${turn} of ${place.path}`,
+      data: { turn, to },
+    });
+    const made = forkedTurn(to, digest);
+    if (made !== undefined) return done(made);
     const input = params.json('input') ?? {};
     if (!isObject(input))
       throw new PerdureError(
@@ -105,8 +112,14 @@ export const forking: Undertaking = {
         `The command "fork" takes as "input" an object by ids, got ${shown(input)}.`,
       );
     const turn = place.read((rows) => checkpointTurn(rows, params.text('id')));
-    await place.fork(turn, { to, input, ...(signal === undefined ? {} : { signal }) });
-    return { message: `${to} goes on from turn ${turn} of ${place.path}`, data: { turn, to } };
+    await begin();
+    try {
+      await place.fork(turn, { to, input, ...(signal === undefined ? {} : { signal }) }, digest);
+    } catch (error) {
+      // Another process may have been given the same.
+      if (forkedTurn(to, digest) === undefined) throw error;
+    }
+    return done(turn);
   },
 };
 
@@ -114,11 +127,13 @@ export const forking: Undertaking = {
 function targetOf({ path, forksAnywhere }: Place, to: string): string {
   const folder = dirname(resolve(path));
   const target = resolve(folder, to);
-  const wrong = BESIDE_STORES.test(target)
-    ? 'a file that is not named as what SQLite and locks keep beside stores is'
-    : forksAnywhere || (realFolder(dirname(target)) === realFolder(folder) && !isLink(target))
-      ? undefined
-      : `a file in the folder of the store, ${folder}`;
+  let wrong: string | undefined;
+  if (BESIDE_STORES.test(target)) wrong = 'a file that is not named as what SQLite and locks keep beside stores is';
+  else if (!forksAnywhere && !NAME.test(basename(target))) wrong = NAMES;
+  else if (target.includes('\0') || Buffer.byteLength(basename(target)) > LONGEST_NAME)
+    wrong = `a file whose name has at most ${LONGEST_NAME} bytes, and no NUL`;
+  else if (!forksAnywhere && (realFolder(dirname(target)) !== realFolder(folder) || isLink(target)))
+    wrong = `a file in the folder of the store, ${folder}`;
   if (wrong === undefined) return target;
   throw new PerdureError('OPTIONS_INVALID', `The command "fork" takes as "to" ${wrong}, got ${shown(to)}.`, {
     facts: { to, folder },
@@ -127,6 +142,14 @@ function targetOf({ path, forksAnywhere }: Place, to: string): string {
 
 /** SQLite would take one for the journal of a store that it opens, and write it back. */
 const BESIDE_STORES = /-(?:journal|wal|shm|lock)$/i;
+
+/** Names that every system takes, and nobody overlooks. */
+const NAME = /^(?!\.)[\w. -]{1,128}(?<![. ])$/;
+const NAMES =
+  'a name of at most 128 letters of English, digits, ".", "_", "-" and spaces, with no dot first and no dot or space last';
+
+/** The copy that becomes the fork has a longer one. */
+const LONGEST_NAME = 200;
 
 /** Where links lead to; undefined for what is not there. */
 function realFolder(folder: string): string | undefined {

@@ -1,4 +1,5 @@
 /** What a command asks of whom: one that can be refused is refused before it is left, with a code. */
+import type { CommandRow } from '../../persistence/commands.ts';
 import type { Rows } from '../../persistence/rows.ts';
 import type { Store } from '../../persistence/store.ts';
 import type { AnyEventObject } from '../../persistence/xstate-port.ts';
@@ -63,5 +64,13 @@ export interface Asking extends Known {
 /** A command that is more than an event. */
 export interface Undertaking extends Known {
   /** Gives nothing when it is not done yet, and will be. Throws why it cannot be obeyed. */
-  undertake(occasion: Omit<Occasion, 'rows'>, place: Place, signal: AbortSignal | undefined): Promise<Done | undefined>;
+  undertake(occasion: Undertaken, place: Place, signal: AbortSignal | undefined): Promise<Done | undefined>;
+  /** What came of the event of a row that says only that an owner took it up; undefined while that is not known. */
+  outcome?(rows: Reader, row: Pick<CommandRow, 'at'>, event: Readonly<Record<string, unknown>>): string | undefined;
+}
+
+/** Where and when a command is carried out by whoever gave it. */
+export interface Undertaken extends Omit<Occasion, 'rows'> {
+  /** Notes that it begins: given again, it is gone on with. */
+  begin(): Promise<void>;
 }

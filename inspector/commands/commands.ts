@@ -54,5 +54,5 @@ export function deskBeside(
 
 interface Supervised {
   readonly durable: Tree;
-  readonly checkpoints: Pick<SupervisorCheckpoints, 'fork'>;
+  readonly checkpoints: Pick<SupervisorCheckpoints, 'forkMarked'>;
 }

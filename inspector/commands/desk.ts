@@ -4,19 +4,32 @@
  *
  * D1  A command that is given again gets the answer that it got; the id of one is not taken by another.
  * D2  What was refused for what it asks is remembered too; what nobody could have meant (unknown, of wrong parameters) is not.
+ * D3  `applied` is answered of what came to its end, also when whoever carried it out ended in the midst of it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isPerdureError, type PerdureError } from '../../errors.ts';
 import { isObject } from '../../machines/option-keys.ts';
-import { listCommands, readCommand, refusal, refusalIn, type CommandRow } from '../../persistence/commands.ts';
-import type { Asked, Asking, Done, Occasion, Undertaking } from './asking.ts';
+import {
+  appliedIn,
+  BEGUN,
+  listCommands,
+  readCommand,
+  refusal,
+  refusalIn,
+  type CommandRow,
+} from '../../persistence/commands.ts';
+import type { Asked, Asking, Done, Occasion, Reader, Undertaking } from './asking.ts';
 import { checkedParams } from './command-params.ts';
 import type { CommandDesk, GivenCommand } from './commands.ts';
-import { digestOf, taken } from './digest.ts';
-import { commandOf } from './known-commands.ts';
+import { digestOf, leave, taken } from './digest.ts';
+import { commandOf, outcomeIn } from './known-commands.ts';
 import type { Place } from './place.ts';
 import type { AuditEntry, CommandAnswer } from '../protocol.ts';
 
 const LONGEST_BY = 200;
+/** How long a repeat waits for what an owner has taken up. */
+const ENDED_WITHIN_MS = 2_000;
+const LOOK_EVERY_MS = 50;
 const MOST_ENTRIES = 1_000;
 
 /** A command that is being carried out. */
@@ -46,7 +59,9 @@ export class Desk implements CommandDesk {
 
   audit(limit: number, before?: string): AuditEntry[] {
     const most = Math.min(Math.max(1, Math.floor(limit)), MOST_ENTRIES);
-    return this.#place.read((rows) => listCommands(rows, most, before)).map((row) => this.#entryOf(row));
+    const list = (rows: Reader) =>
+      listCommands(rows, most, before).map((row) => ({ ...row, answer: outcomeIn(rows, row, this.#eventOf(row)) }));
+    return this.#place.read(list).map((row) => this.#entryOf(row));
   }
 
   close(): void {
@@ -59,7 +74,9 @@ export class Desk implements CommandDesk {
     const asking = commandOf(command);
     const params = checkedParams(command, asking.params, given.params);
     const earlier = this.#row(id);
-    if (earlier !== undefined) return this.#again(earlier, digest);
+    // D1.
+    if (earlier !== undefined && earlier.digest !== digest) throw taken(id);
+    if (earlier !== undefined && earlier.answer !== BEGUN) return this.#again(earlier);
     if (asking.isOfSupervisor) this.#place.refuseUnready();
     const { tree } = this.#place;
     const at = this.#place.now();
@@ -68,7 +85,8 @@ export class Desk implements CommandDesk {
       return await ('undertake' in asking ? this.#undertake(asking, carried) : this.#ask(asking, carried));
     } catch (error) {
       // D2.
-      if (!isFailure(error) && !isPerdureError(error, 'OPTIONS_INVALID')) await this.#note(carried, refusal(error));
+      const isMeant = !isPerdureError(error, 'OPTIONS_INVALID') || this.#row(id) !== undefined;
+      if (!isFailure(error) && isMeant) await this.#note(carried, refusal(error));
       throw error;
     }
   }
@@ -81,24 +99,24 @@ export class Desk implements CommandDesk {
       return this.#done(carried, { ...done, message: `${asked.label}: ${done.message}` }, asked.event);
     const { id, by, command, digest } = carried;
     const { tree = carried.tree, actor = '', event } = asked;
-    await this.#place.post({ id, tree, actor, event, by, command, digest });
+    await leave(this.#place, { id, tree, actor, event, by, command, digest });
     const row = await this.#place.answered(id);
     if (row?.answer == null) return this.#waiting(id);
-    const refused = refusalIn(row.answer);
-    if (refused !== undefined) return { type: 'answer', id, state: 'refused', ...refused };
-    return this.#applied(carried, asked, row.answer);
+    const turn = appliedIn(row.answer);
+    // It is refused, or somebody else who gave it has said it.
+    return turn === undefined ? this.#again(row) : this.#applied(carried, asked, turn);
   }
 
   /** Says what came of it beside that it was applied, also to whoever asks again. */
-  async #applied(carried: Carried, { label, after, data }: Asked, answer: string): Promise<CommandAnswer> {
-    const turn = turnIn(answer) ?? 0;
+  async #applied(carried: Carried, { label, after, data }: Asked, turn: number): Promise<CommandAnswer> {
     const note = after && this.#place.read((rows) => after(rows, turn));
-    const message = `${label}: ${answer}${note === undefined ? '' : `; ${note}`}`;
+    const message = `${label}: applied in turn ${turn}${note === undefined ? '' : `; ${note}`}`;
     return this.#done(carried, { message, ...(data === undefined ? {} : { data: data(turn) }) });
   }
 
   async #undertake(asking: Undertaking, carried: Carried): Promise<CommandAnswer> {
-    const done = await asking.undertake(carried, this.#place, carried.given.signal);
+    const begin = () => this.#note(carried, BEGUN);
+    const done = await asking.undertake({ ...carried, begin }, this.#place, carried.given.signal);
     return done === undefined ? this.#waiting(carried.id) : this.#done(carried, done);
   }
 
@@ -115,27 +133,39 @@ export class Desk implements CommandDesk {
     };
   }
 
-  /** Writes the answer, also of what was never left in the store. */
+  /** Writes the answer, also of what was never left in the store. Throws COMMAND_CONFLICT for the row of another one. */
   async #note(
     { id, command, by, digest, tree, given }: Carried,
     answer: string,
     event?: Asked['event'],
   ): Promise<void> {
-    if (this.#row(id) !== undefined) return this.#place.say(id, answer);
+    const row = this.#row(id);
+    if (row !== undefined && row.digest !== digest) throw taken(id);
+    if (row !== undefined) return this.#place.say(id, answer);
     const asked = event ?? { ...given.params, type: command };
-    await this.#place.post({ id, tree, actor: '', event: asked, by, command, digest, answer });
+    await leave(this.#place, { id, tree, actor: '', event: asked, by, command, digest, answer });
   }
 
-  /** D1. */
-  async #again(row: CommandRow, digest: string): Promise<CommandAnswer> {
+  async #again(row: CommandRow): Promise<CommandAnswer> {
     const { id } = row;
-    if (row.digest !== digest) throw taken(id);
-    const { answer } = (row.answer === null ? await this.#place.answered(id) : row) ?? row;
+    const answer = await this.#outcome((row.answer === null ? await this.#place.answered(id) : row) ?? row);
     if (answer === null) return this.#waiting(id);
     const refused = refusalIn(answer);
     if (refused !== undefined) return { type: 'answer', id, state: 'refused', ...refused };
     const turn = turnIn(answer);
     return { type: 'answer', id, state: 'applied', message: answer, ...(turn === undefined ? {} : { turn }) };
+  }
+
+  /** D3. Null when there is none soon. */
+  async #outcome({ id }: CommandRow): Promise<string | null> {
+    const until = performance.now() + ENDED_WITHIN_MS;
+    for (;;) {
+      const row = this.#row(id);
+      const answer = row === undefined ? null : this.#place.read((rows) => outcomeIn(rows, row, this.#eventOf(row)));
+      if (answer !== null && answer !== row?.answer) await this.#place.say(id, answer);
+      if (answer !== null || row?.answer == null || performance.now() > until) return answer;
+      await sleep(LOOK_EVERY_MS);
+    }
   }
 
   #waiting(id: string): CommandAnswer {
@@ -147,7 +177,8 @@ export class Desk implements CommandDesk {
   }
 
   #entryOf(row: CommandRow): AuditEntry {
-    const { id, at, asked_by: by, command, tree, actor, answered_at: answeredAt, answer } = row;
+    const { id, at, asked_by: by, command, tree, actor, answer } = row;
+    const answeredAt = answer === null ? null : row.answered_at;
     const event = this.#eventOf(row);
     const type = typeof event['type'] === 'string' ? event['type'] : '[encrypted]';
     return { id, at, by: by ?? 'unknown', command, tree, actor, event: { ...event, type }, answeredAt, answer };

@@ -2,6 +2,7 @@
 import { PerdureError } from '../../errors.ts';
 import { nearest } from '../../machines/nearest.ts';
 import { shown } from '../../machines/option-keys.ts';
+import { appliedIn, type CommandRow } from '../../persistence/commands.ts';
 import { approving, denying } from './asking-approvals.ts';
 import { checkpointing, forking, pinning, removing, unpinning } from './asking-checkpoints.ts';
 import { sending } from './asking-send.ts';
@@ -20,7 +21,7 @@ import {
   runningNow,
   triggering,
 } from './asking-work.ts';
-import type { Asking, Undertaking } from './asking.ts';
+import type { Asking, Reader, Undertaking } from './asking.ts';
 import type { KnownCommand } from '../protocol.ts';
 import { restoring } from './restoring.ts';
 
@@ -62,3 +63,14 @@ export function commandOf(name: unknown): Asking | Undertaking {
   const hint = meant === undefined ? `there are: ${known.join(', ')}.` : `did you mean "${meant}"?`;
   throw new PerdureError('COMMAND_UNKNOWN', `There is no command ${shown(name)}: ${hint}`, { facts: { name, known } });
 }
+
+/** What came of the command of a row: its answer, unless that says only that an owner took it up; null while it is not known. */
+export function outcomeIn(rows: Reader, row: CommandRow, event: Event): string | null {
+  const { command, answer } = row;
+  const asking = command !== null && Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  const isTakenUp = answer !== null && appliedIn(answer) !== undefined;
+  if (!isTakenUp || asking === undefined || !('outcome' in asking)) return answer;
+  return asking.outcome?.(rows, row, event) ?? null;
+}
+
+type Event = Readonly<Record<string, unknown>>;

@@ -4,6 +4,7 @@ import { forkCheckpoint, type ForkOptions } from '../../actors/forks.ts';
 import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
 import { isPerdureError, PerdureError } from '../../errors.ts';
 import {
+  BEGUN,
   outcomeOf,
   postCommand,
   readCommand,
@@ -113,7 +114,8 @@ export class PlaceBeside implements Place {
   async say(id: string, answer: string): Promise<void> {
     // Its owner says it better there than whoever has no keys.
     const isEncrypted = this.#isEncrypted();
-    if (isEncrypted && this.#read((rows) => readCommand(rows, id))?.answer != null) return;
+    const { answer: found } = this.#read((rows) => readCommand(rows, id)) ?? {};
+    if (isEncrypted && found != null && found !== BEGUN) return;
     const said = isEncrypted ? outcomeOf(answer) : answer;
     await this.#write((busyMs) => sayCommand(this.path, id, said, Date.now(), busyMs));
   }
@@ -150,13 +152,13 @@ export class PlaceBeside implements Place {
     }
   }
 
-  async fork(turn: number, options: ForkOptions): Promise<void> {
+  async fork(turn: number, options: ForkOptions, mark: string): Promise<void> {
     refuseOtherFile(this.path, this.#found);
     const db = openBeside(this.path, true);
     try {
       const get = <T>(sql: string, ...cells: (string | number)[]) => db.prepare(sql).get(...cells) as T | undefined;
       const rows = { get: get as StoreReader['get'], seal: (text: string) => text, unseal: (text: string) => text };
-      await forkCheckpoint({ path: this.path, rows }, turn, options);
+      await forkCheckpoint({ path: this.path, rows }, turn, options, mark);
     } finally {
       db.close();
     }

@@ -22,10 +22,10 @@ export class PlaceHere implements Place {
   readonly tree: string;
   readonly forksAnywhere = false;
   readonly #store: Store;
-  readonly #checkpoints: Pick<SupervisorCheckpoints, 'fork'> | undefined;
+  readonly #checkpoints: Pick<SupervisorCheckpoints, 'forkMarked'> | undefined;
 
   /** @param checkpoints those of the supervisor, if it is one. */
-  constructor({ id, store }: Tree, checkpoints: Pick<SupervisorCheckpoints, 'fork'> | undefined) {
+  constructor({ id, store }: Tree, checkpoints: Pick<SupervisorCheckpoints, 'forkMarked'> | undefined) {
     this.path = store.path;
     this.tree = id;
     this.#store = store;
@@ -84,10 +84,10 @@ export class PlaceHere implements Place {
     return Promise.resolve(undefined);
   }
 
-  async fork(turn: number, options: ForkOptions): Promise<void> {
+  async fork(turn: number, options: ForkOptions, mark: string): Promise<void> {
     const { path, rows } = this.#store;
     // A supervisor knows what its actions say of another input.
-    await (this.#checkpoints?.fork(String(turn), options) ?? forkCheckpoint({ path, rows }, turn, options));
+    await (this.#checkpoints?.forkMarked(turn, options, mark) ?? forkCheckpoint({ path, rows }, turn, options, mark));
   }
 
   close(): void {}

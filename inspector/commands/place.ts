@@ -32,6 +32,7 @@ export interface Place {
   isOwned(): boolean;
   /** Does it as the owner, while nobody else is; undefined when somebody is. */
   whenFree<T>(act: (store: Store) => Promise<T>): Promise<T | undefined>;
-  fork(turn: number, options: ForkOptions): Promise<void>;
+  /** @param mark by which the fork is found again. */
+  fork(turn: number, options: ForkOptions, mark: string): Promise<void>;
   close(): void;
 }

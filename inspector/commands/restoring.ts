@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstWhole, restorableTurns } from '../../actors/restorable.ts';
 import { countUnderWay } from '../../actors/restored.ts';
-import { busyError, epochOf, REFUSED, refuseShared } from '../../actors/restorer.ts';
+import { busyError, epochOf, REFUSED, refuseShared, restoredText } from '../../actors/restorer.ts';
 import { TABLES } from '../../actors/spawn.ts';
 import { isPerdureError, messageOf, PerdureError, type PerdureErrorCode } from '../../errors.ts';
 import type { RestoreRequest } from '../../machines/checkpoint-state.ts';
@@ -14,6 +14,7 @@ import { restoreAsleep } from '../../persistence/restore-asleep.ts';
 import type { Store } from '../../persistence/store.ts';
 import { CHECKPOINT_ID } from './asking-checkpoints.ts';
 import type { Done, Occasion, Reader, Undertaking } from './asking.ts';
+import { leave } from './digest.ts';
 import type { Place } from './place.ts';
 
 /** How long the owner may take for a restore that it has begun. */
@@ -44,6 +45,13 @@ export const restoring: Undertaking = {
       skipped.push(`${messageOf(error)} The one before it is tried.`);
     });
     return done && { ...done, message: [...skipped, done.message].join('\n') };
+  },
+  /** Its owner writes into the row how it ended, unless the process ended before: then the name of the turn before tells. */
+  outcome(rows, { at }, { turn }) {
+    if (typeof turn !== 'number') return undefined;
+    const sql = `select turn from checkpoints where at >= ? and reason = 'restore' and detail = ? order by turn limit 1`;
+    const before = rows.get<{ turn: number }>(sql, at, JSON.stringify({ to: turn }))?.turn;
+    return before === undefined ? undefined : restoredText(turn, before);
   },
 };
 
@@ -103,7 +111,7 @@ class Restore {
     const event = { type: 'supervisor.restore', turn, force, request, epoch: since.epoch } as const;
     const { by, digest } = this.#by;
     place.spare(turn);
-    await place.post({ id: request, tree: place.tree, actor: '', event, by, command: 'restore', digest });
+    await leave(place, { id: request, tree: place.tree, actor: '', event, by, command: 'restore', digest });
     const refused = refusalIn((await place.answered(request))?.answer ?? '');
     if (refused !== undefined) throw new PerdureError(refused.code ?? 'RESTORE_WITHDRAWN', refused.message);
     return this.#outcome(since);
@@ -137,7 +145,7 @@ class Restore {
   #done(before: number): Done {
     const { turn } = this.#asked;
     return {
-      message: `restored: everything is as it was in turn ${turn}; \`perdure restore ${before}\` undoes this`,
+      message: restoredText(turn, before),
       data: { turn, before: String(before) },
     };
   }

@@ -28,11 +28,12 @@ function inputOf(rows: Reader, action: string): string | null {
 
 /** What a host or a person wrote may hold what is not to be shown. */
 function shownApproval({ payloads }: ViewWorld, approval: Approval): Approval {
-  const { summary, undo, note } = approval;
+  const { summary, undo, by, note } = approval;
   return {
     ...approval,
     summary: payloads.shownText(summary),
     undo: undo && payloads.shownText(undo),
+    by: by && payloads.shownText(by),
     note: note && payloads.shownText(note),
   };
 }

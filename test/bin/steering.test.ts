@@ -49,7 +49,9 @@ test('an event is sent to any actor, and the audit tells who sent it and what ca
     code: 3,
     stderr: expect.stringMatching(/did you mean "kitchen"\? \[TREE_NOT_FOUND\]/),
   });
-  expect(await perdure('send', 'kitchen', '{"on"')).toMatchObject({ code: 2 });
+  const torn = await perdure('send', 'kitchen', '{"password":hunter22}');
+  expect(torn).toMatchObject({ code: 2, stderr: expect.stringContaining('at line 1, column 13 it needs a value') });
+  expect(torn.stderr).not.toContain('hunter22');
   expect((await perdure('audit')).stdout).toMatch(
     new RegExp(`cli:${userInfo().username} +send +kitchen +send on to kitchen: applied in turn`),
   );

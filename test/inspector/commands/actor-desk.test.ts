@@ -76,6 +76,8 @@ describe('the desk of an actor that is not durable', () => {
     for (let at = 0; at < 1_005; at += 1) await send({ event: 'NOTHING' }, { id: `many-${at}` });
     expect(desk.audit(5_000)).toHaveLength(1_000);
     expect(desk.audit(2, 'many-1004').map(({ id }) => id)).toEqual(['many-1003', 'many-1002']);
+    // Nothing is older than what was forgotten, or whoever goes through the pages would begin again.
+    expect(desk.audit(2, 'many-0')).toEqual([]);
   });
 });
 

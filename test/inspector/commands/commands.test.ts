@@ -6,9 +6,14 @@ import { assign, setup } from 'xstate';
 import { defineAction } from '../../../actors/actions.ts';
 import { readAction } from '../../../actors/ledger.ts';
 import { spawnSupervisor } from '../../../actors/spawn.ts';
+import { epochOf } from '../../../actors/restorer.ts';
 import type { Supervisor } from '../../../actors/supervisor.ts';
 import { deskBeside, deskOf, knownCommands, type CommandDesk } from '../../../inspector/commands/commands.ts';
+import { digestOf } from '../../../inspector/commands/digest.ts';
+import type { AuditEntry, CommandAnswer } from '../../../inspector/protocol.ts';
 import { storeSource } from '../../../inspector/sources/store-source.ts';
+import { postCommand, readCommand } from '../../../persistence/commands.ts';
+import { crash } from '../../../persistence/crash.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { encryption } from '../../../persistence/sealing.ts';
 import { Store } from '../../../persistence/store.ts';
@@ -103,16 +108,26 @@ describe.each(desks)('a command %s', (_, deskFor) => {
       'other.db-WAL',
       'x-shm',
       'x-lock',
+      'a\u0000b.db',
+      `${'n'.repeat(300)}.db`,
+      `${'n'.repeat(300)}/x.db`,
+      '.env',
+      'a\nb.db',
+      ' ',
+      'x.db ',
+      'x.',
     ];
     for (const to of refused)
       expect([to, await give(desk, 'fork', { id: 'here', to })]).toMatchObject([to, { code: 'OPTIONS_INVALID' }]);
     expect(readdirSync(outside)).toEqual([]);
-    expect(await give(desk, 'fork', { id: 'here', to: 'beside.db' })).toMatchObject({ state: 'applied' });
+    expect((await give(desk, 'fork', { id: 'here', to: '.env' })).message).toContain(
+      'takes as "to" a name of at most 128 letters of English, digits, ".", "_", "-" and spaces',
+    );
+    expect(await give(desk, 'fork', { id: 'here', to: 'be side_2.db' })).toMatchObject({ state: 'applied' });
     const anywhere = deskBeside(path, { forksAnywhere: true });
     expect(await give(anywhere, 'fork', { id: 'here', to: 'link/x.db' })).toMatchObject({ state: 'applied' });
-    expect(await give(anywhere, 'fork', { id: 'here', to: join(outside, 'y.db-wal') })).toMatchObject({
-      code: 'OPTIONS_INVALID',
-    });
+    for (const to of [join(outside, 'y.db-wal'), `${'n'.repeat(300)}.db`, 'a\0b.db'])
+      expect([to, await give(anywhere, 'fork', { id: 'here', to })]).toMatchObject([to, { code: 'OPTIONS_INVALID' }]);
   });
 
   test('pauses, resumes, and says who asked, the newest first', async () => {
@@ -155,6 +170,27 @@ describe.each(desks)('a command %s', (_, deskFor) => {
     expect(desk.audit(1)).toMatchObject([
       { id: 'r', command: 'cancel', answer: expect.stringMatching(/^refused: .*\[ACTION_NOT_FOUND\]$/) },
     ]);
+  });
+
+  test('that forks is noted before it begins, and given again finds what it made, whenever its process ended', async () => {
+    const supervisor = await start();
+    const desk = deskFor(supervisor);
+    await give(desk, 'checkpoint', { label: 'here' });
+    const params = { id: 'here', to: 'once.db' };
+    const { signal } = new AbortController();
+    let before: AuditEntry | undefined;
+    Object.defineProperty(signal, 'throwIfAborted', { value: () => (before ??= desk.audit(1)[0]) });
+    const made = await desk.give({ id: 'f', command: 'fork', params, by: 'page', signal });
+    expect([before, made]).toMatchObject([{ id: 'f', command: 'fork', answer: 'begun' }, { state: 'applied' }]);
+    const { rows, commits } = supervisor.durable.store;
+    for (const lost of [`update commands set answer = 'begun' where id = 'f'`, `delete from commands where id = 'f'`]) {
+      await commits.transact(() => rows.run(lost));
+      expect(await give(desk, 'fork', params, 'f')).toEqual(made);
+      expect(desk.audit(1)).toMatchObject([{ id: 'f', answer: made.message }]);
+    }
+    expect(await give(desk, 'fork', params)).toMatchObject({ code: 'FORK_EXISTS' });
+    const fork = deskBeside(join(dirname(supervisor.durable.store.path), 'once.db'));
+    expect(fork.audit(10).map(({ command }) => command)).toEqual(['checkpoint']);
   });
 
   test('with parameters that nobody could mean is refused by their name, and is not remembered', async () => {
@@ -434,6 +470,66 @@ test('what nobody owns waits, and is done once by the next owner; checkpoints ar
   expect(row(second, 'a')).toBeUndefined();
   await until(() => second.durable.getSnapshot().value === 'paused');
   expect(await give(desk, 'pause', {}, 'w')).toMatchObject({ state: 'applied' });
+});
+
+test('a restore that the next owner refuses is answered so, and so is one that ended before its owner could say it', async () => {
+  const store = tempStore();
+  const first = await start(store);
+  const id = await first.checkpoint('L');
+  await first.execute('work', 1, { id: 'a' });
+  const epoch = epochOf(first.durable.store.rows);
+  crash(first.durable);
+  // As a desk leaves it whose process is killed.
+  const given = { id: 'R', command: 'restore', params: { id: 'L' }, by: 'page' };
+  const event = { type: 'supervisor.restore', turn: Number(id), force: false, request: 'R', epoch };
+  postCommand(store, { ...given, actor: '', event, digest: digestOf(given) }, Date.now());
+  const second = await start(store);
+  const desk = deskOf(second);
+  const answers = [await desk.give(given), await desk.give(given), await deskBeside(store).give(given)];
+  for (const answer of answers) expect(answer).toMatchObject({ state: 'refused', code: 'RESTORE_WITHDRAWN' });
+  expect(desk.audit(1)).toMatchObject([
+    { id: 'R', answer: expect.stringMatching(/^refused: .*\[RESTORE_WITHDRAWN\]$/) },
+  ]);
+  expect(row(second, 'a')).toBeDefined();
+  const restored = await give(desk, 'restore', { id: 'L' }, 'S');
+  expect(restored).toMatchObject({ state: 'applied' });
+  const { rows, commits } = second.durable.store;
+  const unsay = (at: string) =>
+    commits.transact(() => rows.run(`update commands set answer = 'applied in turn 9', at = ${at} where id = 'S'`));
+  await unsay('at');
+  expect(desk.audit(1)).toMatchObject([{ id: 'S', answer: restored.message }]);
+  expect(await give(desk, 'restore', { id: 'L' }, 'S')).toMatchObject({ state: 'applied', message: restored.message });
+  expect(readCommand(rows, 'S')?.answer).toBe(restored.message);
+  // What was restored before was not restored by this.
+  await unsay('answered_at + 1000');
+  expect(await give(desk, 'restore', { id: 'L' }, 'S')).toMatchObject({ state: 'waiting' });
+  expect(desk.audit(1)).toMatchObject([{ id: 'S', answer: null, answeredAt: null }]);
+});
+
+test('of two commands that two processes give the same id at the same time one is refused', async () => {
+  const supervisor = await start();
+  const [here, beside] = [deskOf(supervisor), deskBeside(supervisor.durable.store.path)];
+  for (let n = 0; n < 3; n += 1) {
+    const both = await Promise.all([
+      give(here, 'checkpoint', { label: `one${n}` }, `both${n}`),
+      give(beside, 'checkpoint', { label: `two${n}` }, `both${n}`),
+    ]);
+    expect(both.map(({ code }) => code).filter((code) => code !== undefined)).toEqual(['COMMAND_CONFLICT']);
+    const { message } = both.find(({ state: how }) => how === 'applied') as CommandAnswer;
+    expect(here.audit(1)).toMatchObject([{ id: `both${n}`, answer: message }]);
+  }
+  expect(supervisor.checkpoints.list().filter(({ label }) => label !== null)).toHaveLength(3);
+  const same = await Promise.all([here, beside].map((desk) => give(desk, 'checkpoint', { label: 'same' }, 'same')));
+  for (const { message } of same) expect(message).toMatch(/^checkpoint: applied in turn \d+$/);
+  expect(same[0]?.message).toBe(same[1]?.message);
+});
+
+test('what is asked twice leaves nothing by which one knows that it was the same', async () => {
+  const supervisor = await start();
+  const desk = deskOf(supervisor);
+  for (const id of ['one', 'two']) await give(desk, 'pause', {}, id);
+  const digests = supervisor.durable.store.rows.all<{ digest: string }>('select distinct digest from commands');
+  expect(digests).toHaveLength(2);
 });
 
 test('a command for a tree that is not open waits, and is obeyed once it is', async () => {

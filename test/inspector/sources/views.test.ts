@@ -19,6 +19,7 @@ import type { Checkpoints, Comparison, Past } from '../../../inspector/views/pas
 import type { PlanGraph, Plans } from '../../../inspector/views/plan.ts';
 import type { Timeline } from '../../../inspector/views/timeline.ts';
 import type { ActionDetail, Work } from '../../../inspector/views/work.ts';
+import { redaction } from '../../../persistence/redaction.ts';
 import { Statements } from '../../../persistence/rows.ts';
 import { SimulatedClock } from '../../../persistence/simulated-clock.ts';
 import { openInspected, populate, type Inspected } from '../../support/inspected.ts';
@@ -241,6 +242,17 @@ test('the timeline says when each action waited, ran, asked and backed off, wher
   for (const { from, to } of rests) expect(to! - from).toBeGreaterThanOrEqual(5 * SECOND);
   const none = asking(source)<Timeline>('timeline', { from: 0, to: START - 1 });
   expect(none.rows).toEqual([]);
+});
+
+test('what is redacted of an approval is redacted of the name of who decided, too', async () => {
+  const supervisor = await openInspected(quickStore(), { redact: redaction({ patterns: [/hunter\w*/] }) });
+  onTestFinished(() => supervisor.close());
+  await supervisor.submit('ask', { to: 'me' }, { id: 'asking' });
+  await until(() => supervisor.approvals().length === 1);
+  await supervisor.deny('asking', { by: 'hunter2', note: 'hunter2' });
+  const source = liveSource(supervisor);
+  onTestFinished(() => source.close());
+  expect(JSON.stringify(asking(source)<Approvals>('approvals').decided)).not.toContain('hunter2');
 });
 
 test('approvals, dead letters, schedules, budget, profile and checkpoints are there to be looked at', async () => {

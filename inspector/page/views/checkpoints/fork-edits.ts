@@ -1,7 +1,7 @@
 /** Inputs that somebody edits for a fork: texts until they are JSON, and what is wrong with them until then. */
 import type { Shown } from '../../../protocol.ts';
 import type { PastWorkItem } from '../../../views/past-work.ts';
-import { jsonFault } from './json-fault.ts';
+import { jsonFault } from '../../../json-fault.ts';
 
 /** What the server shows in the place of a secret. */
 const REDACTED = '[redacted]';

@@ -2,6 +2,8 @@
 
 export interface JsonFault {
   readonly message: string;
+  /** What would have gone on with it: this repeats nothing of the text. */
+  readonly expected: string;
   /** From 1 on. */
   readonly line: number;
   readonly column: number;
@@ -9,7 +11,8 @@ export interface JsonFault {
 
 /** The first fault of a text; undefined for JSON. */
 export function jsonFault(text: string): JsonFault | undefined {
-  if (text.trim() === '') return { message: 'This is empty: an input is JSON, such as null', line: 1, column: 1 };
+  if (text.trim() === '')
+    return { message: 'This is empty: an input is JSON, such as null', expected: 'a value', line: 1, column: 1 };
   const reader = new Reader(text);
   const expected = reader.fault();
   if (expected === undefined) return undefined;
@@ -17,6 +20,7 @@ export function jsonFault(text: string): JsonFault | undefined {
   const found = reader.at >= text.length ? 'the text ends' : `there is ${shownAt(text, reader.at)}`;
   return {
     message: `Expected ${expected}, but ${found}`,
+    expected,
     line: before.length,
     column: (before.at(-1) as string).length + 1,
   };
