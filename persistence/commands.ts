@@ -68,6 +68,7 @@ export class Commands {
   readonly #commits: Commits;
   readonly #host: CommandHost;
   readonly #underway = new Set<string>();
+  readonly #held = new Set<string>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #seen: unknown;
   #handle: NodeJS.Timeout | undefined;
@@ -83,6 +84,14 @@ export class Commands {
   look(): void {
     this.#seen = undefined;
     this.#takeUp();
+  }
+
+  /** Applies nothing to a tree until the function that is given is called: whoever starts it is not ready yet. */
+  hold(tree: string): () => void {
+    this.#held.add(tree);
+    return () => {
+      if (this.#held.delete(tree)) this.look();
+    };
   }
 
   /** Leaves a command here; resolves once it is durable, and then it is being applied. One of the same id is left as it is. */
@@ -151,12 +160,16 @@ export class Commands {
       const version = JSON.stringify(this.#commits.statements.of('pragma data_version').get());
       if (version === this.#seen) return;
       this.#seen = version;
-      for (const row of this.#open()) if (this.#host.canReach(row.tree)) this.#apply(row);
+      for (const row of this.#open()) if (this.#isReady(row.tree)) this.#apply(row);
     } catch (error) {
       // A file that cannot be read now is looked at again; a commit will say what is wrong with it.
       if (!isStoreFailure(error)) throw error;
       this.#seen = undefined;
     }
+  }
+
+  #isReady(tree: string): boolean {
+    return !this.#held.has(tree) && this.#host.canReach(tree);
   }
 
   #open(): CommandRow[] {

@@ -7,6 +7,7 @@ import { deskBeside, deskOf, type CommandDesk } from '../../../inspector/command
 import { liveSource } from '../../../inspector/sources/live-source.ts';
 import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { operatorEvents } from '../../../machines/operator-events.ts';
+import { postCommand } from '../../../persistence/commands.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import type { AnyEventObject } from '../../../persistence/xstate-port.ts';
 import { machineName, type Logic } from '../../../persistence/xstate-port.ts';
@@ -24,8 +25,8 @@ const actions = {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-async function start(store = tempStore()) {
-  const supervisor = await spawnSupervisor({ store, actions, resources: false });
+async function start(store = tempStore(), known: Partial<typeof actions> = actions) {
+  const supervisor = await spawnSupervisor({ store, actions: known as typeof actions, resources: false });
   onTestFinished(() => supervisor.close({ graceMs: 0 }));
   return supervisor;
 }
@@ -115,6 +116,16 @@ describe.each(desks)('to an actor of a supervisor, %s,', (_, deskFor) => {
     expect(told[0]?.length).toBeGreaterThan(5);
     expect(told[0]).toEqual(told[1]);
   });
+});
+
+test('what was left to a supervisor while nobody owned it is done with the components of its next life', async () => {
+  const store = tempStore();
+  await (await start(store, { deploy: actions.deploy })).close();
+  const event = { type: 'supervisor.component', component: 'mail', command: 'bypass', at: 1 };
+  postCommand(store, { id: 'left', actor: '', event }, 1);
+  const next = await start(store);
+  await until(() => next.durable.store.commands.read('left')?.answer != null);
+  expect(next.durable.actor.system.get('component mail')?.getSnapshot()).toMatchObject({ value: 'bypassed' });
 });
 
 function valuesOf({ durable }: Started): unknown {
