@@ -6,6 +6,7 @@
  * O1  A command is durable before it is applied, and applied once by its id, whenever the process ends.
  * O2  Once it is answered, its row holds no more of the event than may be shown. In an encrypted store both are sealed; plain is only
  *     whether it was applied, in which turn, or refused, with which code: who asks from beside has no keys.
+ * O3  One of which its tree would end in an error is refused, and nothing of it happened: no store is lost by what was left in it.
  */
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
@@ -60,6 +61,7 @@ export interface Command {
 export interface CommandHost {
   /** Whether the tree is live or can be opened: a command for another one waits. */
   canReach(tree: string): boolean;
+  /** O3. */
   send(tree: string, event: AnyEventObject, options: { id: string; to?: string }): Promise<{ readonly turn: number }>;
 }
 

@@ -128,6 +128,25 @@ test('what was left to a supervisor while nobody owned it is done with the compo
   expect(next.durable.actor.system.get('component mail')?.getSnapshot()).toMatchObject({ value: 'bypassed' });
 });
 
+test.each(['supervisor.cancel', 'supervisor.checkpoint', 'executor.settled'])(
+  'a supervisor to which somebody left a %s without anything in it refuses that, and starts, each time',
+  async (type) => {
+    const store = tempStore();
+    const first = await start(store);
+    await first.execute('work', 1, { id: 'before' });
+    await first.close();
+    postCommand(store, { id: 'left', actor: '', event: { type } }, 1);
+    const second = await start(store);
+    const { commands } = second.durable.store;
+    await until(() => commands.read('left')?.answer != null);
+    expect(commands.read('left')?.answer).toMatch(/^refused: .*\[TURN_REFUSED\]$/s);
+    expect(await second.execute('work', 1, { id: 'after' })).toMatchObject({ kind: 'ok' });
+    await second.close();
+    const third = await start(store);
+    expect(await third.execute('work', 1)).toMatchObject({ kind: 'ok' });
+  },
+);
+
 function valuesOf({ durable }: Started): unknown {
   const paths = ['', 'executor', 'checkpoint', 'degradation', 'degradation/component mail'];
   return within(durable.actor)
