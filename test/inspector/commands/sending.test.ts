@@ -148,9 +148,9 @@ test.each(['supervisor.cancel', 'supervisor.checkpoint', 'executor.settled'])(
 );
 
 function valuesOf({ durable }: Started): unknown {
-  const paths = ['', 'executor', 'checkpoint', 'degradation', 'degradation/component mail'];
+  const paths = new Set(['', 'executor', 'checkpoint', 'degradation', 'degradation/component mail']);
   return within(durable.actor)
-    .filter(([path]) => paths.includes(path))
+    .filter(([path]) => paths.has(path))
     .map(([path, ref]) => [path, (ref.getSnapshot() as { value?: unknown }).value]);
 }
 
@@ -159,9 +159,9 @@ test('an actor of a supervisor says that it takes only what may be sent', async 
   await supervisor.execute('work', 1);
   const live = liveSource(supervisor);
   const stored = storeSource(supervisor.durable.store.path);
-  onTestFinished(() => {
-    live.close();
-    stored.close();
+  onTestFinished(async () => {
+    await live.close();
+    await stored.close();
   });
   for (const source of [live, stored]) {
     const takes = (id: string) => {
@@ -198,6 +198,6 @@ test('a machine of a host takes any event, whatever its name, also in the store 
     const source = storeSource(store.path, { machines: [machine] });
     expect(source.actor(tree)).toMatchObject({ accepts: [{ type: 'supervisor.cancel' }] });
     expect(source.actor(tree)).not.toHaveProperty('isInternal');
-    source.close();
+    await source.close();
   }
 });
