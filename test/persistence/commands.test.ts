@@ -78,7 +78,7 @@ test('a command of which the tree would end in an error is refused, at a start t
   });
   const open = () => createDurableActor(fragile, { store });
   await (await open()).close();
-  const good = { actor: '', event: { type: 'add', by: { n: 1 } } };
+  const good = { actor: '', event: { type: 'add' as const, by: { n: 1 } } };
   postCommand(store, { ...good, id: 'c1' }, 1);
   postCommand(store, { id: 'bad1', actor: '', event: { type: 'add' } }, 2);
   postCommand(store, { ...good, id: 'c2' }, 3);
