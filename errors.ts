@@ -52,6 +52,7 @@ export type PerdureErrorCode =
   // commands
   | 'COMMAND_UNKNOWN'
   | 'COMMAND_CONFLICT'
+  | 'EVENT_INTERNAL'
   // secrets
   | 'SECRET_UNKNOWN'
   // supervision

@@ -201,6 +201,7 @@ export async function spawnSupervisor<TActions extends Actions>(
   const pool = await poolOf(registry, threads, stalls);
   let store: Store | undefined;
   let watch: ResourceWatch | undefined;
+  let obey: (() => void) | undefined;
   try {
     store =
       typeof options.store === 'string'
@@ -232,6 +233,8 @@ export async function spawnSupervisor<TActions extends Actions>(
       ...(watched === undefined ? {} : { relieve: (input: ReliefInput) => watched.relieve(input) }),
     };
     const attempts = new Attempts(world);
+    // What was asked meanwhile is asked of the components and limits of this life.
+    obey = store.commands.hold(options.id ?? 'main');
     const durable = await openTree(options, store, machineOf(world, attempts), { concurrency, budget, checkpoint });
     refuseStopped(durable);
     restorer.attach(durable);
@@ -276,6 +279,8 @@ export async function spawnSupervisor<TActions extends Actions>(
     if (owns) store?.drop(error as PerdureError);
     await pool?.close();
     throw error;
+  } finally {
+    obey?.();
   }
 }
 

@@ -3,7 +3,7 @@ import { PerdureError } from '../errors.ts';
 import type { BudgetContext } from '../machines/budget.ts';
 import type { BudgetTier } from '../machines/budget-policy.ts';
 import type { DegradationContext } from '../machines/degradation.ts';
-import type { ExecutorContext } from '../machines/executor.ts';
+import { executorMachine, type ExecutorContext } from '../machines/executor.ts';
 import { isObject } from '../machines/option-keys.ts';
 import { supervisorMachine } from '../machines/supervisor.ts';
 import { bindingOf, type ActorRow } from '../persistence/actor-rows.ts';
@@ -38,6 +38,19 @@ export function supervisorTrees(rows: Pick<Rows, 'all'>): string[] {
       SUPERVISOR_TREE,
     )
     .map(({ name }) => name);
+}
+
+/** Whether the tree of this number is a supervisor's own: a machine of a host may have the name of its. */
+export function isSupervisorTree(rows: Pick<Rows, 'get'>, tree: number): boolean {
+  const names = [supervisorMachine, executorMachine].flatMap(({ id }) => [id, `${id}@*`]);
+  const found = rows.get(
+    `select 1 from actors root join actors executor on executor.tree = root.tree and executor.parent = root.id
+     where root.tree = ? and root.parent is null and (root.machine = ? or root.machine glob ?)
+       and executor.key = 'executor' and (executor.machine = ? or executor.machine glob ?)`,
+    tree,
+    ...names,
+  );
+  return found !== undefined;
 }
 
 /** The states of actors whose systemId is like this; none where only the owner can read them. */

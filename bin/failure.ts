@@ -15,6 +15,7 @@ const USAGE: ReadonlySet<string> = new Set([
   'THREAD_MODULE_OUTSIDE',
   'FORK_EXISTS',
   'EVENT_INVALID',
+  'EVENT_INTERNAL',
   'EXPORT_INVALID',
 ]);
 const NOT_FOUND: ReadonlySet<string> = new Set([

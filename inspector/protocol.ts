@@ -94,6 +94,8 @@ export interface ActorDetail extends ActorInfo {
   readonly timers: readonly { readonly event: string; readonly due: number; readonly delayMs: number }[];
   /** Events that it takes in this state, with what is asked of each when its machine declares it as a JSON schema. */
   readonly accepts: readonly { readonly type: string; readonly schema: Shown }[];
+  /** It is an actor of Perdure's own: no other events than these may be sent to it, the commands do what those do. */
+  readonly isInternal?: true;
 }
 
 interface RecordBase {

@@ -7,6 +7,7 @@
  * O2  Once it is answered, its row holds no more of the event than may be shown. In an encrypted store both are sealed; plain is only
  *     whether it was applied, in which turn, or refused, with which code: who asks from beside has no keys. Of what was plain until
  *     then the files hold nothing once the store was closed.
+ * O3  One of which its tree would end in an error is refused, and nothing of it happened: no store is lost by what was left in it.
  */
 import { isPerdureError, messageOf, type PerdureErrorCode } from '../errors.ts';
 import type { Commits } from './commits.ts';
@@ -61,6 +62,7 @@ export interface Command {
 export interface CommandHost {
   /** Whether the tree is live or can be opened: a command for another one waits. */
   canReach(tree: string): boolean;
+  /** O3. */
   send(tree: string, event: AnyEventObject, options: { id: string; to?: string }): Promise<{ readonly turn: number }>;
 }
 
@@ -69,6 +71,7 @@ export class Commands {
   readonly #commits: Commits;
   readonly #host: CommandHost;
   readonly #underway = new Set<string>();
+  readonly #held = new Set<string>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #seen: unknown;
   #handle: NodeJS.Timeout | undefined;
@@ -84,6 +87,14 @@ export class Commands {
   look(): void {
     this.#seen = undefined;
     this.#takeUp();
+  }
+
+  /** Applies nothing to a tree until the function that is given is called: whoever starts it is not ready yet. */
+  hold(tree: string): () => void {
+    this.#held.add(tree);
+    return () => {
+      if (this.#held.delete(tree)) this.look();
+    };
   }
 
   /** Leaves a command here; resolves once it is durable, and then it is being applied. One of the same id is left as it is. */
@@ -152,12 +163,16 @@ export class Commands {
       const version = JSON.stringify(this.#commits.statements.of('pragma data_version').get());
       if (version === this.#seen) return;
       this.#seen = version;
-      for (const row of this.#open()) if (this.#host.canReach(row.tree)) this.#apply(row);
+      for (const row of this.#open()) if (this.#isReady(row.tree)) this.#apply(row);
     } catch (error) {
       // A file that cannot be read now is looked at again; a commit will say what is wrong with it.
       if (!isStoreFailure(error)) throw error;
       this.#seen = undefined;
     }
+  }
+
+  #isReady(tree: string): boolean {
+    return !this.#held.has(tree) && this.#host.canReach(tree);
   }
 
   #open(): CommandRow[] {

@@ -215,8 +215,23 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     return this.apply(event as AnyEventObject, options);
   }
 
+  /** Sends an event that somebody left in the store. One that ends the root with an error is refused: it would do so at each start. */
+  obey(event: AnyEventObject, options: SendOptions): Promise<Receipt> {
+    return this.apply(event, options, undefined, (deliver) => {
+      const wasActive = this.#tree.root.getSnapshot().status === 'active';
+      deliver();
+      const { status, error } = this.#tree.root.getSnapshot() as AnySnapshot;
+      if (wasActive && status === 'error') this.#tree.refused(turnRefused(event, error));
+    });
+  }
+
   /** Sends an event; one of an outbox takes its row away in the same turn. */
-  apply(event: AnyEventObject, options: SendOptions, row?: OutboxRow): Promise<Receipt> {
+  apply(
+    event: AnyEventObject,
+    options: SendOptions,
+    row?: OutboxRow,
+    around = (deliver: () => void) => deliver(),
+  ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
       if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
@@ -233,7 +248,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         if (row !== undefined) this.#commits.alongside(this, () => takeRow(statements, row.id));
-        if (applied) this.#sendTo(target, event);
+        if (applied) around(() => this.#sendTo(target, event));
         else cause.isRepeat = true;
       };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
@@ -559,13 +574,7 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     try {
       target?.send(event);
     } catch (error) {
-      this.#tree.refused(
-        isPerdureError(error)
-          ? error
-          : new PerdureError('TURN_REFUSED', `The turn of "${event.type}" threw: ${messageOf(error)}`, {
-              cause: error,
-            }),
-      );
+      this.#tree.refused(isPerdureError(error) ? error : turnRefused(event, error));
     }
   }
 
@@ -771,6 +780,10 @@ function checkedName(id: unknown): string {
 
 function isEvent(event: unknown): event is AnyEventObject {
   return typeof event === 'object' && event !== null && typeof (event as { type?: unknown }).type === 'string';
+}
+
+function turnRefused({ type }: AnyEventObject, cause: unknown): PerdureError {
+  return new PerdureError('TURN_REFUSED', `The turn of "${type}" threw: ${messageOf(cause)}`, { cause });
 }
 
 function reservedEvent({ type }: AnyEventObject): PerdureError {

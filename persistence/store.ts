@@ -195,7 +195,7 @@ export class Store<TMachines extends Machines = any> implements AsyncDisposable 
     this.#trees = new Trees(this, options.machines ?? {}, options, options);
     this.commands = new Commands(this.commits, {
       canReach: (tree) => this.#trees.canReach(tree),
-      send: async (tree, event, sending) => this.#trees.send(tree, event, sending),
+      send: async (tree, event, sending) => this.#trees.obey(tree, event, sending),
     });
     this.#trees.resume();
   }

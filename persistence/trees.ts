@@ -137,6 +137,11 @@ export class Trees {
     return this.wake(id).apply(event, options, row);
   }
 
+  /** Sends what somebody left in the store. */
+  obey(id: string, event: AnyEventObject, options: SendOptions): Promise<Receipt> {
+    return this.wake(id).obey(event, options);
+  }
+
   /** Closes the tree, if it is live. */
   release(id: string): void {
     const live = this.#commits.participant(id);

@@ -1,6 +1,7 @@
 /** Machines by the names under which the rows of actors know them: Perdure's own, and those of the host that are known here. */
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import * as ours from '../../machines/index.ts';
+import { operatorEvents } from '../../machines/operator-events.ts';
 import { isMachine, machineName, type Logic } from '../../persistence/xstate-port.ts';
 import { chartOf } from './chart-of.ts';
 import type { Chart } from './chart.ts';
@@ -75,4 +76,13 @@ export function knownState(machine: AnyStateMachine | undefined, value: unknown)
       .sort()
       .map((type) => ({ type, schema: events[type] ?? null })),
   };
+}
+
+/** What of that may be sent to an actor of a supervisor's own tree, by the name of its machine. */
+export function operable(
+  machine: string | null,
+  accepts: ActorDetail['accepts'],
+): Pick<ActorDetail, 'accepts' | 'isInternal'> {
+  const events = operatorEvents(machine);
+  return { accepts: accepts.filter(({ type }) => events.includes(type)), isInternal: true };
 }

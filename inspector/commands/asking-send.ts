@@ -1,8 +1,10 @@
-/** The command that sends any event to any actor of a store. */
+/** The command that sends an event to an actor of a store. */
+import { isSupervisorTree } from '../../actors/stored-standing.ts';
 import { PerdureError } from '../../errors.ts';
-import { isObject } from '../../machines/option-keys.ts';
+import { operatorEvents } from '../../machines/operator-events.ts';
+import { isObject, shown } from '../../machines/option-keys.ts';
 import type { AnyEventObject } from '../../persistence/xstate-port.ts';
-import { addressOf } from './address.ts';
+import { addressOf, type Address } from './address.ts';
 import type { Asking, Reader } from './asking.ts';
 import { kindOf } from './command-params.ts';
 
@@ -24,14 +26,15 @@ export const sending: Asking = {
       help: 'default: the tree that `actor` begins with, or the main one',
     },
   ],
-  ask({ rows, params, tree: main }) {
-    const event = eventOf(params.json('event'));
-    const { tree, actor, row } = addressOf(rows, params.maybe('actor') ?? '', params.maybe('tree'), main);
+  ask({ rows, params, tree: main, at }) {
+    const given = eventOf(params.json('event'));
+    const address = addressOf(rows, params.maybe('actor') ?? '', params.maybe('tree'), main);
+    const { tree, actor, row } = address;
     return {
-      label: `send ${event.type} to ${actor === '' ? tree : `${tree}/${actor}`}`,
+      label: `send ${given.type} to ${nameOf(address)}`,
       tree,
       actor,
-      event,
+      event: checkedEvent(rows, address, given, at),
       after: (now, turn) => changeOf(now, row, turn),
     };
   },
@@ -54,6 +57,49 @@ export function eventOf(given: unknown): AnyEventObject {
     'OPTIONS_INVALID',
     `The command "send" takes as "event" an object with a \`type\`, such as {"type":"pay"}, ${wrong}.`,
   );
+}
+
+/** What to give in place of an event of Perdure's own. */
+const INSTEAD: Readonly<Record<string, readonly string[]>> = {
+  'supervisor.cancel': ['cancel'],
+  'supervisor.cancelPlan': ['cancel'],
+  'supervisor.retryPlan': ['retry'],
+  'supervisor.retryNow': ['retry'],
+  'supervisor.runNow': ['run-now'],
+  'supervisor.requeue': ['requeue'],
+  'supervisor.discard': ['discard'],
+  'supervisor.decide': ['approve', 'deny'],
+  'approvals.decide': ['approve', 'deny'],
+  'supervisor.queue': ['pause-queue', 'resume-queue'],
+  'supervisor.schedule': ['pause-schedule', 'resume-schedule', 'trigger'],
+  'supervisor.checkpoint': ['checkpoint'],
+  'supervisor.changeCheckpoint': ['pin', 'unpin', 'remove-checkpoint'],
+  'supervisor.restore': ['restore'],
+  'supervisor.profiler': ['profiler'],
+};
+
+interface Row {
+  readonly tree: number;
+  readonly machine: string | null;
+}
+
+/** The actors of a supervisor's own tree take few events, and those with the time when they are sent. Throws EVENT_INTERNAL. */
+function checkedEvent(rows: Reader, address: Address, event: AnyEventObject, at: number): AnyEventObject {
+  const row = rows.get<Row>('select tree, machine from actors where id = ?', address.row);
+  if (row === undefined || !isSupervisorTree(rows, row.tree)) return event;
+  const takes = operatorEvents(row.machine);
+  if (takes.includes(event.type)) return { ...event, at };
+  const actor = nameOf(address);
+  const what = takes.length === 0 ? 'no event from outside' : `from outside only ${takes.join(', ')}`;
+  const instead = Object.hasOwn(INSTEAD, event.type) ? INSTEAD[event.type] : undefined;
+  const hint = instead === undefined ? '' : `: give the command ${instead.map((name) => `"${name}"`).join(' or ')}`;
+  throw new PerdureError('EVENT_INTERNAL', `The actor ${shown(actor)} is Perdure's own and takes ${what}${hint}.`, {
+    facts: { actor, takes },
+  });
+}
+
+function nameOf({ tree, actor }: Address): string {
+  return actor === '' ? tree : `${tree}/${actor}`;
 }
 
 /** The row of an actor is written when its state is another one, and in no other turn. */

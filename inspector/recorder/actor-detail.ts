@@ -1,8 +1,11 @@
 /** All that is known of an actor in a state: what it holds, what it waits for, and what it would take. */
 import type { AnyMachineSnapshot, AnyStateNode } from 'xstate';
-import { hooksFor, isMachine, type AnyRef } from '../../persistence/xstate-port.ts';
+import { executorMachine } from '../../machines/executor.ts';
+import { supervisorMachine } from '../../machines/supervisor.ts';
+import { hooksFor, isMachine, machineName, type AnyRef } from '../../persistence/xstate-port.ts';
+import { operable } from '../charts/machines.ts';
 import type { ActorDetail, ActorInfo } from '../protocol.ts';
-import { logicOf, type AnyState } from './recorded-actor.ts';
+import { logicOf, stateOf, type AnyState } from './recorded-actor.ts';
 
 type Shown = (value: unknown) => unknown;
 
@@ -15,12 +18,26 @@ export function partsOf(state: AnyState, shown: Shown): Pick<ActorDetail, 'conte
 }
 
 export function detailOf(ref: AnyRef, info: ActorInfo, state: AnyState, isNow: boolean, shown: Shown): ActorDetail {
+  const accepts = state.status === 'active' ? acceptsOf(ref, state) : [];
   return {
     ...info,
     ...partsOf(state, shown),
     timers: isNow ? timersOf(ref) : [],
-    accepts: state.status === 'active' ? acceptsOf(ref, state) : [],
+    ...(isOfSupervisor(ref) ? operable(machineName(logicOf(ref)), accepts) : { accepts }),
   };
+}
+
+/** Whether it is in a supervisor's own tree: as its rows say, too. */
+function isOfSupervisor(ref: AnyRef): boolean {
+  let root = ref;
+  while (root._parent !== undefined) root = root._parent;
+  const executor = stateOf(root)?.children?.['executor'] as AnyRef | undefined;
+  return isOf(root, supervisorMachine) && executor !== undefined && isOf(executor, executorMachine);
+}
+
+function isOf(ref: AnyRef, { id }: { readonly id: string }): boolean {
+  const logic = logicOf(ref);
+  return isMachine(logic) && logic.id === id;
 }
 
 /** The soonest first. */

@@ -1,4 +1,5 @@
 /** Actors as their rows have them: those of now, and those that a kept turn saw. */
+import { isSupervisorTree } from '../../actors/stored-standing.ts';
 import { UNREADABLE, readable } from '../../actors/unreadable.ts';
 import { isObject } from '../../machines/option-keys.ts';
 import { bindingOf, type ActorRow } from '../../persistence/actor-rows.ts';
@@ -8,7 +9,7 @@ import { shownState } from '../../persistence/shown-state.ts';
 import { ENCRYPTED } from '../../persistence/store-reader.ts';
 import { assertKept } from '../../persistence/time-travel.ts';
 import { bindingOf as timerBinding, type TimerRow } from '../../persistence/timer-rows.ts';
-import { knownState } from '../charts/machines.ts';
+import { knownState, operable } from '../charts/machines.ts';
 import type { ActorDetail, ActorInfo } from '../protocol.ts';
 import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
 import { cut, type ViewWorld } from './view-world.ts';
@@ -206,6 +207,7 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
   const text = readable(() => textOf(world, row), '');
   const state = (text === undefined ? { context: SEALED } : shownStateOf(payloads, text)) as Shown;
   const isKnown = info.status === 'active' && text !== undefined;
+  const accepts = isKnown ? knownState(machines.named(row.machine), info.value).accepts : [];
   return {
     ...info,
     context: cut(state.context ?? null, CONTEXT_LIMIT),
@@ -215,7 +217,7 @@ function detailOf(world: World, row: Row, id: string, timers = timersOf(world, r
       .filter(({ source }) => source === row.id)
       .slice(0, TIMERS)
       .map((timer) => ({ event: timerEvent(world, row.tree, timer), due: timer.due, delayMs: timer.delay })),
-    accepts: isKnown ? knownState(machines.named(row.machine), info.value).accepts : [],
+    ...(isSupervisorTree(world.rows, row.tree) ? operable(row.machine, accepts) : { accepts }),
   };
 }
 

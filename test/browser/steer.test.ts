@@ -26,6 +26,21 @@ test('a transition that is clicked in the chart changes the machine', async () =
   await page.context().close();
 });
 
+test('of the events of Perdure’s own actors only those that may be sent can be clicked, and the page says why', async () => {
+  const host = await startHost();
+  const { page } = await chromium.open();
+  await page.goto(`${host.url}#/actors?actor=main`);
+  const takes = page.getByRole('region', { name: 'Events it takes now' });
+  await takes.getByText('Its other events are Perdure’s own').waitFor({ timeout: 30_000 });
+  expect(await takes.getByRole('button').allInnerTexts()).toEqual(['supervisor.pause']);
+  const drawn = page.getByRole('button', { name: /supervisor\.cancel\b/ }).first();
+  await drawn.waitFor();
+  expect(await drawn.isDisabled()).toBe(true);
+  await drawn.click({ force: true });
+  expect(await page.getByRole('dialog').count()).toBe(0);
+  await page.context().close();
+});
+
 test('an approval that is given in the page lets the action go on, and is audited', async () => {
   const host = await startHost();
   const { page } = await chromium.open();

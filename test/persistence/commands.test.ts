@@ -75,6 +75,34 @@ test('a command to nobody is answered with the reason, and the owner goes on', a
   await durable.send({ type: 'add', by: 1 });
 });
 
+test('a command of which the tree would end in an error is refused, at a start too, and the tree goes on', async () => {
+  const store = tempStore();
+  const fragile = setup({
+    types: {} as { context: { n: number }; events: { type: 'add'; by: { n: number } } },
+  }).createMachine({
+    context: { n: 0 },
+    on: { add: { actions: assign({ n: ({ context, event }) => context.n + event.by.n }) } },
+  });
+  const open = () => createDurableActor(fragile, { store });
+  await (await open()).close();
+  const good = { actor: '', event: { type: 'add' as const, by: { n: 1 } } };
+  postCommand(store, { ...good, id: 'c1' }, 1);
+  postCommand(store, { id: 'bad1', actor: '', event: { type: 'add' } }, 2);
+  postCommand(store, { ...good, id: 'c2' }, 3);
+  const first = await open();
+  expect(await answered(store, 'bad1')).toMatch(/^refused: The turn of "add" threw: .* \[TURN_REFUSED\]$/);
+  expect([await answered(store, 'c1'), await answered(store, 'c2')]).toEqual([
+    expect.stringMatching(/^applied/),
+    expect.stringMatching(/^applied/),
+  ]);
+  postCommand(store, { id: 'bad2', actor: '', event: { type: 'add' } }, 4);
+  expect(await answered(store, 'bad2')).toMatch(/\[TURN_REFUSED\]$/);
+  expect((await first.send(good.event)).applied).toBe(true);
+  await first.close();
+  await using second = await open();
+  expect(second.getSnapshot()).toMatchObject({ status: 'active', context: { n: 3 } });
+});
+
 test('what was asked, by whom, and what came of it is kept for 90 days', async () => {
   const store = tempStore();
   const clock = new SimulatedClock(1_000);

@@ -24,6 +24,8 @@ export interface ChartCanvasProps {
   readonly timers: readonly Timer[];
   /** The actor that a state has invoked, while it is there. */
   readonly invoked: (id: string) => string | null;
+  /** Whether a click on it sends something. */
+  readonly canSend: (transition: ChartTransition) => boolean;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly onTurn: () => void;
   /** What is active is brought in sight whenever it changes. */
@@ -93,6 +95,7 @@ export function ChartCanvas(props: ChartCanvasProps) {
               invoked={props.invoked}
               open={open}
               transitions={transitions}
+              canSend={props.canSend}
               onTransition={props.onTransition}
               hint={hint}
             />
@@ -124,6 +127,7 @@ export function ChartCanvas(props: ChartCanvasProps) {
                 isOpen={open.has(drawn.id)}
                 isTaken={isTaken.has(drawn.id)}
                 timer={open.has(drawn.id) ? timerOf(transition, props.timers) : null}
+                canSend={props.canSend(transition)}
                 onTransition={props.onTransition}
                 onFocus={() => view.reveal(drawn.label ?? { x: 0, y: 0, width: 0, height: 0 })}
                 hint={hint}
@@ -138,7 +142,9 @@ export function ChartCanvas(props: ChartCanvasProps) {
         <IconButton icon="fit" label="Fit (0)" small onClick={() => view.fit()} />
         <IconButton icon="retry" label="Lay out the other way" small onClick={props.onTurn} />
       </div>
-      {hinted === null ? null : <ChartHint hinted={hinted} chart={chart} active={active} open={open} />}
+      {hinted === null ? null : (
+        <ChartHint hinted={hinted} chart={chart} active={active} open={open} canSend={props.canSend} />
+      )}
     </div>
   );
 }
@@ -178,6 +184,7 @@ function StateBox(props: {
   readonly invoked: (id: string) => string | null;
   readonly open: ReadonlySet<string>;
   readonly transitions: ReadonlyMap<string, ChartTransition>;
+  readonly canSend: (transition: ChartTransition) => boolean;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly hint: Hint;
 }) {
@@ -212,6 +219,7 @@ function StateBox(props: {
               role="button"
               tabIndex={props.open.has(transition.id) ? 0 : -1}
               aria-description={meaningOf(transition, props.open.has(transition.id))}
+              aria-disabled={!props.canSend(transition)}
               onClick={() => props.onTransition(transition)}
               onKeyDown={(event) => pressed(event) && props.onTransition(transition)}
               onMouseEnter={(event) => hint.show(event, { kind: 'transition', transition })}
@@ -288,6 +296,7 @@ function EdgeLabel(props: {
   readonly isOpen: boolean;
   readonly isTaken: boolean;
   readonly timer: Timer | null;
+  readonly canSend: boolean;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly onFocus: () => void;
   readonly hint: Hint;
@@ -301,6 +310,7 @@ function EdgeLabel(props: {
       role="button"
       tabIndex={isOpen ? 0 : -1}
       aria-description={meaningOf(transition, isOpen)}
+      aria-disabled={!props.canSend}
       data-transition={transition.id}
       onClick={() => props.onTransition(transition)}
       onKeyDown={(event) => pressed(event) && props.onTransition(transition)}

@@ -19,11 +19,13 @@ export function ChartHint({
   chart,
   active,
   open,
+  canSend,
 }: {
   readonly hinted: Hinted;
   readonly chart: IndexedChart;
   readonly active: ReadonlySet<string>;
   readonly open: ReadonlySet<string>;
+  readonly canSend: (transition: ChartTransition) => boolean;
 }) {
   const { what, x, y, top, isAbove } = hinted;
   const transform = isAbove ? `translate(${x}px, ${top}px) translateY(-100%)` : `translate(${x}px, ${y}px)`;
@@ -36,6 +38,7 @@ export function ChartHint({
           transition={what.transition}
           isOpen={open.has(what.transition.id)}
           isHere={active.has(what.transition.source)}
+          canSend={canSend(what.transition)}
         />
       )}
     </div>
@@ -85,10 +88,12 @@ function TransitionHint({
   transition,
   isOpen,
   isHere,
+  canSend,
 }: {
   readonly transition: ChartTransition;
   readonly isOpen: boolean;
   readonly isHere: boolean;
+  readonly canSend: boolean;
 }) {
   const { guard, on } = transition;
   const now = isOpen
@@ -114,7 +119,11 @@ function TransitionHint({
           ['reenters', transition.reenter ? 'its state is left and entered again' : ''],
         ]}
       />
-      {on === 'event' ? <p class="faint">Click to send {transition.event}</p> : null}
+      {on === 'event' ? (
+        <p class="faint">
+          {canSend ? `Click to send ${transition.event}` : 'Not sent from here: the commands do what it does.'}
+        </p>
+      ) : null}
     </>
   );
 }

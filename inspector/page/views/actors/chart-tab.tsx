@@ -82,8 +82,10 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
     const child = `${detail.id}/${id}`;
     return registry.peek().has(child) ? child : null;
   };
-  const onTransition = ({ on, event }: ChartTransition): void => {
-    if (on === 'event') setSending(event);
+  const canSend = ({ on, event }: ChartTransition): boolean =>
+    on === 'event' && (!detail.isInternal || detail.accepts.some(({ type }) => type === event));
+  const onTransition = (transition: ChartTransition): void => {
+    if (canSend(transition)) setSending(transition.event);
   };
   const direction = turned ?? better(loaded?.drawings, box.current);
   return (
@@ -105,6 +107,7 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             taken={taken}
             timers={timers}
             invoked={invoked}
+            canSend={canSend}
             onTransition={onTransition}
             isFollowing={chosen !== null}
             onTurn={() => setTurned(direction === 'down' ? 'right' : 'down')}

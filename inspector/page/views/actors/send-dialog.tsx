@@ -109,7 +109,12 @@ export function TakesNow({ actor, onSend }: { readonly actor: ActorDetail; reado
           ))}
         </ul>
       )}
-      {canCommand.value && actor.status === 'active' ? (
+      {actor.isInternal ? (
+        <p class="faint">
+          {actor.accepts.length === 0 ? 'Its events' : 'Its other events'} are Perdure’s own: the commands do what they
+          do.
+        </p>
+      ) : canCommand.value && actor.status === 'active' ? (
         <Button small kind="quiet" icon="send" onClick={() => onSend('')}>
           Other event
         </Button>
