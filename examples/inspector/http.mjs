@@ -11,9 +11,7 @@ const server = createServer((request, response) => {
   if (request.url?.startsWith(inspector.basePath)) void inspector.handler(request, response);
   else response.end('The app.\n');
 });
-server.on('upgrade', (request, socket, head) => {
-  if (!inspector.upgrade(request, socket, head)) socket.destroy();
-});
+server.on('upgrade', inspector.upgrade);
 
 server.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
   console.log(inspector.url(originOf(server)));

@@ -3,10 +3,11 @@
  *
  *   request ──secure headers──> door ──> route ──> answer
  *   upgrade ───────────────────> door ──> /v1/socket (native.ts) or /stately (stately.ts)
+ *      └──to anything but a WebSocket──> as a request (other-upgrades.ts)
  *
  * H1  Nothing is answered before the door has let it in; also what is not there is refused first.
  * H2  Whatever somebody sends can cost them their answer or their connection, and nobody else anything.
- * H3  An upgrade of another path is left to the host.
+ * H3  What is asked of another path is left to the host; an upgrade that nobody else would answer is answered.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -19,6 +20,7 @@ import { Door, askedOf, type Asked } from './door.ts';
 import { JoinedSource } from '../sources/joined-source.ts';
 import { serveNative } from './native.ts';
 import { checkInspectorOptions, type InspectorOptions } from './options.ts';
+import { handOver, isForWebSocket, isListener, isNobodys, take } from './other-upgrades.ts';
 import { PROTOCOL_VERSION, type ServerHello } from '../protocol.ts';
 import type { RefusalLog } from './refusal-log.ts';
 import { ReplyFailure, failureOf, secure, securityHeaders, sendFailure, type Failure } from './reply.ts';
@@ -34,11 +36,22 @@ const PING_EVERY_MS = 30_000;
 const GOING_AWAY = 1001;
 const CLOSING_MS = 1_000;
 
+/** What is told where nobody else would answer. */
+const NOT_THERE = { status: 404, code: 'NOT_FOUND', message: 'There is no WebSocket here.' };
+const NOT_UPGRADED = {
+  status: 501,
+  code: 'UPGRADE_UNKNOWN',
+  message: 'Nothing is upgraded to this here: send the request without an Upgrade header.',
+};
+
 /** An inspector to be mounted. Made by {@link inspectorHandler}. */
 export interface InspectorHandler extends AsyncDisposable {
   /** Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  /** Takes an upgrade to a WebSocket under `basePath`; false for another path, which is left alone. */
+  /**
+   * Takes an upgrade under `basePath`. Of another path it gives false and leaves it alone, if the server has other listeners for
+   * upgrades; if this is the only one, it is answered: 404 for a WebSocket, and as an ordinary request for anything else.
+   */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
   /** With a slash before and none behind; the empty text for the root. */
   readonly basePath: string;
@@ -124,6 +137,7 @@ class Mounted implements InspectorHandler {
       refuseUpgrade(socket, { status: 400, code: 'UPGRADE_INVALID', message: `This is no handshake: ${message}.` });
     });
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS).unref();
+    isListener(this.upgrade);
   }
 
   get viewers(): number {
@@ -146,10 +160,15 @@ class Mounted implements InspectorHandler {
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     const asked = askedOf(request, this.basePath);
-    if (asked === undefined) return false;
+    if (asked === undefined && !isNobodys(request, this.upgrade)) return false;
+    take(request);
     // For good: what is written may fail after everything else is done with the connection.
     socket.on('error', () => {});
-    this.#upgrade(request, socket, head, asked).catch((error: unknown) => refuseUpgrade(socket, this.#told(error)));
+    const isOther = !isForWebSocket(request);
+    if (isOther && handOver(request)) return true;
+    if (asked === undefined) refuseUpgrade(socket, isOther ? NOT_UPGRADED : NOT_THERE);
+    else
+      this.#upgrade(request, socket, head, asked).catch((error: unknown) => refuseUpgrade(socket, this.#told(error)));
     return true;
   };
 
@@ -200,7 +219,7 @@ class Mounted implements InspectorHandler {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
     const { route, verdict } = await this.#door.letUp(request, asked);
-    if (route?.isUpgrade !== true) throw new ReplyFailure(404, 'NOT_FOUND', 'There is no WebSocket here.');
+    if (route?.isUpgrade !== true) throw new ReplyFailure(NOT_THERE.status, NOT_THERE.code, NOT_THERE.message);
     if (this.#closing !== undefined) throw closed();
     if (this.viewers >= MOST_CONNECTIONS) {
       throw new ReplyFailure(503, 'TOO_MANY_VIEWERS', `At most ${MOST_CONNECTIONS} connections at once: close one.`);

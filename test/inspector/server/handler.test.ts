@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createMachine, setup } from 'xstate';
@@ -13,7 +15,7 @@ import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { request, upgrade } from '../../support/raw-http.ts';
+import { request, sendRaw, upgrade } from '../../support/raw-http.ts';
 import { StillSource } from '../../support/still-source.ts';
 import { tempFolder, tempStore } from '../../support/temp.ts';
 import { ViewerClient } from '../../support/viewer-client.ts';
@@ -97,6 +99,107 @@ describe('under a base path', () => {
     source.tell(1);
     await viewer.until(() => viewer.seqs.length === 1);
     await viewer.close();
+  });
+});
+
+describe('an upgrade that nobody but an inspector would answer', () => {
+  const asked = (port: number, method: string, path: string, more: readonly string[] = [], body = '') =>
+    sendRaw(
+      port,
+      [
+        `${method} ${path} HTTP/1.1`,
+        `Host: localhost:${port}`,
+        'Connection: Upgrade, HTTP2-Settings',
+        'Upgrade: h2c',
+        ...more,
+        `\r\n${body}`,
+      ].join('\r\n'),
+    );
+  const LARGE = 'x'.repeat(5_000_000);
+  const app =
+    (inspector: ReturnType<typeof inspectorHandler>): RequestListener =>
+    (incoming, response) => {
+      if (incoming.url?.startsWith('/inspector/')) return void inspector.handler(incoming, response);
+      // What it is sent ends, and it waits until what it has written is taken.
+      void pipeline(
+        incoming,
+        async function* (body) {
+          for await (const chunk of body) yield chunk as Buffer;
+          for (let at = 0; at < LARGE.length; at += 100_000) yield Buffer.from(LARGE.slice(at, at + 100_000));
+        },
+        response,
+      );
+    };
+
+  test('of a WebSocket elsewhere is refused, and the connection ends', async () => {
+    const { port, server } = await mounted({ basePath: '/inspector' });
+    const { status, socket } = await upgrade(port, '/chat', [['Host', 'whatever.example.com']]);
+    expect(status).toBe(404);
+    await once(socket.resume(), 'close');
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('to something else is handed to the host as a request, all of it, and the connection ends', async () => {
+    const { port, server } = await mounted({ basePath: '/inspector' }, app);
+    const { status, head, body } = await asked(port, 'GET', '/');
+    expect(status).toBe(200);
+    expect(head).toMatch(/\r\nConnection: close\r\n/);
+    expect(body.replaceAll(/\r\n[0-9a-f]+\r\n/g, '')).toContain(LARGE.slice(0, 1_000_000));
+    expect(body.length).toBeGreaterThan(LARGE.length);
+    expect(await asked(port, 'HEAD', '/')).toMatchObject({ status: 200, body: '' });
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('to something else under its path is answered as a request, by its own server too', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, app);
+    await using own = await serveInspector(new StillSource(), { port: 0, token: TOKEN });
+    for (const [at, path] of [
+      [port, '/inspector/v1/hello'],
+      [own.port, '/v1/hello'],
+    ] as const) {
+      expect((await asked(at, 'GET', path)).status).toBe(401);
+      expect((await asked(at, 'GET', path, [`Authorization: Bearer ${TOKEN}`])).status).toBe(200);
+    }
+  });
+
+  test('with a body is told that nothing is upgraded', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, app);
+    for (const [method, more, body] of [
+      ['POST', ['Content-Length: 2'], '{}'],
+      ['GET', ['Content-Length: 2'], '{}'],
+      ['GET', ['Transfer-Encoding: chunked'], '0\r\n\r\n'],
+    ] as const) {
+      const answer = await asked(port, method, '/', more, body);
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([501, { code: 'UPGRADE_UNKNOWN' }]);
+    }
+  });
+
+  test('while an earlier request is still being answered ends the connection, and no other', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, () => (incoming, response) => {
+      if (incoming.url === '/') response.end('the app');
+    });
+    const waiting = `GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const both = await sendRaw(
+      port,
+      `${waiting}GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`,
+    );
+    expect(both.status).toBe(0);
+    expect((await asked(port, 'GET', '/')).status).toBe(200);
+  });
+
+  test('is answered once where several are mounted, and each serves its own', async () => {
+    const { port, server, inspector } = await mounted({ basePath: '/one' });
+    const two = inspectorHandler(new StillSource(), { basePath: '/two', token: TOKEN });
+    closing.push(() => two.close());
+    server.on('upgrade', two.upgrade);
+    for (const one of [inspector, two]) {
+      const viewer = await ViewerClient.of(one.url(`http://localhost:${port}`));
+      await viewer.until(() => viewer.of('registry').length === 1);
+      await viewer.close();
+    }
+    const { status, socket } = await upgrade(port, '/three', [['Host', 'localhost']]);
+    socket.destroy();
+    expect(status).toBe(404);
   });
 });
 
