@@ -1,6 +1,14 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { CommandDesk, GivenCommand } from '../../../inspector/commands/commands.ts';
+import type { ServerHello } from '../../../inspector/protocol.ts';
+import { CommandGate } from '../../../inspector/server/command-gate.ts';
+import { serveNative, type NativeParts } from '../../../inspector/server/native.ts';
+import { RefusalLog } from '../../../inspector/server/refusal-log.ts';
+import { failureOf } from '../../../inspector/server/reply.ts';
 import { serveInspector, type InspectorServer } from '../../../inspector/server/server.ts';
 import { StillSource } from '../../support/still-source.ts';
 import { ViewerClient } from '../../support/viewer-client.ts';
@@ -138,6 +146,38 @@ describe('a viewer that reads slowly', () => {
     expect([...slow.seqs, ...missed].toSorted((a, b) => a - b)).toEqual(range(1, 60_001));
     await slow.close();
     await quick.close();
+  });
+});
+
+describe('a viewer that commands and does not read', () => {
+  test('is not heard while more than a megabyte waits for it, and gets every answer once it reads', async () => {
+    const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    const log = new RefusalLog(undefined);
+    const parts: NativeParts = {
+      source,
+      gate: new CommandGate(undefined, false, log),
+      hello: () => ({ type: 'hello' }) as ServerHello,
+      failed: (_, error) => failureOf(error),
+    };
+    await once(sockets, 'listening');
+    const viewer = new ViewerClient(`ws://127.0.0.1:${(sockets.address() as AddressInfo).port}`);
+    const [[socket]] = (await Promise.all([once(sockets, 'connection'), once(viewer.socket, 'open')])) as [
+      [WebSocket],
+      [],
+    ];
+    serveNative(socket, parts, { by: 'whoever looks', commands: false });
+    viewer.say({ type: 'hello', version: 1 });
+    await viewer.until(() => viewer.of('registry').length === 1);
+    viewer.socket.pause();
+    const id = '\u0001'.repeat(200);
+    for (let n = 0; n < 30_000; n += 1) viewer.say({ type: 'command', id, command: 'pause', params: {} });
+    await expect.poll(() => socket.isPaused, { timeout: 20_000 }).toBe(true);
+    expect(socket.bufferedAmount).toBeLessThan(2_000_000);
+    viewer.socket.resume();
+    await viewer.until(() => viewer.of('answer').length + viewer.of('error').length === 30_000);
+    expect(socket.isPaused).toBe(false);
+    await viewer.close();
+    sockets.close();
   });
 });
 
