@@ -7,7 +7,8 @@
  *
  * H1  Nothing is answered before the door has let it in; also what is not there is refused first.
  * H2  Whatever somebody sends can cost them their answer or their connection, and nobody else anything.
- * H3  What is asked of another path is left to the host; an upgrade that nobody else would answer is answered.
+ * H3  Whoever has a WebSocket is judged again at each command and with each ping, and loses it when they may ask no more.
+ * H4  What is asked of another path is left to the host; an upgrade that nobody else would answer is answered.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -17,6 +18,7 @@ import { Assets } from './assets.ts';
 import { ClientActors } from '../sources/client-actors.ts';
 import { CommandGate, type Giver } from './command-gate.ts';
 import { Door, askedOf, type Asked } from './door.ts';
+import type { Admission } from './guard.ts';
 import { JoinedSource } from '../sources/joined-source.ts';
 import { serveNative } from './native.ts';
 import { checkInspectorOptions, type InspectorOptions } from './options.ts';
@@ -34,6 +36,7 @@ const LARGEST_FRAME = 1_000_000;
 const MOST_CONNECTIONS = 64;
 const PING_EVERY_MS = 30_000;
 const GOING_AWAY = 1001;
+const POLICY = 1008;
 const CLOSING_MS = 1_000;
 
 /** What is told where nobody else would answer. */
@@ -91,6 +94,8 @@ class Mounted implements InspectorHandler {
   readonly #stately: StatelyHub;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_FRAME, perMessageDeflate: false });
   readonly #alive = new WeakSet<WebSocket>();
+  /** Judges again whoever has a connection. */
+  readonly #judges = new WeakMap<WebSocket, () => Promise<unknown>>();
   readonly #pinging: NodeJS.Timeout;
   readonly #letGo: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -224,23 +229,41 @@ class Mounted implements InspectorHandler {
     if (this.viewers >= MOST_CONNECTIONS) {
       throw new ReplyFailure(503, 'TOO_MANY_VIEWERS', `At most ${MOST_CONNECTIONS} connections at once: close one.`);
     }
-    // What changes something needs an Origin: a connection without one may look, and nothing else.
-    const giver = { by: verdict.by, commands: verdict.commands && request.headers.origin !== undefined };
     this.#sockets.handleUpgrade(request, socket, head, (connection) => {
+      const judge = this.#judgeOf(connection, request, asked);
+      this.#judges.set(connection, judge);
       this.#alive.add(connection);
       connection.on('pong', () => this.#alive.add(connection));
       // It is closed with a reason by what found the error.
       connection.on('error', () => {});
       if (route.path === '/stately') this.#stately.connect(connection);
-      else serveNative(connection, this.#world, giver);
+      else serveNative(connection, this.#world, giverOf(request, verdict), judge);
     });
+  }
+
+  /** Tells who has this connection now; undefined if they may ask no more, and it is closed. In turn, so that commands stay in order. */
+  #judgeOf(connection: WebSocket, request: IncomingMessage, asked: Asked): () => Promise<Giver | undefined> {
+    const ask = async (): Promise<Giver | undefined> => {
+      if (this.#closing !== undefined || request.socket.destroyed) return undefined;
+      try {
+        return giverOf(request, (await this.#door.letUp(request, asked)).verdict);
+      } catch (error) {
+        connection.close(POLICY, this.#told(error).code);
+        return undefined;
+      }
+    };
+    let last: Promise<Giver | undefined> = Promise.resolve(undefined);
+    return () => (last = last.then(ask));
   }
 
   /** Whoever does not answer has gone without a word. */
   #ping(): void {
     for (const connection of this.#sockets.clients) {
       if (!this.#alive.delete(connection)) connection.terminate();
-      else connection.ping();
+      else {
+        connection.ping();
+        void this.#judges.get(connection)?.();
+      }
     }
   }
 
@@ -263,6 +286,11 @@ function notThere(response: ServerResponse, methods: readonly string[]): ReplyFa
   if (methods.length === 0) return new ReplyFailure(404, 'NOT_FOUND', 'There is nothing here.');
   response.setHeader('Allow', [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', '));
   return new ReplyFailure(405, 'METHOD_NOT_ALLOWED', `This takes ${methods.join(' and ')}.`);
+}
+
+/** What changes something needs an Origin: a connection without one may look, and nothing else. */
+function giverOf({ headers }: IncomingMessage, { by, commands }: Admission): Giver {
+  return { by, commands: commands && headers.origin !== undefined };
 }
 
 function closed(): ReplyFailure {

@@ -33,8 +33,18 @@ export interface NativeParts {
   readonly failed: (part: string, error: unknown) => Failure;
 }
 
-/** Serves one connection. */
-export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
+/**
+ * Serves one connection.
+ *
+ * @param giver who has it.
+ * @param judge tells at each command who has it now; undefined for whoever may ask no more. Never rejects.
+ */
+export function serveNative(
+  socket: WebSocket,
+  parts: NativeParts,
+  giver: Giver,
+  judge: () => Promise<Giver | undefined>,
+): void {
   const { source, gate, hello } = parts;
   const fail = (error: unknown): void => {
     const { code, message } = parts.failed('socket', error);
@@ -76,7 +86,8 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     }
     underWay += 1;
     try {
-      viewer.answer(await gate.give(message, giver));
+      const now = await judge();
+      if (now !== undefined) viewer.answer(await gate.give(message, now));
     } catch (error) {
       const { code, message: text } = gate.failureOf(error);
       viewer.answer({ type: 'error', code, message: text });
