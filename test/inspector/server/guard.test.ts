@@ -220,6 +220,23 @@ describe('the token', () => {
     expect(known.body).not.toContain(TOKEN);
   });
 
+  test('gives a cookie for https alone where the page was asked for by it, whatever a proxy says', async () => {
+    const cookieOf = async (...headers: readonly (readonly [string, string])[]) => {
+      const { head } = await ask('GET', `/?token=${TOKEN}`, [['Host', 'inspector.example.com'], ...headers]);
+      return /\r\nSet-Cookie: (.*)\r\n/.exec(head)?.[1];
+    };
+    expect(await cookieOf(['Origin', 'https://inspector.example.com'])).toMatch(/; SameSite=Strict; Secure$/);
+    expect(await cookieOf(['Referer', 'https://inspector.example.com/login'])).toMatch(/; SameSite=Strict; Secure$/);
+    for (const other of [
+      ['Referer', 'http://inspector.example.com/'],
+      ['Referer', 'https://inspector.example.com.evil.com/'],
+      ['X-Forwarded-Proto', 'https'],
+      ['Forwarded', 'proto=https'],
+    ] as const) {
+      expect(await cookieOf(other)).toMatch(/; SameSite=Strict$/);
+    }
+  });
+
   test('in the address opens the page and WebSockets, and nothing else', async () => {
     expect((await ask('GET', `/v1/hello?token=${TOKEN}`, [own()])).status).toBe(401);
     expect((await ask('GET', `/metrics?token=${TOKEN}`, [own()])).status).toBe(401);
