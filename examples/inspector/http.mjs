@@ -8,8 +8,7 @@ const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
 
 const server = createServer((request, response) => {
-  if (request.url?.startsWith(inspector.basePath)) void inspector.handler(request, response);
-  else response.end('The app.\n');
+  void inspector.handler(request, response, () => response.end('The app.\n'));
 });
 server.on('upgrade', inspector.upgrade);
 

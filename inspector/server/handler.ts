@@ -49,8 +49,11 @@ const NOT_UPGRADED = {
 
 /** An inspector to be mounted. Made by {@link inspectorHandler}. */
 export interface InspectorHandler extends AsyncDisposable {
-  /** Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. */
-  readonly handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /**
+   * Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. What is asked of
+   * another path is left to `next`; without it, it is refused.
+   */
+  readonly handler: (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
   /**
    * Takes an upgrade under `basePath`. Of another path it gives false and leaves it alone, if the server has other listeners for
    * upgrades; if this is the only one, it is answered: 404 for a WebSocket, and as an ordinary request for anything else.
@@ -154,7 +157,8 @@ class Mounted implements InspectorHandler {
     return `${origin}${this.basePath}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`;
   }
 
-  readonly handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  readonly handler = async (request: IncomingMessage, response: ServerResponse, next?: () => void): Promise<void> => {
+    if (next !== undefined && askedOf(request, this.basePath) === undefined) return next();
     try {
       secure(response);
       await this.#serve(request, response);

@@ -20,6 +20,7 @@ test.each(['http', 'express', 'fastify', 'nest', 'hono'])('the inspector is moun
   const headers = { Authorization: `Bearer ${INSPECTOR_TOKEN}` };
 
   expect(await (await fetch(`${origin}/`)).text()).toMatch(name === 'nest' ? /404/ : /^The app\.\n$/);
+  expect((await fetch(`${base}s`)).status).toBe(name === 'http' ? 200 : 404);
   expect((await fetch(`${base}/v1/hello`)).status).toBe(401);
   const hello = await fetch(`${base}/v1/hello`, { headers });
   expect([hello.status, await hello.json()]).toMatchObject([

@@ -61,6 +61,20 @@ describe('under a base path', () => {
     }
   });
 
+  test('leaves to the host what lies elsewhere, also where it begins alike', async () => {
+    const { get, port } = await mounted(
+      { basePath: '/inspector' },
+      (inspector) => (incoming, response) => void inspector.handler(incoming, response, () => response.end('the app')),
+    );
+    for (const path of ['/', '/inspectors', '/inspector.html', '/Inspector/v1/hello']) {
+      const { status, body } = await request(port, 'GET', path, [['Host', 'app.example.com']]);
+      expect([path, status, body.includes('the app')]).toEqual([path, 200, true]);
+    }
+    expect((await get('/inspector?view=work')).status).toBe(303);
+    expect((await get('/inspector/v1/hello')).status).toBe(200);
+    expect((await request(port, 'GET', '/inspector/x', [['Host', 'app.example.com']])).status).toBe(403);
+  });
+
   test('sends a browser to where relative addresses hold', async () => {
     const { get } = await mounted({ basePath: '/tools/inspector' });
     const { status, head } = await get('/tools/inspector?view=work');
