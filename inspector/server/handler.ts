@@ -96,6 +96,8 @@ class Mounted implements InspectorHandler {
   readonly #source: JoinedSource;
   readonly #stately: StatelyHub;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_FRAME, perMessageDeflate: false });
+  /** Upgrades that are being judged. */
+  readonly #waiting = new Set<Duplex>();
   readonly #alive = new WeakSet<WebSocket>();
   /** Judges again whoever has a connection. */
   readonly #judges = new WeakMap<WebSocket, () => Promise<unknown>>();
@@ -176,8 +178,7 @@ class Mounted implements InspectorHandler {
     const isOther = !isForWebSocket(request);
     if (isOther && handOver(request)) return true;
     if (asked === undefined) refuseUpgrade(socket, isOther ? NOT_UPGRADED : NOT_THERE);
-    else
-      this.#upgrade(request, socket, head, asked).catch((error: unknown) => refuseUpgrade(socket, this.#told(error)));
+    else void this.#upgradeOrRefuse(request, socket, head, asked);
     return true;
   };
 
@@ -224,6 +225,18 @@ class Mounted implements InspectorHandler {
     const failure = failureOf(error);
     if (failure.status === 500) this.#log.failed('handler', messageOf(error));
     return failure;
+  }
+
+  async #upgradeOrRefuse(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
+    this.#waiting.add(socket);
+    try {
+      await this.#upgrade(request, socket, head, asked);
+    } catch (error) {
+      // It may have been ended meanwhile.
+      if (this.#waiting.has(socket)) refuseUpgrade(socket, this.#told(error));
+    } finally {
+      this.#waiting.delete(socket);
+    }
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
@@ -273,6 +286,8 @@ class Mounted implements InspectorHandler {
 
   async #close(): Promise<void> {
     clearInterval(this.#pinging);
+    for (const socket of this.#waiting) refuseUpgrade(socket, closed());
+    this.#waiting.clear();
     const { clients } = this.#sockets;
     const gone = [...clients].map((connection) => new Promise((resolve) => connection.once('close', resolve)));
     for (const connection of clients) connection.close(GOING_AWAY, 'the inspector is closed');

@@ -253,6 +253,24 @@ test('answers nothing, and lets nobody in, once it is closed', async () => {
   expect(source.isClosed).toBe(false);
 });
 
+test('ends upgrades that still wait to be let in when it is closed, and the server of the host can close', async () => {
+  let letIn: (() => void) | undefined;
+  const { inspector, server, port } = await mounted({
+    authorize: async () => {
+      await new Promise<void>((resolve) => (letIn = resolve));
+      return { by: 'ann', commands: true };
+    },
+  });
+  const waiting = upgrade(port, '/v1/socket', [['Host', `localhost:${port}`]]);
+  await expect.poll(() => letIn).toBeDefined();
+  await inspector.close();
+  const { status, body, socket } = await waiting;
+  expect([status, JSON.parse(body)]).toMatchObject([503, { code: 'CLOSED' }]);
+  await once(socket.resume(), 'close');
+  letIn?.();
+  await new Promise((resolve) => server.close(resolve));
+});
+
 test('says the same again only when it is another: weak tags, and HEAD as GET', async () => {
   const { get, port, source } = await mounted({});
   const first = await get('/v1/views/echo?a=1');
