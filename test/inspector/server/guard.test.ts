@@ -333,6 +333,30 @@ describe('what is refused is logged', () => {
     expect(JSON.stringify([...told, ...warnings])).not.toContain(TOKEN);
   });
 
+  test('also a command where none are taken, without what it says', async () => {
+    const told: unknown[] = [];
+    const logging = { info: () => {}, warn: (facts: object, message: string) => void told.push([message, facts]) };
+    await using one = await serveInspector(new StillSource(), { port: 0, token: TOKEN, logger: logging });
+    const params = { event: { type: 'login', password: 'hunter2' } };
+    const body = JSON.stringify({ id: '1', command: 'send', params });
+    const { status } = await request(
+      one.port,
+      'POST',
+      '/v1/commands',
+      [
+        ['Host', `127.0.0.1:${one.port}`],
+        ['Origin', `http://127.0.0.1:${one.port}`],
+        ['Content-Type', 'application/json'],
+        AUTHORIZATION,
+      ],
+      body,
+    );
+    expect(status).toBe(403);
+    expect(told).toEqual([
+      ['The inspector refused a command.', { code: 'COMMANDS_OFF', command: '"send"', by: '"http"' }],
+    ]);
+  });
+
   test('even by a logger that throws', async () => {
     const logging = {
       info: () => {},
