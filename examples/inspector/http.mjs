@@ -8,12 +8,9 @@ const supervisor = await startSupervisor();
 const inspector = inspectorHandler(supervisor, { basePath: '/inspector', token: process.env['INSPECTOR_TOKEN'] });
 
 const server = createServer((request, response) => {
-  if (request.url?.startsWith(inspector.basePath)) void inspector.handler(request, response);
-  else response.end('The app.\n');
+  void inspector.handler(request, response, () => response.end('The app.\n'));
 });
-server.on('upgrade', (request, socket, head) => {
-  if (!inspector.upgrade(request, socket, head)) socket.destroy();
-});
+server.on('upgrade', inspector.upgrade);
 
 server.listen(Number(process.argv[2] ?? 3000), '127.0.0.1', () => {
   console.log(inspector.url(originOf(server)));

@@ -15,6 +15,7 @@ export interface Giver {
 
 const LONGEST_ID = 200;
 const LONGEST_NAME = 100;
+const COMMANDS_OFF = 'COMMANDS_OFF';
 
 export class CommandGate {
   readonly #desk: CommandDesk | undefined;
@@ -47,7 +48,8 @@ export class CommandGate {
       const message = this.#isOpen
         ? 'You may look, and give no commands here.'
         : 'This inspector is read-only: its host allows commands with `commands: true`.';
-      return { type: 'answer', id, state: 'refused', code: 'COMMANDS_OFF', message };
+      this.#log.refusedCommand(giver.by, command, COMMANDS_OFF);
+      return { type: 'answer', id, state: 'refused', code: COMMANDS_OFF, message };
     }
     return this.#desk.give({ id, command, params, by: giver.by });
   }

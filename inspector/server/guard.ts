@@ -84,7 +84,7 @@ export class Guard {
   /** The header that lets a browser in that came with the token; undefined where there is none. */
   cookieFor(request: IncomingMessage): string | undefined {
     if (this.#session === undefined) return undefined;
-    const secure = isEncrypted(request) ? '; Secure' : '';
+    const secure = isOverHttps(request) ? '; Secure' : '';
     return `${cookieName(request)}=${this.#session}; Path=${this.#basePath}/; HttpOnly; SameSite=Strict${secure}`;
   }
 
@@ -171,6 +171,13 @@ function wrongOrigin(request: IncomingMessage, { changes }: Demand): Refusal | u
 
 export function isEncrypted({ socket }: IncomingMessage): boolean {
   return (socket as Socket & { encrypted?: boolean }).encrypted === true;
+}
+
+/** Also behind a proxy: by what a browser says of a page of ours, and not by what anybody else may say of the connection. */
+function isOverHttps(request: IncomingMessage): boolean {
+  const { host, origin, referer } = request.headers;
+  const own = `https://${host}`;
+  return isEncrypted(request) || origin === own || referer?.startsWith(`${own}/`) === true;
 }
 
 /** Cookies do not know ports: two inspectors of one machine must not take each other's. */

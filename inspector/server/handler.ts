@@ -3,10 +3,12 @@
  *
  *   request ──secure headers──> door ──> route ──> answer
  *   upgrade ───────────────────> door ──> /v1/socket (native.ts) or /stately (stately.ts)
+ *      └──to anything but a WebSocket──> as a request (other-upgrades.ts)
  *
  * H1  Nothing is answered before the door has let it in; also what is not there is refused first.
  * H2  Whatever somebody sends can cost them their answer or their connection, and nobody else anything.
- * H3  An upgrade of another path is left to the host.
+ * H3  Whoever has a WebSocket is judged again at each command and with each ping, and loses it when they may ask no more.
+ * H4  What is asked of another path is left to the host; an upgrade that nobody else would answer is answered.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -16,9 +18,11 @@ import { Assets } from './assets.ts';
 import { ClientActors } from '../sources/client-actors.ts';
 import { CommandGate, type Giver } from './command-gate.ts';
 import { Door, askedOf, type Asked } from './door.ts';
+import type { Admission } from './guard.ts';
 import { JoinedSource } from '../sources/joined-source.ts';
 import { serveNative } from './native.ts';
 import { checkInspectorOptions, type InspectorOptions } from './options.ts';
+import { handOver, isForWebSocket, isListener, isNobodys, take } from './other-upgrades.ts';
 import { PROTOCOL_VERSION, type ServerHello } from '../protocol.ts';
 import type { RefusalLog } from './refusal-log.ts';
 import { ReplyFailure, failureOf, secure, securityHeaders, sendFailure, type Failure } from './reply.ts';
@@ -32,13 +36,28 @@ const LARGEST_FRAME = 1_000_000;
 const MOST_CONNECTIONS = 64;
 const PING_EVERY_MS = 30_000;
 const GOING_AWAY = 1001;
+const POLICY = 1008;
 const CLOSING_MS = 1_000;
+
+/** What is told where nobody else would answer. */
+const NOT_THERE = { status: 404, code: 'NOT_FOUND', message: 'There is no WebSocket here.' };
+const NOT_UPGRADED = {
+  status: 501,
+  code: 'UPGRADE_UNKNOWN',
+  message: 'Nothing is upgraded to this here: send the request without an Upgrade header.',
+};
 
 /** An inspector to be mounted. Made by {@link inspectorHandler}. */
 export interface InspectorHandler extends AsyncDisposable {
-  /** Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. */
-  readonly handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  /** Takes an upgrade to a WebSocket under `basePath`; false for another path, which is left alone. */
+  /**
+   * Answers a request under `basePath`. Whatever comes of it is told to whoever asked: it never throws or rejects. What is asked of
+   * another path is left to `next`; without it, it is refused.
+   */
+  readonly handler: (request: IncomingMessage, response: ServerResponse, next?: () => void) => Promise<void>;
+  /**
+   * Takes an upgrade under `basePath`. Of another path it gives false and leaves it alone, if the server has other listeners for
+   * upgrades; if this is the only one, it is answered: 404 for a WebSocket, and as an ordinary request for anything else.
+   */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
   /** With a slash before and none behind; the empty text for the root. */
   readonly basePath: string;
@@ -77,7 +96,11 @@ class Mounted implements InspectorHandler {
   readonly #source: JoinedSource;
   readonly #stately: StatelyHub;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_FRAME, perMessageDeflate: false });
+  /** Upgrades that are being judged. */
+  readonly #waiting = new Set<Duplex>();
   readonly #alive = new WeakSet<WebSocket>();
+  /** Judges again whoever has a connection. */
+  readonly #judges = new WeakMap<WebSocket, () => Promise<unknown>>();
   readonly #pinging: NodeJS.Timeout;
   readonly #letGo: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -124,6 +147,7 @@ class Mounted implements InspectorHandler {
       refuseUpgrade(socket, { status: 400, code: 'UPGRADE_INVALID', message: `This is no handshake: ${message}.` });
     });
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS).unref();
+    isListener(this.upgrade);
   }
 
   get viewers(): number {
@@ -135,7 +159,8 @@ class Mounted implements InspectorHandler {
     return `${origin}${this.basePath}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`;
   }
 
-  readonly handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  readonly handler = async (request: IncomingMessage, response: ServerResponse, next?: () => void): Promise<void> => {
+    if (next !== undefined && askedOf(request, this.basePath) === undefined) return next();
     try {
       secure(response);
       await this.#serve(request, response);
@@ -146,10 +171,14 @@ class Mounted implements InspectorHandler {
 
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     const asked = askedOf(request, this.basePath);
-    if (asked === undefined) return false;
+    if (asked === undefined && !isNobodys(request, this.upgrade)) return false;
+    take(request);
     // For good: what is written may fail after everything else is done with the connection.
     socket.on('error', () => {});
-    this.#upgrade(request, socket, head, asked).catch((error: unknown) => refuseUpgrade(socket, this.#told(error)));
+    const isOther = !isForWebSocket(request);
+    if (isOther && handOver(request)) return true;
+    if (asked === undefined) refuseUpgrade(socket, isOther ? NOT_UPGRADED : NOT_THERE);
+    else void this.#upgradeOrRefuse(request, socket, head, asked);
     return true;
   };
 
@@ -198,35 +227,67 @@ class Mounted implements InspectorHandler {
     return failure;
   }
 
+  async #upgradeOrRefuse(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
+    this.#waiting.add(socket);
+    try {
+      await this.#upgrade(request, socket, head, asked);
+    } catch (error) {
+      // It may have been ended meanwhile.
+      if (this.#waiting.has(socket)) refuseUpgrade(socket, this.#told(error));
+    } finally {
+      this.#waiting.delete(socket);
+    }
+  }
+
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, asked: Asked): Promise<void> {
     const { route, verdict } = await this.#door.letUp(request, asked);
-    if (route?.isUpgrade !== true) throw new ReplyFailure(404, 'NOT_FOUND', 'There is no WebSocket here.');
+    if (route?.isUpgrade !== true) throw new ReplyFailure(NOT_THERE.status, NOT_THERE.code, NOT_THERE.message);
     if (this.#closing !== undefined) throw closed();
     if (this.viewers >= MOST_CONNECTIONS) {
       throw new ReplyFailure(503, 'TOO_MANY_VIEWERS', `At most ${MOST_CONNECTIONS} connections at once: close one.`);
     }
-    // What changes something needs an Origin: a connection without one may look, and nothing else.
-    const giver = { by: verdict.by, commands: verdict.commands && request.headers.origin !== undefined };
     this.#sockets.handleUpgrade(request, socket, head, (connection) => {
+      const judge = this.#judgeOf(connection, request, asked);
+      this.#judges.set(connection, judge);
       this.#alive.add(connection);
       connection.on('pong', () => this.#alive.add(connection));
       // It is closed with a reason by what found the error.
       connection.on('error', () => {});
       if (route.path === '/stately') this.#stately.connect(connection);
-      else serveNative(connection, this.#world, giver);
+      else serveNative(connection, this.#world, giverOf(request, verdict), judge);
     });
+  }
+
+  /** Tells who has this connection now; undefined if they may ask no more, and it is closed. In turn, so that commands stay in order. */
+  #judgeOf(connection: WebSocket, request: IncomingMessage, asked: Asked): () => Promise<Giver | undefined> {
+    const ask = async (): Promise<Giver | undefined> => {
+      if (this.#closing !== undefined || request.socket.destroyed) return undefined;
+      try {
+        return giverOf(request, (await this.#door.letUp(request, asked)).verdict);
+      } catch (error) {
+        connection.close(POLICY, this.#told(error).code);
+        return undefined;
+      }
+    };
+    let last: Promise<Giver | undefined> = Promise.resolve(undefined);
+    return () => (last = last.then(ask));
   }
 
   /** Whoever does not answer has gone without a word. */
   #ping(): void {
     for (const connection of this.#sockets.clients) {
       if (!this.#alive.delete(connection)) connection.terminate();
-      else connection.ping();
+      else {
+        connection.ping();
+        void this.#judges.get(connection)?.();
+      }
     }
   }
 
   async #close(): Promise<void> {
     clearInterval(this.#pinging);
+    for (const socket of this.#waiting) refuseUpgrade(socket, closed());
+    this.#waiting.clear();
     const { clients } = this.#sockets;
     const gone = [...clients].map((connection) => new Promise((resolve) => connection.once('close', resolve)));
     for (const connection of clients) connection.close(GOING_AWAY, 'the inspector is closed');
@@ -244,6 +305,11 @@ function notThere(response: ServerResponse, methods: readonly string[]): ReplyFa
   if (methods.length === 0) return new ReplyFailure(404, 'NOT_FOUND', 'There is nothing here.');
   response.setHeader('Allow', [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', '));
   return new ReplyFailure(405, 'METHOD_NOT_ALLOWED', `This takes ${methods.join(' and ')}.`);
+}
+
+/** What changes something needs an Origin: a connection without one may look, and nothing else. */
+function giverOf({ headers }: IncomingMessage, { by, commands }: Admission): Giver {
+  return { by, commands: commands && headers.origin !== undefined };
 }
 
 function closed(): ReplyFailure {

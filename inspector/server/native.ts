@@ -6,7 +6,8 @@
  *     └──anything else, or nothing for HELLO_MS──> closed with a reason
  *
  * N1  Between what is held and what happens next nothing is lost and nothing comes twice: both begin in the same turn of the event loop.
- * N2  What a viewer sends, and what fails while it is told something, can end its own connection only.
+ * N2  What a viewer sends, and what fails while it is told something, can end its own connection only. What is to be told to it, and not
+ *     taken, is bounded.
  */
 import type { WebSocket } from 'ws';
 import { isObject } from '../../machines/option-keys.ts';
@@ -32,8 +33,18 @@ export interface NativeParts {
   readonly failed: (part: string, error: unknown) => Failure;
 }
 
-/** Serves one connection. */
-export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver): void {
+/**
+ * Serves one connection.
+ *
+ * @param giver who has it.
+ * @param judge tells at each command who has it now; undefined for whoever may ask no more. Never rejects.
+ */
+export function serveNative(
+  socket: WebSocket,
+  parts: NativeParts,
+  giver: Giver,
+  judge: () => Promise<Giver | undefined>,
+): void {
   const { source, gate, hello } = parts;
   const fail = (error: unknown): void => {
     const { code, message } = parts.failed('socket', error);
@@ -67,7 +78,7 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
 
   const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {
     if (underWay >= MOST_COMMANDS_AT_ONCE) {
-      return viewer.say({
+      return viewer.answer({
         type: 'error',
         code: 'TOO_MANY_COMMANDS',
         message: 'Wait for answers before you ask for more.',
@@ -75,10 +86,11 @@ export function serveNative(socket: WebSocket, parts: NativeParts, giver: Giver)
     }
     underWay += 1;
     try {
-      viewer.say(await gate.give(message, giver));
+      const now = await judge();
+      if (now !== undefined) viewer.answer(await gate.give(message, now));
     } catch (error) {
       const { code, message: text } = gate.failureOf(error);
-      viewer.say({ type: 'error', code, message: text });
+      viewer.answer({ type: 'error', code, message: text });
     } finally {
       underWay -= 1;
     }

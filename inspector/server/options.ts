@@ -32,7 +32,10 @@ export interface InspectorOptions {
   readonly hosts?: readonly string[];
   /** Whether commands are taken. Default: false, it is read-only. */
   readonly commands?: boolean;
-  /** Asked of each request by a host that has a login of its own; takes the place of the token, unless one is given too. */
+  /**
+   * Asked of each request by a host that has a login of its own; takes the place of the token, unless one is given too. Of a WebSocket
+   * it is asked with the request that opened it: then, at each command, and every 30 s.
+   */
   readonly authorize?: (request: IncomingMessage) => false | Admitted | Promise<false | Admitted>;
   /** What the page calls this place, such as `production`. */
   readonly badge?: string;

@@ -33,6 +33,11 @@ export class RefusalLog {
     });
   }
 
+  /** Without what it says, which may be a secret. */
+  refusedCommand(by: string, command: string, code: string): void {
+    this.#tell('The inspector refused a command.', { code, command: shown(command), by: shown(by) });
+  }
+
   /** @param part of the inspector. */
   failed(part: string, message: string): void {
     this.#tell('A part of the inspector failed.', { part, message });

@@ -5,7 +5,8 @@
  *   records() ──> waiting ──flush──> text ──> socket (at most HIGH_WATER bytes ahead)
  *                    └──more than MOST_WAITING──> dropped
  *
- * Nothing is made into text before the connection takes it, so a viewer that does not read costs references only.
+ * Nothing is made into text before the connection takes it, so a viewer that does not read costs references only; what it asks for is
+ * answered at once, and it is not heard while it does not read that.
  */
 import type { WebSocket } from 'ws';
 import type { InspectionRecord, ServerMessage } from '../protocol.ts';
@@ -57,9 +58,15 @@ export class Viewer {
     this.#failed = failed;
   }
 
-  /** At once, before what waits: answers, and what begins a connection. */
+  /** At once, before what waits: what begins a connection, and what ends it. */
   say(message: ServerMessage): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#send(JSON.stringify(message));
+  }
+
+  /** What it asked for. Whoever does not read the answers is not read either, until few enough wait. */
+  answer(message: ServerMessage): void {
+    this.say(message);
+    if (this.#socket.bufferedAmount > HIGH_WATER) this.#socket.pause();
   }
 
   /** What was held when it came: however much that is, it is bounded where it was held. */
@@ -149,7 +156,9 @@ export class Viewer {
   /** What waits goes on when the connection has taken this: nothing waits for a viewer that reads, and nobody for one that does not. */
   #send(text: string): void {
     this.#socket.send(text, (error) => {
-      if (error === undefined || error === null) this.#schedule();
+      if (error !== undefined && error !== null) return;
+      if (this.#socket.bufferedAmount <= HIGH_WATER) this.#socket.resume();
+      this.#schedule();
     });
   }
 }

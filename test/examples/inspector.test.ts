@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
-import { request, upgrade } from '../support/raw-http.ts';
+import { request, sendRaw, upgrade } from '../support/raw-http.ts';
 import { ViewerClient } from '../support/viewer-client.ts';
 
 const INSPECTOR_TOKEN = 'a-token-of-this-test-alone';
@@ -20,6 +20,7 @@ test.each(['http', 'express', 'fastify', 'nest', 'hono'])('the inspector is moun
   const headers = { Authorization: `Bearer ${INSPECTOR_TOKEN}` };
 
   expect(await (await fetch(`${origin}/`)).text()).toMatch(name === 'nest' ? /404/ : /^The app\.\n$/);
+  expect((await fetch(`${base}s`)).status).toBe(name === 'http' ? 200 : 404);
   expect((await fetch(`${base}/v1/hello`)).status).toBe(401);
   const hello = await fetch(`${base}/v1/hello`, { headers });
   expect([hello.status, await hello.json()]).toMatchObject([
@@ -38,6 +39,11 @@ test.each(['http', 'express', 'fastify', 'nest', 'hono'])('the inspector is moun
     body: JSON.stringify({ id: '018f0000-0000-7000-8000-000000000000', command: 'pause', params: {} }),
   });
   expect([command.status, await command.json()]).toMatchObject([403, { code: 'COMMANDS_OFF' }]);
+
+  const elsewhere = await upgrade(Number(port), '/chat', [['Host', host]]);
+  expect(elsewhere.status).toBe(404);
+  const h2c = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`;
+  expect((await sendRaw(Number(port), h2c)).body).toMatch(name === 'nest' ? /404/ : /The app\.\n/);
 
   const refused = await upgrade(Number(port), '/inspector/v1/socket', [['Host', host]]);
   refused.socket.destroy();

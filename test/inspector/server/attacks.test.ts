@@ -307,7 +307,7 @@ describe('a connection', () => {
       server.port,
       `GET /v1/socket HTTP/1.1\r\n${lines}\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
     );
-    expect(other.status).toBe(400);
+    expect(other.status).toBe(426);
   });
 
   test.each([

@@ -220,6 +220,23 @@ describe('the token', () => {
     expect(known.body).not.toContain(TOKEN);
   });
 
+  test('gives a cookie for https alone where the page was asked for by it, whatever a proxy says', async () => {
+    const cookieOf = async (...headers: readonly (readonly [string, string])[]) => {
+      const { head } = await ask('GET', `/?token=${TOKEN}`, [['Host', 'inspector.example.com'], ...headers]);
+      return /\r\nSet-Cookie: (.*)\r\n/.exec(head)?.[1];
+    };
+    expect(await cookieOf(['Origin', 'https://inspector.example.com'])).toMatch(/; SameSite=Strict; Secure$/);
+    expect(await cookieOf(['Referer', 'https://inspector.example.com/login'])).toMatch(/; SameSite=Strict; Secure$/);
+    for (const other of [
+      ['Referer', 'http://inspector.example.com/'],
+      ['Referer', 'https://inspector.example.com.evil.com/'],
+      ['X-Forwarded-Proto', 'https'],
+      ['Forwarded', 'proto=https'],
+    ] as const) {
+      expect(await cookieOf(other)).toMatch(/; SameSite=Strict$/);
+    }
+  });
+
   test('in the address opens the page and WebSockets, and nothing else', async () => {
     expect((await ask('GET', `/v1/hello?token=${TOKEN}`, [own()])).status).toBe(401);
     expect((await ask('GET', `/metrics?token=${TOKEN}`, [own()])).status).toBe(401);
@@ -314,6 +331,30 @@ describe('what is refused is logged', () => {
       host: '"evil.com"',
     });
     expect(JSON.stringify([...told, ...warnings])).not.toContain(TOKEN);
+  });
+
+  test('also a command where none are taken, without what it says', async () => {
+    const told: unknown[] = [];
+    const logging = { info: () => {}, warn: (facts: object, message: string) => void told.push([message, facts]) };
+    await using one = await serveInspector(new StillSource(), { port: 0, token: TOKEN, logger: logging });
+    const params = { event: { type: 'login', password: 'hunter2' } };
+    const body = JSON.stringify({ id: '1', command: 'send', params });
+    const { status } = await request(
+      one.port,
+      'POST',
+      '/v1/commands',
+      [
+        ['Host', `127.0.0.1:${one.port}`],
+        ['Origin', `http://127.0.0.1:${one.port}`],
+        ['Content-Type', 'application/json'],
+        AUTHORIZATION,
+      ],
+      body,
+    );
+    expect(status).toBe(403);
+    expect(told).toEqual([
+      ['The inspector refused a command.', { code: 'COMMANDS_OFF', command: '"send"', by: '"http"' }],
+    ]);
   });
 
   test('even by a logger that throws', async () => {

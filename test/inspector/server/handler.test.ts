@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createMachine, setup } from 'xstate';
@@ -13,7 +15,7 @@ import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { request, upgrade } from '../../support/raw-http.ts';
+import { request, sendRaw, upgrade } from '../../support/raw-http.ts';
 import { StillSource } from '../../support/still-source.ts';
 import { tempFolder, tempStore } from '../../support/temp.ts';
 import { ViewerClient } from '../../support/viewer-client.ts';
@@ -59,6 +61,20 @@ describe('under a base path', () => {
     }
   });
 
+  test('leaves to the host what lies elsewhere, also where it begins alike', async () => {
+    const { get, port } = await mounted(
+      { basePath: '/inspector' },
+      (inspector) => (incoming, response) => void inspector.handler(incoming, response, () => response.end('the app')),
+    );
+    for (const path of ['/', '/inspectors', '/inspector.html', '/Inspector/v1/hello']) {
+      const { status, body } = await request(port, 'GET', path, [['Host', 'app.example.com']]);
+      expect([path, status, body.includes('the app')]).toEqual([path, 200, true]);
+    }
+    expect((await get('/inspector?view=work')).status).toBe(303);
+    expect((await get('/inspector/v1/hello')).status).toBe(200);
+    expect((await request(port, 'GET', '/inspector/x', [['Host', 'app.example.com']])).status).toBe(403);
+  });
+
   test('sends a browser to where relative addresses hold', async () => {
     const { get } = await mounted({ basePath: '/tools/inspector' });
     const { status, head } = await get('/tools/inspector?view=work');
@@ -100,6 +116,107 @@ describe('under a base path', () => {
   });
 });
 
+describe('an upgrade that nobody but an inspector would answer', () => {
+  const asked = (port: number, method: string, path: string, more: readonly string[] = [], body = '') =>
+    sendRaw(
+      port,
+      [
+        `${method} ${path} HTTP/1.1`,
+        `Host: localhost:${port}`,
+        'Connection: Upgrade, HTTP2-Settings',
+        'Upgrade: h2c',
+        ...more,
+        `\r\n${body}`,
+      ].join('\r\n'),
+    );
+  const LARGE = 'x'.repeat(5_000_000);
+  const app =
+    (inspector: ReturnType<typeof inspectorHandler>): RequestListener =>
+    (incoming, response) => {
+      if (incoming.url?.startsWith('/inspector/')) return void inspector.handler(incoming, response);
+      // What it is sent ends, and it waits until what it has written is taken.
+      void pipeline(
+        incoming,
+        async function* (body) {
+          for await (const chunk of body) yield chunk as Buffer;
+          for (let at = 0; at < LARGE.length; at += 100_000) yield Buffer.from(LARGE.slice(at, at + 100_000));
+        },
+        response,
+      );
+    };
+
+  test('of a WebSocket elsewhere is refused, and the connection ends', async () => {
+    const { port, server } = await mounted({ basePath: '/inspector' });
+    const { status, socket } = await upgrade(port, '/chat', [['Host', 'whatever.example.com']]);
+    expect(status).toBe(404);
+    await once(socket.resume(), 'close');
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('to something else is handed to the host as a request, all of it, and the connection ends', async () => {
+    const { port, server } = await mounted({ basePath: '/inspector' }, app);
+    const { status, head, body } = await asked(port, 'GET', '/');
+    expect(status).toBe(200);
+    expect(head).toMatch(/\r\nConnection: close\r\n/);
+    expect(body.replaceAll(/\r\n[0-9a-f]+\r\n/g, '')).toContain(LARGE.slice(0, 1_000_000));
+    expect(body.length).toBeGreaterThan(LARGE.length);
+    expect(await asked(port, 'HEAD', '/')).toMatchObject({ status: 200, body: '' });
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('to something else under its path is answered as a request, by its own server too', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, app);
+    await using own = await serveInspector(new StillSource(), { port: 0, token: TOKEN });
+    for (const [at, path] of [
+      [port, '/inspector/v1/hello'],
+      [own.port, '/v1/hello'],
+    ] as const) {
+      expect((await asked(at, 'GET', path)).status).toBe(401);
+      expect((await asked(at, 'GET', path, [`Authorization: Bearer ${TOKEN}`])).status).toBe(200);
+    }
+  });
+
+  test('with a body is told that nothing is upgraded', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, app);
+    for (const [method, more, body] of [
+      ['POST', ['Content-Length: 2'], '{}'],
+      ['GET', ['Content-Length: 2'], '{}'],
+      ['GET', ['Transfer-Encoding: chunked'], '0\r\n\r\n'],
+    ] as const) {
+      const answer = await asked(port, method, '/', more, body);
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([501, { code: 'UPGRADE_UNKNOWN' }]);
+    }
+  });
+
+  test('while an earlier request is still being answered ends the connection, and no other', async () => {
+    const { port } = await mounted({ basePath: '/inspector' }, () => (incoming, response) => {
+      if (incoming.url === '/') response.end('the app');
+    });
+    const waiting = `GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const both = await sendRaw(
+      port,
+      `${waiting}GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`,
+    );
+    expect(both.status).toBe(0);
+    expect((await asked(port, 'GET', '/')).status).toBe(200);
+  });
+
+  test('is answered once where several are mounted, and each serves its own', async () => {
+    const { port, server, inspector } = await mounted({ basePath: '/one' });
+    const two = inspectorHandler(new StillSource(), { basePath: '/two', token: TOKEN });
+    closing.push(() => two.close());
+    server.on('upgrade', two.upgrade);
+    for (const one of [inspector, two]) {
+      const viewer = await ViewerClient.of(one.url(`http://localhost:${port}`));
+      await viewer.until(() => viewer.of('registry').length === 1);
+      await viewer.close();
+    }
+    const { status, socket } = await upgrade(port, '/three', [['Host', 'localhost']]);
+    socket.destroy();
+    expect(status).toBe(404);
+  });
+});
+
 test('takes a body that a parser of the host has read already', async () => {
   const { port } = await mounted({ commands: true }, (inspector) => async (incoming, response) => {
     const chunks: Buffer[] = [];
@@ -134,6 +251,24 @@ test('answers nothing, and lets nobody in, once it is closed', async () => {
   expect(source.listeners.size).toBe(0);
   // Whoever opened it closes it.
   expect(source.isClosed).toBe(false);
+});
+
+test('ends upgrades that still wait to be let in when it is closed, and the server of the host can close', async () => {
+  let letIn: (() => void) | undefined;
+  const { inspector, server, port } = await mounted({
+    authorize: async () => {
+      await new Promise<void>((resolve) => (letIn = resolve));
+      return { by: 'ann', commands: true };
+    },
+  });
+  const waiting = upgrade(port, '/v1/socket', [['Host', `localhost:${port}`]]);
+  await expect.poll(() => letIn).toBeDefined();
+  await inspector.close();
+  const { status, body, socket } = await waiting;
+  expect([status, JSON.parse(body)]).toMatchObject([503, { code: 'CLOSED' }]);
+  await once(socket.resume(), 'close');
+  letIn?.();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('says the same again only when it is another: weak tags, and HEAD as GET', async () => {

@@ -1,6 +1,15 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { CommandDesk, GivenCommand } from '../../../inspector/commands/commands.ts';
+import type { ServerHello } from '../../../inspector/protocol.ts';
+import { CommandGate } from '../../../inspector/server/command-gate.ts';
+import { serveNative, type NativeParts } from '../../../inspector/server/native.ts';
+import type { Admitted, InspectorOptions } from '../../../inspector/server/options.ts';
+import { RefusalLog } from '../../../inspector/server/refusal-log.ts';
+import { failureOf } from '../../../inspector/server/reply.ts';
 import { serveInspector, type InspectorServer } from '../../../inspector/server/server.ts';
 import { StillSource } from '../../support/still-source.ts';
 import { ViewerClient } from '../../support/viewer-client.ts';
@@ -141,6 +150,39 @@ describe('a viewer that reads slowly', () => {
   });
 });
 
+describe('a viewer that commands and does not read', () => {
+  test('is not heard while more than a megabyte waits for it, and gets every answer once it reads', async () => {
+    const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    const log = new RefusalLog(undefined);
+    const parts: NativeParts = {
+      source,
+      gate: new CommandGate(undefined, false, log),
+      hello: () => ({ type: 'hello' }) as ServerHello,
+      failed: (_, error) => failureOf(error),
+    };
+    await once(sockets, 'listening');
+    const viewer = new ViewerClient(`ws://127.0.0.1:${(sockets.address() as AddressInfo).port}`);
+    const [[socket]] = (await Promise.all([once(sockets, 'connection'), once(viewer.socket, 'open')])) as [
+      [WebSocket],
+      [],
+    ];
+    const giver = { by: 'whoever looks', commands: false };
+    serveNative(socket, parts, giver, () => Promise.resolve(giver));
+    viewer.say({ type: 'hello', version: 1 });
+    await viewer.until(() => viewer.of('registry').length === 1);
+    viewer.socket.pause();
+    const id = '\u0001'.repeat(200);
+    for (let n = 0; n < 30_000; n += 1) viewer.say({ type: 'command', id, command: 'pause', params: {} });
+    await expect.poll(() => socket.isPaused, { timeout: 20_000 }).toBe(true);
+    expect(socket.bufferedAmount).toBeLessThan(2_000_000);
+    viewer.socket.resume();
+    await viewer.until(() => viewer.of('answer').length + viewer.of('error').length === 30_000);
+    expect(socket.isPaused).toBe(false);
+    await viewer.close();
+    sockets.close();
+  });
+});
+
 describe('what a source cannot tell', () => {
   test('because it has forgotten it is told as gone, in its place, with the registry', async () => {
     const viewer = await ViewerClient.of(server.url);
@@ -243,6 +285,64 @@ describe('a command', () => {
     await viewer.until(() => viewer.of('error').length === 7);
     expect(new Set(viewer.of('error').map(({ code }) => code))).toEqual(new Set(['COMMAND_INVALID']));
     expect(viewer.closed).toBeUndefined();
+    await viewer.close();
+  });
+});
+
+describe('whoever has logged out', () => {
+  const opened = async (authorize: InspectorOptions['authorize'] & {}) => {
+    const one = await serveInspector(source, { port: 0, commands: true, desk, authorize });
+    onTestFinished(() => one.close());
+    const viewer = await ViewerClient.of(one.url);
+    await viewer.until(() => viewer.of('registry').length === 1);
+    return viewer;
+  };
+  const command = (id: string) => ({ type: 'command', id, command: 'pause', params: {} });
+
+  test('gives no more commands, and loses the connection', async () => {
+    let user: false | Admitted = { by: 'ann', commands: true };
+    const viewer = await opened(() => user);
+    viewer.say(command('1'));
+    await viewer.until(() => viewer.of('answer').length === 1);
+    user = { by: 'ann', commands: false };
+    viewer.say(command('2'));
+    await viewer.until(() => viewer.of('answer').length === 2);
+    expect(viewer.of('answer').map(({ state }) => state)).toEqual(['applied', 'refused']);
+    user = false;
+    viewer.say(command('3'));
+    viewer.say(command('4'));
+    await viewer.until(() => viewer.closed !== undefined);
+    expect(viewer.closed).toEqual([1008, 'LOGIN_REFUSED']);
+    expect(desk.given.map(({ id, by }) => [id, by])).toEqual([['1', 'page:ann']]);
+  });
+
+  test.each(['/v1/socket', '/stately'])('does not go on looking either: %s', async (path) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let user: false | Admitted = { by: 'ann', commands: false };
+    await using one = await serveInspector(source, { port: 0, authorize: () => user });
+    const viewer = new ViewerClient(`${one.url.replace('http', 'ws').replace(/\/$/, '')}${path}`);
+    await once(viewer.socket, 'open');
+    user = false;
+    vi.advanceTimersByTime(30_000);
+    await viewer.until(() => viewer.closed !== undefined);
+    expect(viewer.closed).toEqual([1008, 'LOGIN_REFUSED']);
+  });
+
+  test('is looked for at each command in turn, so that they keep their order', async () => {
+    let slow: (() => void) | undefined;
+    let nth = 0;
+    const viewer = await opened(async () => {
+      nth += 1;
+      if (nth === 2) await new Promise<void>((resolve) => (slow = resolve));
+      return { by: 'ann', commands: true };
+    });
+    for (const id of ['1', '2', '3']) viewer.say(command(id));
+    await expect.poll(() => slow).toBeDefined();
+    expect(desk.given).toEqual([]);
+    slow?.();
+    await viewer.until(() => viewer.of('answer').length === 3);
+    expect(desk.given.map(({ id }) => id)).toEqual(['1', '2', '3']);
     await viewer.close();
   });
 });
