@@ -635,6 +635,16 @@ describe('what it costs, and who pays', () => {
     expect(recorder.failure).toBeInstanceOf(Error);
   });
 
+  test('an error of an aborted fetch is told, and everything around it', () => {
+    const root = createActor(counter).start();
+    const { recorder, told } = looking(root);
+    root.send({ type: 'note', error: new DOMException('too slow', 'TimeoutError'), n: 1 } as never);
+    recorder.flush();
+    const error = { $perdure: 'error', value: { name: 'TimeoutError', message: 'too slow', own: [] } };
+    expect(told[0]).toMatchObject({ event: { type: 'note', error, n: 1 } });
+    expect(recorder.failure).toBeUndefined();
+  });
+
   test('secrets of events, outputs and errors are not told', () => {
     const root = createActor(counter).start();
     const { recorder, told } = looking(root);
