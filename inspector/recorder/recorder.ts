@@ -69,6 +69,8 @@ interface Subscriber {
 interface WatchedTree {
   readonly observer: TreeObserver;
   root: AnyRef;
+  /** Ends what is told of its next roots. */
+  unfollow?: () => void;
 }
 
 const ENDED_MS = 600_000;
@@ -139,6 +141,7 @@ export class Recorder {
     return {
       unsubscribe: () => {
         if (this.#trees.get(name) !== tree) return;
+        tree.unfollow?.();
         this.#trees.delete(name);
         tree.observer.detach();
         this.#gone(tree.root);
@@ -155,12 +158,8 @@ export class Recorder {
       tree.root = durable.actor as AnyRef;
       if (this.#isAttached && tree.root !== before) this.#replaced(tree, before);
     });
-    return {
-      unsubscribe: () => {
-        reopening.unsubscribe();
-        watching.unsubscribe();
-      },
-    };
+    tree.unfollow = () => reopening.unsubscribe();
+    return watching;
   }
 
   /** Tells what happens from the record `nextSeq` on. `detail`: microsteps and actions too. */
@@ -242,6 +241,7 @@ export class Recorder {
   close(): void {
     this.#subscribers.clear();
     this.#detach();
+    for (const { unfollow } of this.#trees.values()) unfollow?.();
     this.#trees.clear();
   }
 

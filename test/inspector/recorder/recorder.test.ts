@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   assign,
   createActor,
@@ -18,6 +20,9 @@ import { createDurableActor } from '../../../persistence/create.ts';
 import { redaction } from '../../../persistence/redaction.ts';
 import { SimulatedClock } from '../../../testing.ts';
 import { quickStore } from '../../support/temp.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const recorders: Recorder[] = [];
 
@@ -686,6 +691,22 @@ describe('a durable tree', () => {
     const read = told.filter(({ kind }) => kind === 'snapshot').at(-2);
     expect(recorder.detailAt('shop', read?.seq)?.context).toEqual({ count: 1 });
     expect(recorder.detailAt('shop')?.context).toEqual({ count: 2 });
+    await durable.close();
+  });
+
+  test('keeps nothing of a recorder that was closed', async () => {
+    const durable = await createDurableActor(bad, { store: quickStore(), id: 'shop' });
+    const closed = await (async () => {
+      const recorder = new Recorder();
+      recorder.follow(durable as never);
+      subscribe(recorder);
+      await durable.send({ type: 'add' });
+      recorder.close();
+      return new WeakRef(recorder);
+    })();
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(closed.deref()).toBeUndefined();
     await durable.close();
   });
 });
