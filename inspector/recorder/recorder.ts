@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { PerdureError } from '../../errors.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import type { AnyRef } from '../../persistence/xstate-port.ts';
-import { ActorRegistry } from './actor-registry.ts';
+import { ActorRegistry, isInside } from './actor-registry.ts';
 import type { Chart } from '../charts/chart.ts';
 import { isPlain, type ActorDetail, type ActorInfo, type InspectionRecord } from '../protocol.ts';
 import type { Unnumbered } from './record-log.ts';
@@ -321,7 +321,7 @@ export class Recorder {
   /** The actors of a tree that was read back are others, of the same ids and maybe of other states. */
   #replaced(tree: WatchedTree, before: AnyRef): void {
     const { registry } = this.#recording;
-    const live = (root: AnyRef) => registry.all(this.#limits.now()).filter(({ ref }) => ref.system === root.system);
+    const live = (root: AnyRef) => registry.all(this.#limits.now()).filter(({ ref }) => isInside(ref, root));
     const old = new Set(live(before).flatMap(({ id, ended }) => (ended === undefined ? [id] : [])));
     this.#attach(tree);
     for (const actor of live(tree.root)) {
@@ -335,7 +335,7 @@ export class Recorder {
   #gone(root: AnyRef): void {
     const { registry } = this.#recording;
     for (const actor of registry.all(this.#limits.now())) {
-      if (actor.ref.system === root.system && actor.ended === undefined) this.#recording.stopped(actor, 'stopped');
+      if (isInside(actor.ref, root) && actor.ended === undefined) this.#recording.stopped(actor, 'stopped');
     }
   }
 

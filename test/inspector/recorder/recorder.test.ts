@@ -397,6 +397,32 @@ describe('who is there', () => {
     expect(recorder.chart(recorder.registry()[1]?.chart ?? '')?.name).toBe('child');
   });
 
+  test('of a child that is watched alone, its own actors are there, and nobody around it', () => {
+    const { root, tell } = family();
+    tell('spawn', 'one', 'child');
+    tell('spawn', 'two', 'child');
+    const { one } = root.getSnapshot().children as Record<string, AnyActorRef>;
+    const { recorder, lines } = looking(one as AnyActorRef);
+    tell('tell', 'two', 'go');
+    tell('tell', 'one', 'go');
+    expect(lines()).toEqual(['tree took go from null', 'tree is "second" active by go']);
+    expect(recorder.registry()).toMatchObject([{ id: 'tree', src: 'child', value: 'second' }]);
+  });
+
+  test('a child that is not watched any more is told as stopped, and nobody beside it', () => {
+    const { root, tell } = family();
+    tell('spawn', 'one', 'child');
+    tell('spawn', 'two', 'child');
+    const { one, two } = root.getSnapshot().children as Record<string, AnyActorRef>;
+    const recorder = recorderOf();
+    const watching = recorder.watch(one, 'one');
+    recorder.watch(two, 'two');
+    const { lines } = subscribe(recorder);
+    watching.unsubscribe();
+    tell('tell', 'two', 'go');
+    expect(lines()).toEqual(['one stopped stopped', 'two took go from null', 'two is "second" active by go']);
+  });
+
   test('the registry is as it is now, also while nobody looks', () => {
     const { root, tell } = family();
     const recorder = recorderOf();
