@@ -19,30 +19,9 @@ import { ActorRegistry, isInside } from './actor-registry.ts';
 import type { Chart } from '../charts/chart.ts';
 import { isPlain, type ActorDetail, type ActorInfo, type InspectionRecord } from '../protocol.ts';
 import type { Unnumbered } from './record-log.ts';
+import { checkRecorderOptions, type RecorderOptions } from './recorder-options.ts';
 import { Recording, type RecordingOptions } from './recording.ts';
 import { TreeObserver } from './tree-observer.ts';
-
-/** Options of a {@link Recorder}. */
-export interface RecorderOptions {
-  /** Redacts what is shown: events, contexts, outputs, errors, parameters. Default: the usual names of secrets. */
-  readonly shown?: (value: unknown) => unknown;
-  /** Applied to every text that is shown, last. Default: as it is. */
-  readonly shownText?: (text: string) => string;
-  /** Wall-clock ms since 1970. Default: the system's. */
-  readonly now?: () => number;
-  /** Records that are held. Default: 20,000. */
-  readonly records?: number;
-  /** States of late that can be asked for by their record. Default: 2,000. */
-  readonly states?: number;
-  /** Actors that are listed. Default: 20,000. */
-  readonly actors?: number;
-  /** Actors that have ended and are still listed, each for ten minutes at most. Default: 1,000. */
-  readonly ended?: number;
-  /** How long trees are looked at after the last subscriber has gone, so that a page that is loaded again misses nothing, in ms. Default: 5,000. */
-  readonly lingerMs?: number;
-  /** How long records gather before they are told, in ms. Default: 50. */
-  readonly batchMs?: number;
-}
 
 /** Who is told. It must not throw. */
 export interface RecordListener {
@@ -106,7 +85,9 @@ export class Recorder {
   #telling: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
 
+  /** Throws OPTIONS_INVALID. */
   constructor(options: RecorderOptions = {}) {
+    checkRecorderOptions(options);
     const { shown = redaction(), shownText = (text: string) => text, now = Date.now } = options;
     const { records = 20_000, states = 2_000, actors = 20_000, ended = 1_000 } = options;
     this.#limits = { shown, shownText, now, records, states, actors, ended, endedMs: ENDED_MS };

@@ -15,7 +15,8 @@ import {
 } from 'xstate';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
-import { Recorder, type RecorderOptions } from '../../../inspector/recorder/recorder.ts';
+import { Recorder } from '../../../inspector/recorder/recorder.ts';
+import type { RecorderOptions } from '../../../inspector/recorder/recorder-options.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { redaction } from '../../../persistence/redaction.ts';
 import { SimulatedClock } from '../../../testing.ts';
@@ -167,6 +168,20 @@ function family(): { root: AnyActorRef; tell: (type: string, id: string, event?:
   const root = createActor(parent).start();
   return { root, tell: (type, id, event = '') => root.send({ type, id, event }) };
 }
+
+test.each([
+  [{ records: -1 }, 'The recorder: records must be a whole number from 1, got -1.'],
+  [{ records: 'x' }, 'The recorder: records must be a whole number from 1, got "x".'],
+  [{ states: 0.5 }, 'The recorder: states must be a whole number from 0, got 0.5.'],
+  [{ lingerMs: Number.NaN }, 'The recorder: lingerMs must be milliseconds from 0 to 2147483647, got NaN.'],
+  [{ shown: true }, 'The recorder: shown must be a function, got true.'],
+  [{ record: 5 }, 'The recorder: has no option "record" (did you mean "records"?).'],
+  [null, 'The options of the recorder: must be an object, got null.'],
+])('a recorder of %j is refused', (options, message) => {
+  expect(() => new Recorder(options as RecorderOptions)).toThrow(
+    expect.objectContaining({ code: 'OPTIONS_INVALID', message }),
+  );
+});
 
 describe('what is told', () => {
   test('an event, its sender, and the state that came of it, in the order in which they happened', () => {
@@ -395,6 +410,19 @@ describe('who is there', () => {
       { id: 'tree/b', parent: 'tree', value: null, chart: null },
     ]);
     expect(recorder.chart(recorder.registry()[1]?.chart ?? '')?.name).toBe('child');
+  });
+
+  test('actors whose names have slashes or what stands for them have ids of their own', () => {
+    const { root, tell } = family();
+    for (const id of ['a/b', 'a%2Fb', 'a%252Fb', 'a%b']) tell('spawn', id, 'child');
+    const { recorder } = looking(root);
+    const [, ...children] = recorder.registry();
+    expect(children).toMatchObject([
+      { id: 'tree/a%2Fb', parent: 'tree', name: 'a/b' },
+      { id: 'tree/a%252Fb', name: 'a%2Fb' },
+      { id: 'tree/a%25252Fb', name: 'a%252Fb' },
+      { id: 'tree/a%b', name: 'a%b' },
+    ]);
   });
 
   test('of a child that is watched alone, its own actors are there, and nobody around it', () => {
