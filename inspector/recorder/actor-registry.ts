@@ -98,6 +98,12 @@ export class ActorRegistry {
     }
   }
 
+  /** Those inside the root that have not ended, children before their parents, so that those that are forgotten first have none. */
+  livingIn(root: AnyRef): RecordedActor[] {
+    const living = [...this.#byRef.values()].filter(({ ref, ended }) => ended === undefined && isInside(ref, root));
+    return living.sort((a, b) => b.depth - a.depth);
+  }
+
   end(actor: RecordedActor, status: EndStatus, now: number): void {
     actor.ended = status;
     actor.endedAt = now;

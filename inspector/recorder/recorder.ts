@@ -35,6 +35,8 @@ export interface RecordListener {
 export interface FollowedTree {
   readonly id: string;
   readonly actor: unknown;
+  /** Resolves when its actors run no more. */
+  readonly ended: Promise<unknown>;
   on(type: string, listener: () => void): { unsubscribe(): void };
 }
 
@@ -48,7 +50,9 @@ interface Subscriber {
 interface WatchedTree {
   readonly observer: TreeObserver;
   root: AnyRef;
-  /** Ends what is told of its next roots. */
+  /** Its actors run no more, and nothing says so of them. */
+  isOver: boolean;
+  /** Ends what is told of its next roots, and of its end. */
   unfollow?: () => void;
 }
 
@@ -116,7 +120,11 @@ export class Recorder {
         `Another tree is recorded as "${name}" already: give this one another name.`,
       );
     }
-    const tree: WatchedTree = { observer: new TreeObserver(this.#recording, name), root: root as AnyRef };
+    const tree: WatchedTree = {
+      observer: new TreeObserver(this.#recording, name),
+      root: root as AnyRef,
+      isOver: false,
+    };
     this.#trees.set(name, tree);
     if (this.#isAttached) this.#attach(tree);
     return {
@@ -139,7 +147,14 @@ export class Recorder {
       tree.root = durable.actor as AnyRef;
       if (this.#isAttached && tree.root !== before) this.#replaced(tree, before);
     });
-    tree.unfollow = () => reopening.unsubscribe();
+    const ending = whenEnded(durable, () => {
+      tree.isOver = true;
+      if (this.#isAttached) this.#gone(tree.root);
+    });
+    tree.unfollow = () => {
+      reopening.unsubscribe();
+      ending.unsubscribe();
+    };
     return watching;
   }
 
@@ -253,9 +268,11 @@ export class Recorder {
     }
   }
 
-  #attach({ observer, root }: WatchedTree): void {
+  #attach({ observer, root, isOver }: WatchedTree): void {
+    const { registry } = this.#recording;
     try {
       observer.attach(root);
+      if (isOver) stopAll(registry, root, this.#limits.now());
     } catch (error) {
       this.#recording.failed(error);
     }
@@ -295,7 +312,11 @@ export class Recorder {
   #present(): ActorRegistry {
     if (this.#isAttached) return this.#recording.registry;
     const registry = new ActorRegistry(this.#limits);
-    for (const [name, { root }] of this.#trees) registry.walk(root, name, 0, this.#limits.now());
+    const now = this.#limits.now();
+    for (const [name, { root, isOver }] of this.#trees) {
+      registry.walk(root, name, 0, now);
+      if (isOver) stopAll(registry, root, now);
+    }
     return registry;
   }
 
@@ -314,10 +335,7 @@ export class Recorder {
 
   /** The actors of this root are looked at no more. */
   #gone(root: AnyRef): void {
-    const { registry } = this.#recording;
-    for (const actor of registry.all(this.#limits.now())) {
-      if (isInside(actor.ref, root) && actor.ended === undefined) this.#recording.stopped(actor, 'stopped');
-    }
+    for (const actor of this.#recording.registry.livingIn(root)) this.#recording.stopped(actor, 'stopped');
   }
 
   // Telling.
@@ -374,4 +392,15 @@ export class Recorder {
       this.#recording.failed(error);
     }
   }
+}
+
+function stopAll(registry: ActorRegistry, root: AnyRef, now: number): void {
+  for (const actor of registry.livingIn(root)) registry.end(actor, 'stopped', now);
+}
+
+/** A promise keeps whoever waits for it: of who does not wait any more, nothing but this much is kept. */
+function whenEnded({ ended }: FollowedTree, tell: () => void): { unsubscribe(): void } {
+  let waiting: (() => void) | undefined = tell;
+  void ended.then(() => waiting?.());
+  return { unsubscribe: () => (waiting = undefined) };
 }
