@@ -7,7 +7,8 @@ export { storeSource, type StoreSourceOptions } from './sources/store-source.ts'
 export { fileSource, type FileSourceOptions } from './sources/file-source.ts';
 export type { HeldRecords, PastQuery, Source, SourceListener } from './sources/source.ts';
 export { deskBeside, type CommandDesk, type GivenCommand } from './commands/commands.ts';
-export { Recorder, type RecorderOptions, type RecordListener } from './recorder/recorder.ts';
+export { Recorder, type RecordListener } from './recorder/recorder.ts';
+export type { RecorderOptions } from './recorder/recorder-options.ts';
 export { chartOf } from './charts/chart-of.ts';
 export { drawSvg } from './charts/chart-drawing.ts';
 export { mermaidOf } from './charts/mermaid.ts';

@@ -66,7 +66,7 @@ export interface ServerHello {
 export interface ActorInfo {
   /**
    * Its id, the same after every restart: the name of its tree, and its path in it, joined by `/`. The root's is the tree's name. Of
-   * an actor that is not durable: the name of its connection and its session.
+   * an actor that a client tells of: the name of its connection and its session.
    */
   readonly id: string;
   readonly parent: string | null;
@@ -158,6 +158,11 @@ export type InspectionRecord =
     });
 
 export type RecordKind = InspectionRecord['kind'];
+
+/** The id of an actor inside another, where neither is durable: a `/` in its name is `%2F`, so that no two are the same. */
+export function childId(parent: string, name: string): string {
+  return `${parent}/${name.replaceAll(/%(?=2F|25)/g, '%25').replaceAll('/', '%2F')}`;
+}
 
 /** Whether it is told to everybody; else only to who asked for detail. */
 export function isPlain({ kind }: InspectionRecord): boolean {

@@ -6,7 +6,7 @@
  * W2  The work is bounded: each value is visited once for each way to it, MAX_DEPTH deep and MAX_VALUES in all. What is beyond
  *     that is not shown. Regular expressions are the host's own, and so is their time.
  * W3  What cannot be looked into (an instance of a class, a function) is shown by its name only.
- * W4  When a rule of the host throws, the value it was asked about is not shown.
+ * W4  When a rule of the host throws, the value it was asked about is not shown; nor is a part that throws when it is read.
  */
 import { REDACTED, isSecretRef } from './secrets.ts';
 import { isActorRef } from './xstate-port.ts';
@@ -111,10 +111,16 @@ class Walk {
     if (typeof value !== 'object' || value === null) return value;
     if (this.#ancestors.has(value)) return '[cycle]';
     if (this.#ancestors.size >= MAX_DEPTH) return '[too deep]';
+    const depth = this.#path.length;
     this.#ancestors.add(value);
-    const result = this.#object(value, rests);
-    this.#ancestors.delete(value);
-    return result;
+    try {
+      return this.#object(value, rests);
+    } catch {
+      this.#path.length = depth;
+      return '[cannot be shown]';
+    } finally {
+      this.#ancestors.delete(value);
+    }
   }
 
   #replaced(value: unknown): unknown {
@@ -185,8 +191,10 @@ class Walk {
     const stack = String(error.stack ?? '');
     const repeats = error.message !== '' && message !== error.message;
     const shownStack = this.#part('stack', repeats ? stack.replaceAll(error.message, () => message) : stack, rests);
-    const copy = Object.setPrototypeOf(new Error(message), Object.getPrototypeOf(error) as object) as Error;
+    const copy = new Error(message);
+    // First of all: V8 writes a stack when it is first looked at, and asks the prototype for a name.
     Object.defineProperty(copy, 'stack', { value: shownStack, configurable: true, writable: true });
+    Object.setPrototypeOf(copy, Object.getPrototypeOf(error) as object);
     const taken = new Map<unknown, number>();
     for (const key of Reflect.ownKeys(error)) {
       if (key === 'message' || key === 'stack') continue;
@@ -199,8 +207,24 @@ class Walk {
         writable: true,
       });
     }
+    for (const key of lostInCopy(copy)) {
+      const value = this.#part(key, Reflect.get(error, key), rests);
+      Object.defineProperty(copy, key, { value, configurable: true, writable: true });
+    }
     return copy;
   }
+}
+
+/** What the prototype reads out of the error itself, as that of a DOMException does, and so not out of a copy. */
+export function lostInCopy(copy: Error): readonly string[] {
+  return ['name', 'message', 'code'].filter((key) => {
+    try {
+      Reflect.get(copy, key);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
 
 function classOf(prototype: unknown): string {

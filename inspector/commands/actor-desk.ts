@@ -8,6 +8,7 @@ import { isPerdureError, messageOf, PerdureError } from '../../errors.ts';
 import { nearest } from '../../machines/nearest.ts';
 import { shown } from '../../machines/option-keys.ts';
 import { isActorRef, type AnyRef } from '../../persistence/xstate-port.ts';
+import { idInside } from '../recorder/recorded-actor.ts';
 import type { AuditEntry, CommandAnswer } from '../protocol.ts';
 import { eventOf, sending } from './asking-send.ts';
 import { checkedParams } from './command-params.ts';
@@ -143,7 +144,7 @@ function* within(root: AnyRef, tree: string): Generator<{ readonly id: string; r
       readonly children?: Readonly<Record<string, unknown>>;
     };
     for (const child of Object.values(children)) {
-      if (isActorRef(child)) open.push({ id: `${one.id}/${child.id}`, ref: child as AnyRef });
+      if (isActorRef(child)) open.push({ id: idInside(one.id, child as AnyRef), ref: child as AnyRef });
     }
   }
 }

@@ -55,11 +55,15 @@ export class ActorRegistry {
     return [...this.#byId.values()].toSorted((a, b) => a.depth - b.depth);
   }
 
-  /** Takes an actor in, and those around it that are not there. An earlier one of its id makes room for it. */
-  add(ref: AnyRef, tree: string, seq: number): RecordedActor {
+  /**
+   * Takes an actor in, and those around it, up to the root, that are not there. An earlier one of its id makes room for it.
+   * Undefined of one that is not inside the root.
+   */
+  add(ref: AnyRef, root: AnyRef, tree: string, seq: number): RecordedActor | undefined {
+    if (!isInside(ref, root)) return undefined;
     const line: AnyRef[] = [];
     let around: RecordedActor | undefined;
-    for (let actor: AnyRef | undefined = ref; actor !== undefined; actor = actor._parent) {
+    for (let actor: AnyRef | undefined = ref; actor !== undefined; actor = actor === root ? undefined : actor._parent) {
       around = this.of(actor);
       if (around !== undefined) break;
       line.push(actor);
@@ -68,7 +72,7 @@ export class ActorRegistry {
       around = new RecordedActor(next, around, tree, seq);
       this.#put(around);
     }
-    return around as RecordedActor;
+    return around;
   }
 
   #put(actor: RecordedActor): void {
@@ -86,11 +90,18 @@ export class ActorRegistry {
     const pending = [root];
     for (let at = 0; at < pending.length && !this.isFull; at += 1) {
       const ref = pending[at] as AnyRef;
-      const actor = this.add(ref, tree, seq);
+      const actor = this.add(ref, root, tree, seq);
+      if (actor === undefined) continue;
       const { status = 'active', children } = actor.state ?? {};
       if (status !== 'active') this.end(actor, status, now);
       for (const child of Object.values(children ?? {})) if (isActorRef(child)) pending.push(child);
     }
+  }
+
+  /** Those inside the root that have not ended, children before their parents, so that those that are forgotten first have none. */
+  livingIn(root: AnyRef): RecordedActor[] {
+    const living = [...this.#byRef.values()].filter(({ ref, ended }) => ended === undefined && isInside(ref, root));
+    return living.sort((a, b) => b.depth - a.depth);
   }
 
   end(actor: RecordedActor, status: EndStatus, now: number): void {
@@ -131,4 +142,10 @@ export class ActorRegistry {
     this.#byRef.delete(actor.ref);
     if (this.#byId.get(actor.id) === actor) this.#byId.delete(actor.id);
   }
+}
+
+/** Whether the actor is the root or one of those below it. */
+export function isInside(ref: AnyRef, root: AnyRef): boolean {
+  for (let actor: AnyRef | undefined = ref; actor !== undefined; actor = actor._parent) if (actor === root) return true;
+  return false;
 }

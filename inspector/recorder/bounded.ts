@@ -5,6 +5,7 @@
  * B1  No text is cut in two: a part of a secret is no secret that is known. One that is too long is told by its length.
  * B2  The work is bounded, but for the names of the properties of one object.
  */
+import { lostInCopy } from '../../persistence/redaction.ts';
 import { isActorRef } from '../../persistence/xstate-port.ts';
 
 /** Of a value beside its text, in characters: to visit it costs as much as a short text. */
@@ -93,12 +94,23 @@ class Walk {
   /** With its own prototype, so that it is still an error of its kind. */
   #error(error: Error, depth: number): Error {
     const copy = Object.create(Object.getPrototypeOf(error) as object) as Error;
-    for (const key of Reflect.ownKeys(error)) {
-      const { enumerable = false } = Object.getOwnPropertyDescriptor(error, key) ?? {};
-      const value = this.part((error as unknown as Record<PropertyKey, unknown>)[key], depth);
+    const put = (key: PropertyKey, enumerable: boolean) => {
+      const value = this.#read(error, key, depth);
       Object.defineProperty(copy, key, { value, enumerable, configurable: true, writable: true });
+    };
+    for (const key of Reflect.ownKeys(error)) {
+      put(key, Object.getOwnPropertyDescriptor(error, key)?.enumerable === true);
     }
+    for (const key of lostInCopy(copy)) put(key, false);
     return copy;
+  }
+
+  #read(from: object, key: PropertyKey, depth: number): unknown {
+    try {
+      return this.part(Reflect.get(from, key), depth);
+    } catch {
+      return '[cannot be shown]';
+    }
   }
 }
 

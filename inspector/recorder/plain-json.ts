@@ -128,7 +128,8 @@ class Walk {
   }
 
   #error(error: Error, depth: number): unknown {
-    const own = Object.keys(error).filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
+    const keys = new Set([...Object.keys(error), ...(Object.hasOwn(error, 'errors') ? ['errors'] : [])]);
+    const own = [...keys].filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));
     const part = (text: unknown) => this.#text(typeof text === 'string' ? text : '');
     const fields = error as unknown as Readonly<Record<string, unknown>>;
     return tagged('error', {

@@ -1,8 +1,8 @@
 /** An actor that is being looked at: what is kept of it between two records, and what is told of it. */
-import { isMachine, type AnyRef, type AnySnapshot, type Logic } from '../../persistence/xstate-port.ts';
+import { hooksFor, isMachine, type AnyRef, type AnySnapshot, type Logic } from '../../persistence/xstate-port.ts';
 import { chartOf } from '../charts/chart-of.ts';
 import type { Chart } from '../charts/chart.ts';
-import type { ActorInfo } from '../protocol.ts';
+import { childId, type ActorInfo } from '../protocol.ts';
 
 export type ActorStatus = ActorInfo['status'];
 export type EndStatus = Exclude<ActorStatus, 'active'>;
@@ -42,12 +42,17 @@ export class RecordedActor {
 
   constructor(ref: AnyRef, around: RecordedActor | undefined, tree: string, seq: number) {
     this.ref = ref;
-    this.id = around === undefined ? tree : `${around.id}/${ref.id}`;
+    this.id = around === undefined ? tree : idInside(around.id, ref);
     this.parent = around?.id ?? null;
     this.depth = around === undefined ? 0 : around.depth + 1;
     this.state = stateOf(ref);
     this.stateSeq = seq;
   }
+}
+
+/** The id of an actor inside another. That of a durable one is made of its path, as the history and `send` have it. */
+export function idInside(parent: string, ref: AnyRef): string {
+  return hooksFor(ref) === undefined ? childId(parent, ref.id) : `${parent}/${ref.id}`;
 }
 
 /** The state of an actor now; undefined while it is being made. */

@@ -15,34 +15,13 @@ import { randomUUID } from 'node:crypto';
 import { PerdureError } from '../../errors.ts';
 import { redaction } from '../../persistence/redaction.ts';
 import type { AnyRef } from '../../persistence/xstate-port.ts';
-import { ActorRegistry } from './actor-registry.ts';
+import { ActorRegistry, isInside } from './actor-registry.ts';
 import type { Chart } from '../charts/chart.ts';
 import { isPlain, type ActorDetail, type ActorInfo, type InspectionRecord } from '../protocol.ts';
 import type { Unnumbered } from './record-log.ts';
+import { checkRecorderOptions, type RecorderOptions } from './recorder-options.ts';
 import { Recording, type RecordingOptions } from './recording.ts';
 import { TreeObserver } from './tree-observer.ts';
-
-/** Options of a {@link Recorder}. */
-export interface RecorderOptions {
-  /** Redacts what is shown: events, contexts, outputs, errors, parameters. Default: the usual names of secrets. */
-  readonly shown?: (value: unknown) => unknown;
-  /** Applied to every text that is shown, last. Default: as it is. */
-  readonly shownText?: (text: string) => string;
-  /** Wall-clock ms since 1970. Default: the system's. */
-  readonly now?: () => number;
-  /** Records that are held. Default: 20,000. */
-  readonly records?: number;
-  /** States of late that can be asked for by their record. Default: 2,000. */
-  readonly states?: number;
-  /** Actors that are listed. Default: 20,000. */
-  readonly actors?: number;
-  /** Actors that have ended and are still listed, each for ten minutes at most. Default: 1,000. */
-  readonly ended?: number;
-  /** How long trees are looked at after the last subscriber has gone, so that a page that is loaded again misses nothing, in ms. Default: 5,000. */
-  readonly lingerMs?: number;
-  /** How long records gather before they are told, in ms. Default: 50. */
-  readonly batchMs?: number;
-}
 
 /** Who is told. It must not throw. */
 export interface RecordListener {
@@ -56,6 +35,8 @@ export interface RecordListener {
 export interface FollowedTree {
   readonly id: string;
   readonly actor: unknown;
+  /** Resolves when its actors run no more. */
+  readonly ended: Promise<unknown>;
   on(type: string, listener: () => void): { unsubscribe(): void };
 }
 
@@ -69,6 +50,10 @@ interface Subscriber {
 interface WatchedTree {
   readonly observer: TreeObserver;
   root: AnyRef;
+  /** Its actors run no more, and nothing says so of them. */
+  isOver: boolean;
+  /** Ends what is told of its next roots, and of its end. */
+  unfollow?: () => void;
 }
 
 const ENDED_MS = 600_000;
@@ -104,7 +89,9 @@ export class Recorder {
   #telling: NodeJS.Timeout | undefined;
   #lingering: NodeJS.Timeout | undefined;
 
+  /** Throws OPTIONS_INVALID. */
   constructor(options: RecorderOptions = {}) {
+    checkRecorderOptions(options);
     const { shown = redaction(), shownText = (text: string) => text, now = Date.now } = options;
     const { records = 20_000, states = 2_000, actors = 20_000, ended = 1_000 } = options;
     this.#limits = { shown, shownText, now, records, states, actors, ended, endedMs: ENDED_MS };
@@ -133,12 +120,17 @@ export class Recorder {
         `Another tree is recorded as "${name}" already: give this one another name.`,
       );
     }
-    const tree: WatchedTree = { observer: new TreeObserver(this.#recording, name), root: root as AnyRef };
+    const tree: WatchedTree = {
+      observer: new TreeObserver(this.#recording, name),
+      root: root as AnyRef,
+      isOver: false,
+    };
     this.#trees.set(name, tree);
     if (this.#isAttached) this.#attach(tree);
     return {
       unsubscribe: () => {
         if (this.#trees.get(name) !== tree) return;
+        tree.unfollow?.();
         this.#trees.delete(name);
         tree.observer.detach();
         this.#gone(tree.root);
@@ -155,12 +147,15 @@ export class Recorder {
       tree.root = durable.actor as AnyRef;
       if (this.#isAttached && tree.root !== before) this.#replaced(tree, before);
     });
-    return {
-      unsubscribe: () => {
-        reopening.unsubscribe();
-        watching.unsubscribe();
-      },
+    const ending = whenEnded(durable, () => {
+      tree.isOver = true;
+      if (this.#isAttached) this.#gone(tree.root);
+    });
+    tree.unfollow = () => {
+      reopening.unsubscribe();
+      ending.unsubscribe();
     };
+    return watching;
   }
 
   /** Tells what happens from the record `nextSeq` on. `detail`: microsteps and actions too. */
@@ -242,6 +237,7 @@ export class Recorder {
   close(): void {
     this.#subscribers.clear();
     this.#detach();
+    for (const { unfollow } of this.#trees.values()) unfollow?.();
     this.#trees.clear();
   }
 
@@ -272,9 +268,11 @@ export class Recorder {
     }
   }
 
-  #attach({ observer, root }: WatchedTree): void {
+  #attach({ observer, root, isOver }: WatchedTree): void {
+    const { registry } = this.#recording;
     try {
       observer.attach(root);
+      if (isOver) stopAll(registry, root, this.#limits.now());
     } catch (error) {
       this.#recording.failed(error);
     }
@@ -314,14 +312,18 @@ export class Recorder {
   #present(): ActorRegistry {
     if (this.#isAttached) return this.#recording.registry;
     const registry = new ActorRegistry(this.#limits);
-    for (const [name, { root }] of this.#trees) registry.walk(root, name, 0, this.#limits.now());
+    const now = this.#limits.now();
+    for (const [name, { root, isOver }] of this.#trees) {
+      registry.walk(root, name, 0, now);
+      if (isOver) stopAll(registry, root, now);
+    }
     return registry;
   }
 
   /** The actors of a tree that was read back are others, of the same ids and maybe of other states. */
   #replaced(tree: WatchedTree, before: AnyRef): void {
     const { registry } = this.#recording;
-    const live = (root: AnyRef) => registry.all(this.#limits.now()).filter(({ ref }) => ref.system === root.system);
+    const live = (root: AnyRef) => registry.all(this.#limits.now()).filter(({ ref }) => isInside(ref, root));
     const old = new Set(live(before).flatMap(({ id, ended }) => (ended === undefined ? [id] : [])));
     this.#attach(tree);
     for (const actor of live(tree.root)) {
@@ -333,10 +335,7 @@ export class Recorder {
 
   /** The actors of this root are looked at no more. */
   #gone(root: AnyRef): void {
-    const { registry } = this.#recording;
-    for (const actor of registry.all(this.#limits.now())) {
-      if (actor.ref.system === root.system && actor.ended === undefined) this.#recording.stopped(actor, 'stopped');
-    }
+    for (const actor of this.#recording.registry.livingIn(root)) this.#recording.stopped(actor, 'stopped');
   }
 
   // Telling.
@@ -393,4 +392,15 @@ export class Recorder {
       this.#recording.failed(error);
     }
   }
+}
+
+function stopAll(registry: ActorRegistry, root: AnyRef, now: number): void {
+  for (const actor of registry.livingIn(root)) registry.end(actor, 'stopped', now);
+}
+
+/** A promise keeps whoever waits for it: of who does not wait any more, nothing but this much is kept. */
+function whenEnded({ ended }: FollowedTree, tell: () => void): { unsubscribe(): void } {
+  let waiting: (() => void) | undefined = tell;
+  void ended.then(() => waiting?.());
+  return { unsubscribe: () => (waiting = undefined) };
 }

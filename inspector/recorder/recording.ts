@@ -287,7 +287,9 @@ export class Recording implements TreeSink {
 
   detailOf(actor: RecordedActor, state: AnyState, isNow: boolean): ActorDetail {
     const shown = (value: unknown) => this.#plain(value, DETAIL_CHARACTERS).json;
-    return detailOf(actor.ref, this.infoOf(actor, state), state, isNow, shown);
+    const detail = detailOf(actor.ref, this.infoOf(actor, state), state, isNow, shown);
+    // Its tree may have ended around it.
+    return detail.status === 'active' ? detail : { ...detail, timers: [], accepts: [] };
   }
 }
 

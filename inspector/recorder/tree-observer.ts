@@ -35,7 +35,7 @@ export interface TreeSink {
 export class TreeObserver {
   readonly #sink: TreeSink;
   readonly #name: string;
-  #looking: { unsubscribe(): void } | undefined;
+  #looking: { readonly root: AnyRef; unsubscribe(): void } | undefined;
   /** Actors that took an event in this turn. */
   #taking: RecordedActor[] = [];
 
@@ -49,13 +49,14 @@ export class TreeObserver {
     this.detach();
     const { registry, lastSeq } = this.#sink;
     registry.walk(root, this.#name, lastSeq, this.#sink.now());
-    this.#looking = root.system.inspect((event) => {
+    const { unsubscribe } = root.system.inspect((event) => {
       try {
         this.#heard(event);
       } catch (error) {
         this.#sink.failed(error);
       }
     });
+    this.#looking = { root, unsubscribe };
   }
 
   detach(): void {
@@ -95,13 +96,13 @@ export class TreeObserver {
     this.#sink.event(actor, event, sender);
   }
 
-  /** An actor that is not known yet begins now, in its first state. */
+  /** An actor that is not known yet begins now, in its first state. Those that are around the root are of no concern. */
   #known(ref: AnyRef): RecordedActor | undefined {
     const { registry } = this.#sink;
     const known = registry.of(ref);
-    if (known !== undefined || registry.isFull) return known;
-    const actor = registry.add(ref, this.#name, this.#sink.lastSeq);
-    this.#sink.started(actor);
+    if (known !== undefined || registry.isFull || this.#looking === undefined) return known;
+    const actor = registry.add(ref, this.#looking.root, this.#name, this.#sink.lastSeq);
+    if (actor !== undefined) this.#sink.started(actor);
     return actor;
   }
 

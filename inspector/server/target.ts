@@ -5,6 +5,7 @@ import { PerdureError } from '../../errors.ts';
 import { shown } from '../../machines/option-keys.ts';
 import { DurableActor } from '../../persistence/durable.ts';
 import { redaction } from '../../persistence/redaction.ts';
+import { Store } from '../../persistence/store.ts';
 import { shownWithTexts } from '../../persistence/shown-texts.ts';
 import { isActorRef } from '../../persistence/xstate-port.ts';
 import { deskOfActor } from '../commands/actor-desk.ts';
@@ -46,8 +47,13 @@ export function inspectedOf(target: InspectorTarget, { desk }: Pick<InspectorOpt
   if (isSource(target)) return { source: target, desk, ...plain(), letGo: async () => {} };
   throw new PerdureError(
     'OPTIONS_INVALID',
-    `What is inspected must be a supervisor, a durable actor or an actor of XState, got ${shown(target)}.`,
+    `What is inspected must be a supervisor, a durable actor or an actor of XState, got ${kindOf(target)}.`,
   );
+}
+
+function kindOf(target: unknown): string {
+  if (!(target instanceof Store)) return shown(target);
+  return 'a store: give one of its trees, `await store.open(...)`, or `storeSource(path)`, as `perdure inspect` does for all of it';
 }
 
 function ofSupervisor(supervisor: AnySupervisor, desk: CommandDesk | undefined): Inspected {

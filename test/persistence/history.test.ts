@@ -221,3 +221,10 @@ test('a secret in a text of JSON, as the input of an action is, is not in the hi
   const [, turn] = await told(durable.store);
   expect(turn?.causes[0]?.event).toEqual({ type: 'count', input: '{"user":"ann","password":"[redacted]"}' });
 });
+
+test('tells an event with the error of an aborted fetch as it tells others', async () => {
+  const durable = await open(quickStore());
+  await durable.send({ type: 'count', error: new DOMException('too slow', 'TimeoutError') });
+  const error = { $perdure: 'error', value: { name: 'TimeoutError', message: 'too slow' } };
+  expect((await told(durable)).at(-1)?.causes).toMatchObject([{ kind: 'send', event: { type: 'count', error } }]);
+});

@@ -100,6 +100,23 @@ test('an error is shown without its secrets: message, stack, cause, own properti
   expect(shown.stack).toContain('redaction.test.ts');
 });
 
+test('an error whose prototype reads out of the error itself is shown without its secrets, and stays one', () => {
+  const shown = redaction({ patterns: [/canary-\w+/] })(new DOMException(`late ${CANARY}`, 'TimeoutError')) as Error;
+  expect(shown).toBeInstanceOf(DOMException);
+  expect([shown.name, shown.message]).toEqual(['TimeoutError', `late ${GONE}`]);
+  expect(shown.stack).not.toContain(CANARY);
+});
+
+test('a part that throws when it is read is not shown, and the rest is', () => {
+  const hostile = Object.defineProperty({}, 'x', { get: () => fail(), enumerable: true });
+  const shown = redaction({ paths: ['c'] });
+  expect(shown({ a: [hostile], b: 1, c: 2 })).toEqual({ a: ['[cannot be shown]'], b: 1, c: GONE });
+});
+
+function fail(): never {
+  throw new Error('unreadable');
+}
+
 test('a message that is taken out by its path is not left in the stack', () => {
   const shown = redaction({ paths: ['error.message'] })({ error: new Error(CANARY) }) as { error: Error };
   expect(inspect(shown)).not.toContain(CANARY);

@@ -44,6 +44,21 @@ describe('the desk of an actor that is not durable', () => {
     );
   });
 
+  test('tells an actor whose name has a slash from one that is inside another', async () => {
+    const flat = setup({ actors: { house } }).createMachine({ invoke: { id: 'hall', src: 'house' } });
+    const street = setup({ actors: { flat, lamp } }).createMachine({
+      invoke: [
+        { id: 'no', src: 'flat' },
+        { id: 'no/hall', src: 'lamp' },
+      ],
+    });
+    const actor = createActor(street).start();
+    const desk = deskOfActor(actor, 'street', redaction());
+    const params = { actor: 'street/no%2Fhall', event: 'TURN' };
+    expect(await desk.give({ id: 'c', command: 'send', params, by: 'page' })).toMatchObject({ state: 'applied' });
+    expect(actor.getSnapshot().children['no/hall']?.getSnapshot()).toMatchObject({ value: 'on' });
+  });
+
   test('delivers a command once, however often it is given, and refuses another one of its id', async () => {
     const { send, state, desk } = start();
     const params = { actor: 'hall', event: 'TURN' };

@@ -46,6 +46,21 @@ test('what it does not know, cannot look into, or has been in already does not e
   expect([error.message, error.cause]).toEqual(['no', [1, 2]]);
 });
 
+test('an error whose prototype reads out of the error itself can be read in a copy, too', () => {
+  const timeout = new DOMException('too slow', 'TimeoutError');
+  const { name, message, code } = bounded(timeout, 10_000) as DOMException;
+  expect([name, message, code]).toEqual(['TimeoutError', 'too slow', 23]);
+});
+
+test('a property of an error that throws costs nothing else of it', () => {
+  const error = Object.defineProperty(new Error('no'), 'detail', { get: () => fail(), enumerable: true });
+  expect(bounded(error, 10_000)).toMatchObject({ message: 'no', detail: '[cannot be shown]' });
+});
+
+function fail(): never {
+  throw new Error('unreadable');
+}
+
 test('what may be shown of a large value takes no longer than what may be shown of its first part', () => {
   const payloads = new Payloads({});
   const shown = (value: unknown) => shownWithTexts(payloads, bounded(value, 262_144));

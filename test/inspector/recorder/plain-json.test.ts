@@ -41,6 +41,17 @@ test('an error keeps its name, its message, what it has of its own, and its caus
   });
 });
 
+test('an error of many is shown with them', () => {
+  const many = new AggregateError([new TypeError('first'), 'second'], 'all failed');
+  expect(plain(many)).toMatchObject({
+    $perdure: 'error',
+    value: {
+      message: 'all failed',
+      own: [['errors', [{ $perdure: 'error', value: { name: 'TypeError', message: 'first' } }, 'second']]],
+    },
+  });
+});
+
 test('cycles end, and the same value twice is no cycle', () => {
   const twice = { n: 1 };
   const cycle: Record<string, unknown> = { a: twice, b: twice };

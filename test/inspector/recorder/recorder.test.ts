@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   assign,
   createActor,
@@ -13,11 +15,15 @@ import {
 } from 'xstate';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
-import { Recorder, type RecorderOptions } from '../../../inspector/recorder/recorder.ts';
+import { Recorder } from '../../../inspector/recorder/recorder.ts';
+import type { RecorderOptions } from '../../../inspector/recorder/recorder-options.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
 import { redaction } from '../../../persistence/redaction.ts';
 import { SimulatedClock } from '../../../testing.ts';
 import { quickStore } from '../../support/temp.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const recorders: Recorder[] = [];
 
@@ -162,6 +168,20 @@ function family(): { root: AnyActorRef; tell: (type: string, id: string, event?:
   const root = createActor(parent).start();
   return { root, tell: (type, id, event = '') => root.send({ type, id, event }) };
 }
+
+test.each([
+  [{ records: -1 }, 'The recorder: records must be a whole number from 1, got -1.'],
+  [{ records: 'x' }, 'The recorder: records must be a whole number from 1, got "x".'],
+  [{ states: 0.5 }, 'The recorder: states must be a whole number from 0, got 0.5.'],
+  [{ lingerMs: Number.NaN }, 'The recorder: lingerMs must be milliseconds from 0 to 2147483647, got NaN.'],
+  [{ shown: true }, 'The recorder: shown must be a function, got true.'],
+  [{ record: 5 }, 'The recorder: has no option "record" (did you mean "records"?).'],
+  [null, 'The options of the recorder: must be an object, got null.'],
+])('a recorder of %j is refused', (options, message) => {
+  expect(() => new Recorder(options as RecorderOptions)).toThrow(
+    expect.objectContaining({ code: 'OPTIONS_INVALID', message }),
+  );
+});
 
 describe('what is told', () => {
   test('an event, its sender, and the state that came of it, in the order in which they happened', () => {
@@ -390,6 +410,45 @@ describe('who is there', () => {
       { id: 'tree/b', parent: 'tree', value: null, chart: null },
     ]);
     expect(recorder.chart(recorder.registry()[1]?.chart ?? '')?.name).toBe('child');
+  });
+
+  test('actors whose names have slashes or what stands for them have ids of their own', () => {
+    const { root, tell } = family();
+    for (const id of ['a/b', 'a%2Fb', 'a%252Fb', 'a%b']) tell('spawn', id, 'child');
+    const { recorder } = looking(root);
+    const [, ...children] = recorder.registry();
+    expect(children).toMatchObject([
+      { id: 'tree/a%2Fb', parent: 'tree', name: 'a/b' },
+      { id: 'tree/a%252Fb', name: 'a%2Fb' },
+      { id: 'tree/a%25252Fb', name: 'a%252Fb' },
+      { id: 'tree/a%b', name: 'a%b' },
+    ]);
+  });
+
+  test('of a child that is watched alone, its own actors are there, and nobody around it', () => {
+    const { root, tell } = family();
+    tell('spawn', 'one', 'child');
+    tell('spawn', 'two', 'child');
+    const { one } = root.getSnapshot().children as Record<string, AnyActorRef>;
+    const { recorder, lines } = looking(one as AnyActorRef);
+    tell('tell', 'two', 'go');
+    tell('tell', 'one', 'go');
+    expect(lines()).toEqual(['tree took go from null', 'tree is "second" active by go']);
+    expect(recorder.registry()).toMatchObject([{ id: 'tree', src: 'child', value: 'second' }]);
+  });
+
+  test('a child that is not watched any more is told as stopped, and nobody beside it', () => {
+    const { root, tell } = family();
+    tell('spawn', 'one', 'child');
+    tell('spawn', 'two', 'child');
+    const { one, two } = root.getSnapshot().children as Record<string, AnyActorRef>;
+    const recorder = recorderOf();
+    const watching = recorder.watch(one, 'one');
+    recorder.watch(two, 'two');
+    const { lines } = subscribe(recorder);
+    watching.unsubscribe();
+    tell('tell', 'two', 'go');
+    expect(lines()).toEqual(['one stopped stopped', 'two took go from null', 'two is "second" active by go']);
   });
 
   test('the registry is as it is now, also while nobody looks', () => {
@@ -635,6 +694,16 @@ describe('what it costs, and who pays', () => {
     expect(recorder.failure).toBeInstanceOf(Error);
   });
 
+  test('an error of an aborted fetch is told, and everything around it', () => {
+    const root = createActor(counter).start();
+    const { recorder, told } = looking(root);
+    root.send({ type: 'note', error: new DOMException('too slow', 'TimeoutError'), n: 1 } as never);
+    recorder.flush();
+    const error = { $perdure: 'error', value: { name: 'TimeoutError', message: 'too slow', own: [] } };
+    expect(told[0]).toMatchObject({ event: { type: 'note', error, n: 1 } });
+    expect(recorder.failure).toBeUndefined();
+  });
+
   test('secrets of events, outputs and errors are not told', () => {
     const root = createActor(counter).start();
     const { recorder, told } = looking(root);
@@ -676,6 +745,22 @@ describe('a durable tree', () => {
     const read = told.filter(({ kind }) => kind === 'snapshot').at(-2);
     expect(recorder.detailAt('shop', read?.seq)?.context).toEqual({ count: 1 });
     expect(recorder.detailAt('shop')?.context).toEqual({ count: 2 });
+    await durable.close();
+  });
+
+  test('keeps nothing of a recorder that was closed', async () => {
+    const durable = await createDurableActor(bad, { store: quickStore(), id: 'shop' });
+    const closed = await (async () => {
+      const recorder = new Recorder();
+      recorder.follow(durable as never);
+      subscribe(recorder);
+      await durable.send({ type: 'add' });
+      recorder.close();
+      return new WeakRef(recorder);
+    })();
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(closed.deref()).toBeUndefined();
     await durable.close();
   });
 });

@@ -13,6 +13,7 @@ import { fileSource } from '../../../inspector/sources/file-source.ts';
 import { serveInspector } from '../../../inspector/server/server.ts';
 import { storeSource } from '../../../inspector/sources/store-source.ts';
 import { createDurableActor } from '../../../persistence/create.ts';
+import { Store } from '../../../persistence/store.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request, sendRaw, upgrade } from '../../support/raw-http.ts';
@@ -360,6 +361,12 @@ describe('what can be asked', () => {
     expect(second.of('registry')[0]?.actors).toMatchObject([{ id: 'front', value: 'open' }]);
     await second.close();
 
+    const many = Store.open(tempStore());
+    closing.push(() => many.close());
+    await expect(serveInspector(many as never, { port: 0 })).rejects.toMatchObject({
+      code: 'OPTIONS_INVALID',
+      message: expect.stringContaining('storeSource(path)') as string,
+    });
     for (const target of [undefined, null, {}, 7, machine, createMachine({}), () => {}]) {
       await expect(serveInspector(target as never, { port: 0 })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
     }

@@ -259,3 +259,36 @@ test('an actor that is not durable is shown too, without views and without a pas
   );
   for await (const record of source.history()) expect.unreachable(JSON.stringify(record));
 });
+
+test('a tree of a store that falls asleep is told as stopped, and stays so for whoever looks, also when it is awake again', async () => {
+  const store = Store.open(quickStore(), { machines: { counter } });
+  onTestFinished(() => store.close());
+  const handle = await store.open('counter', 'one');
+  const source = live(handle);
+  const { told, unsubscribe } = listen(source);
+  await handle.send({ type: 'add' });
+  await handle.close();
+  await until(() => told.at(-1)?.kind === 'stopped');
+  expect(told.at(-1)).toMatchObject({ actor: 'one', status: 'stopped' });
+  await store.send('one', { type: 'add' });
+  const stopped = { id: 'one', status: 'stopped' };
+  expect(source.registry()).toMatchObject([stopped]);
+  expect(source.actor('one')).toMatchObject({ ...stopped, context: { n: 1 }, accepts: [] });
+  unsubscribe();
+  await source.close();
+  const late = live(handle);
+  await handle.ended;
+  expect(late.registry()).toMatchObject([stopped]);
+  expect(late.actor('one')).toMatchObject({ ...stopped, accepts: [] });
+  listen(late);
+  expect(late.registry()).toMatchObject([stopped]);
+});
+
+test('of a durable actor that was closed its actors are told as stopped', async () => {
+  const durable = await createDurableActor(counter, { store: quickStore(), id: 'own' });
+  const source = live(durable);
+  const { told } = listen(source);
+  await durable.close();
+  await until(() => told.at(-1)?.kind === 'stopped');
+  expect(source.registry()).toMatchObject([{ id: 'own', status: 'stopped' }]);
+});

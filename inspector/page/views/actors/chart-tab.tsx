@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ChartTransition } from '../../../charts/chart.ts';
 import type { ChartDrawing } from '../../../charts/chart-layout.ts';
 import { eventText } from '../../../charts/chart-text.ts';
-import type { ActorDetail } from '../../../protocol.ts';
+import { childId, type ActorDetail } from '../../../protocol.ts';
 import { loadChart, registry } from '../../connection.ts';
 import { pageErrorOf, type PageError } from '../../page-error.ts';
 import { Empty, Failure } from '../../ui/empty.tsx';
@@ -79,8 +79,8 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
   }
   if (loaded?.error !== undefined) return <Failure code={loaded.error.code} message={loaded.error.message} />;
   const invoked = (id: string): string | null => {
-    const child = `${detail.id}/${id}`;
-    return registry.peek().has(child) ? child : null;
+    const ids = [childId(detail.id, id), `${detail.id}/${id}`];
+    return ids.find((child) => registry.peek().has(child)) ?? null;
   };
   const canSend = ({ on, event }: ChartTransition): boolean =>
     on === 'event' && (!detail.isInternal || detail.accepts.some(({ type }) => type === event));
