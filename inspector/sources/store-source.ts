@@ -48,10 +48,18 @@ const OWNED_MS = 1_000;
 const TURNS = 200;
 
 /**
- * Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, TREE_NOT_FOUND, and OPTIONS_INVALID for an older
- * store.
+ * Reads a store from beside. `tree` is that of the supervisor that it shows, undefined where there is none: a desk beside the same
+ * store is given it, so that it commands the one that is shown. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, TREE_NOT_FOUND,
+ * and OPTIONS_INVALID for an older store.
+ *
+ * @example
+ * const source = storeSource('work.db');
+ * await serveInspector(source, { commands: true, desk: deskBeside('work.db', { tree: source.tree }) });
  */
-export function storeSource(path: string, options: StoreSourceOptions = {}): Source {
+export function storeSource(
+  path: string,
+  options: StoreSourceOptions = {},
+): Source & { readonly tree: string | undefined } {
   return new StoreSource(path, options);
 }
 
@@ -67,8 +75,7 @@ class StoreSource implements Source {
   /** Of a history that is encrypted it is still told who changed. */
   readonly #historyPayloads: Payloads;
   readonly #machines: Machines;
-  /** Of the supervisor. */
-  readonly #tree: string;
+  readonly tree: string | undefined;
   readonly #pollMs: number;
   readonly #listeners = new Set<SourceListener>();
   readonly #log = new RecordLog();
@@ -100,7 +107,7 @@ class StoreSource implements Source {
       });
       this.store = { path, id };
       this.capabilities = { history, live: false, supervisor: tree !== undefined };
-      this.#tree = tree ?? SUPERVISOR_TREE;
+      this.tree = tree;
       this.views = viewNames(tree !== undefined);
     } catch (error) {
       beside.close();
@@ -235,7 +242,7 @@ class StoreSource implements Source {
       statements,
       payloads: this.#payloads,
       now: Date.now(),
-      tree: this.#tree,
+      tree: this.tree ?? SUPERVISOR_TREE,
       isOwned: this.#isOwned(),
       machines: this.#machines,
     };
