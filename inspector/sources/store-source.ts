@@ -217,11 +217,13 @@ class StoreSource implements Source {
     const found = this.#read((world) => {
       const was = new Map(this.#registry.all.map((info) => [info.id, info]));
       const { changed, gone } = this.#registry.read(world);
+      // Another may have come under the id of one that went.
+      for (const { id } of gone) was.delete(id);
       const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
         turnRecord(this.#payloads, one, 0),
       );
       const turn = lastTurn(world.rows);
-      const ofActors = before === undefined ? [] : [...changesOf(changed, was, world.now), ...endsOf(gone, world.now)];
+      const ofActors = before === undefined ? [] : [...endsOf(gone, world.now), ...changesOf(changed, was, world.now)];
       return { turn, records: [...turns, ...ofActors] };
     });
     this.#seen = { version, isOwned, turn: found.turn };

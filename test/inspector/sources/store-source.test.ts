@@ -5,8 +5,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import { assign, setup } from 'xstate';
+import { assign, setup, spawnChild, stopChild } from 'xstate';
 import { createDurableActor } from '../../../index.ts';
+import { emptyIntake, registryAfter } from '../../../inspector/page/intake.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
 import { storeSource, type StoreSourceOptions } from '../../../inspector/sources/store-source.ts';
 import { encryption } from '../../../persistence/sealing.ts';
@@ -112,6 +113,36 @@ test('an actor is shown as its row has it, redacted, and as it was after a recor
   const turns = source.recordsFrom(0).records.filter(({ kind }) => kind === 'turn');
   expect(turns.map(({ seq }) => source.actor('first', seq)?.context)).toMatchObject([{ n: 0 }, { n: 1 }, { n: 2 }]);
   expect(source.actor('nobody')).toBeUndefined();
+});
+
+const kid = setup({}).createMachine({ id: 'kid', initial: 'waits', states: { waits: {} } });
+const parent = setup({
+  types: {} as { events: { type: 'again' } },
+  actors: { kid },
+}).createMachine({
+  id: 'parent',
+  entry: spawnChild('kid', { id: 'kid' }),
+  on: { again: { actions: [stopChild('kid'), spawnChild('kid', { id: 'kid' })] } },
+});
+
+test('a child that is begun again under its id is told as one that went and one that came, and is there', async () => {
+  const path = quickStore();
+  await using durable = await createDurableActor(parent, { store: path, id: 'shop' });
+  const source = beside(path);
+  const told: InspectionRecord[] = [];
+  source.subscribe({ records: (records) => void told.push(...records), committed: () => {} });
+  const before = registryAfter(new Map(), {
+    ...emptyIntake(),
+    registry: { actors: source.registry(), from: 0, more: 0 },
+  });
+  await durable.send({ type: 'again' });
+  await until(() => told.some(({ kind }) => kind === 'stopped'));
+  expect(told.filter(({ actor }) => actor === 'shop/kid')).toMatchObject([
+    { kind: 'stopped', status: 'stopped' },
+    { kind: 'started', info: { status: 'active', value: 'waits' } },
+  ]);
+  const after = registryAfter(before, { ...emptyIntake(), records: told });
+  expect(after.get('shop/kid')?.status).toBe('active');
 });
 
 test('a machine that is not known is shown without its chart', async () => {
