@@ -5,6 +5,8 @@
  * B2  What only the owner can read is shown as `[encrypted]`.
  * B3  A record is made of what was committed: of each turn where the store keeps its history, and of each actor that has changed,
  *     come or gone since the last look.
+ * B4  One look tells a bounded number of turns, and the next goes on soon: actors are told, and listed, as of the turns that were told.
+ *     What cannot be told has numbers that are told as dropped.
  */
 import { randomUUID } from 'node:crypto';
 import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
@@ -46,6 +48,8 @@ const SHARE = 0.1;
 const OWNED_MS = 1_000;
 /** Turns of before that are told to who comes first, and turns that are told of one look. */
 const TURNS = 200;
+/** Of more turns that were not told, only the last are: records of all of them would not be held. */
+const MOST_BEHIND = 5_000;
 
 /**
  * Reads a store from beside. `tree` is that of the supervisor that it shows, undefined where there is none: a desk beside the same
@@ -84,7 +88,16 @@ class StoreSource implements Source {
     for (const listener of this.#listeners) listener.committed(turn, at);
   });
   /** What the file was at when it was looked at last. */
-  #seen: { readonly version: number; readonly isOwned: boolean; readonly turn: number } | undefined;
+  #seen:
+    | {
+        readonly version: number;
+        readonly isOwned: boolean;
+        readonly turn: number;
+        /** The last turn that was told, or cannot be. */
+        readonly told: number;
+        readonly isBehind: boolean;
+      }
+    | undefined;
   #owned = { at: -Infinity, is: false };
   #timer: NodeJS.Timeout | undefined;
 
@@ -124,10 +137,11 @@ class StoreSource implements Source {
     // The same listener may come twice.
     const own: SourceListener = {
       records: (records) => listener.records(records),
+      dropped: (from, to) => listener.dropped?.(from, to),
       committed: (turn, at) => listener.committed(turn, at),
     };
     this.#listeners.add(own);
-    this.#timer ??= setTimeout(this.#poll, this.#pollMs).unref();
+    this.#timer ??= setTimeout(this.#poll, this.#seen?.isBehind === true ? 0 : this.#pollMs).unref();
     return {
       unsubscribe: () => {
         if (!this.#listeners.delete(own) || this.#listeners.size > 0) return;
@@ -139,7 +153,8 @@ class StoreSource implements Source {
   }
 
   registry(): readonly ActorInfo[] {
-    this.#look();
+    // While nobody looks, nobody goes on.
+    this.#look(this.#timer === undefined ? MOST_BEHIND : TURNS);
     return this.#registry.all;
   }
 
@@ -194,43 +209,67 @@ class StoreSource implements Source {
   /** B1. */
   readonly #poll = (): void => {
     const began = performance.now();
+    let isBehind = false;
     try {
       this.#look();
+      isBehind = this.#seen?.isBehind === true;
     } catch {
       // The file is locked, or is being replaced. Whoever asks for something is told so; the next look may be luckier.
     }
-    const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
+    const tookMs = performance.now() - began;
+    // Until it has caught up it takes half of the time.
+    const delayMs = isBehind ? tookMs : Math.max(this.#pollMs, tookMs / SHARE);
     this.#timer = setTimeout(this.#poll, delayMs).unref();
   };
 
-  /** B3. Tells who listens, but of the first look, which tells nobody what is new. */
-  #look(): void {
+  /** B3, B4. Tells who listens, but of the first look, which tells nobody what is new. */
+  #look(most = TURNS): void {
     const { version } = this.#beside;
     const isOwned = this.#isOwned();
     const before = this.#seen;
-    if (before?.version === version) {
+    if (before?.version === version && !before.isBehind) {
       // An owner that dies commits nothing.
       if (before.isOwned !== isOwned) this.#teller.committed(before.turn);
       this.#seen = { ...before, isOwned };
       return;
     }
     const found = this.#read((world) => {
-      const was = new Map(this.#registry.all.map((info) => [info.id, info]));
-      const { changed, gone } = this.#registry.read(world);
-      // Another may have come under the id of one that went.
-      for (const { id } of gone) was.delete(id);
-      const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
-        turnRecord(this.#payloads, one, 0),
-      );
       const turn = lastTurn(world.rows);
-      const ofActors = before === undefined ? [] : [...endsOf(gone, world.now), ...changesOf(changed, was, world.now)];
-      return { turn, records: [...turns, ...ofActors] };
+      const { turns, upTo, isBehind } = this.#nextTurns(world, before?.told, most);
+      const missing = before === undefined ? 0 : upTo - before.told - turns.length;
+      const actors = isBehind ? [] : this.#changes(world);
+      const records = before === undefined ? turns : [...turns, ...actors];
+      return { records, missing, seen: { version, isOwned, turn, told: isBehind ? upTo : turn, isBehind } };
     });
-    this.#seen = { version, isOwned, turn: found.turn };
+    this.#seen = found.seen;
+    if (found.missing > 0) {
+      const { from, to } = this.#log.skip(found.missing);
+      for (const listener of this.#listeners) listener.dropped?.(from, to);
+    }
     const records = this.#log.add(found.records);
     if (before === undefined) return;
     if (records.length > 0) for (const listener of this.#listeners) listener.records(records);
-    this.#teller.committed(found.turn);
+    this.#teller.committed(found.seen.turn);
+  }
+
+  /** The turns that were not told yet, so many at most. */
+  #nextTurns({ rows }: ViewWorld, told: number | undefined, most: number) {
+    const { turn: newest } = rows.get<{ turn: number | null }>('select max(turn) as turn from turns') ?? { turn: null };
+    // A history that is not kept any more is forgotten.
+    const last = Math.max(newest ?? 0, told ?? 0);
+    const isFar = told === undefined || last - told > MOST_BEHIND;
+    const upTo = isFar ? last : Math.min(last, told + most);
+    const found = newestTurns({ ...this.#historySource, turn: upTo + 1 }, told ?? 0, isFar ? TURNS : most);
+    return { turns: found.map((one) => turnRecord(this.#payloads, one, 0)), upTo, isBehind: upTo < last };
+  }
+
+  /** The actors that have changed, come or gone. */
+  #changes(world: ViewWorld): Unnumbered[] {
+    const was = new Map(this.#registry.all.map((info) => [info.id, info]));
+    const { changed, gone } = this.#registry.read(world);
+    // Another may have come under the id of one that went.
+    for (const { id } of gone) was.delete(id);
+    return [...endsOf(gone, world.now), ...changesOf(changed, was, world.now)];
   }
 
   get #historySource() {
