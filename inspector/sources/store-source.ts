@@ -168,11 +168,14 @@ class StoreSource implements Source {
 
   actor(id: string, seq?: number): ActorDetail | undefined {
     if (seq === undefined) return this.#read((world) => storedActor(world, id));
-    const { records } = this.#log.from(0);
+    const { from, records } = this.#log.from(0);
+    if (seq < from - 1) return undefined;
     const turn = records.findLast((record) => record.kind === 'turn' && record.seq <= seq);
     if (turn?.kind === 'turn') return this.#asOf(turn.turn, id);
     // Without a history only the present is known.
-    const isPast = records.some((record) => record.seq > seq && record.actor === id);
+    const isOfIt = (record: InspectionRecord) =>
+      record.actor === id || (record.kind === 'turn' && record.changed.includes(id));
+    const isPast = records.some((record) => record.seq > seq && isOfIt(record));
     return isPast ? undefined : this.actor(id);
   }
 

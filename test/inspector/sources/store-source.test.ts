@@ -199,6 +199,7 @@ test('of more turns than are held only the last are told, and the others as drop
   db.close();
   source.registry();
   expect(dropped.map(([from, to]) => to - from)).toEqual([5_800]);
+  expect(source.actor('first', 1)).toBeUndefined();
   expect(turns().slice(-200)).toEqual(Array.from({ length: 200 }, (_, at) => turn + 5_801 + at));
 });
 
@@ -214,7 +215,7 @@ const parent = setup({
 
 test('a child that is begun again under its id is told as one that went and one that came, and is there', async () => {
   const path = quickStore();
-  await using durable = await createDurableActor(parent, { store: path, id: 'shop' });
+  await using durable = await createDurableActor(parent, { store: path, id: 'shop', history: true });
   const source = beside(path);
   const told: InspectionRecord[] = [];
   source.subscribe({ records: (records) => void told.push(...records), committed: () => {} });
@@ -222,6 +223,8 @@ test('a child that is begun again under its id is told as one that went and one 
     ...emptyIntake(),
     registry: { actors: source.registry(), from: 0, more: 0 },
   });
+  // It was not there before the first turn.
+  expect(source.actor('shop/kid', 0)).toBeUndefined();
   await durable.send({ type: 'again' });
   await until(() => told.some(({ kind }) => kind === 'stopped'));
   expect(told.filter(({ actor }) => actor === 'shop/kid')).toMatchObject([
