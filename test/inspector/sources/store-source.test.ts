@@ -177,7 +177,8 @@ test('of turns that the history has forgotten before they were told, the numbers
   expect(lost).toBeGreaterThan(0);
   expect(dropped).toEqual([[first + 2, first + 2 + lost]]);
   expect(told.map(({ seq }) => seq)).toEqual([
-    ...[first, first + 1],
+    first,
+    first + 1,
     ...late.map((_, at) => first + 2 + lost + at),
     source.nextSeq - 1,
   ]);
