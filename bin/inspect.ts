@@ -59,7 +59,8 @@ async function looked(named: string | undefined, { commands, module, tree }: Loo
   }
   const path = storeOf(named);
   const machines = module === undefined ? [] : (await loadMachines(module)).charted;
-  return { source: storeSource(path, { machines, tree }), desk: deskBeside(path, { tree }), commands };
+  const source = storeSource(path, { machines, tree });
+  return { source, desk: deskBeside(path, { tree: source.tree }), commands };
 }
 
 function refuseOfExport(file: string, isGiven: boolean, option: string, why: string): void {

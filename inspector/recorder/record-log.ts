@@ -2,7 +2,7 @@
  * The last records of a source that makes them itself, numbered.
  *
  * L1  Numbers count up by one, and none is given twice.
- * L2  It holds so many records and no more; what is gone is told by where the held ones begin.
+ * L2  It holds so many records and no more; what is gone is told by where the held ones begin, so they have no gap.
  */
 import type { InspectionRecord } from '../protocol.ts';
 import type { HeldRecords } from '../sources/source.ts';
@@ -33,6 +33,14 @@ export class RecordLog {
     // Now and then, so that it costs nothing to add one.
     if (this.#records.length > 2 * this.#held) this.#records = this.#records.slice(-this.#held);
     return numbered;
+  }
+
+  /** Leaves numbers out for what nobody can have, and holds nothing of before (L2). Gives them: from, up to and without. */
+  skip(count: number): { readonly from: number; readonly to: number } {
+    const from = this.#next;
+    this.#next += count;
+    this.#records = [];
+    return { from, to: this.#next };
   }
 
   from(seq: number): HeldRecords {

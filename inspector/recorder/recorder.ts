@@ -308,13 +308,14 @@ export class Recorder {
     for (; this.#toShow < ring.next; this.#toShow += 1) this.#recording.show(this.#toShow);
   }
 
-  /** While nobody looks, the actors are those that are there at this moment. */
+  /** While nobody looks, the actors are those that are there at this moment, and not as they were after any record that was told. */
   #present(): ActorRegistry {
     if (this.#isAttached) return this.#recording.registry;
     const registry = new ActorRegistry(this.#limits);
+    const { lastSeq } = this.#recording;
     const now = this.#limits.now();
     for (const [name, { root, isOver }] of this.#trees) {
-      registry.walk(root, name, 0, now);
+      registry.walk(root, name, lastSeq, now);
       if (isOver) stopAll(registry, root, now);
     }
     return registry;

@@ -6,6 +6,7 @@
  *     └──anything else, or nothing for HELLO_MS──> closed with a reason
  *
  * N1  Between what is held and what happens next nothing is lost and nothing comes twice: both begin in the same turn of the event loop.
+ *     Until then all that is told is held, so it is not taken in as told; and nothing is asked of the source between the two.
  * N2  What a viewer sends, and what fails while it is told something, can end its own connection only. What is to be told to it, and not
  *     taken, is bounded.
  */
@@ -59,21 +60,27 @@ export function serveNative(
   const begin = ({ resume, detail = false }: ViewerHello): void => {
     clearTimeout(patience);
     const resumed = resume !== undefined && resume.epoch === source.epoch && resume.seq <= source.nextSeq;
+    let isCaughtUp = false;
     // Subscribed first: a source may begin to record only now.
     subscription = source.subscribe(
       {
-        records: (records) => viewer.records(records),
+        records: (records) => {
+          if (isCaughtUp) viewer.records(records);
+        },
         dropped: (from, to) => viewer.dropped(from, to),
         committed: (turn, at) => viewer.committed(turn, at),
       },
       { detail },
     );
+    // To ask who is there may be to look, and to tell everybody what was found.
+    const registry = registryOf(source);
     viewer.say(hello(giver, resumed));
     const asked = resumed ? resume.seq : 0;
     const held = source.recordsFrom(asked);
     if (resumed && held.from > asked) viewer.say({ type: 'dropped', from: asked, to: held.from, reason: 'gone' });
-    viewer.say(registryOf(source));
+    viewer.say(registry);
     viewer.catchUp(detail ? held.records : held.records.filter(isPlain));
+    isCaughtUp = true;
   };
 
   const command = async (message: Readonly<Record<string, unknown>>): Promise<void> => {

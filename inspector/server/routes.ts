@@ -14,7 +14,7 @@ import { mermaidOf } from '../charts/mermaid.ts';
 import type { ServerHello } from '../protocol.ts';
 import { jsonOf } from './request-body.ts';
 import { ReplyFailure, send, sendJson, type Failure } from './reply.ts';
-import type { Source } from '../sources/source.ts';
+import type { Source, SourceListener } from '../sources/source.ts';
 
 /** What a route answers from. */
 export interface RouteWorld {
@@ -135,8 +135,11 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/v1/records',
-    serve: ({ request, response, query }, { source }) =>
-      sendJson(request, response, source.recordsFrom(numberIn(query, 'from') ?? 0)),
+    serve({ request, response, query }, { source }) {
+      const from = numberIn(query, 'from') ?? 0;
+      look(source);
+      sendJson(request, response, source.recordsFrom(from));
+    },
   },
   {
     method: 'GET',
@@ -204,6 +207,22 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/socket', isUpgrade: true, serve: needsUpgrade },
   { method: 'GET', path: '/stately', isUpgrade: true, serve: needsUpgrade },
 ];
+
+/** How long whoever asks for records looks, ms: who asks again meanwhile has missed nothing. */
+const LOOKING_MS = 10_000;
+const NOBODY: SourceListener = { records: () => {}, committed: () => {} };
+const looking = new WeakMap<Source, NodeJS.Timeout>();
+
+/** A source records only while somebody looks. */
+function look(source: Source): void {
+  if (looking.get(source)?.refresh() !== undefined) return;
+  const { unsubscribe } = source.subscribe(NOBODY);
+  const end = () => {
+    looking.delete(source);
+    unsubscribe();
+  };
+  looking.set(source, setTimeout(end, LOOKING_MS).unref());
+}
 
 /** Literal paths before those with names, and longer endings before shorter. */
 const MATCHERS = ROUTES.map((route) => ({ route, pattern: patternOf(route.path) })).toSorted(

@@ -236,8 +236,9 @@ class FileSource implements Source {
     return this.#log.from(seq);
   }
 
-  actor(id: string): ActorDetail | undefined {
-    return this.#details.get(id);
+  /** Of before the export it holds no states. */
+  actor(id: string, seq?: number): ActorDetail | undefined {
+    return seq === undefined ? this.#details.get(id) : undefined;
   }
 
   chart(id: string): Chart | undefined {

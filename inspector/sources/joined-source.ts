@@ -128,7 +128,9 @@ export class JoinedSource implements Source {
 
   actor(id: string, seq?: number): ActorDetail | undefined {
     const own = seq === undefined ? undefined : this.#ownSeq(seq);
-    return this.#clients.actor(id) ?? this.#source.actor(id, own);
+    const ofClient = this.#clients.actor(id);
+    if (ofClient === undefined) return this.#source.actor(id, own);
+    return seq === undefined || this.#isAsAfter(id, seq) ? ofClient : undefined;
   }
 
   chart(id: string): Chart | undefined {
@@ -256,6 +258,13 @@ export class JoinedSource implements Source {
   #numbered(record: InspectionRecord): InspectionRecord {
     const moved = this.#count === 0 ? 0 : this.#countUpTo(record.seq);
     return moved === 0 ? record : { ...record, seq: record.seq + moved };
+  }
+
+  /** Whether nothing happened to an actor of a client since. Of clients no states are held but the present ones. */
+  #isAsAfter(id: string, seq: number): boolean {
+    const since = this.#inserted.filter(({ record }) => record.seq > seq);
+    const isAllHeld = this.#forgotten === 0 || since.length < this.#inserted.length;
+    return isAllHeld && since.every(({ record }) => record.actor !== id);
   }
 
   /** The source's number of what was told with this one. */

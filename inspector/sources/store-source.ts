@@ -5,7 +5,9 @@
  * B2  What only the owner can read is shown as `[encrypted]`.
  * B3  A record is made of what was committed: of each turn where the store keeps its history, and of each actor that has changed,
  *     come or gone since the last look.
- * B4  Where another file takes its place, nothing is shown of either: whoever asks is refused with STORE_REPLACED.
+ * B4  One look tells a bounded number of turns, and the next goes on soon: actors are told, and listed, as of the turns that were told.
+ *     What cannot be told has numbers that are told as dropped.
+ * B5  Where another file takes its place, nothing is shown of either: whoever asks is refused with STORE_REPLACED.
  */
 import { randomUUID } from 'node:crypto';
 import { SUPERVISOR_TREE, supervisorTrees } from '../../actors/stored-standing.ts';
@@ -47,12 +49,22 @@ const SHARE = 0.1;
 const OWNED_MS = 1_000;
 /** Turns of before that are told to who comes first, and turns that are told of one look. */
 const TURNS = 200;
+/** Of more turns that were not told, only the last are: records of all of them would not be held. */
+const MOST_BEHIND = 5_000;
 
 /**
- * Reads a store from beside. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, TREE_NOT_FOUND, and OPTIONS_INVALID for an older
- * store.
+ * Reads a store from beside. `tree` is that of the supervisor that it shows, undefined where there is none: a desk beside the same
+ * store is given it, so that it commands the one that is shown. Throws STORE_UNOPENABLE, STORE_FOREIGN, STORE_NEWER, TREE_NOT_FOUND,
+ * and OPTIONS_INVALID for an older store.
+ *
+ * @example
+ * const source = storeSource('work.db');
+ * await serveInspector(source, { commands: true, desk: deskBeside('work.db', { tree: source.tree }) });
  */
-export function storeSource(path: string, options: StoreSourceOptions = {}): Source {
+export function storeSource(
+  path: string,
+  options: StoreSourceOptions = {},
+): Source & { readonly tree: string | undefined } {
   return new StoreSource(path, options);
 }
 
@@ -68,8 +80,7 @@ class StoreSource implements Source {
   /** Of a history that is encrypted it is still told who changed. */
   readonly #historyPayloads: Payloads;
   readonly #machines: Machines;
-  /** Of the supervisor. */
-  readonly #tree: string;
+  readonly tree: string | undefined;
   readonly #pollMs: number;
   readonly #listeners = new Set<SourceListener>();
   readonly #log = new RecordLog();
@@ -78,7 +89,17 @@ class StoreSource implements Source {
     for (const listener of this.#listeners) listener.committed(turn, at);
   });
   /** What the file was at when it was looked at last. */
-  #seen: { readonly version: number | undefined; readonly isOwned: boolean; readonly turn: number } | undefined;
+  #seen:
+    | {
+        /** None of a file whose place another has taken. */
+        readonly version: number | undefined;
+        readonly isOwned: boolean;
+        readonly turn: number;
+        /** The last turn that was told, or cannot be. */
+        readonly told: number;
+        readonly isBehind: boolean;
+      }
+    | undefined;
   #owned = { at: -Infinity, is: false };
   #timer: NodeJS.Timeout | undefined;
 
@@ -100,7 +121,7 @@ class StoreSource implements Source {
       });
       this.store = { path, id: beside.id };
       this.capabilities = { history, live: false, supervisor: tree !== undefined };
-      this.#tree = tree ?? SUPERVISOR_TREE;
+      this.tree = tree;
       this.views = viewNames(tree !== undefined);
     } catch (error) {
       beside.close();
@@ -117,10 +138,11 @@ class StoreSource implements Source {
     // The same listener may come twice.
     const own: SourceListener = {
       records: (records) => listener.records(records),
+      dropped: (from, to) => listener.dropped?.(from, to),
       committed: (turn, at) => listener.committed(turn, at),
     };
     this.#listeners.add(own);
-    this.#timer ??= setTimeout(this.#poll, this.#pollMs).unref();
+    this.#timer ??= setTimeout(this.#poll, this.#seen?.isBehind === true ? 0 : this.#pollMs).unref();
     return {
       unsubscribe: () => {
         if (!this.#listeners.delete(own) || this.#listeners.size > 0) return;
@@ -132,7 +154,8 @@ class StoreSource implements Source {
   }
 
   registry(): readonly ActorInfo[] {
-    this.#look();
+    // While nobody looks, nobody goes on.
+    this.#look(this.#timer === undefined ? MOST_BEHIND : TURNS);
     return this.#registry.all;
   }
 
@@ -147,11 +170,14 @@ class StoreSource implements Source {
 
   actor(id: string, seq?: number): ActorDetail | undefined {
     if (seq === undefined) return this.#read((world) => storedActor(world, id));
-    const { records } = this.#log.from(0);
+    const { from, records } = this.#log.from(0);
+    if (seq < from - 1) return undefined;
     const turn = records.findLast((record) => record.kind === 'turn' && record.seq <= seq);
     if (turn?.kind === 'turn') return this.#asOf(turn.turn, id);
     // Without a history only the present is known.
-    const isPast = records.some((record) => record.seq > seq && record.actor === id);
+    const isOfIt = (record: InspectionRecord) =>
+      record.actor === id || (record.kind === 'turn' && record.changed.includes(id));
+    const isPast = records.some((record) => record.seq > seq && isOfIt(record));
     return isPast ? undefined : this.actor(id);
   }
 
@@ -188,13 +214,17 @@ class StoreSource implements Source {
   /** B1. */
   readonly #poll = (): void => {
     const began = performance.now();
+    let isBehind = false;
     try {
       this.#look();
+      isBehind = this.#seen?.isBehind === true;
     } catch (error) {
       // The file is locked, or was replaced. Whoever asks for something is told so; the next look may be luckier.
       if (isPerdureError(error, 'STORE_REPLACED')) this.#tellReplaced();
     }
-    const delayMs = Math.max(this.#pollMs, (performance.now() - began) / SHARE);
+    const tookMs = performance.now() - began;
+    // Until it has caught up it takes half of the time.
+    const delayMs = isBehind ? tookMs : Math.max(this.#pollMs, tookMs / SHARE);
     this.#timer = setTimeout(this.#poll, delayMs).unref();
   };
 
@@ -205,32 +235,54 @@ class StoreSource implements Source {
     this.#teller.committed(this.#seen.turn);
   }
 
-  /** B3. Tells who listens, but of the first look, which tells nobody what is new. */
-  #look(): void {
+  /** B3, B4. Tells who listens, but of the first look, which tells nobody what is new. */
+  #look(most = TURNS): void {
     const { version } = this.#beside;
     const isOwned = this.#isOwned();
     const before = this.#seen;
-    if (before?.version === version) {
+    if (before?.version === version && !before.isBehind) {
       // An owner that dies commits nothing.
       if (before.isOwned !== isOwned) this.#teller.committed(before.turn);
       this.#seen = { ...before, isOwned };
       return;
     }
     const found = this.#read((world) => {
-      const was = new Map(this.#registry.all.map((info) => [info.id, info]));
-      const { changed, gone } = this.#registry.read(world);
-      const turns = newestTurns(this.#historySource, before?.turn ?? 0, TURNS).map((one) =>
-        turnRecord(this.#payloads, one, 0),
-      );
       const turn = lastTurn(world.rows);
-      const ofActors = before === undefined ? [] : [...changesOf(changed, was, world.now), ...endsOf(gone, world.now)];
-      return { turn, records: [...turns, ...ofActors] };
+      const { turns, upTo, isBehind } = this.#nextTurns(world, before?.told, most);
+      const missing = before === undefined ? 0 : upTo - before.told - turns.length;
+      const actors = isBehind ? [] : this.#changes(world);
+      const records = before === undefined ? turns : [...turns, ...actors];
+      return { records, missing, seen: { version, isOwned, turn, told: isBehind ? upTo : turn, isBehind } };
     });
-    this.#seen = { version, isOwned, turn: found.turn };
+    this.#seen = found.seen;
+    if (found.missing > 0) {
+      const { from, to } = this.#log.skip(found.missing);
+      for (const listener of this.#listeners) listener.dropped?.(from, to);
+    }
     const records = this.#log.add(found.records);
     if (before === undefined) return;
     if (records.length > 0) for (const listener of this.#listeners) listener.records(records);
-    this.#teller.committed(found.turn);
+    this.#teller.committed(found.seen.turn);
+  }
+
+  /** The turns that were not told yet, so many at most. */
+  #nextTurns({ rows }: ViewWorld, told: number | undefined, most: number) {
+    const { turn: newest } = rows.get<{ turn: number | null }>('select max(turn) as turn from turns') ?? { turn: null };
+    // A history that is not kept any more is forgotten.
+    const last = Math.max(newest ?? 0, told ?? 0);
+    const isFar = told === undefined || last - told > MOST_BEHIND;
+    const upTo = isFar ? last : Math.min(last, told + most);
+    const found = newestTurns({ ...this.#historySource, turn: upTo + 1 }, told ?? 0, isFar ? TURNS : most);
+    return { turns: found.map((one) => turnRecord(this.#payloads, one, 0)), upTo, isBehind: upTo < last };
+  }
+
+  /** The actors that have changed, come or gone. */
+  #changes(world: ViewWorld): Unnumbered[] {
+    const was = new Map(this.#registry.all.map((info) => [info.id, info]));
+    const { changed, gone } = this.#registry.read(world);
+    // Another may have come under the id of one that went.
+    for (const { id } of gone) was.delete(id);
+    return [...endsOf(gone, world.now), ...changesOf(changed, was, world.now)];
   }
 
   get #historySource() {
@@ -244,7 +296,7 @@ class StoreSource implements Source {
       statements,
       payloads: this.#payloads,
       now: Date.now(),
-      tree: this.#tree,
+      tree: this.tree ?? SUPERVISOR_TREE,
       isOwned: this.#isOwned(),
       machines: this.#machines,
     };

@@ -8,6 +8,7 @@ import { defineAction } from '../../actors/actions.ts';
 import { readAction } from '../../actors/ledger.ts';
 import { spawnSupervisor } from '../../actors/spawn.ts';
 import { createDurableActor } from '../../persistence/create.ts';
+import { Store } from '../../persistence/store.ts';
 import { Cli, type CliProcess, type CliResult } from '../support/cli.ts';
 import { tempFolder } from '../support/temp.ts';
 import { until } from '../support/turns.ts';
@@ -138,6 +139,21 @@ describe('the inspector', () => {
     expect(await ask(url, '/v1/commands', { method: 'POST', body })).toMatchObject({ body: { state: 'applied' } });
     expect(durable.getSnapshot().value).toBe('lit');
     expect((await perdure('audit')).stdout).toMatch(/ http +send +main/);
+  });
+
+  test('commands the supervisor that it shows, although another was started in its store since', async () => {
+    const store = Store.open(join(folder, 'work.db'));
+    onTestFinished(() => store.close());
+    const options = { store, actions: {}, resources: false } as const;
+    const shown = await spawnSupervisor({ ...options, id: 'day' });
+    const url = await address(cli.start(['inspect', 'work.db', '--port', '0', '--commands'], { cwd: folder }));
+    const later = await spawnSupervisor({ ...options, id: 'night' });
+    const pause = JSON.stringify({ type: 'command', id: 'c1', command: 'pause', params: {} });
+    expect(await ask(url, '/v1/commands', { method: 'POST', body: pause })).toMatchObject({
+      body: { state: 'applied' },
+    });
+    expect(await ask(url, '/v1/views/overview')).toMatchObject({ body: { state: 'paused' } });
+    expect([shown, later].map(({ durable }) => durable.getSnapshot().value)).toEqual(['paused', 'running']);
   });
 
   test('of what is no store, and of a port that is taken, is refused', async () => {

@@ -17,3 +17,13 @@ test('whatever is added, numbers count up by one, the last ones are held, and wh
     }),
   );
 });
+
+test('numbers that are left out are given to no record, and what was before them is gone', () => {
+  const log = new RecordLog();
+  log.add([stopped('a'), stopped('b')]);
+  expect(log.skip(3)).toEqual({ from: 3, to: 6 });
+  expect([log.next, log.from(0)]).toEqual([6, { from: 6, records: [] }]);
+  const later = log.add([stopped('c')]);
+  expect(later.map(({ seq }) => seq)).toEqual([6]);
+  expect(log.from(1)).toEqual({ from: 6, records: later });
+});

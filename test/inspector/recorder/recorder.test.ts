@@ -621,6 +621,19 @@ describe('what it costs, and who pays', () => {
     expect(recorder.detailAt('tree', told[1]?.seq)?.context).toMatchObject({ count: 1 });
   });
 
+  test('a state of when somebody looked is not the present one once nobody does', () => {
+    const root = createActor(counter).start();
+    const recorder = recorderOf();
+    recorder.watch(root, 'tree');
+    const { told, unsubscribe } = subscribe(recorder);
+    root.send({ type: 'add' });
+    recorder.flush();
+    unsubscribe();
+    root.send({ type: 'add' });
+    expect(told.map(({ seq }) => recorder.detailAt('tree', seq))).toEqual([undefined, undefined]);
+    expect(recorder.detailAt('tree')?.context).toMatchObject({ count: 2 });
+  });
+
   test('fifty events of a context of 350 KB do not block the loop', async () => {
     const root = createActor(counter).start();
     root.send({ type: 'fill', text: 'x'.repeat(350_000) } as never);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { createMachine, setup } from 'xstate';
 import { defineAction } from '../../../actors/actions.ts';
@@ -288,7 +288,48 @@ test('says the same again only when it is another: weak tags, and HEAD as GET', 
   }
 });
 
+test('whoever asks for records looks for a while, and not for ever', async () => {
+  const { get, source, inspector } = await mounted({});
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await get('/v1/hello');
+  expect(source.listeners.size).toBe(0);
+  await get('/v1/records');
+  vi.advanceTimersByTime(9_000);
+  await get('/v1/records');
+  vi.advanceTimersByTime(9_000);
+  expect(source.listeners.size).toBe(1);
+  vi.advanceTimersByTime(1_000);
+  expect(source.listeners.size).toBe(0);
+  await get('/v1/records');
+  vi.useRealTimers();
+  await inspector.close();
+  expect(source.listeners.size).toBe(0);
+});
+
 describe('what can be asked', () => {
+  test('for the records, again and again over HTTP alone: live and from beside they go on', async () => {
+    const bell = setup({}).createMachine({ id: 'bell', on: { ring: {} } });
+    const durable = await createDurableActor(bell, { store: tempStore(), history: true });
+    closing.push(() => durable.close());
+    const beside = storeSource(durable.store.path);
+    closing.push(() => beside.close());
+    for (const target of [durable, beside]) {
+      const server = await serveInspector(target, { port: 0, token: TOKEN });
+      closing.push(() => server.close());
+      const get = async <T>(path: string) => {
+        const headers = { Authorization: `Bearer ${TOKEN}` };
+        return (await (await fetch(`http://localhost:${server.port}${path}`, { headers })).json()) as T;
+      };
+      const records = (from: number) => get<{ records: unknown[] }>(`/v1/records?from=${from}`);
+      await records(0);
+      const { seq } = await get<{ seq: number }>('/v1/hello');
+      await durable.send({ type: 'ring' });
+      await expect.poll(async () => (await records(seq)).records).not.toEqual([]);
+      expect((await get<{ seq: number }>('/v1/hello')).seq).toBeGreaterThan(seq);
+    }
+  });
+
   test('of a supervisor: actors, charts, views, records, history, profile, an export that opens elsewhere', async () => {
     const actions = { note: defineAction({ run: (text: string) => text }) };
     const supervisor = await spawnSupervisor({ store: tempStore(), actions, history: true, profiler: 'full' });

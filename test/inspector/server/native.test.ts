@@ -66,6 +66,29 @@ describe('a viewer', () => {
     await viewer.close();
   });
 
+  test('gets everything once and in order, of a source too that looks and tells when it is asked who is there', async () => {
+    const { registry } = source;
+    source.registry = () => {
+      source.tell(2);
+      return registry.call(source);
+    };
+    source.tell(3);
+    const viewers: ViewerClient[] = [];
+    for (const hello of [{}, {}, { detail: true }, { resume: { epoch: 'epoch-1', seq: 4 } }]) {
+      const viewer = await ViewerClient.of(server.url, hello);
+      await viewer.until(() => viewer.of('registry').length === 1);
+      viewers.push(viewer);
+    }
+    const all = range(1, 12);
+    const wanted = [all, all, all, range(4, 12)];
+    for (const [at, viewer] of viewers.entries())
+      await viewer.until(() => viewer.seqs.length >= (wanted[at]?.length ?? 0));
+    expect(viewers.map(({ seqs }) => seqs)).toEqual(wanted);
+    // What it says is held is.
+    expect(viewers.map((viewer) => viewer.of('hello')[0]?.seq)).toEqual([6, 8, 10, 12]);
+    for (const viewer of viewers) await viewer.close();
+  });
+
   test('that comes back gets all that it has missed, and nothing twice', async () => {
     source.tell(5);
     const first = await ViewerClient.of(server.url);

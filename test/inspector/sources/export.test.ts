@@ -51,6 +51,8 @@ test('an export of a live supervisor, opened from its file, has the same actors,
   for (const { id, chart } of source.registry()) {
     expect(file.actor(id)).toEqual(JSON.parse(JSON.stringify(source.actor(id))));
     expect(file.chart(chart ?? '')).toEqual(source.chart(chart ?? ''));
+    // It holds no states of before.
+    expect(file.actor(id, file.nextSeq - 1)).toBeUndefined();
   }
   expect(unnumbered(await all(file.history()))).toEqual(unnumbered(await all(source.history())));
   const { from, records } = file.recordsFrom(0);

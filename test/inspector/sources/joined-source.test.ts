@@ -124,3 +124,14 @@ test('what a source holds from the moment that somebody looks is held for them',
   both.subscribe({ records: () => {}, committed: () => {} });
   expect(both.recordsFrom(0).records.filter(({ actor }) => actor === 'door')).toHaveLength(3);
 });
+
+test('the state that an actor of a client had is told while it is the present one, and no other instead', () => {
+  const { source, both, event } = joined();
+  const id = 'client-1/x:0';
+  source.tell(1);
+  const since = both.nextSeq - 1;
+  expect(both.actor(id, 0)).toBeUndefined();
+  expect(both.actor(id, since)).toEqual(both.actor(id));
+  event();
+  expect([both.actor(id, since), both.actor(id, since + 1)]).toEqual([undefined, both.actor(id)]);
+});

@@ -5,10 +5,12 @@ import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import { assign, setup } from 'xstate';
+import { assign, setup, spawnChild, stopChild } from 'xstate';
 import { createDurableActor } from '../../../index.ts';
 import { deskBeside } from '../../../inspector/commands/commands.ts';
+import { emptyIntake, registryAfter } from '../../../inspector/page/intake.ts';
 import type { InspectionRecord } from '../../../inspector/protocol.ts';
+import type { Source } from '../../../inspector/sources/source.ts';
 import { storeSource, type StoreSourceOptions } from '../../../inspector/sources/store-source.ts';
 import { encryption } from '../../../persistence/sealing.ts';
 import { SCHEMA_VERSION } from '../../../persistence/schema.ts';
@@ -114,6 +116,126 @@ test('an actor is shown as its row has it, redacted, and as it was after a recor
   const turns = source.recordsFrom(0).records.filter(({ kind }) => kind === 'turn');
   expect(turns.map(({ seq }) => source.actor('first', seq)?.context)).toMatchObject([{ n: 0 }, { n: 1 }, { n: 2 }]);
   expect(source.actor('nobody')).toBeUndefined();
+});
+
+/** What somebody is told: numbers of turns, ranges that were dropped, and who has changed. */
+function listen(source: Source) {
+  const told: InspectionRecord[] = [];
+  const batches: number[] = [];
+  const dropped: [number, number][] = [];
+  const { unsubscribe } = source.subscribe({
+    records(records) {
+      told.push(...records);
+      batches.push(records.length);
+    },
+    dropped: (from, to) => void dropped.push([from, to]),
+    committed: () => {},
+  });
+  const turns = () => told.flatMap((record) => (record.kind === 'turn' ? [record.turn] : []));
+  return { told, batches, dropped, turns, unsubscribe };
+}
+
+test('of many turns between two looks each is told, some at a time, and then who has changed', async () => {
+  const path = quickStore();
+  await using durable = await createDurableActor(counter, { store: path, id: 'first', history: true });
+  const source = beside(path);
+  listen(source).unsubscribe();
+  const { nextSeq } = source;
+  const { turn } = await durable.send({ type: 'add' });
+  let last = turn;
+  for (let n = 2; n <= 450; n += 1) last = (await durable.send({ type: 'add' })).turn;
+  // The first look of whoever comes tells nobody; what it finds is held.
+  const { told, batches, dropped, unsubscribe } = listen(source);
+  expect(source.registry()).toHaveLength(1);
+  await until(() => told.some(({ kind }) => kind === 'snapshot'));
+  const all = source.recordsFrom(nextSeq);
+  expect(all.records.map((record) => (record.kind === 'turn' ? record.turn : record.kind))).toEqual([
+    ...Array.from({ length: last - turn + 1 }, (_, at) => turn + at),
+    'snapshot',
+  ]);
+  expect(all.records.map(({ seq }) => seq)).toEqual(all.records.map((_, at) => nextSeq + at));
+  expect([all.from, dropped]).toEqual([nextSeq, []]);
+  expect(Math.max(...batches)).toBeLessThanOrEqual(201);
+  expect(source.actor('first', all.records.at(-1)?.seq)?.context).toMatchObject({ n: 450 });
+  unsubscribe();
+  // Of whoever asks while nobody looks nothing is kept back.
+  for (let n = 0; n < 250; n += 1) await durable.send({ type: n < 249 ? 'add' : 'end' });
+  expect(source.registry()).toEqual(beside(path).registry());
+});
+
+test('of turns that the history has forgotten before they were told, the numbers are told as dropped', async () => {
+  const path = quickStore();
+  const history = { maxTurns: 20 };
+  await using durable = await createDurableActor(counter, { store: path, id: 'first', history });
+  const source = beside(path, { pollMs: 3_600_000 });
+  const { told, dropped, turns } = listen(source);
+  const [first, { turn: before }] = [source.nextSeq, await durable.send({ type: 'add' })];
+  source.registry();
+  for (let n = 0; n < 100; n += 1) await durable.send({ type: 'add' });
+  source.registry();
+  const [now, ...late] = turns();
+  const lost = (late[0] ?? 0) - before - 1;
+  expect(now).toBe(before);
+  expect(lost).toBeGreaterThan(0);
+  expect(dropped).toEqual([[first + 2, first + 2 + lost]]);
+  expect(told.map(({ seq }) => seq)).toEqual([
+    first,
+    first + 1,
+    ...late.map((_, at) => first + 2 + lost + at),
+    source.nextSeq - 1,
+  ]);
+  // Whoever comes later is told that it has missed them.
+  expect(source.recordsFrom(first).from).toBe(first + 2 + lost);
+});
+
+test('of more turns than are held only the last are told, and the others as dropped', async () => {
+  const path = quickStore();
+  const durable = await createDurableActor(counter, { store: path, id: 'first', history: true });
+  const source = beside(path, { pollMs: 3_600_000 });
+  const { dropped, turns } = listen(source);
+  const { turn } = await durable.send({ type: 'add' });
+  source.registry();
+  await durable.close();
+  const db = new Database(path);
+  db.exec(`with recursive more (turn) as (select ${turn + 1} union all select turn + 1 from more where turn < ${turn + 6_000})
+    insert into turns select turn, 1, turn, 1, '[]', '[]' from more`);
+  db.close();
+  source.registry();
+  expect(dropped.map(([from, to]) => to - from)).toEqual([5_800]);
+  expect(source.actor('first', 1)).toBeUndefined();
+  expect(turns().slice(-200)).toEqual(Array.from({ length: 200 }, (_, at) => turn + 5_801 + at));
+});
+
+const kid = setup({}).createMachine({ id: 'kid', initial: 'waits', states: { waits: {} } });
+const parent = setup({
+  types: {} as { events: { type: 'again' } },
+  actors: { kid },
+}).createMachine({
+  id: 'parent',
+  entry: spawnChild('kid', { id: 'kid' }),
+  on: { again: { actions: [stopChild('kid'), spawnChild('kid', { id: 'kid' })] } },
+});
+
+test('a child that is begun again under its id is told as one that went and one that came, and is there', async () => {
+  const path = quickStore();
+  await using durable = await createDurableActor(parent, { store: path, id: 'shop', history: true });
+  const source = beside(path);
+  const told: InspectionRecord[] = [];
+  source.subscribe({ records: (records) => void told.push(...records), committed: () => {} });
+  const before = registryAfter(new Map(), {
+    ...emptyIntake(),
+    registry: { actors: source.registry(), from: 0, more: 0 },
+  });
+  // It was not there before the first turn.
+  expect(source.actor('shop/kid', 0)).toBeUndefined();
+  await durable.send({ type: 'again' });
+  await until(() => told.some(({ kind }) => kind === 'stopped'));
+  expect(told.filter(({ actor }) => actor === 'shop/kid')).toMatchObject([
+    { kind: 'stopped', status: 'stopped' },
+    { kind: 'started', info: { status: 'active', value: 'waits' } },
+  ]);
+  const after = registryAfter(before, { ...emptyIntake(), records: told });
+  expect(after.get('shop/kid')?.status).toBe('active');
 });
 
 test('a machine that is not known is shown without its chart', async () => {
