@@ -66,6 +66,8 @@ export interface Overview {
   readonly failed: readonly {
     readonly id: string;
     readonly name: string;
+    /** The plan that it is a step of. */
+    readonly plan: string | null;
     readonly at: number;
     readonly error: string | null;
     readonly attempts: number;
@@ -227,16 +229,17 @@ function minutesOf(rows: Reader, now: number): Overview['minutes'] {
   });
 }
 
-type FailedRow = Pick<ActionRow, 'id' | 'name' | 'settled_at' | 'error' | 'attempts'>;
+type FailedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'settled_at' | 'error' | 'attempts'>;
 
 function failedLately(world: ViewWorld): Overview['failed'] {
   return world.rows
     .all<FailedRow>(
-      `select id, name, settled_at, error, attempts from actions where kind = 'failed' order by settled_at desc limit ${LISTED}`,
+      `select id, name, plan, settled_at, error, attempts from actions where kind = 'failed' order by settled_at desc limit ${LISTED}`,
     )
     .map((row) => ({
       id: row.id,
       name: row.name,
+      plan: row.plan,
       at: row.settled_at ?? 0,
       error: shownMessage(world, row.error),
       attempts: row.attempts,

@@ -9,6 +9,7 @@ import { Empty } from '../../ui/empty.tsx';
 import { Link } from '../../ui/link.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
+import { RetryInPlan } from '../work/retry-in-plan.tsx';
 
 type Props = { readonly overview: Overview };
 
@@ -136,7 +137,7 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
       <span class="line-time">
         {plural(action.attempts, 'attempt')}, <Time at={action.at} />
       </span>
-      {canRetry ? (
+      {!canRetry ? null : action.plan === null ? (
         <Button
           gives
           small
@@ -146,7 +147,9 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
         >
           Requeue
         </Button>
-      ) : null}
+      ) : (
+        <RetryInPlan plan={action.plan} />
+      )}
     </Trouble>
   );
 }
