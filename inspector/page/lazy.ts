@@ -23,6 +23,7 @@ export function lazy(load: () => Promise<ComponentType>): LazyComponent {
     useEffect(() => {
       if (loaded !== undefined) return;
       let isOver = false;
+      setFailed(false);
       fetch().then(
         () => {
           if (!isOver) setCount((count) => count + 1);

@@ -38,8 +38,8 @@ function DeadLetters() {
   const picked = rows.filter(({ id }) => chosen.has(id));
   const ids = picked.map(({ id }) => id);
   const free = picked.filter(({ plan }) => plan === null).map(({ id }) => id);
-  // A step of a plan has another round with its plan.
-  const plans = [...new Set(picked.flatMap(({ plan }) => plan ?? []))];
+  // A step of a plan has another round with its plan; one that went well meanwhile needs none.
+  const plans = [...new Set(picked.flatMap(({ plan, canRetryPlan }) => (canRetryPlan ? (plan ?? []) : [])))];
   const toggle = (id: string): void => {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);

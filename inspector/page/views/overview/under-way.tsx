@@ -6,7 +6,7 @@ import { workingIn } from '../../frame/state-text.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Empty } from '../../ui/empty.tsx';
-import { Link } from '../../ui/link.tsx';
+import { Link, PlanLink } from '../../ui/link.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
 import { RetryInPlan } from '../work/retry-in-plan.tsx';
@@ -148,10 +148,15 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
           Requeue
         </Button>
       ) : (
-        <RetryInPlan plan={action.plan} />
+        <InPlan plan={action.plan} canRetry={action.canRetryPlan} />
       )}
     </Trouble>
   );
+}
+
+/** A step of a plan has another round with its plan; one that went well meanwhile needs none. */
+function InPlan({ plan, canRetry }: { readonly plan: string; readonly canRetry: boolean }) {
+  return canRetry ? <RetryInPlan plan={plan} /> : <PlanLink id={plan} name="Its plan" />;
 }
 
 function Trouble({ state, action, children }: TroubleProps) {

@@ -86,7 +86,6 @@ function Body({ action }: { readonly action: ActionDetail }) {
 
 function Commands({ action }: { readonly action: ActionDetail }) {
   if (action.commands.length === 0) return null;
-  const isDead = action.commands.includes('discard');
   return (
     <div class="work-detail-commands">
       {action.commands.map((command) => (
@@ -101,7 +100,7 @@ function Commands({ action }: { readonly action: ActionDetail }) {
           {commandLabel(command)}
         </Button>
       ))}
-      {action.plan !== null && isDead ? <RetryInPlan plan={action.plan} /> : null}
+      {action.plan !== null && action.canRetryPlan ? <RetryInPlan plan={action.plan} /> : null}
     </div>
   );
 }
