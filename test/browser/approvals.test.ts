@@ -41,11 +41,12 @@ const cardOf = (page: Page, n: number) => page.getByRole('article', { name: `Dep
 /** How far the second card is below the first. */
 const apart = async (page: Page) =>
   ((await cardOf(page, 2).boundingBox())?.y ?? 0) - ((await cardOf(page, 1).boundingBox())?.y ?? 0);
-/** Clicks there in the moment in which a card is gone, and the next one has come under the pointer. */
-const clickWhenGone = (name: string, [x, y]: readonly [number, number]) => `new Promise((done) => {
+/** Clicks there in the moment in which something is so, whatever has come under the pointer by then. */
+const clickOnce = (isSo: string, [x, y]: readonly [number, number]) => `new Promise((done) => {
   const look = () => {
-    if (document.querySelector('article[aria-label="${name}"]') !== null) return requestAnimationFrame(look);
-    document.elementFromPoint(${x}, ${y}).dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, detail: 1 }));
+    if (!(${isSo})) return requestAnimationFrame(look);
+    const place = { clientX: ${x}, clientY: ${y}, detail: 1 };
+    document.elementFromPoint(${x}, ${y}).dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, ...place }));
     done();
   };
   look();
@@ -71,7 +72,9 @@ test.each(['approvals', 'overview'])(
     await cardOf(page, 1).getByText('approved').waitFor();
     expect(await apart(page)).toBe(before);
     await page.mouse.click(...at);
-    await page.evaluate(clickWhenGone('Deploy site 1 and delete the old version', at));
+    await page.evaluate(
+      clickOnce('document.querySelector(`article[aria-label^="Deploy site 1"]`) === null', [at[0] + 30, at[1]]),
+    );
 
     await cardOf(page, 3).getByRole('button', { name: 'Deny' }).focus();
     await page.keyboard.press('Enter');
@@ -79,6 +82,18 @@ test.each(['approvals', 'overview'])(
     expect(open()).toEqual(['deploy-2']);
   },
 );
+
+test('a double click on a card that is moved by what appears above it decides one thing', async () => {
+  const { page, url, open } = await asked(3);
+  await page.goto(`${url}#/overview`);
+  const box = await cardOf(page, 2).getByRole('button', { name: 'Approve' }).boundingBox();
+  const at = [(box?.x ?? 0) + 10, (box?.y ?? 0) + 10] as const;
+  await page.mouse.click(...at);
+  // The chart of the last hour appears with the first thing that is done.
+  await page.evaluate(clickOnce('document.querySelector(".hour") !== null', at));
+  await cardOf(page, 3).getByRole('button', { name: 'Approve' }).click();
+  await expect.poll(open).toEqual(['deploy-1']);
+});
 
 test('whoever decides by the keyboard goes on with the next card, and with the title of the view after the last', async () => {
   const { page, url, decided } = await asked(2);

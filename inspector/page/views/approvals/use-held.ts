@@ -5,6 +5,9 @@ import { HELD_MS, held, type Held } from './held.ts';
 
 /** For so long after cards moved a click was meant for what was there before, ms. */
 const SETTLING_MS = 500;
+/** For so long a click in the place of the one before belongs to that, ms: what is above the cards may have moved them. */
+const SAME_PLACE_MS = 3_000;
+const SAME_PLACE_PX = 12;
 
 export interface HeldCards<T> {
   readonly cards: readonly Held<T>[];
@@ -15,6 +18,7 @@ export interface HeldCards<T> {
 export function useHeld<T extends { readonly id: string }>(open: readonly T[]): HeldCards<T> {
   const before = useRef<readonly Held<T>[]>([]);
   const movedAt = useRef(-Infinity);
+  const pressed = useRef({ at: -Infinity, x: 0, y: 0 });
   const [, again] = useState(0);
   const cards = held(before.current, open, performance.now());
   const hasMoved = before.current.some(({ item }) => !cards.some((card) => card.item.id === item.id));
@@ -32,9 +36,13 @@ export function useHeld<T extends { readonly id: string }>(open: readonly T[]): 
     cards,
     onClickCapture: (event) => {
       // The keyboard's clicks have no place: they go where the focus is.
-      if (event.detail === 0 || performance.now() - movedAt.current >= SETTLING_MS) return;
-      event.preventDefault();
-      event.stopPropagation();
+      const isButton = event.target instanceof Element && event.target.closest('.approval-buttons') !== null;
+      if (event.detail === 0 || !isButton) return;
+      const { at, x, y } = pressed.current;
+      const now = performance.now();
+      const isAgain = now - at < SAME_PLACE_MS && Math.hypot(event.clientX - x, event.clientY - y) < SAME_PLACE_PX;
+      if (isAgain || now - movedAt.current < SETTLING_MS) event.stopPropagation();
+      else pressed.current = { at: now, x: event.clientX, y: event.clientY };
     },
   };
 }
