@@ -87,7 +87,7 @@ export function refuseRound(rows: Pick<Rows, 'get'>, id: string): void {
   if (row?.plan != null) {
     throw new PerdureError(
       'ACTION_CONFLICT',
-      `The dead letter "${id}" is a step of the plan "${row.plan}": give the plan another round with retryPlan("${row.plan}").`,
+      `The dead letter "${id}" is a step of the plan "${row.plan}": give the plan another round with \`perdure retry ${row.plan}\`, or retryPlan("${row.plan}").`,
       { facts: { id, plan: row.plan } },
     );
   }

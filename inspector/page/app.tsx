@@ -1,5 +1,5 @@
-import type { ComponentType } from 'preact';
-import { lazy } from './lazy.ts';
+import { whenIdle } from './idle.ts';
+import { lazy, type LazyComponent } from './lazy.ts';
 import { useEffect } from 'preact/hooks';
 import { capabilities, feed, hello, status } from './connection.ts';
 import { Banners } from './frame/banner.tsx';
@@ -22,7 +22,7 @@ const OVERVIEW_REST_MS = 1_000;
 
 const Palette = lazy(async () => (await import('./frame/palette.tsx')).Palette);
 const Help = lazy(async () => (await import('./frame/help.tsx')).Help);
-const Views = new Map<string, ComponentType>(
+const Views = new Map<string, LazyComponent>(
   VIEWS.map(({ id, load }) => [id, lazy(async () => (await load()).view.component)]),
 );
 
@@ -30,6 +30,7 @@ const Views = new Map<string, ComponentType>(
 export function App() {
   const spec = shownView();
   useEffect(listenToKeys, []);
+  useEffect(fetchOthers, [status.value === 'open']);
   const isElsewhere = hello.value !== null && route.value.view !== spec.id;
   useEffect(() => {
     if (isElsewhere) go(spec.id, {}, { replace: true });
@@ -53,12 +54,20 @@ export function App() {
         </main>
       </div>
       <Watch title={spec.title} />
-      {isPaletteOpen.value ? <Palette /> : null}
-      {isHelpOpen.value ? <Help /> : null}
+      {isPaletteOpen.value ? <Palette.component /> : null}
+      {isHelpOpen.value ? <Help.component /> : null}
       <Questions />
       <Toasts />
     </div>
   );
+}
+
+/** A host that goes away takes along what was not fetched before: so all that can be opened is. */
+function fetchOthers(): (() => void) | undefined {
+  if (status.peek() !== 'open') return undefined;
+  const kind = feed.peek()?.kind ?? 'server';
+  const views = VIEWS.filter(({ supports }) => supports(capabilities.peek(), kind));
+  return whenIdle([...views.flatMap(({ id }) => Views.get(id) ?? []), Palette, Help].map(({ fetch }) => fetch));
 }
 
 /** The view that the address names; where there is none of that name, or it cannot be had, the first that can. */
@@ -74,7 +83,7 @@ function ViewFrame({ spec }: { readonly spec: ViewSpec }) {
   const View = Views.get(spec.id);
   if (hello.value === null) return status.value === 'connecting' ? <Spinner label="Connecting…" /> : <Unconnected />;
   if (View === undefined) return <Failure code="VIEW_UNKNOWN" message={`There is no view "${spec.id}".`} />;
-  return <View />;
+  return <View.component />;
 }
 
 function Unconnected() {

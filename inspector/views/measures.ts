@@ -29,6 +29,7 @@ import type { PressureLevel } from '../../machines/pressure.ts';
 import type { ResourceName } from '../../machines/resource-policy.ts';
 import { PROFILER_MODES, type ProfilerMode } from '../../machines/profiler.ts';
 import { shownMessage, standingIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
+import { canRetryPlan } from './plan-round.ts';
 
 /** As it was written last: every few seconds while there is something new. */
 export interface ProfileView {
@@ -75,7 +76,10 @@ export interface BudgetView {
 
 export interface DeadLettersView {
   /** In the order in which they were submitted. Where to go on is the id of the last, as `after`. */
-  readonly items: readonly DeadAction[];
+  readonly items: readonly (DeadAction & {
+    /** Whether the plan that it is a step of may be given another round. */
+    readonly canRetryPlan: boolean;
+  })[];
   readonly more: boolean;
 }
 
@@ -238,6 +242,7 @@ export function deadLettersView(
   return {
     items: found.slice(0, limit).map((dead) => ({
       ...dead,
+      canRetryPlan: canRetryPlan(rows, dead.plan),
       error: dead.error && { ...dead.error, message: shownMessageText(payloads, String(dead.error.message)) },
     })),
     more: found.length > limit,

@@ -17,6 +17,7 @@ import type { Health } from '../../machines/health.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { PressureLevel } from '../../machines/pressure.ts';
 import { shownMessage, standingIn, unreadableIn, type Reader, type ViewWorld } from '../sources/view-world.ts';
+import { canRetryPlan } from './plan-round.ts';
 
 /** An action that is under way, or is going to be tried again. */
 export interface ActionNow {
@@ -66,6 +67,9 @@ export interface Overview {
   readonly failed: readonly {
     readonly id: string;
     readonly name: string;
+    /** The plan that it is a step of, and whether that may be given another round. */
+    readonly plan: string | null;
+    readonly canRetryPlan: boolean;
     readonly at: number;
     readonly error: string | null;
     readonly attempts: number;
@@ -227,16 +231,18 @@ function minutesOf(rows: Reader, now: number): Overview['minutes'] {
   });
 }
 
-type FailedRow = Pick<ActionRow, 'id' | 'name' | 'settled_at' | 'error' | 'attempts'>;
+type FailedRow = Pick<ActionRow, 'id' | 'name' | 'plan' | 'settled_at' | 'error' | 'attempts'>;
 
 function failedLately(world: ViewWorld): Overview['failed'] {
   return world.rows
     .all<FailedRow>(
-      `select id, name, settled_at, error, attempts from actions where kind = 'failed' order by settled_at desc limit ${LISTED}`,
+      `select id, name, plan, settled_at, error, attempts from actions where kind = 'failed' order by settled_at desc limit ${LISTED}`,
     )
     .map((row) => ({
       id: row.id,
       name: row.name,
+      plan: row.plan,
+      canRetryPlan: canRetryPlan(world.rows, row.plan),
       at: row.settled_at ?? 0,
       error: shownMessage(world, row.error),
       attempts: row.attempts,

@@ -7,6 +7,7 @@ import { unsealedPolicy } from '../../actors/values.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
 import type { Cell } from '../../persistence/rows.ts';
 import { cut, shownMessage, shownText, type Reader, type ViewQuery, type ViewWorld } from '../sources/view-world.ts';
+import { canRetryPlan } from './plan-round.ts';
 
 /** What is asked; all that is given must hold. In the query of `GET /v1/views/work`. */
 export interface WorkQuery {
@@ -78,6 +79,8 @@ export interface ActionDetail extends WorkItem {
   readonly actor: string | null;
   /** The commands that make sense for it now. */
   readonly commands: readonly string[];
+  /** Whether it has failed for good, and the plan that it is a step of may be given another round. */
+  readonly canRetryPlan: boolean;
 }
 
 const STATES = [
@@ -297,6 +300,7 @@ export function actionDetail(world: ViewWorld, id: string): ActionDetail | undef
     slot: row.slot,
     actor: row.state === 'running' && row.slot !== null ? `${tree}/executor/slot.${row.slot}` : null,
     commands: commandsFor(row),
+    canRetryPlan: row.kind === 'failed' && canRetryPlan(rows, row.plan),
   };
 }
 

@@ -109,7 +109,7 @@ test('a step of a plan is one, and is given another round with its plan', async 
   const requeued = supervisor.deadLetters.requeue('p/s');
   await expect(requeued).rejects.toMatchObject({
     code: 'ACTION_CONFLICT',
-    message: expect.stringContaining('retryPlan("p")'),
+    message: expect.stringMatching(/`perdure retry p`.*retryPlan\("p"\)/),
   });
 });
 

@@ -42,21 +42,3 @@ test('the keyboard is where it was when a dialog, the palette or the help is clo
   expect(complaints).toEqual([]);
   await page.context().close();
 });
-
-test('a view that is opened first while its host is away is there, with its styles, once the host is back', async () => {
-  const first = await startHost();
-  const { page } = await chromium.open();
-  await page.goto(`${first.url}#/overview`);
-  const main = page.locator('main');
-  await expect.poll(() => main.innerText(), { timeout: 30_000 }).toMatch(/slots?/);
-  await first.kill();
-  await expect.poll(() => page.locator('.banners').innerText(), { timeout: 30_000 }).toMatch(/connection broke/i);
-  await page.evaluate(`location.hash = '#/plan'`);
-  await expect.poll(() => main.innerText()).toMatch(/could not be loaded/);
-  expect(await main.getByRole('button', { name: 'Try again' }).count()).toBe(1);
-
-  await startHost({ port: first.port, store: first.store });
-  await page.locator('.plans-view').waitFor({ timeout: 60_000 });
-  expect(await page.evaluate(`getComputedStyle(document.querySelector('.plans-view')).display`)).toBe('flex');
-  await page.context().close();
-});

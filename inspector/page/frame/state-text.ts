@@ -20,9 +20,11 @@ export function stateText(overview: Overview, now: number): StateText {
   if (state !== 'running' && state !== '') return { word: capital(state), tone: 'degraded', rest };
   if (health?.overall === 'unhealthy') return { word: 'Unhealthy', tone: 'failed', rest };
   if (health?.overall === 'degraded') return { word: 'Degraded', tone: 'degraded', rest };
-  const { running, waiting } = overview.counts;
-  if (running + waiting === 0) return { word: 'Idle', tone: 'ok', rest };
-  return { word: 'Running', tone: 'running', rest };
+  const { waiting, backingOff, asking } = overview.counts;
+  if (workingIn(overview.counts) + waiting > 0) return { word: 'Running', tone: 'running', rest };
+  if (backingOff > 0) return { word: 'Waits for retries', tone: 'retrying', rest };
+  if (asking > 0) return { word: 'Waits for people', tone: 'asking', rest };
+  return { word: 'Idle', tone: 'ok', rest };
 }
 
 function workText({ counts, slots, retrying }: Overview, now: number): string {

@@ -22,7 +22,9 @@ export function Topbar({ title }: { readonly title: string }) {
           onClick={() => (isDrawerOpen.value = !isDrawerOpen.peek())}
         />
       </span>
-      <h1 class="cut">{title}</h1>
+      <h1 class="cut" tabIndex={-1}>
+        {title}
+      </h1>
       <Place />
       <button type="button" class="jump" onClick={() => (isPaletteOpen.value = true)}>
         <Icon name="search" size={14} />

@@ -4,6 +4,7 @@ import { bulkCommands, giveAll, summaryText } from '../../../inspector/page/view
 import { errorOf } from '../../../inspector/page/views/work/error-text.ts';
 import { knownCommands } from '../../../inspector/commands/known-commands.ts';
 import type { CommandAnswer } from '../../../inspector/protocol.ts';
+import type { WorkItem } from '../../../inspector/views/work.ts';
 
 const answer = (state: CommandAnswer['state'], message = ''): CommandAnswer => ({
   type: 'answer',
@@ -13,6 +14,13 @@ const answer = (state: CommandAnswer['state'], message = ''): CommandAnswer => (
 });
 
 describe('a command for many actions', () => {
+  test('is not offered for a step of a plan where only its plan can do it', () => {
+    const requeue = bulkCommands.find(({ command }) => command === 'requeue');
+    const dead = { state: 'settled', kind: 'failed', plan: null } as WorkItem;
+    expect(requeue?.fits(dead)).toBe(true);
+    expect(requeue?.fits({ ...dead, plan: 'nightly:1' })).toBe(false);
+  });
+
   test('is given once for each, a few at a time, and its answers are summed up', async () => {
     const ids = Array.from({ length: 30 }, (_, index) => String(index));
     const given: string[] = [];

@@ -5,6 +5,8 @@ import {
   admissionWords,
   calmText,
   isFarBelow,
+  levelHelp,
+  levelText,
   ordered,
   scaleEnd,
   seriesText,
@@ -25,6 +27,15 @@ test('every resource that is watched has a title of its own', () => {
   expect(new Set(titles).size).toBe(titles.length);
   for (const name of Object.keys(RESOURCES)) expect(titleOf(name)).not.toBe(name);
   expect(titleOf('constructor')).toBe('constructor');
+});
+
+test('what does not count for the health says so, and only that', () => {
+  const isTold = (name: string) => levelText(name, 'critical') === 'critical, told only';
+  const names = Object.keys(RESOURCES) as ResourceName[];
+  const doesNotCount = (name: ResourceName) => !RESOURCES[name].throttles && RESOURCES[name].rungs.length === 0;
+  expect(names.filter(isTold)).toEqual(names.filter(doesNotCount));
+  expect(names.filter((name) => levelHelp(name) !== undefined)).toEqual(names.filter(isTold));
+  expect(levelText('hostCpu', 'normal')).toBe('normal');
 });
 
 test('what is worst comes first', () => {

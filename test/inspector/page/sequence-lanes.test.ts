@@ -110,6 +110,13 @@ test('the outside world is the first lane, then the busiest by when they came', 
   expect(lanesOf(arrows, { nameOf, parentOf }).map(({ actor }) => actor)).toEqual([OUTSIDE, 'a', 'b', 'c']);
 });
 
+test('lanes whose actors are called the same are told apart by the parents, as far as that is needed', () => {
+  const ids = ['r/one/x/worker', 'r/two/x/worker', 'r/slot/worker', 'r/log', 'worker'];
+  const options = { chosen: ids, parentOf, nameOf: (actor: string) => actor.slice(actor.lastIndexOf('/') + 1) };
+  const names = lanesOf([], options).map(({ name }) => name);
+  expect(names).toEqual(['outside', 'one/x/worker', 'two/x/worker', 'slot/worker', 'log', 'worker']);
+});
+
 test('an actor without a lane is drawn in that of its nearest ancestor (L2)', () => {
   const lanes = new Map([
     ['r', 1],

@@ -35,6 +35,14 @@ test('who has nothing to do is idle, who is paused says so, and a store without 
   expect(stateText(overviewOf({ isOwned: false }), 0).word).toBe('Nobody runs it');
 });
 
+test('where all that is left waits, it is said for what', () => {
+  const waits = overviewOf({ counts: { ...counts, running: 1, backingOff: 1, asking: 2 }, retrying });
+  expect(stateText(waits, 0)).toMatchObject({ word: 'Waits for retries', tone: 'retrying' });
+  const asks = overviewOf({ counts: { ...counts, asking: 2 } });
+  expect(stateText(asks, 0)).toMatchObject({ word: 'Waits for people', tone: 'asking' });
+  expect(stateText(overviewOf({ counts: { ...counts, running: 1, asking: 2 } }), 0).word).toBe('Running');
+});
+
 test('the title of the window has what matters: what asks, what runs, what retries, what failed', () => {
   const all = { ...counts, running: 3, backingOff: 1, asking: 2, deadLetters: 1 };
   expect(titleText(overviewOf({ counts: all }), 'Work')).toBe('2 asking · 2 running · 1 retrying · 1 failed — Perdure');

@@ -70,9 +70,9 @@ test('the overview says what runs, waits, failed and is next, as the supervisor 
     retrying: [{ id: 'backing-off', error: 'later', retryAt: expect.any(Number) as number }],
     approvals: 1,
   });
-  expect(overview.failed.map(({ id, error }) => [id, error])).toEqual([
-    ['build:1/c', 'no 3'],
-    ['dead', 'no 7'],
+  expect(overview.failed.map(({ id, plan, canRetryPlan, error }) => [id, plan, canRetryPlan, error])).toEqual([
+    ['build:1/c', 'build:1', true, 'no 3'],
+    ['dead', null, false, 'no 7'],
   ]);
   expect(overview.minutes.length).toBe(60);
   expect(overview.minutes.reduce((sum, { settled }) => sum + settled, 0)).toBe(5);

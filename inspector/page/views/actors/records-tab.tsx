@@ -41,8 +41,8 @@ export function RecordsTab({ actor, steps }: { readonly actor: string; readonly 
         onSelect={({ seq }) => setChosen(seq)}
         onOpen={({ seq }) => setParams({ tab: 'context', seq })}
         empty={
-          <Empty icon="list" title="No events yet">
-            Events that come to this actor while you look appear here.
+          <Empty icon="list" title="Nothing since you look">
+            Events that come to this actor appear here.
           </Empty>
         }
         row={(one) => (

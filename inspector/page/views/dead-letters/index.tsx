@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import type { CommandAnswer } from '../../../protocol.ts';
 import type { DeadLettersView } from '../../../views/measures.ts';
 import { canCommand, give } from '../../command.ts';
 import { plural } from '../../format.ts';
@@ -34,20 +35,30 @@ function DeadLetters() {
 
   const typed = search.value.toLowerCase();
   const rows = data.items.filter((item) => textOf(item).includes(typed));
-  const ids = rows.filter(({ id }) => chosen.has(id)).map(({ id }) => id);
+  const picked = rows.filter(({ id }) => chosen.has(id));
+  const ids = picked.map(({ id }) => id);
+  const free = picked.filter(({ plan }) => plan === null).map(({ id }) => id);
+  // A step of a plan has another round with its plan; one that went well meanwhile needs none.
+  const plans = [...new Set(picked.flatMap(({ plan, canRetryPlan }) => (canRetryPlan ? (plan ?? []) : [])))];
   const toggle = (id: string): void => {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);
     setChosen(next);
   };
-  const act = async (command: 'requeue' | 'discard'): Promise<void> => {
-    const { state } = await give(
-      command,
-      { ids },
-      command === 'discard' ? { question: `${plural(ids.length, 'dead letter')} will be taken off the list.` } : {},
-    );
-    if (state !== 'refused') setChosen(new Set());
+  const after = ({ state }: CommandAnswer, done: readonly string[]): void => {
+    if (state !== 'refused') setChosen((before) => new Set([...before].filter((id) => !done.includes(id))));
     reload();
+  };
+  const requeue = async (): Promise<void> => after(await give('requeue', { ids: free }), free);
+  const discard = async (): Promise<void> => {
+    const question = `${plural(ids.length, 'dead letter')} will be taken off the list.`;
+    after(await give('discard', { ids }, { question }), ids);
+  };
+  const retryPlans = async (): Promise<void> => {
+    for (const plan of plans) {
+      const steps = picked.filter((item) => item.plan === plan).map(({ id }) => id);
+      after(await give('retry', { id: plan }), steps);
+    }
   };
   const columns = canCommand.value ? [chooser(chosen, toggle), ...COLUMNS] : COLUMNS;
   return (
@@ -62,10 +73,22 @@ function DeadLetters() {
             >
               {ids.length === rows.length ? 'Choose none' : `Choose all ${rows.length}`}
             </Button>
-            <Button icon="retry" kind="primary" gives disabled={ids.length === 0} onClick={() => void act('requeue')}>
-              {ids.length === 0 ? 'Requeue' : `Requeue ${ids.length}`}
-            </Button>
-            <Button icon="dead" kind="danger" gives disabled={ids.length === 0} onClick={() => void act('discard')}>
+            {ids.length > 0 && free.length === 0 ? null : (
+              <Button icon="queue" kind="primary" gives disabled={free.length === 0} onClick={() => void requeue()}>
+                {free.length === 0 ? 'Requeue' : `Requeue ${free.length}`}
+              </Button>
+            )}
+            {plans.length === 0 ? null : (
+              <Button
+                icon="retry"
+                gives
+                title="Give the failed steps of the plan another round"
+                onClick={() => void retryPlans()}
+              >
+                {plans.length === 1 ? 'Retry in its plan' : `Retry in ${plans.length} plans`}
+              </Button>
+            )}
+            <Button icon="dead" kind="danger" gives disabled={ids.length === 0} onClick={() => void discard()}>
               Discard
             </Button>
           </>

@@ -77,7 +77,7 @@ function Events() {
       onOpen={(one) => setParams({ actor: one.actor })}
       empty={
         records.length === 0 && history.earlier.length === 0 ? (
-          <Empty icon="list" title="Nothing has happened yet">
+          <Empty icon="list" title="Nothing since you look">
             Events, new states, starts and ends of actors appear here as they happen.
           </Empty>
         ) : (

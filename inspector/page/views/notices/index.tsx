@@ -58,8 +58,8 @@ function Notices() {
           onSort={(next) => (sort.value = next)}
           empty={
             <Empty icon="check" title={typed === '' ? 'No notices' : 'No notice says that'}>
-              What the store survived is told here: a life that ended without a goodbye, a row that was repaired, an
-              answer that came too late.
+              What the store survived is told here: a row that was repaired, a delivery that was given up, an effect of
+              which nobody knows whether it was done.
             </Empty>
           }
         />

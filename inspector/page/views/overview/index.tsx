@@ -28,7 +28,7 @@ function Overview() {
       {isNew && isIdle ? <FirstSteps /> : null}
       <div class="overview-columns">
         <div class="overview-main">
-          {overview.approvals > 0 ? <Asking count={overview.approvals} /> : null}
+          <Asking count={overview.approvals} />
           <UnderWay overview={overview} />
           <Troubles overview={overview} canRetry={canCommand.value} />
           <Plans plans={overview.plans} open={counts.plansOpen} />

@@ -1,5 +1,5 @@
 import type { Overview } from '../../../views/overview.ts';
-import { DISK_HELP, freeText } from '../resources/resource-words.ts';
+import { DISK_HELP, freeText, levelHelp, levelText } from '../resources/resource-words.ts';
 import { bytesText, countText, durationText, oneUnit, percentText } from '../../format.ts';
 import { toneOf, type Tone } from '../../tone.ts';
 import { Badge } from '../../ui/badge.tsx';
@@ -55,8 +55,8 @@ export function Resources({ resources }: { readonly resources: Overview['resourc
               text={`${amountText(name, used)} of ${amountText(name, limit)}, ${level}`}
             />
             {etaMs === null && level === 'normal' ? null : (
-              <span class={`gauge-eta tone-${toneOf(level)}`}>
-                {level === 'normal' ? '' : `${level}${etaMs === null ? '' : ' · '}`}
+              <span class={`gauge-eta tone-${toneOf(level)}`} title={levelHelp(name)}>
+                {level === 'normal' ? '' : `${levelText(name, level)}${etaMs === null ? '' : ' · '}`}
                 {etaMs === null ? '' : `full in ${oneUnit(etaMs)}`}
               </span>
             )}

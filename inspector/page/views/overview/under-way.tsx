@@ -6,9 +6,10 @@ import { workingIn } from '../../frame/state-text.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Empty } from '../../ui/empty.tsx';
-import { Link } from '../../ui/link.tsx';
+import { Link, PlanLink } from '../../ui/link.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { Countdown, Elapsed, Time } from '../../ui/time.tsx';
+import { RetryInPlan } from '../work/retry-in-plan.tsx';
 
 type Props = { readonly overview: Overview };
 
@@ -136,7 +137,7 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
       <span class="line-time">
         {plural(action.attempts, 'attempt')}, <Time at={action.at} />
       </span>
-      {canRetry ? (
+      {!canRetry ? null : action.plan === null ? (
         <Button
           gives
           small
@@ -146,9 +147,16 @@ function Failed({ action, canRetry }: { readonly action: Overview['failed'][numb
         >
           Requeue
         </Button>
-      ) : null}
+      ) : (
+        <InPlan plan={action.plan} canRetry={action.canRetryPlan} />
+      )}
     </Trouble>
   );
+}
+
+/** A step of a plan has another round with its plan; one that went well meanwhile needs none. */
+function InPlan({ plan, canRetry }: { readonly plan: string; readonly canRetry: boolean }) {
+  return canRetry ? <RetryInPlan plan={plan} /> : <PlanLink id={plan} name="Its plan" />;
 }
 
 function Trouble({ state, action, children }: TroubleProps) {

@@ -8,7 +8,18 @@ import { Icon } from '../../ui/icon.tsx';
 import { amountText, ticksOf } from './amounts.ts';
 import { readColours, type ChartColours } from './chart-colours.ts';
 import { chartEnd, forecastBand, forecastText } from './forecast-band.ts';
-import { DISK_HELP, freeText, calmText, iconOf, LEVEL_TONE, scaleEnd, seriesText, titleOf } from './resource-words.ts';
+import {
+  DISK_HELP,
+  freeText,
+  calmText,
+  iconOf,
+  LEVEL_TONE,
+  levelHelp,
+  levelText,
+  scaleEnd,
+  seriesText,
+  titleOf,
+} from './resource-words.ts';
 import 'uplot/dist/uPlot.min.css';
 
 export interface ResourceChartProps {
@@ -33,7 +44,11 @@ export function ResourceChart({ series, now, toLimit }: ResourceChartProps) {
         <div class="rs-title">
           <Icon name={iconOf(name)} />
           <h2>{titleOf(name)}</h2>
-          {level === 'normal' ? null : <Badge tone={LEVEL_TONE[level]}>{level}</Badge>}
+          {level === 'normal' ? null : (
+            <Badge tone={LEVEL_TONE[level]} title={levelHelp(name) ?? ''}>
+              {levelText(name, level)}
+            </Badge>
+          )}
         </div>
         <div class="rs-figures">
           {name === 'disk' ? (

@@ -50,6 +50,21 @@ export const LEVEL_TONE: Readonly<Record<ResourceSeries['level'], Tone>> = {
   critical: 'failed',
 };
 
+/** What others on the host take, and what one has a processor for: nothing is done about it, so it is no lack of health. */
+const TOLD_ONLY: ReadonlySet<string> = new Set(['hostMemory', 'hostCpu', 'cpu', 'loopUtilization']);
+
+const TOLD_HELP = 'It is told, and nothing is done about it: so it does not count for the health.';
+
+/** How short it is, and whether that counts. */
+export function levelText(name: string, level: ResourceSeries['level']): string {
+  return level !== 'normal' && TOLD_ONLY.has(name) ? `${level}, told only` : level;
+}
+
+/** Why a level does not count; undefined where it does. */
+export function levelHelp(name: string): string | undefined {
+  return TOLD_ONLY.has(name) ? TOLD_HELP : undefined;
+}
+
 export interface AdmissionWords {
   readonly title: string;
   readonly text: string;

@@ -13,6 +13,7 @@ export const OTHERS = '\n';
 
 export interface Lane {
   readonly actor: string;
+  /** Its name; with its parents' as far as others are called the same. */
   readonly name: string;
   /** How many of the events it has part in. */
   readonly events: number;
@@ -185,13 +186,36 @@ export function lanesOf(
     const events = hidden.reduce((sum, actor) => sum + (counts.get(actor) ?? 0), 0);
     return hidden.length === 0 ? [] : [{ actor: OTHERS, name: 'others', events }];
   };
-  const lane = (actor: string): Lane => ({ actor, name: nameOf(actor), events: counts.get(actor) ?? 0 });
+  const lanesFor = (actors: readonly string[]): Lane[] => {
+    const names = namesOf(actors, nameOf, parentOf);
+    return actors.map((actor, index) => ({ actor, name: names[index] ?? actor, events: counts.get(actor) ?? 0 }));
+  };
   const outside: Lane = { actor: OUTSIDE, name: 'outside', events: counts.get(OUTSIDE) ?? 0 };
-  if (chosen.length > 0) return [outside, ...chosen.map(lane), ...others(chosen)];
+  if (chosen.length > 0) return [outside, ...lanesFor(chosen), ...others(chosen)];
   const order = [...counts.keys()].filter((actor) => actor !== OUTSIDE);
   const busiest = new Set(order.toSorted((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0)).slice(0, most));
   const shown = order.filter((actor) => busiest.has(actor));
-  return [outside, ...shown.map(lane), ...others(shown)];
+  return [outside, ...lanesFor(shown), ...others(shown)];
+}
+
+/** Names by which actors can be told apart: `slot.1/worker` and `slot.2/worker`, where both are workers. */
+function namesOf(
+  actors: readonly string[],
+  nameOf: (actor: string) => string,
+  parentOf: (actor: string) => string | null,
+): readonly string[] {
+  const named = actors.map((actor) => ({ name: nameOf(actor), above: parentOf(actor) }));
+  for (let depth = 0; depth < 64; depth += 1) {
+    const alike = named.filter(
+      ({ name, above }) => above !== null && named.filter((one) => one.name === name).length > 1,
+    );
+    if (alike.length === 0) break;
+    for (const one of alike) {
+      one.name = `${nameOf(one.above as string)}/${one.name}`;
+      one.above = parentOf(one.above as string);
+    }
+  }
+  return named.map(({ name }) => name);
 }
 
 /** The lane in which an actor is drawn: its own, that of its nearest ancestor, or that of the others; -1 where there is none. */

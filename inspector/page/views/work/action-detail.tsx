@@ -14,6 +14,7 @@ import { useView } from '../../use-view.ts';
 import { actionParams, commandLabel } from './action-commands.ts';
 import { errorOf } from './error-text.ts';
 import { workedMs } from './worked.ts';
+import { RetryInPlan } from './retry-in-plan.tsx';
 import { standing } from './work-table.tsx';
 import './action-detail.css';
 import './controls.css';
@@ -99,6 +100,7 @@ function Commands({ action }: { readonly action: ActionDetail }) {
           {commandLabel(command)}
         </Button>
       ))}
+      {action.plan !== null && action.canRetryPlan ? <RetryInPlan plan={action.plan} /> : null}
     </div>
   );
 }
@@ -173,7 +175,7 @@ function Facts({ action }: { readonly action: ActionDetail }) {
       <Fact name="Plan">{action.plan === null ? null : <PlanLink id={action.plan} />}</Fact>
       <Fact name="Actor">{action.actor === null ? null : <ActorLink id={action.actor} />}</Fact>
       <Fact name="Slot">{action.slot}</Fact>
-      <Fact name="Risk">{action.score === null ? null : percentText(action.score)}</Fact>
+      <Fact name="Goes well">{action.score === null ? null : `${percentText(action.score)} by the gate`}</Fact>
       <Fact name="Submitted">
         <Time at={action.submittedAt} />
       </Fact>

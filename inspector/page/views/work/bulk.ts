@@ -31,7 +31,8 @@ export const bulkCommands: readonly BulkCommand[] = [
     command: 'requeue',
     label: 'Requeue',
     icon: 'queue',
-    fits: ({ state, kind }) => state === 'settled' && kind === 'failed',
+    // A step of a plan has another round with its plan.
+    fits: ({ state, kind, plan }) => state === 'settled' && kind === 'failed' && plan === null,
     does: 'are done once more, from the beginning',
   },
   {
