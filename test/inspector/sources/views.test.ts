@@ -174,9 +174,10 @@ test('a plan is a graph with its critical path, by what its steps took', async (
   ]);
   expect(criticalPath[0]).toBe('a');
   expect(graph.filter(({ isCritical }) => isCritical).map(({ id }) => id)).toEqual(criticalPath);
-  const took = new Map(graph.map(({ id, workMs }) => [id, workMs ?? 0]));
+  const took = new Map(graph.map(({ id, startedAt, settledAt }) => [id, (settledAt ?? 0) - (startedAt ?? 0)]));
   expect(criticalMs).toBe(criticalPath.reduce((sum, id) => sum + (took.get(id) ?? 0), 0));
-  expect([speedUp, etaMs]).toEqual([expect.any(Number), null]);
+  expect(speedUp === null || speedUp > 0).toBe(true);
+  expect(etaMs).toBeNull();
 });
 
 test('groups and the items of fan-outs have their places in the graph of a plan', async () => {
