@@ -106,7 +106,7 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             timers={timers}
             invoked={invoked}
             onTransition={onTransition}
-            isFollowing={chosen !== null}
+            isPast={chosen !== null}
             onTurn={() => setTurned(direction === 'down' ? 'right' : 'down')}
           />
         )}
