@@ -259,6 +259,7 @@ test('approvals, dead letters, schedules, budget, profile and checkpoints are th
   });
   expect(view<SchedulesView>('schedules').items).toEqual(supervisor.schedules.list());
   const budget = view<BudgetView>('budget');
+  expect(Object.values(budget.newest)).toContainEqual({ text: 'no 7', at: expect.any(Number) as number });
   expect(budget.series.reduce((sum, { bad }) => sum + bad, 0)).toBe(budget.report?.bad);
   expect(budget.series.at(-1)?.spent).toBeCloseTo(budget.report?.spent ?? -1, 1);
   await supervisor.profiler.chromeTrace();

@@ -8,6 +8,7 @@ import { useNow } from '../../ui/clock.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Link } from '../../ui/link.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
+import { failuresText } from '../budget/burn-figures.ts';
 
 type Props = { readonly overview: Overview };
 
@@ -86,11 +87,6 @@ function PauseButton({ state }: { readonly state: string }) {
       Pause
     </Button>
   );
-}
-
-/** Failures, of which one may be counted in part. */
-function failuresText(failed: number): string {
-  return `${Number(failed.toFixed(1))} ${failed === 1 ? 'failure' : 'failures'}`;
 }
 
 /** What settled in each minute of the last hour. */
