@@ -156,7 +156,7 @@ test('when a kind of fault was is told as exactly as it is known', () => {
   // The newest that is there is an older one: those of later were tried again.
   expect(faultTimes(fault, fault.lastAt - 1, now)).toBe('all within the last 3 min');
   expect(faultTimes({ ...fault, firstAt: 0 }, undefined, now)).toBe(
-    'last within the last 3 min, all within the last 10 h',
+    'newest within the last 3 min, all within the last 10 h',
   );
 });
 

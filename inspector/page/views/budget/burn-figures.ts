@@ -72,7 +72,7 @@ export function faultTimes(
   const within = (at: number) =>
     `within the last ${durationText(Math.max(1_000, Math.ceil((now - at) / 1_000) * 1_000))}`;
   if (newestAt !== undefined && newestAt >= lastAt) return `last ${agoText(newestAt, now)}, all ${within(firstAt)}`;
-  return firstAt === lastAt ? `all ${within(firstAt)}` : `last ${within(lastAt)}, all ${within(firstAt)}`;
+  return firstAt === lastAt ? `all ${within(firstAt)}` : `newest ${within(lastAt)}, all ${within(firstAt)}`;
 }
 
 const DAY = 86_400_000;
