@@ -250,5 +250,5 @@ function speedUpOf(steps: readonly Step[], asks: readonly Ask[]): number | null 
     [busy, asked, last] = [busy + moment.busy, asked + moment.asked, moment.at];
   }
   const workMs = [...spans.values()].reduce((sum, span) => sum + span.workMs, 0);
-  return mostBusy < 2 || elapsedMs === 0 ? null : workMs / elapsedMs;
+  return mostBusy < 2 || elapsedMs === 0 || workMs === 0 ? null : workMs / elapsedMs;
 }
