@@ -14,6 +14,7 @@ import {
   schedulesView,
   traceView,
 } from '../views/measures.ts';
+import { keptTurn } from '../views/kept-turns.ts';
 import { overview } from '../views/overview.ts';
 import { pastWork } from '../views/past-work.ts';
 import { checkpointsView, comparison, past } from '../views/past.ts';
@@ -76,6 +77,10 @@ const OF_SUPERVISORS: Readonly<Record<string, View>> = {
   },
   approvals: () => approvalsView,
   checkpoints: () => checkpointsView,
+  'kept-turn': (query) => {
+    const turn = neededTurn(query);
+    return (world) => keptTurn(world, turn);
+  },
   'past-work': (query) => {
     const turn = neededTurn(query);
     return (world) => pastWork(world, turn);

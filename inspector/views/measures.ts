@@ -61,8 +61,8 @@ export interface ResourcesView {
 }
 
 export interface BudgetView {
-  /** What the newest failure of each fingerprint said, of the 500 newest. */
-  readonly texts: Readonly<Record<string, string>>;
+  /** What the newest failure of each fingerprint said and when it was, of the 500 newest. */
+  readonly newest: Readonly<Record<string, { readonly text: string; readonly at: number }>>;
   readonly report: BudgetReport | null;
   readonly tier: BudgetTier | null;
   /** Over the period, in at most 240 parts, the oldest first. `spent` is what is gone of the budget up to then, 1 when all. */
@@ -175,31 +175,31 @@ const PARTS = 240;
 export function budgetView(world: ViewWorld): BudgetView {
   const { rows, now } = world;
   const standing = standingIn(world);
-  if (standing === undefined) return { report: null, tier: null, series: [], texts: {} };
+  if (standing === undefined) return { report: null, tier: null, series: [], newest: {} };
   const { policy } = standing.budget;
   const report = budgetReport(rows, policy, now);
-  return { report, tier: standing.tier, series: budgetSeries(rows, policy, now), texts: faultTexts(world) };
+  return { report, tier: standing.tier, series: budgetSeries(rows, policy, now), newest: newestFaults(world) };
 }
 
 /** Failures that are looked at for the words of the most frequent ones. */
 const LATEST_FAILURES = 500;
 
-/** What the last error of each fingerprint said. */
-function faultTexts(world: ViewWorld): Record<string, string> {
-  const texts: Record<string, string> = {};
-  const failures = world.rows.all<Pick<ActionRow, 'id' | 'error'>>(
-    `select id, error from actions where kind = 'failed' order by settled_at desc limit ${LATEST_FAILURES}`,
+function newestFaults(world: ViewWorld): BudgetView['newest'] {
+  const newest: Record<string, BudgetView['newest'][string]> = {};
+  const failures = world.rows.all<Pick<ActionRow, 'error' | 'settled_at'>>(
+    `select error, settled_at from actions where kind = 'failed' order by settled_at desc limit ${LATEST_FAILURES}`,
   );
   for (const row of failures) {
-    const { error } = row;
+    const { error, settled_at: at } = row;
     if (error === null) continue;
     const fingerprint = readable(
       () => (JSON.parse(unsealedText(world.rows, error)) as { readonly fingerprint?: unknown }).fingerprint,
       undefined,
     );
-    if (typeof fingerprint === 'string') texts[fingerprint] ??= shownMessage(world, error) ?? '';
+    if (typeof fingerprint === 'string')
+      newest[fingerprint] ??= { text: shownMessage(world, error) ?? '', at: at ?? 0 };
   }
-  return texts;
+  return newest;
 }
 
 interface Part {

@@ -33,8 +33,8 @@ export interface PastWorkItem {
 
 /** Steps of a plan that stood alike. */
 export interface PastSteps {
-  /** How they had ended; else `running` of those that had become an action, or `waiting`. */
-  readonly standing: OutcomeKind | 'running' | 'waiting';
+  /** How they had ended; else `running` or `asking`, as the action did that they had become; or `waiting`. */
+  readonly standing: OutcomeKind | 'running' | 'asking' | 'waiting';
   readonly count: number;
   /** Their paths, the most urgent first; at most 20. */
   readonly steps: readonly string[];
@@ -116,11 +116,14 @@ export function pastWork(world: ViewWorld, turn: number): PastWork {
   const found = parts.flatMap(({ table, open }) => open.map((row) => itemOf(world, table, row)));
   const ordered = [...found.filter(({ keeps }) => keeps === null), ...found.filter(({ keeps }) => keeps !== null)];
   const plans = plansAt(world, turn);
+  const idle = idleAt(world, turn);
   return {
     turn,
     items: ordered.slice(0, MOST),
     more: ordered.length > MOST || parts.some(({ isCut }) => isCut),
-    plans: plans.slice(0, MOST_PLANS).map(({ id, name }) => ({ id, name, standings: standingsAt(world, id, turn) })),
+    plans: plans
+      .slice(0, MOST_PLANS)
+      .map(({ id, name }) => ({ id, name, standings: standingsAt(world, id, turn, idle) })),
     morePlans: plans.length > MOST_PLANS,
   };
 }
@@ -139,18 +142,49 @@ function plansAt({ rows }: Pick<ViewWorld, 'rows'>, turn: number): Pick<PastPlan
 }
 
 /** In the order of what should be known first: what went wrong, what goes on, what is done. */
-const STANDINGS = ['failed', 'denied', 'cancelled', 'skipped', 'degraded', 'running', 'waiting', 'recovered', 'ok'];
+const STANDINGS = [
+  'failed',
+  'denied',
+  'cancelled',
+  'skipped',
+  'degraded',
+  'asking',
+  'running',
+  'waiting',
+  'recovered',
+  'ok',
+];
 
-function standingsAt({ rows }: Pick<ViewWorld, 'rows'>, plan: string, turn: number): PastSteps[] {
-  const cells = `step, rank, case state when 'settled' then kind when 'dispatched' then 'running' else 'waiting' end as standing`;
+/** Actions that are otherwise now, and then neither ran nor had settled: what each was, as JSON. Only the first few are looked at. */
+function idleAt({ rows }: Pick<ViewWorld, 'rows'>, turn: number): string {
+  const found = rows.get<{ states: string }>(
+    `select json_group_object(id, state) as states from (
+       select id, state, from_turn from actions_past where to_turn > ? order by to_turn limit ${LOOKED_AT})
+     where from_turn <= ? and state not in ('running', 'settled')`,
+    turn,
+    turn,
+  );
+  return found?.states ?? '{}';
+}
+
+function standingsAt({ rows }: Pick<ViewWorld, 'rows'>, plan: string, turn: number, idle: string): PastSteps[] {
+  const versions = (table: string) =>
+    `select s.step, s.rank, case when s.state = 'settled' then s.kind
+       when s.state <> 'dispatched' or coalesce(a.state, past.state) in ('waiting', 'held', 'delayed', 'parked') then 'waiting'
+       when coalesce(a.state, past.state) = 'asking' then 'asking' else 'running' end as standing
+     from ${table} s left join actions a on a.id = s.action and a.from_turn <= ? left join past on past.id = s.action
+     where s.plan = ? and s.from_turn <= ?`;
   const found = rows.all<{ standing: PastSteps['standing']; count: number; step: string }>(
-    `select standing, count, step from (
+    `with past as materialized (select key as id, value as state from json_each(?))
+     select standing, count, step from (
        select standing, step, rank, count(*) over (partition by standing) as count,
          row_number() over (partition by standing order by rank desc, step) as place from (
-           select ${cells} from steps where plan = ? and from_turn <= ? union all
-           select ${cells} from steps_past where plan = ? and from_turn <= ? and to_turn > ?))
+           ${versions('steps')} union all ${versions('steps_past')} and s.to_turn > ?))
      where place <= ${NAMED_STEPS} order by rank desc, step`,
+    idle,
+    turn,
     plan,
+    turn,
     turn,
     plan,
     turn,

@@ -8,13 +8,14 @@ import type { ActorInfo } from '../protocol.ts';
 import { withoutSecretTexts } from '../../persistence/shown-texts.ts';
 import { registryAsOf } from '../sources/stored-actors.ts';
 import type { ViewWorld } from '../sources/view-world.ts';
+import { keptHistory, type KeptHistory } from './kept-turns.ts';
 import { lastTurn } from './overview.ts';
 
 export interface Checkpoints {
   /** The newest first; at most 1,000. */
   readonly checkpoints: readonly CheckpointInfo[];
-  /** The first and the last turn that the history keeps; null without history. */
-  readonly history: { readonly from: number; readonly to: number } | null;
+  /** The turns that the history keeps; null without history. */
+  readonly history: KeptHistory | null;
   readonly turn: number;
 }
 
@@ -36,13 +37,10 @@ const MOST_CHECKPOINTS = 1_000;
 const MOST_DIFFERENCES = 1_000;
 
 export function checkpointsView({ rows, payloads }: ViewWorld): Checkpoints {
-  const { low, high } = rows.get<{ low: number | null; high: number | null }>(
-    'select (select min(turn) from turns) as low, (select max(turn) from turns) as high',
-  ) ?? { low: null, high: null };
   const checkpoints = listCheckpoints(rows, { limit: MOST_CHECKPOINTS });
   return {
     checkpoints: checkpoints.map((one) => ({ ...one, label: one.label && payloads.shownText(one.label) })),
-    history: low === null || high === null ? null : { from: low, to: high },
+    history: keptHistory(rows),
     turn: lastTurn(rows),
   };
 }

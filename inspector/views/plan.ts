@@ -1,11 +1,10 @@
 /** A run of a plan as a graph: `GET /v1/views/plan?id=`; the runs that there are: `GET /v1/views/plans`. */
-import { measuredSteps, readPlan } from '../../actors/ledger.ts';
+import { readPlan } from '../../actors/ledger.ts';
 import { planProgress } from '../../actors/plan-progress.ts';
 import { afterOf, type PlanRow, type StepRow } from '../../actors/plan-tables.ts';
 import type { ActionRow } from '../../actors/queue-tables.ts';
 import { criticalPath, type GraphNode } from '../../machines/graph.ts';
 import type { OutcomeKind } from '../../machines/outcome.ts';
-import { summaryOf } from '../../machines/summary.ts';
 import { shownMessage, standingIn, type ViewWorld } from '../sources/view-world.ts';
 import { stepCounts } from './overview.ts';
 
@@ -20,7 +19,8 @@ export interface PlanInfo {
   /** How many have an outcome; those that failed, and those that were not run, are among them. */
   readonly done: number;
   readonly failed: number;
-  /** Skipped, cancelled or denied. */
+  readonly denied: number;
+  /** Skipped or cancelled. */
   readonly skipped: number;
 }
 
@@ -55,10 +55,13 @@ export interface PlanGraph extends PlanInfo {
   /** How many steps it has beside these. */
   readonly moreSteps: number;
   readonly criticalPath: readonly string[];
+  /** What its steps took from their beginning to their end, back-offs included; of those to come, what they are thought to take. */
   readonly criticalMs: number;
-  /** How much was done at once, up to now. Null before anything has ended. */
+  /** How much was done at once, up to now, without the time in which only persons were waited for. Null where nothing was. */
   readonly speedUp: number | null;
-  /** ms; null when it has settled. */
+  /** Steps that wait for a person: how long that takes nobody knows. */
+  readonly asking: number;
+  /** ms; null when it has settled, while it waits for a person, and while nobody runs it. */
   readonly etaMs: number | null;
 }
 
@@ -93,16 +96,16 @@ export function plans({ rows }: ViewWorld, after: number = Number.MAX_SAFE_INTEG
 
 function infoOf(rows: ViewWorld['rows'], plan: PlanRow): PlanInfo {
   const { id, name, state, kind, submitted_at: submittedAt, settled_at: settledAt } = plan;
-  const skipped = skippedOf(rows, plan);
-  return { id, name, state, kind, submittedAt, settledAt, ...stepCounts(rows, plan), skipped };
+  return { id, name, state, kind, submittedAt, settledAt, ...stepCounts(rows, plan), ...notRunOf(rows, id) };
 }
 
-function skippedOf(rows: ViewWorld['rows'], { id }: PlanRow): number {
-  const found = rows.get<{ n: number }>(
-    `select count(*) as n from steps where plan = ? and state = 'settled' and kind in ('skipped', 'cancelled', 'denied')`,
+function notRunOf(rows: ViewWorld['rows'], id: string): Pick<PlanInfo, 'denied' | 'skipped'> {
+  const found = rows.get<{ denied: number; skipped: number }>(
+    `select count(*) filter (where kind = 'denied') as denied, count(*) filter (where kind <> 'denied') as skipped
+     from steps where plan = ? and state = 'settled' and kind in ('skipped', 'cancelled', 'denied')`,
     id,
   );
-  return found?.n ?? 0;
+  return found ?? { denied: 0, skipped: 0 };
 }
 
 type Step = StepRow & {
@@ -125,13 +128,14 @@ export function planGraph(world: ViewWorld, id: string): PlanGraph | undefined {
      from steps left join actions a on a.id = steps.action where steps.plan = ? order by steps.rowid`,
     id,
   );
-  const nodes = nodesOf(steps);
+  const nodes = nodesOf(steps, now);
   const path = criticalPath(nodes);
   const critical = new Set(path);
   const took = new Map(nodes.map((node) => [node.id, node.estimateMs]));
   const slots = standingIn(world)?.executor.limit ?? plan.slots ?? 1;
   const info = infoOf(rows, plan);
-  const byAction = new Map(steps.map((step) => [step.action, step]));
+  const asking = steps.filter((step) => stateOf(step) === 'asking').length;
+  const isForeseen = plan.state !== 'settled' && asking === 0 && world.isOwned;
   return {
     ...info,
     steps: steps.length,
@@ -140,13 +144,14 @@ export function planGraph(world: ViewWorld, id: string): PlanGraph | undefined {
     moreSteps: Math.max(0, steps.length - MOST_STEPS),
     criticalPath: path,
     criticalMs: path.reduce((sum, step) => sum + (took.get(step) ?? 0), 0),
-    speedUp: info.done === 0 ? null : speedUpOf(world, plan, byAction),
-    etaMs: plan.state === 'settled' ? null : (planProgress(rows, id, slots, now)?.etaMs ?? null),
+    speedUp: speedUpOf(steps, asksOf(rows, id)),
+    asking,
+    etaMs: isForeseen ? (planProgress(rows, id, slots, now)?.etaMs ?? null) : null,
   };
 }
 
 /** By what each took, or is thought to take; a fan-out lasts until its items have ended. */
-function nodesOf(steps: readonly Step[]): GraphNode[] {
+function nodesOf(steps: readonly Step[], now: number): GraphNode[] {
   const ids = new Set(steps.map(({ step }) => step));
   const items = new Map<string, string[]>();
   for (const { fan, step } of steps) {
@@ -158,13 +163,14 @@ function nodesOf(steps: readonly Step[]): GraphNode[] {
   return steps.map((step) => ({
     id: step.step,
     after: [...(afterOf(step) ?? []), ...(items.get(step.step) ?? [])].filter((one) => ids.has(one)),
-    estimateMs: tookMs(step),
+    estimateMs: tookMs(step, now),
   }));
 }
 
-function tookMs({ role, items, kind, work_ms, estimate_ms }: Step): number {
+function tookMs({ role, items, kind, estimate_ms, started_at, settled_at }: Step, now: number): number {
   if (role === 'group' || items !== null) return 0;
-  return kind === null ? Math.max(estimate_ms, work_ms ?? 0) : (work_ms ?? 0);
+  const heldMs = started_at === null ? 0 : Math.max(0, (settled_at ?? now) - started_at);
+  return kind === null ? Math.max(estimate_ms, heldMs) : heldMs;
 }
 
 function stepOf(world: ViewWorld, step: Step, isCritical: boolean): PlanStep {
@@ -201,12 +207,48 @@ function stateOf({ state, action_state: action, retry_at }: Step): PlanStep['sta
   return action === 'asking' ? 'asking' : 'queued';
 }
 
-function speedUpOf({ rows }: ViewWorld, plan: PlanRow, byAction: ReadonlyMap<string, Step>): number {
-  const rowOf = (action: string) => {
-    const step = byAction.get(action);
-    if (step?.action_state == null) return undefined;
-    const { started_at, settled_at, work_ms, attempts } = step;
-    return { started_at, settled_at, work_ms: work_ms ?? 0, attempts: attempts ?? 0 };
-  };
-  return summaryOf(measuredSteps(rows, plan.id, rowOf), plan.slots ?? 0).speedUp;
+interface Ask {
+  readonly action: string;
+  readonly asked_at: number;
+  readonly decided_at: number | null;
+}
+
+function asksOf(rows: ViewWorld['rows'], plan: string): Ask[] {
+  return rows.all<Ask>(
+    `select action, asked_at, decided_at from approvals
+     where action in (select action from steps where plan = ?)`,
+    plan,
+  );
+}
+
+/** Work over the time from the first beginning to the last end, of which what only persons took is left out. */
+function speedUpOf(steps: readonly Step[], asks: readonly Ask[]): number | null {
+  const spans = new Map<string, { from: number; to: number; workMs: number }>();
+  for (const { action, started_at: from, settled_at: to, work_ms: workMs } of steps) {
+    if (from !== null && to !== null) spans.set(action, { from, to: Math.max(from, to), workMs: workMs ?? 0 });
+  }
+  const beganAt = Math.min(...[...spans.values()].map(({ from }) => from));
+  const endedAt = Math.max(...[...spans.values()].map(({ to }) => to));
+  const within = (at: number) => Math.min(endedAt, Math.max(beganAt, at));
+  /** From when on how many more are busy, and how many more are asked about. */
+  const moments = [...spans.values()].flatMap(({ from, to }) => [
+    { at: from, busy: 1, asked: 0 },
+    { at: to, busy: -1, asked: 0 },
+  ]);
+  for (const { action, asked_at, decided_at } of asks) {
+    const [from, to] = [within(asked_at), within(decided_at ?? endedAt)];
+    const own = spans.get(action);
+    moments.push({ at: from, busy: 0, asked: 1 }, { at: to, busy: 0, asked: -1 });
+    // An action that had begun does nothing while it asks.
+    if (own === undefined || to <= own.from || from >= own.to) continue;
+    moments.push({ at: Math.max(own.from, from), busy: -1, asked: 0 }, { at: Math.min(own.to, to), busy: 1, asked: 0 });
+  }
+  let [busy, asked, mostBusy, elapsedMs, last] = [0, 0, 0, 0, beganAt];
+  for (const moment of moments.toSorted((a, b) => a.at - b.at)) {
+    if (moment.at > last) mostBusy = Math.max(mostBusy, busy);
+    if (busy > 0 || asked === 0) elapsedMs += moment.at - last;
+    [busy, asked, last] = [busy + moment.busy, asked + moment.asked, moment.at];
+  }
+  const workMs = [...spans.values()].reduce((sum, span) => sum + span.workMs, 0);
+  return mostBusy < 2 || elapsedMs === 0 || workMs === 0 ? null : workMs / elapsedMs;
 }

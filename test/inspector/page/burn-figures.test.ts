@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   arcPath,
+  axisTimes,
   burnDown,
   burnPlace,
+  failuresText,
+  faultTimes,
   concentrationText,
   gaugeOf,
   goneInMs,
@@ -129,4 +132,41 @@ describe('words', () => {
     expect(told(0.3, 0.3, 0.2, 0.2)).toMatch(/A few kinds/);
     expect(told(0.1, 0.1, 0.1, 0.1, 0.1)).toMatch(/many kinds/);
   });
+});
+
+test('failures that are counted in parts are told as parts, and whole ones as whole', () => {
+  expect([0, 0.2, 0.04, 1, 1 - 1e-12, 2.34, 12, 1_200].map(failuresText)).toEqual([
+    '0 failures',
+    '0.2 failures',
+    '0.04 failures',
+    '1 failure',
+    '1 failure',
+    '2.3 failures',
+    '12 failures',
+    '1\u202f200 failures',
+  ]);
+});
+
+test('when a kind of fault was is told as exactly as it is known', () => {
+  const now = 10 * HOUR + 22_000;
+  // A count is of the span of time that began then.
+  const fault = { firstAt: 10 * HOUR - 158_000, lastAt: 10 * HOUR - 158_000 };
+  expect(faultTimes(fault, 10 * HOUR, now)).toBe('last 22 s ago, all within the last 3 min');
+  expect(faultTimes(fault, undefined, now)).toBe('all within the last 3 min');
+  // The newest that is there is an older one: those of later were tried again.
+  expect(faultTimes(fault, fault.lastAt - 1, now)).toBe('all within the last 3 min');
+  expect(faultTimes({ ...fault, firstAt: 0 }, undefined, now)).toBe(
+    'newest within the last 3 min, all within the last 10 h',
+  );
+});
+
+test('property: no two labels of a time axis are equal', () => {
+  fc.assert(
+    fc.property(fc.nat(2_000_000_000_000), fc.nat({ max: 100 * 24 * HOUR }), (from, span) => {
+      const labels = axisTimes(from, from + span);
+      expect(labels.length).toBeGreaterThan(0);
+      expect(new Set(labels).size).toBe(labels.length);
+      if (span > 10 * 60_000) expect(labels).toHaveLength(5);
+    }),
+  );
 });

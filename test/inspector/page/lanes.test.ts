@@ -32,29 +32,48 @@ describe('the rows of the timeline', () => {
     );
   });
 
-  test('by slot show what ran, the slots in order, and what is not known to have had one last', () => {
-    const running = (from: number, to: number | null): TimelineRow['parts'] => [
+  test('by slot are as many as held a slot at once; what runs now is in its own, with its back-offs', () => {
+    const ran = (from: number, to: number | null): TimelineRow['parts'] => [
       { phase: 'queued', from: 0, to: from },
       { phase: 'running', from, to },
     ];
     const tracks = tracksOf(
       {
         rows: [
-          row('a', { slot: 1, parts: running(1, 5) }),
-          row('b', { slot: 0, parts: running(2, null) }),
-          row('c', { parts: running(1, 4) }),
-          row('d', { parts: running(2, 3) }),
+          row('c', { parts: ran(1, 4) }),
+          row('d', { parts: ran(2, 3) }),
+          row('e', {
+            parts: [...ran(4, 5), { phase: 'asking', from: 5, to: 6 }, { phase: 'running', from: 6, to: 7 }],
+          }),
+          row('a', {
+            slot: 1,
+            parts: [...ran(5, 6), { phase: 'back-off', from: 6, to: 7 }, { phase: 'running', from: 7, to: null }],
+          }),
+          row('b', { slot: 0, parts: [...ran(6, 8), { phase: 'back-off', from: 8, to: null }] }),
         ],
       },
       'slot',
       9,
     );
-    expect(tracks.map(({ lane, label, bars }) => [lane, label, bars.map(({ row: { id }, to }) => [id, to])])).toEqual([
-      ['slot 0', 'slot 0', [['b', 9]]],
-      ['slot 1', 'slot 1', [['a', 5]]],
-      ['lane', 'lane 1', [['c', 4]]],
-      ['lane', 'lane 2', [['d', 3]]],
+    expect(tracks.map(({ label, bars }) => [label, bars.map(({ row: { id }, from, to }) => [id, from, to])])).toEqual([
+      ['slot 0', [['b', 6, 9]]],
+      [
+        'slot 1',
+        [
+          ['c', 1, 4],
+          ['e', 4, 5],
+          ['a', 5, 9],
+        ],
+      ],
+      [
+        'slot 2',
+        [
+          ['d', 2, 3],
+          ['e', 6, 7],
+        ],
+      ],
     ]);
+    expect(tracks[1]?.bars.at(-1)?.parts.map(({ phase }) => phase)).toEqual(['running', 'back-off', 'running']);
   });
 
   test('by plan come in the order in which the plans began, and what has none last', () => {

@@ -255,15 +255,16 @@ test('ELK lays the same plan out, with every step in its box and every line betw
 });
 
 describe('a run in the list', () => {
-  test('tells what went well from what was skipped and what failed', () => {
-    const run = { steps: 30, done: 10, failed: 2, skipped: 3 };
+  test('tells what failed first, and what was denied from what was skipped', () => {
+    const run = { steps: 30, done: 10, failed: 2, denied: 1, skipped: 2 };
     expect(runParts(run).map(({ part, tone, count }) => [part, tone, count])).toEqual([
-      ['ok', 'ok', 5],
-      ['skipped', 'waiting', 3],
       ['failed', 'failed', 2],
+      ['denied', 'failed', 1],
+      ['ok', 'ok', 5],
+      ['skipped', 'waiting', 2],
       ['to do', 'neutral', 20],
     ]);
-    expect(runText(run)).toBe('5 ok, 3 skipped, 2 failed, 20 to do, of 30 steps');
-    expect(runText({ steps: 1, done: 1, failed: 0, skipped: 1 })).toBe('1 skipped, of 1 step');
+    expect(runText(run)).toBe('2 failed, 1 denied, 5 ok, 2 skipped, 20 to do, of 30 steps');
+    expect(runText({ steps: 1, done: 1, failed: 0, denied: 0, skipped: 1 })).toBe('1 skipped, of 1 step');
   });
 });

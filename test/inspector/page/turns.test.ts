@@ -3,6 +3,7 @@ import { reasonCounts, reasonWords } from '../../../inspector/page/views/checkpo
 import type { Kept } from '../../../inspector/page/views/checkpoints/turn-scale.ts';
 import {
   chosenOf,
+  historyText,
   labelProblem,
   listed,
   turnText,
@@ -22,7 +23,7 @@ const task = { id: 'mail:7', name: 'mail', plan: null };
 const plan = { id: 'nightly:1', name: 'nightly', unsettled: 4, completed: [], next: [] };
 const kept: Kept = {
   turn: 90,
-  history: { from: 60, to: 90 },
+  history: { from: 60, to: 90, turns: 31, scale: [60, 90].map((turn) => ({ turn, at: turn * 1_000, nth: turn })) },
   checkpoints: [
     checkpoint(80, { tasks: [task] }),
     checkpoint(40, { reason: 'risk', plans: [plan] }),
@@ -53,10 +54,17 @@ describe('what is looked at', () => {
     expect([turnText(kept, null), turnText(kept, 90)]).toEqual(['the present', 'the present']);
   });
 
+  test('a history says how many turns it has, where it leaves numbers out', () => {
+    const history = { from: 1, to: 2_227, scale: [] };
+    expect(historyText({ ...history, turns: 2_227 })).toMatch(/^every turn from 1 to 2.227$/);
+    expect(historyText({ ...history, turns: 460 })).toMatch(/^460 turns between 1 and 2.227$/);
+  });
+
   test('says when it was, and when that is only about so', () => {
     expect(turnTimeText(kept, 40, 100_000)).toMatch(/^\d\d:\d\d:40$/);
     expect(turnTimeText(kept, 25, 100_000)).toMatch(/^about \d\d:\d\d:25$/);
-    expect(turnTimeText({ ...kept, checkpoints: [] }, 70, 100_000)).toBe('');
+    expect(turnTimeText(kept, 70, 100_000)).toMatch(/^about \d\d:\d\d:10$/);
+    expect(turnTimeText({ ...kept, checkpoints: [] }, 50, 100_000)).toBe('');
   });
 });
 

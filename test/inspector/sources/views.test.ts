@@ -175,9 +175,12 @@ test('a plan is a graph with its critical path, by what its steps took', async (
   ]);
   expect(criticalPath[0]).toBe('a');
   expect(graph.filter(({ isCritical }) => isCritical).map(({ id }) => id)).toEqual(criticalPath);
-  const took = new Map(graph.map(({ id, workMs }) => [id, workMs ?? 0]));
+  const took = new Map(
+    graph.map(({ id, startedAt, settledAt }) => [id, startedAt === null ? 0 : (settledAt ?? 0) - startedAt]),
+  );
   expect(criticalMs).toBe(criticalPath.reduce((sum, id) => sum + (took.get(id) ?? 0), 0));
-  expect([speedUp, etaMs]).toEqual([expect.any(Number), null]);
+  expect(speedUp === null || speedUp > 0).toBe(true);
+  expect(etaMs).toBeNull();
 });
 
 test('groups and the items of fan-outs have their places in the graph of a plan', async () => {
@@ -270,6 +273,7 @@ test('approvals, dead letters, schedules, budget, profile and checkpoints are th
   });
   expect(view<SchedulesView>('schedules').items).toEqual(supervisor.schedules.list());
   const budget = view<BudgetView>('budget');
+  expect(Object.values(budget.newest)).toContainEqual({ text: 'no 3', at: expect.any(Number) as number });
   expect(budget.series.reduce((sum, { bad }) => sum + bad, 0)).toBe(budget.report?.bad);
   expect(budget.series.at(-1)?.spent).toBeCloseTo(budget.report?.spent ?? -1, 1);
   await supervisor.profiler.chromeTrace();
@@ -279,7 +283,7 @@ test('approvals, dead letters, schedules, budget, profile and checkpoints are th
   expect(view('cpuprofile')).toMatchObject({ nodes: expect.any(Array) as unknown[] });
   const { checkpoints, history, turn } = view<Checkpoints>('checkpoints');
   expect(checkpoints).toMatchObject([{ label: 'before the plan', reason: 'request' }]);
-  expect(history).toEqual({ from: 1, to: turn });
+  expect(history).toMatchObject({ from: 1, to: turn });
   const compared = await view<Promise<Comparison>>('compare', { a: checkpoints[0]?.turn ?? 0 });
   expect(compared.differences).toContainEqual(expect.objectContaining({ kind: 'table', table: 'actions' }));
   const { actors } = view<Past>('past', { turn: checkpoints[0]?.turn ?? 0 });

@@ -110,25 +110,36 @@ test('the steps of a plan are told as they stood then: what failed and what was 
       { id: 'held', action: 'hold' },
       ...Array.from({ length: 25 }, (_, n) => ({ id: `good-${n}`, action: 'work' })),
       { id: 'last', action: 'work', after: ['held'] },
+      { id: 'asks', action: 'ask' },
+      { id: 'still-asks', action: 'ask' },
     ],
   });
   await expect.poll(() => work.done).toBe(25);
   await expect.poll(() => supervisor.stats().settled).toBeGreaterThanOrEqual(26);
+  await expect.poll(() => supervisor.approvals().length).toBe(2);
   const turn = await supervisor.checkpoints.create();
   release();
-  await expect.poll(() => work.done).toBe(26);
+  await supervisor.approve('p:1/asks', { by: 'me' });
+  await expect.poll(() => work.done).toBe(27);
   const source = storeSource(path);
   onTestFinished(() => source.close());
-  const { plans, morePlans } = (await source.view('past-work', asked(turn))) as PastWork;
+  const { plans, morePlans, items } = (await source.view('past-work', asked(turn))) as PastWork;
   expect(morePlans).toBe(false);
   expect(plans.map(({ id, name }) => [id, name])).toEqual([['p:1', 'p']]);
   expect(plans[0]?.standings.map(({ standing, count, steps }) => [standing, count, steps.length])).toEqual([
     ['failed', 1, 1],
     ['skipped', 1, 1],
+    ['asking', 2, 2],
     ['running', 1, 1],
     ['waiting', 1, 1],
     ['ok', 25, 20],
   ]);
+  // The list of what had not settled says the same.
+  for (const { standing, steps } of plans[0]?.standings.slice(2, 4) ?? []) {
+    expect(items.filter(({ state }) => state === standing).map(({ id }) => id)).toEqual(
+      steps.map((one) => `p:1/${one}`),
+    );
+  }
 });
 
 async function openedPlan() {
@@ -139,6 +150,7 @@ async function openedPlan() {
   const actions = {
     work: defineAction({ run: () => Promise.resolve((work.done += 1)) }),
     hold: defineAction({ run: () => released }),
+    ask: defineAction({ run: () => Promise.resolve((work.done += 1)), impact: 'critical', reversible: false }),
     fail: defineAction({
       run: () => Promise.reject(new Error('no')),
       retry: { attempts: 1 },

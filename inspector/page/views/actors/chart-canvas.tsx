@@ -8,6 +8,7 @@ import { href } from '../../location.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { useNow } from '../../ui/clock.ts';
 import { ChartHint, type Hinted } from './chart-hint.tsx';
+import { hintPlace } from './hint-place.ts';
 import type { IndexedChart } from './configuration.ts';
 import { useViewport } from './use-viewport.ts';
 import { roundedPath } from './viewport.ts';
@@ -28,8 +29,8 @@ export interface ChartCanvasProps {
   readonly canSend: (transition: ChartTransition) => boolean;
   readonly onTransition: (transition: ChartTransition) => void;
   readonly onTurn: () => void;
-  /** What is active is brought in sight whenever it changes. */
-  readonly isFollowing: boolean;
+  /** What is active is of the past: it is brought in sight whenever it changes, also when somebody has moved the drawing. */
+  readonly isPast: boolean;
 }
 
 export function ChartCanvas(props: ChartCanvasProps) {
@@ -45,8 +46,9 @@ export function ChartCanvas(props: ChartCanvasProps) {
   const view = useViewport(pane, layer, drawing, innermost);
   const isTaken = new Set(taken.ids);
   useLayoutEffect(() => {
-    if (props.isFollowing) for (const rect of innermost().toReversed()) view.reveal(rect);
-  }, [props.isFollowing, active, view]);
+    if (props.isPast) view.toActive();
+    else view.follow();
+  }, [props.isPast, active, view]);
   const hint = {
     show: (event: MouseEvent | FocusEvent, what: Hinted['what']) => setHinted(hintAt(event, pane.current, what)),
     hide: () => setHinted(null),
@@ -140,6 +142,7 @@ export function ChartCanvas(props: ChartCanvasProps) {
         <IconButton icon="plus" label="Zoom in (+)" small onClick={() => view.zoom(1.25)} />
         <IconButton icon="minus" label="Zoom out (−)" small onClick={() => view.zoom(0.8)} />
         <IconButton icon="fit" label="Fit (0)" small onClick={() => view.fit()} />
+        <IconButton icon="target" label="To the active state" small onClick={() => view.toActive()} />
         <IconButton icon="retry" label="Lay out the other way" small onClick={props.onTurn} />
       </div>
       {hinted === null ? null : (
@@ -158,13 +161,15 @@ function hintAt(event: MouseEvent | FocusEvent, pane: HTMLElement | null, what: 
   if (pane === null || !(event.currentTarget instanceof Element)) return null;
   const around = pane.getBoundingClientRect();
   const box = event.currentTarget.getBoundingClientRect();
-  return {
-    what,
-    x: Math.max(8, Math.min(box.left - around.left, around.width - 328)),
-    y: box.bottom - around.top + 6,
-    isAbove: box.bottom - around.top > around.height - 180,
-    top: box.top - around.top - 6,
-  };
+  const within = ({ left, top, width, height }: DOMRect) => ({
+    x: left - around.left,
+    y: top - around.top,
+    width,
+    height,
+  });
+  const active = [...pane.querySelectorAll('.state.leaf.is-active > .state-box')];
+  const avoided = active.map((state) => within(state.getBoundingClientRect()));
+  return { what, ...hintPlace(within(box), around, avoided) };
 }
 
 function isRegion({ states }: IndexedChart, id: string): boolean {

@@ -2,16 +2,12 @@
 import type { ChartState, ChartTransition } from '../../../charts/chart.ts';
 import { eventText } from '../../../charts/chart-text.ts';
 import type { IndexedChart } from './configuration.ts';
+import type { HintPlace } from './hint-place.ts';
 
-export interface Hinted {
+export interface Hinted extends HintPlace {
   readonly what:
     | { readonly kind: 'state'; readonly state: ChartState }
     | { readonly kind: 'transition'; readonly transition: ChartTransition };
-  /** Px in the pane: below it, or above where there is no room. */
-  readonly x: number;
-  readonly y: number;
-  readonly top: number;
-  readonly isAbove: boolean;
 }
 
 export function ChartHint({
@@ -27,8 +23,8 @@ export function ChartHint({
   readonly open: ReadonlySet<string>;
   readonly canSend: (transition: ChartTransition) => boolean;
 }) {
-  const { what, x, y, top, isAbove } = hinted;
-  const transform = isAbove ? `translate(${x}px, ${top}px) translateY(-100%)` : `translate(${x}px, ${y}px)`;
+  const { what, x, y, isAbove } = hinted;
+  const transform = `translate(${x}px, ${y}px)${isAbove ? ' translateY(-100%)' : ''}`;
   return (
     <div class="chart-hint" role="status" style={{ transform }}>
       {what.kind === 'state' ? (
@@ -119,7 +115,7 @@ function TransitionHint({
           ['reenters', transition.reenter ? 'its state is left and entered again' : ''],
         ]}
       />
-      {on === 'event' ? (
+      {on === 'event' && (isOpen || !canSend) ? (
         <p class="faint">
           {canSend ? `Click to send ${transition.event}` : 'Not sent from here: the commands do what it does.'}
         </p>

@@ -109,7 +109,7 @@ export function ChartTab({ detail, steps }: ChartTabProps) {
             invoked={invoked}
             canSend={canSend}
             onTransition={onTransition}
-            isFollowing={chosen !== null}
+            isPast={chosen !== null}
             onTurn={() => setTurned(direction === 'down' ? 'right' : 'down')}
           />
         )}

@@ -8,6 +8,10 @@ export interface ViewportHandle {
   fit(): void;
   /** Brings a rectangle of the drawing in sight. */
   reveal(rect: Rect): void;
+  /** Brings what is active in sight, unless somebody has moved the drawing since the last `toActive`. */
+  follow(): void;
+  /** Brings what is active in sight, and from then on keeps it there. */
+  toActive(): void;
   /** Moves by px of the pane. */
   pan(x: number, y: number): void;
 }
@@ -16,7 +20,7 @@ const STEP = 48;
 
 /**
  * Keeps `layer`, an SVG group, moved and scaled as somebody pans and zooms in `pane`. A new `drawing` starts with what is active in
- * sight; the same one stays where somebody moved it.
+ * sight and keeps it there; the same one stays where somebody moved it.
  */
 export function useViewport(
   pane: RefObject<HTMLElement | null>,
@@ -24,8 +28,10 @@ export function useViewport(
   drawing: Size,
   active: () => readonly Rect[],
 ): ViewportHandle {
+  const activeNow = useRef(active);
+  activeNow.current = active;
   const view = useRef<Viewport>({ x: 0, y: 0, scale: 1 });
-  /** Until somebody moves the drawing, it is fitted again when the pane gets another size. */
+  /** Until somebody moves the drawing, what is active stays in sight, also when the pane gets another size. */
   const isTouched = useRef(false);
 
   const handle = useMemo(() => {
@@ -55,6 +61,15 @@ export function useViewport(
       reveal(rect: Rect): void {
         set(revealing(view.current, rect, sizeOfPane()));
       },
+      follow(): void {
+        if (isTouched.current) return;
+        // The innermost and first wins where not all of them have room.
+        for (const rect of activeNow.current().toReversed()) this.reveal(rect);
+      },
+      toActive(): void {
+        isTouched.current = false;
+        this.follow();
+      },
       pan(x: number, y: number): void {
         isTouched.current = true;
         set({ ...view.current, x: view.current.x + x, y: view.current.y + y });
@@ -67,7 +82,7 @@ export function useViewport(
     const element = pane.current;
     if (element === null) return;
     const open = (): void => {
-      if (!isTouched.current) handle.set(opening(drawing, handle.sizeOfPane(), active()));
+      if (!isTouched.current) handle.set(opening(drawing, handle.sizeOfPane(), activeNow.current()));
     };
     open();
     const sizes = new ResizeObserver(open);

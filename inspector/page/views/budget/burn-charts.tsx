@@ -1,10 +1,19 @@
 import { useState } from 'preact/hooks';
 import type { WindowReport } from '../../../../actors/budget-report.ts';
 import type { BudgetView } from '../../../views/measures.ts';
-import { clockText, countText, percentText, plural } from '../../format.ts';
+import { clockText, countText, percentText, plural, timestampText } from '../../format.ts';
 import { Badge, type Tone } from '../../ui/badge.tsx';
 import { rounded } from '../resources/amounts.ts';
-import { arcPath, burnDown, burnPlace, gaugeOf, tierWords, windowWords } from './burn-figures.ts';
+import {
+  arcPath,
+  axisTimes,
+  burnDown,
+  burnPlace,
+  failuresText,
+  gaugeOf,
+  tierWords,
+  windowWords,
+} from './burn-figures.ts';
 
 const SIZE = 200;
 const RADIUS = 84;
@@ -49,7 +58,7 @@ export function BurnDown({ series, tone }: BurnDownProps) {
   const shown = read === null ? undefined : series[read];
   const step = Math.min(16, WIDTH / Math.max(1, series.length - 1));
   const most = Math.max(1, ...series.map(({ good, bad }) => good + bad));
-  const text = `What is left of the budget: ${percentText(first.left)} at ${clockText(first.at).slice(0, 5)}, ${percentText(last.left)} at ${clockText(last.at).slice(0, 5)}, at least ${percentText(Math.min(...points.map(({ left }) => left)))}`;
+  const text = `What is left of the budget: ${percentText(first.left)} at ${shownTime(first.at, span)}, ${percentText(last.left)} at ${shownTime(last.at, span)}, at least ${percentText(Math.min(...points.map(({ left }) => left)))}`;
   const onMove = (event: PointerEvent): void => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const place = Math.round(((event.clientX - box.left) / box.width) * (series.length - 1));
@@ -62,8 +71,8 @@ export function BurnDown({ series, tone }: BurnDownProps) {
           <>over the last {spanWords(span)}</>
         ) : (
           <>
-            <strong>{percentText(Math.max(0, 1 - shown.spent))} left</strong> at {clockText(shown.at).slice(0, 5)} ·{' '}
-            {countText(shown.good)} went well, {countText(shown.bad)} failed
+            <strong>{percentText(Math.max(0, 1 - shown.spent))} left</strong> at {shownTime(shown.at, span)} ·{' '}
+            {countText(shown.good + shown.bad)} settled, {failuresText(shown.bad)}
           </>
         )}
       </p>
@@ -110,8 +119,8 @@ export function BurnDown({ series, tone }: BurnDownProps) {
             })}
           </svg>
           <div class="bu-times" aria-hidden>
-            {[0, 0.25, 0.5, 0.75, 1].map((part) => (
-              <span key={part}>{clockText(first.at + part * span).slice(0, 5)}</span>
+            {axisTimes(first.at, first.at + span).map((label) => (
+              <span key={label}>{label}</span>
             ))}
           </div>
         </div>
@@ -126,6 +135,11 @@ export function BurnDown({ series, tone }: BurnDownProps) {
       </ul>
     </div>
   );
+}
+
+/** The time of day, with the day where there are several. */
+function shownTime(at: number, span: number): string {
+  return span >= 86_400_000 ? timestampText(at).slice(0, 16) : clockText(at).slice(0, span < 300_000 ? 8 : 5);
 }
 
 function spanWords(ms: number): string {
@@ -185,7 +199,7 @@ interface BurnProps {
 
 function Burn({ name, burn, threshold, good, bad }: BurnProps) {
   const isOver = burn >= threshold;
-  const text = `${name} window: ${rounded(burn)}×, counts from ${rounded(threshold)}×; ${bad} of ${good + bad} failed`;
+  const text = `${name} window: ${rounded(burn)}×, counts from ${rounded(threshold)}×; ${failuresText(bad)} of ${countText(good + bad)}`;
   return (
     <div class={`bu-burn ${isOver ? 'over' : ''}`} role="img" aria-label={text} title={text}>
       <span class="bu-burn-name">{name}</span>

@@ -3,8 +3,9 @@ import type { WindowReport } from '../../../../actors/budget-report.ts';
 import type { BudgetTier } from '../../../../machines/budget-policy.ts';
 import type { Trend } from '../../../../machines/trend.ts';
 import type { BudgetView } from '../../../views/measures.ts';
-import { durationText, percentText } from '../../format.ts';
+import { agoText, clockText, countText, durationText, percentText } from '../../format.ts';
 import { rounded } from '../resources/amounts.ts';
+import { tickLabel } from '../timeline/ticks.ts';
 
 export interface TierWords {
   readonly name: string;
@@ -46,6 +47,50 @@ export function gaugeOf(spent: number): { readonly remaining: number; readonly t
   const over =
     spent > 1 ? `${rounded(spent)} times the budget is spent` : `${percentText(left)} of the error budget is left`;
   return { remaining: left, text: over };
+}
+
+/** Failures, of which one may be counted in part: `3 failures`, `0.2 failures`. */
+export function failuresText(weight: number): string {
+  const text = weightText(weight);
+  return `${text} ${text === '1' ? 'failure' : 'failures'}`;
+}
+
+/** What is counted in parts: whole where it is whole, and never nothing where it is something. */
+export function weightText(weight: number): string {
+  const tenths = Math.round(weight * 10) / 10;
+  if (Math.abs(weight - tenths) < 1e-6 || weight >= 1)
+    return Number.isInteger(tenths) ? countText(tenths) : rounded(tenths);
+  return rounded(weight);
+}
+
+/** When faults of a kind were: exactly where their newest failure is there, else as well as their counts tell, which are of spans of time. */
+export function faultTimes(
+  { firstAt, lastAt }: { readonly firstAt: number; readonly lastAt: number },
+  newestAt: number | undefined,
+  now: number,
+): string {
+  const within = (at: number) =>
+    `within the last ${durationText(Math.max(1_000, Math.ceil((now - at) / 1_000) * 1_000))}`;
+  if (newestAt !== undefined && newestAt >= lastAt) return `last ${agoText(newestAt, now)}, all ${within(firstAt)}`;
+  return firstAt === lastAt ? `all ${within(firstAt)}` : `newest ${within(lastAt)}, all ${within(firstAt)}`;
+}
+
+const DAY = 86_400_000;
+
+/** What is written under a time axis, as far apart as there are different things to write: at most five, both ends with them. */
+export function axisTimes(from: number, to: number): string[] {
+  const counts = [5, 3, 2].map((count) => {
+    const step = (to - from) / (count - 1);
+    return Array.from({ length: count }, (_, i) => axisTime(from + i * step, to - from, step));
+  });
+  return counts.find((labels) => new Set(labels).size === labels.length) ?? [axisTime(to, to - from, to - from)];
+}
+
+function axisTime(at: number, span: number, step: number): string {
+  const day = tickLabel(at, DAY);
+  if (step >= DAY) return day;
+  const time = clockText(at).slice(0, step >= 60_000 ? 5 : 8);
+  return span >= DAY ? `${day} ${time}` : time;
 }
 
 /** The points of an arc of a gauge that is open below, as the path of an SVG. `part` from 0 to 1. */

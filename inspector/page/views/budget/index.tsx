@@ -4,14 +4,23 @@ import type { BudgetView } from '../../../views/measures.ts';
 import { countText, durationText, percentText } from '../../format.ts';
 import { useView } from '../../use-view.ts';
 import { Badge, type Tone } from '../../ui/badge.tsx';
+import { useNow } from '../../ui/clock.ts';
 import { Empty, Failure } from '../../ui/empty.tsx';
 import { Link } from '../../ui/link.tsx';
 import { Panel } from '../../ui/panel.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
-import { Time } from '../../ui/time.tsx';
 import { rounded } from '../resources/amounts.ts';
 import { BurnDown, Gauge, Windows } from './burn-charts.tsx';
-import { concentrationText, goneInMs, heldText, tierWords, trendText } from './burn-figures.ts';
+import {
+  concentrationText,
+  failuresText,
+  faultTimes,
+  goneInMs,
+  heldText,
+  tierWords,
+  trendText,
+  weightText,
+} from './burn-figures.ts';
 import './budget.css';
 
 const TONES: Readonly<Record<BudgetTier, Tone>> = {
@@ -20,6 +29,8 @@ const TONES: Readonly<Record<BudgetTier, Tone>> = {
   fastBurn: 'degraded',
   exhausted: 'failed',
 };
+
+const WEIGHED = 'What was degraded or recovered is counted as a part of a failure';
 
 /** How much may still go wrong, how fast that goes, and of what. */
 function Budget() {
@@ -59,7 +70,7 @@ function Budget() {
           <Windows windows={report.windows} />
         </Panel>
       )}
-      <Faults report={report} texts={data.texts} />
+      <Faults report={report} newest={data.newest} />
     </div>
   );
 }
@@ -83,8 +94,8 @@ function Standing({ report, tier }: { readonly report: BudgetReport; readonly ti
         <dl class="bu-facts">
           <div>
             <dt>{isCount ? 'Failures in the last hour' : 'Failed'}</dt>
-            <dd>
-              {countText(bad)}{' '}
+            <dd title={WEIGHED}>
+              {weightText(bad)}{' '}
               {isCount ? null : (
                 <span>
                   of {countText(good + bad)} in {durationText(periodMs)}
@@ -111,8 +122,9 @@ function Standing({ report, tier }: { readonly report: BudgetReport; readonly ti
   );
 }
 
-function Faults({ report, texts }: { readonly report: BudgetReport; readonly texts: BudgetView['texts'] }) {
+function Faults({ report, newest }: { readonly report: BudgetReport; readonly newest: BudgetView['newest'] }) {
   const { faults } = report;
+  const now = useNow();
   return (
     <Panel
       title="What fails most"
@@ -138,19 +150,17 @@ function Faults({ report, texts }: { readonly report: BudgetReport; readonly tex
                       new
                     </Badge>
                   ) : null}
-                  <span class="bu-fault-count">
-                    {countText(fault.n)} · {percentText(fault.share)}
+                  <span class="bu-fault-count" title={WEIGHED}>
+                    {failuresText(fault.n)} · {percentText(fault.share)}
                   </span>
                 </div>
                 <div class="bu-fault-bar" aria-hidden>
                   <span style={{ transform: `scaleX(${fault.share})` }} />
                 </div>
-                {texts[fault.fingerprint] === undefined ? null : (
-                  <p class="bu-fault-text">{texts[fault.fingerprint]}</p>
+                {newest[fault.fingerprint] === undefined ? null : (
+                  <p class="bu-fault-text">{newest[fault.fingerprint]?.text}</p>
                 )}
-                <p title={`Fault ${fault.fingerprint}`}>
-                  last <Time at={fault.lastAt} />, first <Time at={fault.firstAt} />
-                </p>
+                <p title={`Fault ${fault.fingerprint}`}>{faultTimes(fault, newest[fault.fingerprint]?.at, now)}</p>
               </li>
             ))}
           </ul>

@@ -107,7 +107,7 @@ function Row({ checkpoint }: { readonly checkpoint: Checkpoint }) {
           <span class="cp-row-turn">{countText(checkpoint.turn)}</span>
         </div>
         <div class="cp-row-second">
-          <span class="cp-row-work">{work === '' ? 'nothing ran' : work}</span>
+          <span class="cp-row-work">{work === '' ? 'no action was running' : work}</span>
           <Time at={checkpoint.at} />
         </div>
       </div>

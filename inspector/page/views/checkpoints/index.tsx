@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { KeptTurn } from '../../../views/kept-turns.ts';
 import type { Checkpoints } from '../../../views/past.ts';
-import { countText, plural } from '../../format.ts';
+import { plural } from '../../format.ts';
 import { param, setParams } from '../../location.ts';
-import { useView } from '../../use-view.ts';
+import { useView, type View } from '../../use-view.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, Failure } from '../../ui/empty.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
@@ -10,7 +11,7 @@ import { CheckpointList } from './checkpoint-list.tsx';
 import { TakeDialog } from './take-dialog.tsx';
 import { tab, Then } from './then.tsx';
 import { TimeSlider } from './time-slider.tsx';
-import { chosenOf } from './turns.ts';
+import { chosenOf, historyText, isSurelyKept, OF_NOW, type Chosen } from './turns.ts';
 import './checkpoints.css';
 import './fork.css';
 
@@ -20,12 +21,15 @@ const other = param('with');
 function CheckpointsView() {
   const { data, error, reload } = useView<Checkpoints>('checkpoints', {}, { restMs: 1_000 });
   const [isTaking, setTaking] = useState(false);
+  const asked = data === undefined ? undefined : chosenOf(data, turn.value, other.value);
+  const stood = useKeptTurn(asked?.turn);
+  const stoodOther = useKeptTurn(asked?.other ?? data?.turn);
   // The newest is looked at first, and stays what is looked at when there are newer ones.
   const newest = data?.checkpoints[0]?.turn;
   useEffect(() => {
     if (turn.peek() === '' && newest !== undefined) setParams({ turn: newest });
   }, [newest, turn.value]);
-  if (data === undefined) {
+  if (data === undefined || asked === undefined) {
     if (error !== undefined) return <Failure code={error.code} message={error.message} onRetry={reload} />;
     return <Spinner label="Reading the checkpoints" />;
   }
@@ -49,7 +53,15 @@ function CheckpointsView() {
       </div>
     );
   }
-  const chosen = chosenOf(data, turn.value, other.value);
+  const chosenTurn = stood.data?.turn ?? asked.turn;
+  const chosen: Chosen = {
+    turn: chosenTurn,
+    checkpoint: data.checkpoints.find((one) => one.turn === chosenTurn),
+    other: asked.other === null ? null : (stoodOther.data?.turn ?? asked.other),
+  };
+  const isKnown = [asked.turn, asked.other ?? data.turn].every(
+    (one, i) => isSurelyKept(data, one) || [stood, stoodOther][i]?.data !== undefined,
+  );
   const { history } = data;
   const choose = (to: number): void => setParams({ turn: to });
   return (
@@ -58,7 +70,7 @@ function CheckpointsView() {
         <div class="cp-top-head">
           <p>
             {plural(data.checkpoints.length, 'checkpoint')}
-            {history === null ? '' : `, and every turn from ${countText(history.from)} to ${countText(history.to)}`}
+            {history === null ? '' : `, and ${historyText(history)}`}
           </p>
           <div class="cp-top-actions">{take}</div>
         </div>
@@ -67,6 +79,7 @@ function CheckpointsView() {
           turn={chosen.turn}
           other={chosen.other}
           isComparing={tab.value === 'changes'}
+          beside={{ turn: stood.data, other: stoodOther.data }}
           onTurn={choose}
           onOther={(to) => setParams({ with: to })}
         />
@@ -78,11 +91,25 @@ function CheckpointsView() {
           onTurn={choose}
           onCompare={(to) => setParams({ turn: to, tab: 'changes' })}
         />
-        <Then kept={data} chosen={chosen} />
+        {isKnown ? (
+          <Then kept={data} chosen={chosen} at={stood.data?.at} />
+        ) : (
+          <Unknown error={stood.error ?? stoodOther.error} />
+        )}
       </div>
       {dialog}
     </div>
   );
+}
+
+/** Where somebody stands who asks for a turn: numbers may be left out, and turns are forgotten. */
+function useKeptTurn(asked: number | undefined): View<KeptTurn> {
+  return useView<KeptTurn>(asked === undefined ? null : 'kept-turn', { turn: asked }, OF_NOW);
+}
+
+function Unknown({ error }: { readonly error: View<KeptTurn>['error'] }) {
+  if (error !== undefined) return <Failure code={error.code} message={error.message} />;
+  return <Spinner label="Looking for the turn" />;
 }
 
 export const view = { component: CheckpointsView };

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { CommandAnswer } from '../../../protocol.ts';
+import type { KeptTurn } from '../../../views/kept-turns.ts';
 import type { Comparison } from '../../../views/past.ts';
 import { give } from '../../command.ts';
 import { agoText, countText, plural } from '../../format.ts';
@@ -10,7 +11,7 @@ import { Failure } from '../../ui/empty.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Spinner } from '../../ui/spinner.tsx';
 import { comparisonText, readComparison } from './comparison.ts';
-import { timeOf, type Kept } from './turn-scale.ts';
+import type { Kept } from './turn-scale.ts';
 import { OF_NOW, turnText } from './turns.ts';
 
 export interface RestoreDialogProps {
@@ -27,8 +28,8 @@ export function RestoreDialog({ kept, turn, onClose, onRestored }: RestoreDialog
   const [isBusy, setBusy] = useState(false);
   const [answer, setAnswer] = useState<CommandAnswer | null>(null);
   const now = Date.now();
-  const time = timeOf(turn, kept, now);
-  const since = kept.turn - turn;
+  const stood = useView<KeptTurn>('kept-turn', { turn }, OF_NOW).data;
+  const since = stood?.since ?? null;
 
   const restore = async (): Promise<void> => {
     setBusy(true);
@@ -57,9 +58,9 @@ export function RestoreDialog({ kept, turn, onClose, onRestored }: RestoreDialog
         <li>
           <Icon name="history" />
           <div>
-            <strong>Everything becomes as it was{time === undefined ? '' : ` ${agoText(time.at, now)}`}.</strong> What
-            the {plural(since, 'turn')} since have changed is undone: actors, timers, the queue, plans, approvals and
-            the budget.
+            <strong>Everything becomes as it was{stood === undefined ? '' : ` ${agoText(stood.at, now)}`}.</strong>{' '}
+            {since === null ? 'What has changed since' : `What the ${plural(since, 'turn')} since have changed`} is
+            undone: actors, timers, the queue, plans, approvals and the budget.
             {data === undefined ? (
               error === undefined ? (
                 <Spinner label="Counting what that is" />

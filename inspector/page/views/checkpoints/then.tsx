@@ -12,7 +12,7 @@ import { Changes } from './changes.tsx';
 import { ForkDialog } from './fork-dialog.tsx';
 import { reasonWords } from './reasons.ts';
 import { RestoreDialog } from './restore-dialog.tsx';
-import { timeOf, type Kept } from './turn-scale.ts';
+import type { Kept } from './turn-scale.ts';
 import type { Chosen } from './turns.ts';
 import { WorkThen } from './work-then.tsx';
 
@@ -21,10 +21,12 @@ export const tab = param('tab');
 export interface ThenProps {
   readonly kept: Kept;
   readonly chosen: Chosen;
+  /** When the turn was, where that is known. */
+  readonly at: number | undefined;
 }
 
 /** A kept turn: what it is, what can be done with it, and what there was in it. */
-export function Then({ kept, chosen }: ThenProps) {
+export function Then({ kept, chosen, at }: ThenProps) {
   const { turn, checkpoint } = chosen;
   const [dialog, setDialog] = useState<{
     readonly kind: 'fork' | 'restore';
@@ -41,7 +43,7 @@ export function Then({ kept, chosen }: ThenProps) {
         <div class="cp-then-title">
           <h2>{checkpoint?.label ?? (isPresent ? 'The present' : `Turn ${countText(turn)}`)}</h2>
           <p class="cp-then-facts">
-            <Facts kept={kept} chosen={chosen} />
+            <Facts kept={kept} chosen={chosen} at={at} />
           </p>
         </div>
         <div class="cp-then-actions">
@@ -97,18 +99,12 @@ export function Then({ kept, chosen }: ThenProps) {
   );
 }
 
-function Facts({ kept, chosen: { turn, checkpoint } }: ThenProps) {
+function Facts({ kept, chosen: { turn, checkpoint }, at }: ThenProps) {
   if (checkpoint === undefined) {
-    const time = timeOf(turn, kept, Date.now());
     return (
       <>
         <span>{turn === kept.turn ? `turn ${countText(turn)}` : 'kept by the history'}</span>
-        {time === undefined || turn === kept.turn ? null : (
-          <span>
-            {time.isExact ? '' : 'about '}
-            <Time at={Math.round(time.at)} />
-          </span>
-        )}
+        {at === undefined || turn === kept.turn ? null : <Time at={at} />}
       </>
     );
   }

@@ -1,15 +1,16 @@
 import { useRef, useState } from 'preact/hooks';
+import type { KeptTurn } from '../../../views/kept-turns.ts';
 import { countText } from '../../format.ts';
 import { useNow } from '../../ui/clock.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { reasonWords } from './reasons.ts';
-import { turnTimeText } from './turns.ts';
+import { historyText, isSurelyKept, turnTimeText } from './turns.ts';
 import {
   marksOf,
   movedTo,
   placeOf,
-  rangeOf,
+  scaleOf,
   sliderMove,
   stopAt,
   turnTicks,
@@ -24,26 +25,30 @@ export interface TimeSliderProps {
   /** What it is compared with; null for the present. */
   readonly other: number | null;
   readonly isComparing: boolean;
+  /** The kept turns next to the one that is looked at, and to the one that it is compared with; undefined until they are known. */
+  readonly beside: Readonly<Record<Thumb, Pick<KeptTurn, 'previous' | 'next'> | undefined>>;
   readonly onTurn: (turn: number) => void;
   readonly onOther: (turn: number | null) => void;
 }
 
-type Held = { readonly thumb: 'turn' | 'other'; readonly turn: number };
+type Thumb = 'turn' | 'other';
+type Held = { readonly thumb: Thumb; readonly turn: number };
 
 /** While a thumb is dragged, what is behind it is fetched only so often. */
 const REST_MS = 160;
 
 /** All turns that are kept, as a line through time: drag, click, or use the keys. */
-export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing, onTurn, onOther }: TimeSliderProps) {
+export function TimeSlider(props: TimeSliderProps) {
+  const { kept, turn: chosen, other: chosenOther, isComparing, beside, onTurn, onOther } = props;
   const track = useRef<HTMLDivElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const [held, setHeld] = useState<Held | null>(null);
   const [hover, setHover] = useState<number | null>(null);
   const now = useNow();
-  const range = rangeOf(kept);
+  const scale = scaleOf(kept);
   const turn = held?.thumb === 'turn' ? held.turn : chosen;
   const other = held?.thumb === 'other' ? held.turn : (chosenOther ?? kept.turn);
-  const place = (at: number) => `${placeOf(at, range) * 100}%`;
+  const place = (at: number) => `${placeOf(at, scale) * 100}%`;
 
   const commit = ({ thumb, turn: to }: Held): void => {
     if (thumb === 'turn') onTurn(to);
@@ -62,16 +67,16 @@ export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing
   const onPointerDown = (event: PointerEvent): void => {
     if (event.button !== 0) return;
     const share = shareAt(event.clientX);
-    const isOther = isComparing && Math.abs(share - placeOf(other, range)) < Math.abs(share - placeOf(turn, range));
+    const isOther = isComparing && Math.abs(share - placeOf(other, scale)) < Math.abs(share - placeOf(turn, scale));
     const thumb = isOther ? 'other' : 'turn';
     const box = event.currentTarget as HTMLElement;
     box.setPointerCapture(event.pointerId);
     box.querySelector<HTMLElement>(`[data-thumb=${thumb}]`)?.focus();
     event.preventDefault();
-    let last: Held = { thumb, turn: stopAt(share, kept, range) };
+    let last: Held = { thumb, turn: stopAt(share, kept, scale) };
     hold(last);
     const move = ({ clientX }: PointerEvent): void => {
-      last = { thumb, turn: stopAt(shareAt(clientX), kept, range) };
+      last = { thumb, turn: stopAt(shareAt(clientX), kept, scale) };
       hold(last);
     };
     const end = (): void => {
@@ -84,22 +89,22 @@ export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing
     box.addEventListener('pointerup', end);
     box.addEventListener('pointercancel', end);
   };
-  const step = (thumb: Held['thumb'], move: SliderMove): void => {
-    hold({ thumb, turn: movedTo(move, thumb === 'turn' ? turn : other, kept) }, true);
+  const step = (thumb: Thumb, move: SliderMove): void => {
+    hold({ thumb, turn: movedTo(move, thumb === 'turn' ? turn : other, kept, beside[thumb]) }, true);
   };
-  const onKeyDown = (thumb: Held['thumb']) => (event: KeyboardEvent) => {
+  const onKeyDown = (thumb: Thumb) => (event: KeyboardEvent) => {
     const move = event.ctrlKey || event.metaKey || event.altKey ? undefined : sliderMove(event.key, event.shiftKey);
     if (move === undefined) return;
     event.preventDefault();
     step(thumb, move);
   };
-  const between = [placeOf(turn, range), placeOf(other, range)].sort((a, b) => a - b) as [number, number];
-  const thumbProps = (thumb: Held['thumb'], at: number) => ({
+  const between = [placeOf(turn, scale), placeOf(other, scale)].sort((a, b) => a - b) as [number, number];
+  const thumbProps = (thumb: Thumb, at: number) => ({
     role: 'slider' as const,
     tabIndex: 0,
     'data-thumb': thumb,
-    'aria-valuemin': range.from,
-    'aria-valuemax': range.to,
+    'aria-valuemin': scale.from,
+    'aria-valuemax': scale.to,
     'aria-valuenow': at,
     'aria-valuetext': sayTurn(kept, at, now),
     style: { left: place(at) },
@@ -112,7 +117,7 @@ export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing
         <div
           ref={track}
           class="cp-track"
-          onPointerMove={({ clientX }) => setHover(stopAt(shareAt(clientX), kept, range))}
+          onPointerMove={({ clientX }) => setHover(stopAt(shareAt(clientX), kept, scale))}
           onPointerLeave={() => setHover(null)}
         >
           <div class="cp-line" />
@@ -123,7 +128,7 @@ export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing
               style={{ left: `${between[0] * 100}%`, width: `${(between[1] - between[0]) * 100}%` }}
             />
           ) : null}
-          {marksOf(kept.checkpoints, range).map((mark) => (
+          {marksOf(kept.checkpoints, scale).map((mark) => (
             <MarkSign key={mark.checkpoint.turn} mark={mark} isChosen={mark.checkpoint.turn === turn} />
           ))}
           <span class="cp-now" style={{ left: place(kept.turn) }} title="The present" />
@@ -143,13 +148,13 @@ export function TimeSlider({ kept, turn: chosen, other: chosenOther, isComparing
             <Bubble
               kept={kept}
               turn={held?.turn ?? hover ?? turn}
-              left={placeOf(held?.turn ?? hover ?? turn, range)}
+              left={placeOf(held?.turn ?? hover ?? turn, scale)}
               now={now}
             />
           )}
         </div>
         <div class="cp-ticks" aria-hidden>
-          {turnTicks(range).map((tick) => (
+          {turnTicks(scale).map((tick) => (
             <span key={tick} class="cp-tick" style={{ left: place(tick) }}>
               {countText(tick)}
             </span>
@@ -171,7 +176,7 @@ function sayTurn(kept: Kept, turn: number, now: number): string {
 function History({ kept, place }: { readonly kept: Kept; readonly place: (turn: number) => string }) {
   const { history } = kept;
   if (history === null) return null;
-  const title = `The history keeps every turn from ${countText(history.from)} to ${countText(history.to)}`;
+  const title = `The history keeps ${historyText(history)}`;
   return (
     <div
       class="cp-history"
@@ -206,7 +211,9 @@ function Bubble({ kept, turn, left, now }: BubbleProps) {
   const checkpoint = kept.checkpoints.find((one) => one.turn === turn);
   return (
     <div class="cp-bubble" style={{ left: `${left * 100}%`, transform: `translateX(${-8 - left * 84}%)` }} aria-hidden>
-      <strong>{turn === kept.turn ? 'The present' : `Turn ${countText(turn)}`}</strong>
+      <strong>
+        {turn === kept.turn ? 'The present' : `${isSurelyKept(kept, turn) ? 'Turn' : 'About turn'} ${countText(turn)}`}
+      </strong>
       <span>{turnTimeText(kept, turn, now)}</span>
       {checkpoint === undefined ? null : (
         <span class="cp-bubble-name">

@@ -1,7 +1,7 @@
 /** What the view of checkpoints is about, as the URL says it. Pure. */
 import type { PastSteps } from '../../../views/past-work.ts';
 import { clockText, countText, plural } from '../../format.ts';
-import { isKept, placeOf, rangeOf, stopAt, timeOf, type Kept } from './turn-scale.ts';
+import { mayBeKept, placeOf, scaleOf, stopAt, timeOf, type Kept } from './turn-scale.ts';
 
 type Checkpoint = Kept['checkpoints'][number];
 
@@ -27,8 +27,19 @@ export function chosenOf(kept: Kept, turnText: string, otherText: string): Chose
 
 function nearestTurn(kept: Kept, text: string): number | undefined {
   if (!/^\d{1,15}$/.test(text)) return undefined;
-  const range = rangeOf(kept);
-  return isKept(Number(text), kept) ? Number(text) : stopAt(placeOf(Number(text), range), kept, range);
+  const scale = scaleOf(kept);
+  return mayBeKept(Number(text), kept) ? Number(text) : stopAt(placeOf(Number(text), scale), kept, scale);
+}
+
+/** Whether a turn is kept without a doubt; of others the server says which one is meant. */
+export function isSurelyKept(kept: Kept, turn: number): boolean {
+  return turn === kept.turn || kept.checkpoints.some((one) => one.turn === turn);
+}
+
+/** `every turn from 1 to 12`, or where numbers are left out `460 turns between 1 and 2 227`. */
+export function historyText({ from, to, turns }: NonNullable<Kept['history']>): string {
+  if (turns === to - from + 1) return `every turn from ${countText(from)} to ${countText(to)}`;
+  return `${plural(turns, 'turn')} between ${countText(from)} and ${countText(to)}`;
 }
 
 /** `Turn 1 204 “before the move”`, `the present`. */

@@ -8,6 +8,7 @@ import { useNow } from '../../ui/clock.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Link } from '../../ui/link.tsx';
 import { Sparkline } from '../../ui/sparkline.tsx';
+import { failuresText } from '../budget/burn-figures.ts';
 
 type Props = { readonly overview: Overview };
 
@@ -88,11 +89,6 @@ function PauseButton({ state }: { readonly state: string }) {
   );
 }
 
-/** Failures, of which one may be counted in part. */
-function failuresText(failed: number): string {
-  return `${Number(failed.toFixed(1))} ${failed === 1 ? 'failure' : 'failures'}`;
-}
-
 /** What settled in each minute of the last hour. */
 function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
   const settled = minutes.reduce((sum, minute) => sum + minute.settled, 0);
@@ -137,10 +133,14 @@ function Hour({ minutes }: { readonly minutes: Overview['minutes'] }) {
 interface Tile {
   readonly label: string;
   readonly value: number;
+  readonly note?: string;
   readonly tone: Tone;
   readonly view: string;
   readonly params?: Readonly<Record<string, string>>;
 }
+
+/** A restore does not take it back, other than what stands beside it. */
+const EVER = 'since the store began';
 
 function Counts({ overview }: Props) {
   const { counts, outcomes } = overview;
@@ -151,11 +151,11 @@ function Counts({ overview }: Props) {
     { label: 'Retrying', value: counts.backingOff, tone: 'retrying', view: 'work', params: { state: 'retrying' } },
     { label: 'Asking', value: counts.asking, tone: 'asking', view: 'approvals' },
     { label: 'Dead letters', value: counts.deadLetters, tone: 'failed', view: 'dead-letters' },
-    { label: 'Went well', value: well, tone: 'ok', view: 'work', params: { kind: 'ok' } },
+    { label: 'Went well', value: well, note: EVER, tone: 'ok', view: 'work', params: { kind: 'ok' } },
   ];
   return (
     <ul class="tiles">
-      {tiles.map(({ label, value, tone, view, params = {} }) => (
+      {tiles.map(({ label, value, note, tone, view, params = {} }) => (
         <li key={label}>
           <Link view={view} params={params} class={`tile tone-${tone} ${value === 0 ? 'none' : ''}`}>
             <span class="tile-value number">{countText(value)}</span>
@@ -163,6 +163,7 @@ function Counts({ overview }: Props) {
               <Icon name={iconOfTone(tone)} size={12} />
               {label}
             </span>
+            {note === undefined ? null : <span class="tile-note">{note}</span>}
           </Link>
         </li>
       ))}

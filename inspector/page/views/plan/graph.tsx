@@ -260,7 +260,7 @@ function frontier(shape: Shape): string | null {
   const standings = shape.nodes
     .filter(({ kind }) => kind !== 'box')
     .map(({ id, kind, step, tally }) => [id, kind === 'step' ? standingOf(step) : standingOfTally(tally)] as const);
-  const wanted: readonly Standing[] = ['running', 'retrying', 'asking', 'failed'];
+  const wanted: readonly Standing[] = ['running', 'retrying', 'asking', 'failed', 'denied'];
   const first = wanted.find((standing) => standings.some(([, is]) => is === standing));
   return standings.find(([, is]) => is === first)?.[0] ?? null;
 }

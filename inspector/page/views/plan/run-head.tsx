@@ -16,6 +16,7 @@ import { TallyBar } from './tally-bar.tsx';
 export function RunHead({ plan }: { readonly plan: PlanGraph }) {
   const tally = tallyOf(plan.graph.filter(({ role }) => role === 'step'));
   const word = plan.kind ?? plan.state;
+  const isRun = overviewNow.value?.isOwned !== false;
   return (
     <header class="run-head">
       <div class="run-title">
@@ -36,22 +37,34 @@ export function RunHead({ plan }: { readonly plan: PlanGraph }) {
         <Figure name="Steps">
           {plan.done} of {plan.steps} settled
           {plan.failed > 0 ? <b class="tone-failed">, {plan.failed} failed</b> : ''}
+          {plan.denied > 0 ? <b class="tone-failed">, {plan.denied} denied</b> : ''}
           {plan.skipped > 0 ? `, ${plan.skipped} skipped` : ''}
         </Figure>
-        <Figure name={plan.settledAt === null ? 'Running for' : 'Took'}>
-          {plan.settledAt === null ? (
+        {plan.settledAt !== null ? (
+          <Figure name="Took">{durationText(plan.settledAt - plan.submittedAt)}</Figure>
+        ) : isRun ? (
+          <Figure name="Running for">
             <Elapsed since={plan.submittedAt} />
-          ) : (
-            durationText(plan.settledAt - plan.submittedAt)
-          )}
-        </Figure>
+          </Figure>
+        ) : null}
         {plan.etaMs === null ? null : <Figure name="Done in about">{durationText(plan.etaMs)}</Figure>}
-        <Figure name="Critical path" help="The longest way through the plan: it cannot be done faster than this">
+        {plan.asking === 0 ? null : (
+          <Figure name="Waits for a person" help="How long that takes nobody knows, so nothing is foretold">
+            {plural(plan.asking, 'step')}
+          </Figure>
+        )}
+        <Figure
+          name="Critical path"
+          help="The longest way through the plan: what its steps took from beginning to end, back-offs included, or are thought to take"
+        >
           <span class="critical-sign" aria-hidden="true" />
           {durationText(plan.criticalMs)} over {plural(plan.criticalPath.length, 'step')}
         </Figure>
         {plan.speedUp === null ? null : (
-          <Figure name="Speed-up" help="How much faster than one step after the other">
+          <Figure
+            name="Speed-up"
+            help="How much faster than one step after the other; the time in which only persons were waited for is left out"
+          >
             {plan.speedUp.toFixed(1)}×
           </Figure>
         )}

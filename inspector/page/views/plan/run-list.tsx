@@ -106,7 +106,7 @@ function Run({ plan }: { readonly plan: PlanInfo }) {
       <div class="run-line soft">
         <span class="number cut" title={runText(plan)}>
           {parts.map(({ part, count }, i) => (
-            <span key={part} class={part === 'failed' ? 'tone-failed run-failed' : ''}>
+            <span key={part} class={part === 'failed' || part === 'denied' ? 'tone-failed run-failed' : ''}>
               {i === 0 ? '' : ', '}
               {countText(count)} {part}
             </span>

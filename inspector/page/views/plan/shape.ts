@@ -15,6 +15,7 @@ export interface Tally {
   readonly ok: number;
   readonly degraded: number;
   readonly failed: number;
+  readonly denied: number;
   readonly skipped: number;
 }
 
@@ -49,7 +50,7 @@ type Counted = Exclude<keyof Tally, 'total'>;
 export function standingOf({ state, kind }: Pick<PlanStep, 'state' | 'kind'>): Counted {
   if (state === 'running' || state === 'retrying' || state === 'asking') return state;
   if (state !== 'settled') return 'waiting';
-  if (kind === 'failed' || kind === 'denied') return 'failed';
+  if (kind === 'failed' || kind === 'denied') return kind;
   if (kind === 'skipped' || kind === 'cancelled') return 'skipped';
   return kind === 'degraded' ? 'degraded' : 'ok';
 }
@@ -63,6 +64,7 @@ const nothing: Tally = {
   ok: 0,
   degraded: 0,
   failed: 0,
+  denied: 0,
   skipped: 0,
 };
 

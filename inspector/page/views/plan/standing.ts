@@ -11,6 +11,7 @@ export const STANDINGS: readonly Standing[] = [
   'ok',
   'degraded',
   'skipped',
+  'denied',
   'failed',
   'asking',
   'retrying',
@@ -22,6 +23,7 @@ const TONES: Readonly<Record<Standing, Tone>> = {
   ok: 'ok',
   degraded: 'degraded',
   skipped: 'neutral',
+  denied: 'failed',
   failed: 'failed',
   asking: 'asking',
   retrying: 'retrying',
@@ -35,7 +37,9 @@ export function toneOfStanding(standing: Standing): Tone {
 
 /** What a box is as a whole: what somebody should know of first. */
 export function standingOfTally(tally: Tally): Standing {
-  const first = (['asking', 'retrying', 'running', 'failed'] as const).find((standing) => tally[standing] > 0);
+  const first = (['asking', 'retrying', 'running', 'failed', 'denied'] as const).find(
+    (standing) => tally[standing] > 0,
+  );
   if (first !== undefined) return first;
   if (tally.waiting > 0 || tally.total === 0) return 'waiting';
   if (tally.degraded > 0) return 'degraded';
@@ -76,27 +80,28 @@ export function tallyText(tally: Tally): string {
   return parts.length === 0 ? 'no steps' : parts.join(', ');
 }
 
-type Counts = Pick<PlanInfo, 'steps' | 'done' | 'failed' | 'skipped'>;
+type Counts = Pick<PlanInfo, 'steps' | 'done' | 'failed' | 'denied' | 'skipped'>;
 
 /** A part of the bar of a run: steps that are alike, never none. */
 export interface RunPart {
-  readonly part: 'ok' | 'skipped' | 'failed' | 'to do';
+  readonly part: 'failed' | 'denied' | 'ok' | 'skipped' | 'to do';
   readonly tone: Tone;
   readonly count: number;
 }
 
-/** The steps of a run by how they ended; only what went well is `ok`. */
-export function runParts({ steps, done, failed, skipped }: Counts): RunPart[] {
+/** The steps of a run by how they ended, what went wrong first; only what went well is `ok`. */
+export function runParts({ steps, done, failed, denied, skipped }: Counts): RunPart[] {
   const parts: readonly RunPart[] = [
-    { part: 'ok', tone: 'ok', count: done - failed - skipped },
-    { part: 'skipped', tone: 'waiting', count: skipped },
     { part: 'failed', tone: 'failed', count: failed },
+    { part: 'denied', tone: 'failed', count: denied },
+    { part: 'ok', tone: 'ok', count: done - failed - denied - skipped },
+    { part: 'skipped', tone: 'waiting', count: skipped },
     { part: 'to do', tone: 'neutral', count: steps - done },
   ];
   return parts.filter(({ count }) => count > 0);
 }
 
-/** `20 ok, 3 skipped, 2 failed, 5 to do, of 30 steps`. */
+/** `2 failed, 20 ok, 3 skipped, 5 to do, of 30 steps`. */
 export function runText(counts: Counts): string {
   const parts = runParts(counts).map(({ part, count }) => `${countText(count)} ${part}`);
   return [...parts, `of ${plural(counts.steps, 'step')}`].join(', ');

@@ -81,7 +81,7 @@ function UnderWay({ step }: { readonly step: ShapeNode['step'] }) {
 }
 
 function Over({ step }: { readonly step: ShapeNode['step'] }) {
-  const why = standingOf(step) === 'failed' || standingOf(step) === 'skipped' ? (step.error ?? step.reason) : null;
+  const why = ['failed', 'denied', 'skipped'].includes(standingOf(step)) ? (step.error ?? step.reason) : null;
   return (
     <div class="card-line card-small" title={step.error ?? step.reason ?? undefined}>
       <span class="cut">{why ?? wordOf(step)}</span>
@@ -130,7 +130,9 @@ function Group({ node, onToggle }: CardProps) {
 }
 
 function words({ tally, kind }: ShapeNode): string {
-  const said = (['failed', 'asking', 'retrying', 'running'] as const).filter((standing) => tally[standing] > 0);
+  const said = (['failed', 'denied', 'asking', 'retrying', 'running'] as const).filter(
+    (standing) => tally[standing] > 0,
+  );
   const what = kind === 'stack' ? 'fan-out' : 'group';
   if (said.length === 0) return tally.total === 0 ? `${what}, not begun` : `${what} of ${countText(tally.total)}`;
   return said.map((standing) => `${countText(tally[standing])} ${standing}`).join(', ');

@@ -72,22 +72,37 @@ function grouped<K, V>(entries: Iterable<readonly [K, V]>): Map<K, V[]> {
   return groups;
 }
 
-const PAST_SLOTS =
-  'In which slot an action ran is not kept after it has settled: this is one of as many as ran at once';
+const SLOT =
+  'Where what runs now says so, this is its slot. Which slot an action had is not kept after it has settled: it lies where there was room';
+
+/** What an action does without giving back its slot: it runs, and backs off between tries. */
+function holds({ parts }: TimelineRow, now: number): ClosedPart[][] {
+  const held: ClosedPart[][] = [];
+  let isHeld = false;
+  for (const part of closed(parts, now)) {
+    const goesOn = part.phase === 'running' || part.phase === 'back-off';
+    if (goesOn && isHeld) held.at(-1)?.push(part);
+    else if (goesOn) held.push([part]);
+    isHeld = goesOn;
+  }
+  return held;
+}
 
 function bySlot(rows: readonly TimelineRow[], now: number): Track[] {
-  const runs = rows.flatMap((row) =>
-    closed(row.parts, now)
-      .filter(({ phase }) => phase === 'running')
-      .map((part) => [row.slot, barOf(row, [part])] as const),
-  );
-  return [...grouped(runs)]
-    .toSorted(([a], [b]) => (a ?? Infinity) - (b ?? Infinity))
-    .flatMap(([slot, bars]) =>
-      slot === null
-        ? packedTracks('lane', PAST_SLOTS, bars).map((track, index) => ({ ...track, label: `lane ${index + 1}` }))
-        : packedTracks(`slot ${slot}`, `What ran in slot ${slot}`, bars),
-    );
+  const lanes = packed(rows.flatMap((row) => holds(row, now).map((parts) => barOf(row, parts))));
+  const slotOf = (bars: readonly Bar[]) =>
+    bars.find(({ row, parts }) => row.slot !== null && parts.at(-1)?.isOpen === true)?.row.slot ?? undefined;
+  const known = new Set(lanes.map(slotOf));
+  let free = -1;
+  const nextFree = (): number => {
+    do free += 1;
+    while (known.has(free));
+    return free;
+  };
+  return lanes
+    .map((bars) => ({ slot: slotOf(bars) ?? nextFree(), bars }))
+    .toSorted((one, other) => one.slot - other.slot)
+    .map(({ slot, bars }) => ({ lane: `slot ${slot}`, label: `slot ${slot}`, title: SLOT, action: null, bars }));
 }
 
 function byPlan(rows: readonly TimelineRow[], now: number): Track[] {
