@@ -5,6 +5,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { ReplyFailure, send } from './reply.ts';
 import { PACKAGE_FOLDER } from './version.ts';
 
@@ -23,11 +25,9 @@ const TYPES: Readonly<Record<string, string>> = {
 const HASHED = /^assets\/.+-[\w-]{8,}\.\w+$/;
 const YEAR_S = 31_536_000;
 
-/** The best first. */
-const ENCODINGS = [
-  ['br', '.br'],
-  ['gzip', '.gz'],
-] as const;
+/** Shorter ones fit into one packet anyway, bytes. */
+const WORTH_COMPRESSING = 1_024;
+const compress = promisify(gzip);
 
 /** Where the build puts the page, also for code that runs from its sources. */
 const PAGE = join(PACKAGE_FOLDER, 'dist', 'inspector', 'page');
@@ -36,6 +36,7 @@ export class Assets {
   readonly #folder: string;
   /** The names that there are, with `/` between folders; none while the page is not built. */
   readonly #names: ReadonlySet<string>;
+  readonly #smaller = new Map<string, Promise<Buffer | undefined>>();
 
   constructor(folder = PAGE) {
     this.#folder = folder;
@@ -47,23 +48,44 @@ export class Assets {
   }
 
   /** Throws a failure that is told when it is not there. */
-  send(request: IncomingMessage, response: ServerResponse, name: string): void {
+  async send(request: IncomingMessage, response: ServerResponse, name: string): Promise<void> {
     if (!this.#names.has('index.html')) throw notBuilt();
     if (!this.has(name)) throw new ReplyFailure(404, 'NOT_FOUND', 'There is no such file.');
-    const [encoding, ending] = this.#encodingFor(request, name);
-    const file = join(this.#folder, `${name}${ending}`);
     const isHashed = HASHED.test(name);
     response.setHeader('Cache-Control', isHashed ? `public, max-age=${YEAR_S}, immutable` : 'no-cache');
     response.setHeader('Vary', 'Accept-Encoding');
-    if (encoding !== undefined) response.setHeader('Content-Encoding', encoding);
-    send(response, 200, readFileSync(file), { 'Content-Type': TYPES[extname(name)] });
+    const compressed = takesGzip(request) ? await this.#compressed(name) : undefined;
+    if (compressed !== undefined) response.setHeader('Content-Encoding', 'gzip');
+    send(response, 200, compressed ?? this.#read(name), { 'Content-Type': TYPES[extname(name)] });
   }
 
-  #encodingFor({ headers }: IncomingMessage, name: string): [string | undefined, string] {
-    const accepted = String(headers['accept-encoding'] ?? '').split(/\s*,\s*/);
-    const found = ENCODINGS.find(([encoding, ending]) => accepted.includes(encoding) && this.#names.has(name + ending));
-    return found === undefined ? [undefined, ''] : [...found];
+  #read(name: string): Buffer {
+    return readFileSync(join(this.#folder, name));
   }
+
+  /** Made when it is first asked for, beside the event loop, and kept. Undefined where it would not be smaller. */
+  async #compressed(name: string): Promise<Buffer | undefined> {
+    const known = this.#smaller.get(name);
+    if (known !== undefined) return known;
+    const made = this.#compress(name);
+    this.#smaller.set(name, made);
+    // One that failed is read again.
+    made.catch(() => this.#smaller.delete(name));
+    return made;
+  }
+
+  async #compress(name: string): Promise<Buffer | undefined> {
+    const plain = this.#read(name);
+    if (plain.length < WORTH_COMPRESSING) return undefined;
+    const compressed = await compress(plain);
+    return compressed.length < plain.length ? compressed : undefined;
+  }
+}
+
+function takesGzip({ headers }: IncomingMessage): boolean {
+  return String(headers['accept-encoding'] ?? '')
+    .split(/\s*,\s*/)
+    .includes('gzip');
 }
 
 function notBuilt(): ReplyFailure {

@@ -67,8 +67,7 @@ export const ROUTES: readonly Route[] = [
     path: '/viewer',
     access: 'nothing',
     isFramed: true,
-    serve: ({ request, response }, { assets }) =>
-      assets.send(request, response, assets.has('viewer.html') ? 'viewer.html' : 'index.html'),
+    serve: ({ request, response }, { assets }) => assets.send(request, response, 'index.html'),
   },
   {
     method: 'GET',
@@ -83,7 +82,7 @@ export const ROUTES: readonly Route[] = [
     serve: ({ request, response, params: { file = '' } }, { assets }) => {
       // The page itself is for those who know the token.
       if (file.endsWith('.html')) throw notFound('such file');
-      assets.send(request, response, file);
+      return assets.send(request, response, file);
     },
   },
   {

@@ -170,15 +170,12 @@ describe('a path', () => {
     writeFileSync(join(folder, 'secret.json'), '{"secret":true}');
     writeFileSync(join(page, 'index.html'), '<!doctype html>');
     writeFileSync(join(page, 'assets', 'main-0123abcd.js'), 'export {};');
-    writeFileSync(join(page, 'assets', 'main-0123abcd.js.gz'), 'not really');
     symlinkSync(join(folder, 'secret.json'), join(page, 'link.json'));
     const assets = new Assets(page);
     const own = createServer((incoming, response) => {
-      try {
-        assets.send(incoming, response, decodeURIComponent((incoming.url ?? '').slice(1)));
-      } catch (error) {
-        sendFailure(response, failureOf(error));
-      }
+      assets
+        .send(incoming, response, decodeURIComponent((incoming.url ?? '').slice(1)))
+        .catch((error: unknown) => sendFailure(response, failureOf(error)));
     });
     await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve));
     const { port } = own.address() as AddressInfo;
@@ -206,16 +203,41 @@ describe('a path', () => {
     expect(plain.head).toMatch(/Cache-Control: public, max-age=31536000, immutable/);
     expect(plain.head).toMatch(/Content-Type: text\/javascript; charset=utf-8/);
     expect(plain.body).toBe('export {};');
-    const zipped = await of('/assets/main-0123abcd.js', [['Accept-Encoding', 'br, gzip']]);
-    expect(zipped.head).toMatch(/Content-Encoding: gzip/);
-    expect(zipped.body).toBe('not really');
     expect((await of('/index.html')).head).toMatch(/Cache-Control: no-cache/);
     own.close();
   });
 
+  test('of the page comes compressed to who takes that, and is worth it', async () => {
+    const page = tempFolder();
+    mkdirSync(join(page, 'assets'));
+    const long = 'export const words = "again";\n'.repeat(100);
+    for (const [name, text] of [
+      ['index.html', '<!doctype html>'],
+      ['assets/main-0123abcd.js', long],
+    ] as const)
+      writeFileSync(join(page, name), text);
+    const assets = new Assets(page);
+    const own = createServer(
+      (incoming, response) => void assets.send(incoming, response, (incoming.url ?? '').slice(1)),
+    );
+    await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void own.close());
+    const { port } = own.address() as AddressInfo;
+    const of = async (name: string, accepted: string) => {
+      const response = await fetch(`http://127.0.0.1:${port}/${name}`, { headers: { 'Accept-Encoding': accepted } });
+      const { headers } = response;
+      return [headers.get('content-encoding'), Number(headers.get('content-length')) < 200, await response.text()];
+    };
+    for (const time of ['first', 'next']) {
+      expect([time, ...(await of('assets/main-0123abcd.js', 'br, gzip'))]).toEqual([time, 'gzip', true, long]);
+    }
+    expect(await of('assets/main-0123abcd.js', 'identity')).toEqual([null, false, long]);
+    expect(await of('index.html', 'gzip')).toEqual([null, true, '<!doctype html>']);
+  });
+
   test('of a page that is not built says what to do', async () => {
     const assets = new Assets(join(tempFolder(), 'nothing'));
-    expect(() => assets.send({ headers: {} } as never, {} as never, 'index.html')).toThrow(/npm run build/);
+    await expect(assets.send({ headers: {} } as never, {} as never, 'index.html')).rejects.toThrow(/npm run build/);
   });
 
   test('that is not what it seems is not there, and ends nothing', async () => {
