@@ -2,7 +2,8 @@
  * What a feed has said since it was last drawn: gathered, so that the page is drawn once for a thousand messages. Pure.
  *
  * I1  Taking in messages one by one or all at once comes to the same.
- * I2  A registry says who there is; records after it change that.
+ * I2  A registry says who there is; records after it change that. The first one of a connection has all in it that happened before the
+ *     hello, also what nobody recorded: what is told again of that time changes nothing.
  */
 import type { ActorInfo, InspectionRecord, ServerHello, ServerMessage } from '../protocol.ts';
 
@@ -62,12 +63,21 @@ function moreIn(message: object): number {
 /** How many actors that have ended are still shown. */
 const MOST_ENDED = 2_000;
 
-/** Who there is after an intake. The same map when nothing changed. */
-export function registryAfter(before: ReadonlyMap<string, ActorInfo>, intake: Intake): ReadonlyMap<string, ActorInfo> {
-  const { registry, records } = intake;
+/**
+ * Who there is after an intake. The same map when nothing changed.
+ *
+ * @param cameAt the number of the next record when the connection began. Default: as the intake says, or 0.
+ */
+export function registryAfter(
+  before: ReadonlyMap<string, ActorInfo>,
+  intake: Intake,
+  cameAt = intake.hello?.seq ?? 0,
+): ReadonlyMap<string, ActorInfo> {
+  const { registry } = intake;
+  const records = intake.records.slice(registry?.from ?? 0).filter(({ seq }) => seq >= cameAt);
   if (registry === null && records.length === 0) return before;
   const known = new Map(registry === null ? before : registry.actors.map((actor) => [actor.id, actor]));
-  const hasChanged = changeRegistry(known, registry === null ? records : records.slice(registry.from));
+  const hasChanged = changeRegistry(known, records);
   return hasChanged || registry !== null ? known : before;
 }
 

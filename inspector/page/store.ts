@@ -9,8 +9,9 @@ const MOST_MISSED = 50;
 /** The number of the next record that we do not have, and of which epoch; null before the first hello. */
 let epoch: string | null = null;
 let next = 0;
-/** The number of the next record when we first came to this epoch. */
+/** The number of the next record when we first came to this epoch, and when this connection began. */
 let cameAt = 0;
+let connectedAt = 0;
 
 export function position(): { readonly epoch: string; readonly seq: number } | null {
   return epoch === null ? null : { epoch, seq: next };
@@ -24,10 +25,11 @@ export function applyIntake(intake: Intake): void {
         next = 0;
         cameAt = intake.hello.seq;
       }
+      connectedAt = intake.hello.seq;
       epoch = intake.hello.epoch;
       hello.value = intake.hello;
     }
-    registry.value = registryAfter(registry.peek(), intake);
+    registry.value = registryAfter(registry.peek(), intake, connectedAt);
     if (intake.registry !== null) untold.value = intake.registry.more;
     if (intake.records.length > 0) {
       records.add(intake.records);

@@ -2,7 +2,7 @@ import { array, assert, constantFrom, integer, oneof, property, record, tuple, t
 import { expect, test } from 'vitest';
 import { emptyIntake, registryAfter, take, type Intake } from '../../../inspector/page/intake.ts';
 import { RecordList } from '../../../inspector/page/record-list.ts';
-import type { ActorInfo, InspectionRecord, ServerMessage } from '../../../inspector/protocol.ts';
+import type { ActorInfo, InspectionRecord, ServerHello, ServerMessage } from '../../../inspector/protocol.ts';
 
 const ids = constantFrom('tree', 'tree/a', 'tree/b');
 
@@ -51,6 +51,23 @@ test('it comes to the same whether messages are taken in one by one or all at on
 test('an actor that nobody has told of is not made up by what happens to it', () => {
   const stopped: InspectionRecord = { kind: 'stopped', seq: 1, at: 1, actor: 'who', status: 'stopped' };
   expect(registryOf(new Map(), take(emptyIntake(), { type: 'records', records: [stopped] })).size).toBe(0);
+});
+
+test('an actor that changed while nobody looked is shown as it is, whatever is told of the time before', () => {
+  const hello = { type: 'hello', seq: 5 } as ServerHello;
+  const info = { ...infoOf('door', 'active', 0), value: 'open' };
+  const moved = (seq: number, value: string): InspectionRecord => ({
+    ...{ kind: 'snapshot', seq, at: seq, actor: 'door', event: 'go', status: 'active', value, tags: [] },
+    contextChanged: false,
+  });
+  const first = [hello, { type: 'registry', actors: [info] }] as const satisfies readonly ServerMessage[];
+  const intake = [...first, { type: 'records' as const, records: [moved(2, 'ajar')] }].reduce(take, emptyIntake());
+  const atOnce = registryOf(new Map(), intake);
+  expect(atOnce.get('door')?.value).toBe('open');
+  const later = take(emptyIntake(), { type: 'records', records: [moved(3, 'ajar')] });
+  expect(registryAfter(atOnce, later, hello.seq)).toBe(atOnce);
+  const live = take(emptyIntake(), { type: 'records', records: [moved(5, 'shut')] });
+  expect(registryAfter(atOnce, live, hello.seq).get('door')?.value).toBe('shut');
 });
 
 test('nothing new leaves the registry the same object, so that nothing is drawn again', () => {
