@@ -17,9 +17,9 @@ const DRAWN_MS = 2_500;
 
 /** @type {readonly { name: string, at: string, scheme: 'light' | 'dark' }[]} */
 const PICTURES = [
-  { name: 'overview', at: 'overview', scheme: 'light' },
   { name: 'plan', at: 'plan', scheme: 'light' },
   { name: 'actors', at: 'actors?actor=main%2Fdegradation%2Fcomponent+registry', scheme: 'dark' },
+  { name: 'overview', at: 'overview', scheme: 'light' },
   { name: 'timeline', at: 'timeline', scheme: 'dark' },
   { name: 'sequence', at: 'sequence', scheme: 'light' },
   { name: 'checkpoints', at: 'checkpoints', scheme: 'light' },

@@ -44,6 +44,6 @@ test('a dead step of a plan is not offered to be queued again, but to be retried
   // It stays on the list, as what failed once; there is nothing to be retried any more.
   await retry.waitFor({ state: 'detached' });
   await page.getByRole('checkbox').check();
-  expect(await retry.count()).toBe(0);
+  await expect.poll(() => retry.count()).toBe(0);
   expect(await requeue.count()).toBe(0);
 });
