@@ -57,7 +57,14 @@ test('an actor that changed while nobody looked is shown as it is, whatever is t
   const hello = { type: 'hello', seq: 5 } as ServerHello;
   const info = { ...infoOf('door', 'active', 0), value: 'open' };
   const moved = (seq: number, value: string): InspectionRecord => ({
-    ...{ kind: 'snapshot', seq, at: seq, actor: 'door', event: 'go', status: 'active', value, tags: [] },
+    kind: 'snapshot',
+    seq,
+    at: seq,
+    actor: 'door',
+    event: 'go',
+    status: 'active',
+    value,
+    tags: [],
     contextChanged: false,
   });
   const first = [hello, { type: 'registry', actors: [info] }] as const satisfies readonly ServerMessage[];
