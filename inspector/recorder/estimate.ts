@@ -20,46 +20,67 @@ export function estimatedBytes(value: unknown): number {
   }
 }
 
+/** It is done for every record: without a closure for each object, or a list for each of its parts. */
 function bytesOf(value: unknown, depth: number, look: { left: number }): number {
   look.left -= 1;
   if (typeof value === 'string') return VALUE_BYTES + value.length;
   if (typeof value !== 'object' || value === null) return VALUE_BYTES;
   if (look.left < 0 || depth > MAX_DEPTH || isActorRef(value)) return OBJECT_BYTES;
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return OBJECT_BYTES + value.byteLength;
-  const inside = (part: unknown) => bytesOf(part, depth + 1, look);
-  if (Array.isArray(value)) return OBJECT_BYTES + sampled(value.length, (at) => inside(value[at]));
-  if (value instanceof Map) {
-    const bytes = firstOf<[unknown, unknown]>(value).map(([key, part]) => OBJECT_BYTES + inside(key) + inside(part));
-    return OBJECT_BYTES + scaled(value.size, bytes);
-  }
-  if (value instanceof Set) return OBJECT_BYTES + scaled(value.size, firstOf(value).map(inside));
+  if (Array.isArray(value)) return OBJECT_BYTES + sampled(value as never, undefined, 0, depth, look);
+  if (value instanceof Map) return OBJECT_BYTES + ofMap(value, depth, look);
+  if (value instanceof Set) return OBJECT_BYTES + ofSet(value, depth, look);
   const before = known.get(value);
   if (before !== undefined) return before;
   const keys = Object.keys(value);
   const record = value as Readonly<Record<string, unknown>>;
-  // A few properties may well be of very different sizes.
-  if (keys.length <= MOST_VALUES) return keys.reduce((sum, key) => sum + inside(record[key]), OBJECT_BYTES);
-  const bytes = OBJECT_BYTES + sampled(keys.length, (at) => OBJECT_BYTES + inside(record[keys[at] as string]));
+  let bytes = OBJECT_BYTES;
+  if (keys.length <= MOST_VALUES) {
+    // A few properties may well be of very different sizes.
+    for (const key of keys) bytes += bytesOf(record[key], depth + 1, look);
+    return bytes;
+  }
+  bytes += sampled(record, keys, OBJECT_BYTES, depth, look);
   known.set(value, bytes);
   return bytes;
 }
 
-function firstOf<T>(values: Iterable<T>): T[] {
-  const first: T[] = [];
-  for (const value of values) if (first.push(value) >= MOST_PARTS) break;
-  return first;
+function ofMap(map: ReadonlyMap<unknown, unknown>, depth: number, look: { left: number }): number {
+  let [bytes, count] = [0, 0];
+  for (const [key, part] of map) {
+    bytes += OBJECT_BYTES + bytesOf(key, depth + 1, look) + bytesOf(part, depth + 1, look);
+    if (++count >= MOST_PARTS) break;
+  }
+  return scaled(map.size, bytes, count);
 }
 
-/** Of places all over it. */
-function sampled(length: number, bytesAt: (at: number) => number): number {
+function ofSet(set: ReadonlySet<unknown>, depth: number, look: { left: number }): number {
+  let [bytes, count] = [0, 0];
+  for (const part of set) {
+    bytes += bytesOf(part, depth + 1, look);
+    if (++count >= MOST_PARTS) break;
+  }
+  return scaled(set.size, bytes, count);
+}
+
+/** Of places all over it; under their keys, where it has some. */
+function sampled(
+  whole: Readonly<Record<number | string, unknown>>,
+  keys: readonly string[] | undefined,
+  each: number,
+  depth: number,
+  look: { left: number },
+): number {
+  const length = keys?.length ?? (whole as unknown as readonly unknown[]).length;
   const count = Math.min(length, MOST_PARTS);
-  return scaled(
-    length,
-    Array.from({ length: count }, (_, nth) => bytesAt(Math.floor((nth * length) / count))),
-  );
+  let bytes = 0;
+  for (let nth = 0; nth < count; nth += 1) {
+    const at = Math.floor((nth * length) / count);
+    bytes += each + bytesOf(whole[keys?.[at] ?? at], depth + 1, look);
+  }
+  return scaled(length, bytes, count);
 }
 
-function scaled(length: number, bytes: readonly number[]): number {
-  const sum = bytes.reduce((all, one) => all + one, 0);
-  return bytes.length === 0 ? 0 : Math.ceil((sum * length) / bytes.length);
+function scaled(length: number, bytes: number, count: number): number {
+  return count === 0 ? 0 : Math.ceil((bytes * length) / count);
 }

@@ -59,7 +59,7 @@ interface WatchedTree {
 const ENDED_MS = 600_000;
 /** How long records are shown at once, and how many times as long others then have. */
 const SLICE_MS = 4;
-const SLICE_SHARE = 4;
+const SLICE_SHARE = 19;
 /** What brought the state of an actor that was read back. */
 const REOPENED = 'perdure.reopened';
 
