@@ -5,9 +5,11 @@
  *   put        an event, a state: references only, into the ring (recording.ts)
  *   show       a while later, a few ms at a time: redacted and made JSON, once for all subscribers
  *   tell       in the order of their numbers
+ *   look away  while far more happens than is told: until what waits is told, and then anew at what there is
  *
  * R1  While nobody looks, nothing is attached: actors run as if there were no recorder.
- * R2  Nothing that is looked at can fail, or wait, because of it: what is thrown in here stays in here.
+ * R2  Nothing that is looked at can fail, or wait, because of it: what is thrown in here stays in here, and however much happens, it
+ *     has a bounded share of the time. Whoever listens is told where it looked away.
  * R3  Records, states, actors and their sizes are bounded; what is gone is known by its number.
  * R4  What leaves is redacted and plain JSON, and shares nothing with what runs.
  */
@@ -27,7 +29,10 @@ import { TreeObserver } from './tree-observer.ts';
 export interface RecordListener {
   /** In the order of their numbers. A number that is missing is of a kind that was not asked for, or was told as dropped. */
   records(records: readonly InspectionRecord[]): void;
-  /** Records from the first up to, and without, the last were forgotten before they could be shown. */
+  /**
+   * Records from the first up to, and without, the last were forgotten before they could be shown, or stand for all that happened
+   * where it was looked away.
+   */
   dropped?(from: number, to: number): void;
 }
 
@@ -60,6 +65,8 @@ const ENDED_MS = 600_000;
 /** How long records are shown at once, and how many times as long others then have. */
 const SLICE_MS = 4;
 const SLICE_SHARE = 19;
+/** With so many records that wait to be shown it is looked away: about half a second of that share. */
+const MOST_WAITING = 10_000;
 /** What brought the state of an actor that was read back. */
 const REOPENED = 'perdure.reopened';
 
@@ -81,6 +88,9 @@ export class Recorder {
   readonly #trees = new Map<string, WatchedTree>();
   readonly #subscribers = new Set<Subscriber>();
   #isAttached = false;
+  /** Since when it is looked away although somebody looks, and how long looking anew took last, ms. */
+  #awaySince: number | undefined;
+  #lookingTookMs = 0;
   /** The number of the next record that is to be shown. */
   #toShow = 1;
   #detailLingering: NodeJS.Timeout | undefined;
@@ -126,7 +136,7 @@ export class Recorder {
       isOver: false,
     };
     this.#trees.set(name, tree);
-    if (this.#isAttached) this.#attach(tree);
+    if (this.#isLooking) this.#attach(tree);
     return {
       unsubscribe: () => {
         if (this.#trees.get(name) !== tree) return;
@@ -145,7 +155,7 @@ export class Recorder {
     const reopening = durable.on('reopened', () => {
       const before = tree.root;
       tree.root = durable.actor as AnyRef;
-      if (this.#isAttached && tree.root !== before) this.#replaced(tree, before);
+      if (this.#isLooking && tree.root !== before) this.#replaced(tree, before);
     });
     const ending = whenEnded(durable, () => {
       tree.isOver = true;
@@ -243,6 +253,10 @@ export class Recorder {
 
   // Looking.
 
+  get #isLooking(): boolean {
+    return this.#isAttached && this.#awaySince === undefined;
+  }
+
   #looked(): void {
     this.#wantDetail([...this.#subscribers].some(({ detail }) => detail));
     clearTimeout(this.#lingering);
@@ -287,12 +301,38 @@ export class Recorder {
     this.#recording.wantsDetail = false;
     if (!this.#isAttached) return;
     this.#isAttached = false;
+    this.#awaySince = undefined;
     for (const { observer } of this.#trees.values()) observer.detach();
     this.#showAll();
-    this.#recording.registry = new ActorRegistry(this.#limits);
-    this.#recording.states.clear();
+    this.#forget();
     // A number that is never told stands for what happens now.
     if (this.#trees.size > 0) this.#skip();
+  }
+
+  /** Who there was. */
+  #forget(): void {
+    this.#recording.registry = new ActorRegistry(this.#limits);
+    this.#recording.states.clear();
+  }
+
+  #lookAway(): void {
+    if (this.#awaySince !== undefined) return;
+    this.#awaySince = performance.now();
+    for (const { observer } of this.#trees.values()) observer.detach();
+  }
+
+  /** All that was put in is told. To look anew has its share of the time, too. Gives how many ms are to be waited first, or 0. */
+  #lookAgain(awaySince: number): number {
+    const began = performance.now();
+    const restMs = awaySince + SLICE_SHARE * this.#lookingTookMs - began;
+    if (restMs > 0) return restMs;
+    this.#awaySince = undefined;
+    this.#forget();
+    const missed = this.#skip();
+    for (const tree of this.#trees.values()) this.#attach(tree);
+    this.#lookingTookMs = performance.now() - began;
+    this.#tellDropped(missed, missed + 1);
+    return 0;
   }
 
   /** All that was put in is shown. */
@@ -308,9 +348,9 @@ export class Recorder {
     for (; this.#toShow < ring.next; this.#toShow += 1) this.#recording.show(this.#toShow);
   }
 
-  /** While nobody looks, the actors are those that are there at this moment, and not as they were after any record that was told. */
+  /** While it does not look, the actors are those that are there at this moment, and not as they were after any record that was told. */
   #present(): ActorRegistry {
-    if (this.#isAttached) return this.#recording.registry;
+    if (this.#isLooking) return this.#recording.registry;
     const registry = new ActorRegistry(this.#limits);
     const { lastSeq } = this.#recording;
     const now = this.#limits.now();
@@ -356,8 +396,12 @@ export class Recorder {
       this.#toShow += 1;
     }
     this.#deliver(from);
+    const waiting = ring.next - this.#toShow;
+    if (waiting >= MOST_WAITING) this.#lookAway();
     // Whoever runs comes first: the rest waits some times as long as this has taken.
-    if (this.#toShow < ring.next) this.#tellIn(SLICE_SHARE * (performance.now() - began));
+    if (waiting > 0) return this.#tellIn(SLICE_SHARE * (performance.now() - began));
+    const restMs = this.#awaySince === undefined ? 0 : this.#lookAgain(this.#awaySince);
+    if (restMs > 0) this.#tellIn(restMs);
   }
 
   #dropped(to: number): void {

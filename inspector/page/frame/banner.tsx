@@ -70,11 +70,11 @@ function Missed() {
   if (gaps.length === 0) return null;
   const count = gaps.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
   const why =
-    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'the server no longer had them';
+    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'more happened than is recorded';
   return (
     <Banner tone="retrying" icon="notice">
       <span class="grow">
-        {countText(count)} records are missing here: {why}. States and counts are right.
+        {countText(count)} or more records are missing here: {why}. States and counts are right.
       </span>
       <IconButton icon="cross" label="Dismiss" small onClick={() => (missed.value = [])} />
     </Banner>

@@ -21,6 +21,7 @@ import { createDurableActor } from '../../../persistence/create.ts';
 import { redaction } from '../../../persistence/redaction.ts';
 import { SimulatedClock } from '../../../testing.ts';
 import { quickStore } from '../../support/temp.ts';
+import { until } from '../../support/turns.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -597,6 +598,31 @@ describe('what it costs, and who pays', () => {
     expect(dropped).toEqual([[1, 31]]);
     expect(told.map(({ seq }) => seq)).toEqual([31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
     expect(recorder.recordsFrom(0)).toMatchObject({ from: 31 });
+  });
+
+  test('where far more happens than can be told it looks away, says so, and then tells what there is and what happens', async () => {
+    const root = createActor(counter).start();
+    const { recorder, told, dropped } = looking(root, { batchMs: 0 });
+    const count = () => (recorder.detailAt('tree')?.context as { count: number } | undefined)?.count;
+    const send = (times: number) => {
+      for (let i = 0; i < times; i += 1) root.send({ type: 'add' });
+    };
+    send(20_000);
+    await until(() => told.length > 0);
+    // Nobody sees these, but what comes of them.
+    const seen = recorder.recordsFrom(0).records.length;
+    send(20_000);
+    expect(count()).toBe(40_000);
+    await until(() => dropped.some(([from, to]) => to - from === 1));
+    expect(seen).toBeLessThan(20_000);
+    expect(told.length).toBeLessThanOrEqual(20_000);
+    const [from, to] = dropped.at(-1) as [number, number];
+    expect([to - from, told.at(-1)?.seq, count()]).toEqual([1, from - 1, 40_000]);
+    send(1);
+    await until(() => told.at(-1)?.seq === to + 1);
+    expect(told.slice(-2).map(({ kind }) => kind)).toEqual(['event', 'snapshot']);
+    expect(recorder.recordsFrom(from).from).toBe(to);
+    expect(recorder.failure).toBeUndefined();
   });
 
   test('a state can be asked for as it was after a record, while it is held', () => {
