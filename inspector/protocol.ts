@@ -179,7 +179,10 @@ export type ServerMessage =
       readonly more?: number;
     }
   | { readonly type: 'records'; readonly records: readonly InspectionRecord[] }
-  /** Records that this viewer does not get: from the first up to, and without, the last. */
+  /**
+   * Records that this viewer does not get: from the first up to, and without, the last. One number may stand for many that were never
+   * made: more happened than is recorded. A registry follows.
+   */
   | { readonly type: 'dropped'; readonly from: number; readonly to: number; readonly reason: 'slow' | 'gone' }
   /** Something was committed: what is shown of rows may be old. Told at most four times a second. */
   | { readonly type: 'committed'; readonly turn: number; readonly at: number }
