@@ -130,8 +130,7 @@ async function looking(actors, measure) {
   const street = createMachine({
     id: 'street',
     entry: enqueueActions(({ enqueue }) => {
-      for (const kind of kinds)
-        for (let n = 0; n < OF_A_KIND; n++) enqueue.spawnChild(kind, { id: `${kind.id}-${n}` });
+      for (const kind of kinds) for (let n = 0; n < OF_A_KIND; n++) enqueue.spawnChild(kind, { id: `${kind.id}-${n}` });
     }),
   });
   const actor = createActor(street).start();
