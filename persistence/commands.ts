@@ -298,13 +298,11 @@ function shownEvent(payloads: Payloads, event: AnyEventObject): string {
 function sealedAnswer(answer: string, seal: (text: string) => string): string {
   const refused = refusalIn(answer);
   const text = refused?.message ?? answer;
-  if (seal(text) === text || OUTCOME.test(answer)) return answer;
+  if (seal(text) === text || answer === BEGUN || appliedIn(answer) !== undefined) return answer;
   if (refused !== undefined) return `refused: ${seal(text)}${refused.code === undefined ? '' : ` [${refused.code}]`}`;
   const [outcome = 'done'] = /\bapplied in turn \d+/.exec(answer) ?? [];
   return `${seal(text)} ${outcome}`;
 }
-
-const OUTCOME = /^(?:applied in turn \d+|begun)$/;
 
 /** The answer of a command that whoever gave it carries out: it is noted before, and no owner takes it up. */
 export const BEGUN = 'begun';

@@ -217,21 +217,11 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
 
   /** Sends an event that somebody left in the store. One that ends the root with an error is refused: it would do so at each start. */
   obey(event: AnyEventObject, options: SendOptions): Promise<Receipt> {
-    return this.apply(event, options, undefined, (deliver) => {
-      const wasActive = this.#tree.root.getSnapshot().status === 'active';
-      deliver();
-      const { status, error } = this.#tree.root.getSnapshot() as AnySnapshot;
-      if (wasActive && status === 'error') this.#tree.refused(turnRefused(event, error));
-    });
+    return this.apply(event, options, undefined, true);
   }
 
-  /** Sends an event; one of an outbox takes its row away in the same turn. */
-  apply(
-    event: AnyEventObject,
-    options: SendOptions,
-    row?: OutboxRow,
-    around = (deliver: () => void) => deliver(),
-  ): Promise<Receipt> {
+  /** Sends an event; one of an outbox takes its row away in the same turn. `isSpared`: no event may end the root with an error. */
+  apply(event: AnyEventObject, options: SendOptions, row?: OutboxRow, isSpared = false): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       if (!isEvent(event)) return reject(invalidEvent(event));
       if (event.type.startsWith('xstate.')) return reject(reservedEvent(event));
@@ -248,8 +238,9 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
         applied =
           target !== undefined && (options.id === undefined || this.#commits.accept(options.id, this.#options.tree));
         if (row !== undefined) this.#commits.alongside(this, () => takeRow(statements, row.id));
-        if (applied) around(() => this.#sendTo(target, event));
-        else cause.isRepeat = true;
+        if (!applied) cause.isRepeat = true;
+        else if (isSpared) this.#sendSparing(target, event);
+        else this.#sendTo(target, event);
       };
       this.#run({ participant: this, cause, deliver, resolve: (turn) => resolve({ turn, applied }), reject });
     });
@@ -576,6 +567,14 @@ export class DurableActor<TLogic extends Logic> implements Participant, TreeHost
     } catch (error) {
       this.#tree.refused(isPerdureError(error) ? error : turnRefused(event, error));
     }
+  }
+
+  /** The same of an event that may not end the root with an error. */
+  #sendSparing(target: AnyRef | undefined, event: AnyEventObject): void {
+    const wasActive = this.#tree.root.getSnapshot().status === 'active';
+    this.#sendTo(target, event);
+    const { status, error } = this.#tree.root.getSnapshot() as AnySnapshot;
+    if (wasActive && status === 'error') this.#tree.refused(turnRefused(event, error));
   }
 
   #run(stimulus: Stimulus): void {

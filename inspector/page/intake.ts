@@ -66,15 +66,15 @@ const MOST_ENDED = 2_000;
 /**
  * Who there is after an intake. The same map when nothing changed.
  *
- * @param cameAt the number of the next record when the connection began. Default: as the intake says, or 0.
+ * @param connectedAt the number of the next record when the connection began. Default: as the intake says, or 0.
  */
 export function registryAfter(
   before: ReadonlyMap<string, ActorInfo>,
   intake: Intake,
-  cameAt = intake.hello?.seq ?? 0,
+  connectedAt = intake.hello?.seq ?? 0,
 ): ReadonlyMap<string, ActorInfo> {
   const { registry } = intake;
-  const records = intake.records.slice(registry?.from ?? 0).filter(({ seq }) => seq >= cameAt);
+  const records = intake.records.slice(registry?.from ?? 0).filter(({ seq }) => seq >= connectedAt);
   if (registry === null && records.length === 0) return before;
   const known = new Map(registry === null ? before : registry.actors.map((actor) => [actor.id, actor]));
   const hasChanged = changeRegistry(known, records);

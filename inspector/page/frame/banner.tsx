@@ -70,7 +70,7 @@ function Missed() {
   if (gaps.length === 0) return null;
   const count = gaps.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
   const why =
-    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'more happened than is recorded';
+    gaps.at(-1)?.reason === 'slow' ? 'more happened than this page could take in' : 'more happened than is kept';
   return (
     <Banner tone="retrying" icon="notice">
       <span class="grow">
